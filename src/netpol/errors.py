@@ -1,0 +1,92 @@
+"""The tree of errors netpol raises, drawn here once.
+
+::
+
+    NetpolError                 everything below; the CLI turns each into one message and exit 2
+    ├── ConfigError             a switch, option or argument that makes no sense
+    ├── InputError              something read is wrong; carries file, line and field
+    │   ├── ManifestError       not YAML/JSON, wrong kind, unknown field, duplicate key or object
+    │   ├── ValidationError     an object the API server would refuse
+    │   ├── SnapshotError       the cluster as read cannot be used (no pods, clashing objects)
+    │   └── FlowError           a flow log that cannot be read, or a bad record under --strict
+    ├── CapacityError           tables would exceed the memory budget; decided before allocating
+    └── OutputError             a result could not be written; nothing half-written remains
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = [
+    "CapacityError",
+    "ConfigError",
+    "FlowError",
+    "InputError",
+    "Location",
+    "ManifestError",
+    "NetpolError",
+    "OutputError",
+    "SnapshotError",
+    "ValidationError",
+]
+
+
+class Location(NamedTuple):
+    """A place in an input: ``file``, 1-based ``line`` and dotted ``field``, each if known."""
+
+    file: str | None = None
+    line: int | None = None
+    field: str | None = None
+
+    def __str__(self) -> str:
+        """Give ``file:line: field``, leaving out what is not known."""
+        place = self.file or ""
+        if self.line is not None:
+            place = f"{place}:{self.line}" if place else f"line {self.line}"
+        return ": ".join(part for part in (place, self.field) if part)
+
+
+class NetpolError(Exception):
+    """Base of every error netpol raises on purpose."""
+
+
+class ConfigError(NetpolError):
+    """A switch, option or argument that makes no sense."""
+
+
+class InputError(NetpolError):
+    """Something read is wrong. ``location`` says where, ``message`` says what."""
+
+    def __init__(self, message: str, location: Location | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.location = location or Location()
+
+    def __str__(self) -> str:
+        """Give ``file:line: field: message``."""
+        place = str(self.location)
+        return f"{place}: {self.message}" if place else self.message
+
+
+class ManifestError(InputError):
+    """Not YAML or JSON, a wrong kind, an unknown field, a duplicate key or object."""
+
+
+class ValidationError(InputError):
+    """An object the API server would have refused (semantics.md A1)."""
+
+
+class SnapshotError(InputError):
+    """The cluster as read cannot be used."""
+
+
+class FlowError(InputError):
+    """A flow log that cannot be read, or a malformed record where ``strict`` was asked for."""
+
+
+class CapacityError(NetpolError):
+    """The compiled tables would exceed the memory budget."""
+
+
+class OutputError(NetpolError):
+    """A result could not be written."""

@@ -1,0 +1,1 @@
+"""Takes manifest files, gives typed Kubernetes objects with the place each came from."""

@@ -1,0 +1,1 @@
+"""Takes validated policies of any dialect, gives one policy program (the IR)."""

@@ -1,0 +1,174 @@
+"""The policy program: the one intermediate representation every dialect lowers to.
+
+Ordered stages hold ordered policies, policies hold ordered rules per side (semantics.md E3).
+Inside a stage rules are tried in order and the first match decides; if none matches, a subject
+that some policy of the stage isolates is denied, any other goes on to the next stage; after
+the last stage a flow is allowed. Isolation is a flag on the policy, not a trailing rule, so that
+an implicit deny still names the isolating policies.
+
+Everything here is immutable and hashable, so equal peers, selectors and ports are one value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from ipaddress import IPv4Network, IPv6Network
+
+from netpol.kube.objects import Source
+from netpol.verdict import Tier
+
+__all__ = [
+    "Action",
+    "CidrPeer",
+    "NamedPort",
+    "Operator",
+    "Peer",
+    "PodPeer",
+    "PodSubject",
+    "Policy",
+    "PolicyProgram",
+    "Port",
+    "PortRange",
+    "Requirement",
+    "Rule",
+    "Selector",
+    "Stage",
+]
+
+
+class Action(IntEnum):
+    """What a matching rule does. ``PASS`` goes on to the next stage."""
+
+    ALLOW = 0
+    DENY = 1
+    PASS = 2
+
+
+class Operator(IntEnum):
+    """Operators of a selector requirement (A1.11)."""
+
+    IN = 0
+    NOT_IN = 1
+    EXISTS = 2
+    DOES_NOT_EXIST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One test of one label key; ``values`` is empty for EXISTS and DOES_NOT_EXIST (A3)."""
+
+    key: str
+    operator: Operator
+    values: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Requirements that must all hold; none is everything (A3.1, A3.5)."""
+
+    requirements: frozenset[Requirement] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class PodSubject:
+    """The pods a policy selects: of one namespace, or of all matching ones (A5.7, B1.2)."""
+
+    namespace: str | None
+    pods: Selector
+    namespaces: Selector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodPeer:
+    """Pods of one namespace, or of all namespaces that ``namespaces`` matches (A5.2-A5.5).
+
+    Exactly one of ``namespace`` and ``namespaces`` is set.
+    """
+
+    namespace: str | None
+    namespaces: Selector | None
+    pods: Selector
+
+
+@dataclass(frozen=True, slots=True)
+class CidrPeer:
+    """Addresses inside ``network`` and outside every one of ``excepts`` (A6)."""
+
+    network: IPv4Network | IPv6Network
+    excepts: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+Peer = PodPeer | CidrPeer
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """Destination ports ``first`` to ``last`` of one protocol number (A7.2)."""
+
+    protocol: int
+    first: int = 0
+    last: int = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPort:
+    """A port name, resolved on the destination pod (A8); ``protocol`` None is any (B4.5)."""
+
+    protocol: int | None
+    name: str
+
+
+Port = PortRange | NamedPort
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``peers`` and ``ports`` ANDed, the elements of each ORed; None is no constraint (A4, A5.1).
+
+    ``index`` is the rule's place in the policy as written.
+    """
+
+    index: int
+    action: Action
+    peers: tuple[Peer, ...] | None
+    ports: tuple[Port, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy: its subject, which directions it isolates (NetworkPolicy) and its rules.
+
+    ``egress`` and ``ingress`` are empty where the policy does not govern the direction.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    subject: PodSubject
+    egress: tuple[Rule, ...] = ()
+    ingress: tuple[Rule, ...] = ()
+    isolates_egress: bool = False
+    isolates_ingress: bool = False
+    priority: int = 0
+    source: Source | None = field(default=None, compare=False, hash=False)
+
+    @property
+    def label(self) -> str:
+        """Give ``namespace/name``, or the name alone for cluster-scoped kinds."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Policies of one tier, already in the order in which they are tried."""
+
+    tier: Tier
+    policies: tuple[Policy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyProgram:
+    """Stages in order of precedence; after the last one a flow is allowed."""
+
+    stages: tuple[Stage, ...] = ()
