@@ -1,0 +1,56 @@
+# Address -> endpoint id, from the prefix tables (netpol.compile.prefixes).
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from netpol._core.tables cimport View
+
+cdef enum:
+    EMPTY_SLOT = 0xFFFFFFFF
+
+
+cdef inline uint32_t lookup_v4(const View* v, uint32_t address) noexcept nogil:
+    """Three-level direct trie, 16-8-8 bits."""
+    cdef uint32_t entry = v.v4_root[address >> 16]
+    if entry & 0x80000000U:
+        entry = v.v4_blocks[((entry & 0x7FFFFFFFU) << 8) | ((address >> 8) & 0xFF)]
+        if entry & 0x80000000U:
+            entry = v.v4_blocks[((entry & 0x7FFFFFFFU) << 8) | (address & 0xFF)]
+    return entry
+
+
+cdef inline uint64_t load_be64(const uint8_t* p) noexcept nogil:
+    cdef uint64_t value = 0
+    cdef int i
+    for i in range(8):
+        value = (value << 8) | p[i]
+    return value
+
+
+cdef inline uint32_t lookup_v6(const View* v, uint64_t high, uint64_t low) noexcept nogil:
+    """Known addresses by hash (compile bounds the probes), others by halving the region starts."""
+    cdef uint64_t mixed = (high ^ v.v6_seed) * 0x9E3779B97F4A7C15ULL
+    mixed = (mixed ^ (mixed >> 32) ^ low) * 0xD6E8FEB86659FD93ULL
+    cdef uint64_t slot = (mixed ^ (mixed >> 29)) & v.v6_mask
+    while v.v6_hash_value[slot] != EMPTY_SLOT:
+        if v.v6_hash[2 * slot] == high and v.v6_hash[2 * slot + 1] == low:
+            return v.v6_hash_value[slot]
+        slot = (slot + 1) & v.v6_mask
+    cdef size_t base = 0
+    cdef size_t count = v.v6_count
+    cdef size_t half
+    cdef uint64_t start
+    while count > 1:
+        half = count >> 1
+        start = v.v6_starts[2 * (base + half)]
+        if start < high or (start == high and v.v6_starts[2 * (base + half) + 1] <= low):
+            base += half
+        count -= half
+    return v.v6_values[base]
+
+
+cdef inline uint32_t lookup_wide(const View* v, const uint8_t* p) noexcept nogil:
+    """A 16-byte address in network order; IPv4 stands mapped."""
+    cdef uint64_t high = load_be64(p)
+    cdef uint64_t low = load_be64(p + 8)
+    if high == 0 and (low >> 32) == 0xFFFF:
+        return lookup_v4(v, <uint32_t> low)
+    return lookup_v6(v, high, low)

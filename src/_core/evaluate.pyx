@@ -1,0 +1,410 @@
+"""The staged kernel: columns of flows in, verdicts and one decision id a side out.
+
+Work goes in stages over blocks of flows, so that the loads of a block overlap instead of waiting for
+each other: addresses to endpoints, endpoints to rows and columns, cells to runs, runs to decisions.
+Flows that need more than one plain pair (services, ambiguous owners, NAT, self traffic, ICMP
+errors) are finished by ``judge``.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+
+from netpol._core.addresses cimport lookup_v4, lookup_wide
+from netpol._core.judge cimport Case, NO_ENDPOINT, Outcome, judge
+from netpol._core.sides cimport paged_run
+from netpol._core.tables cimport (
+    CompiledTables, FAST_EGRESS_CELL, FAST_EGRESS_COLUMN, FAST_EGRESS_PORTS, FAST_FLAGS,
+    FAST_INGRESS_CELL, FAST_INGRESS_COLUMN, FAST_INGRESS_PORTS, FAST_NODE, IS_AMBIGUOUS,
+    IS_LOOPBACK, IS_MULTI, IS_NODE, IS_POD, IS_SERVICE, IS_TIMED, LINK_SEGMENT_COUNT,
+    LINK_SEGMENTS, NO_COLUMN, OWN_NODE_COLUMN, PART_EGRESS_CIDR, PART_EGRESS_LABEL,
+    PART_EGRESS_ROW, PART_INGRESS_CIDR, PART_INGRESS_LABEL, PART_INGRESS_ROW, View,
+)
+
+cdef extern from "intrinsics.h" nogil:
+    void NETPOL_PREFETCH(const void* address)
+
+cdef extern from "string.h" nogil:
+    int memcmp(const void* a, const void* b, size_t n)
+
+cdef enum:
+    BLOCK = 512
+
+cdef int64_t NO_TIME = -9223372036854775807 - 1
+
+cdef struct Columns:
+    const uint8_t* src          # n * width bytes
+    const uint8_t* dst
+    const uint8_t* original_dst
+    const uint8_t* src_seen
+    size_t width                # 4 or 16
+    const uint8_t* protocol
+    const uint16_t* dport
+    const uint8_t* dport_known
+    const uint16_t* original_dport
+    const uint8_t* icmp_type
+    const int64_t* time
+    const uint32_t* src_hint
+    const uint32_t* dst_hint
+
+cdef struct Results:
+    uint8_t* verdict
+    uint8_t* special
+    uint32_t* egress
+    uint32_t* ingress
+    uint32_t* src_endpoint
+    uint32_t* dst_endpoint
+
+
+# --- stage 1: addresses ---------------------------------------------------------------------------
+
+
+cdef void resolve(
+    const View* v, const uint8_t* column, size_t width, size_t start, size_t count, uint32_t* out
+) noexcept nogil:
+    cdef const uint32_t* narrow = <const uint32_t*> column
+    cdef size_t i
+    if width == 4:
+        for i in range(count):
+            NETPOL_PREFETCH(&v.v4_root[narrow[start + i] >> 16])
+        for i in range(count):
+            out[i] = lookup_v4(v, narrow[start + i])
+    else:
+        for i in range(count):
+            out[i] = lookup_wide(v, column + 16 * (start + i))
+
+
+cdef inline uint32_t at_time(const View* v, uint32_t endpoint, int64_t time) noexcept nogil:
+    """Who held a timed address then: the last segment that begins no later (A13.4)."""
+    cdef const uint32_t* link = v.links + 8 * <size_t> endpoint
+    cdef const int64_t* starts = v.segment_starts + link[LINK_SEGMENTS]
+    cdef size_t low = 0
+    cdef size_t high = link[LINK_SEGMENT_COUNT]
+    cdef size_t middle
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if starts[middle] <= time:
+            low = middle
+        else:
+            high = middle
+    return v.segment_values[link[LINK_SEGMENTS] + low]
+
+
+cdef void apply_times(
+    const View* v, const int64_t* time, size_t count, uint32_t* endpoints
+) noexcept nogil:
+    cdef size_t i
+    for i in range(count):
+        if time[i] != NO_TIME and v.fast[8 * <size_t> endpoints[i] + FAST_FLAGS] & IS_TIMED:
+            endpoints[i] = at_time(v, endpoints[i], time[i])
+
+
+# --- stages 2 and 3: one plain pair each side -----------------------------------------------------
+
+
+cdef inline bint own_node(const uint32_t* subject, const uint32_t* peer) noexcept nogil:
+    return (
+        (peer[FAST_FLAGS] & IS_NODE) != 0 and peer[FAST_NODE] != 0
+        and peer[FAST_NODE] == subject[FAST_NODE]
+    )
+
+
+cdef void dense_runs(
+    const View* v, size_t count, const uint32_t* src, const uint32_t* dst, uint32_t* egress,
+    uint32_t* ingress,
+) noexcept nogil:
+    """Cells by (row, column); on return ``egress`` and ``ingress`` hold run bases."""
+    cdef const uint32_t* s
+    cdef const uint32_t* d
+    cdef uint32_t column
+    cdef size_t i
+    for i in range(count):
+        s = v.fast + 8 * <size_t> src[i]
+        d = v.fast + 8 * <size_t> dst[i]
+        column = d[FAST_EGRESS_COLUMN]
+        if v.egress.own_column != NO_COLUMN and own_node(s, d):
+            column = v.egress.own_column
+        egress[i] = s[FAST_EGRESS_CELL] + column
+        column = s[FAST_INGRESS_COLUMN]
+        if v.ingress.own_column != NO_COLUMN and own_node(d, s):
+            column = v.ingress.own_column
+        ingress[i] = d[FAST_INGRESS_CELL] + column
+        NETPOL_PREFETCH(&v.egress.cells[egress[i]])
+        NETPOL_PREFETCH(&v.ingress.cells[ingress[i]])
+    for i in range(count):
+        egress[i] = v.egress.cells[egress[i]]
+        ingress[i] = v.ingress.cells[ingress[i]]
+
+
+cdef void paged_runs(
+    const View* v, size_t count, const uint32_t* src, const uint32_t* dst, uint32_t* egress,
+    uint32_t* ingress,
+) noexcept nogil:
+    """As ``dense_runs``, from the paged tables."""
+    cdef const uint32_t* s
+    cdef const uint32_t* d
+    cdef uint32_t label
+    cdef bint source_own, target_own
+    cdef bint hide_pod = v.hide_pod_cidr
+    cdef bint hide_node = v.hide_node_cidr
+    cdef uint32_t cidr
+    cdef size_t i
+    for i in range(count):
+        s = v.parts + 8 * <size_t> src[i]
+        d = v.parts + 8 * <size_t> dst[i]
+        NETPOL_PREFETCH(&v.egress.rows[4 * <size_t> s[PART_EGRESS_ROW]])
+        NETPOL_PREFETCH(&v.egress.label_pages[
+            s[PART_EGRESS_ROW] * v.egress.label_width + (d[PART_EGRESS_LABEL] >> 4)])
+        NETPOL_PREFETCH(&v.ingress.rows[4 * <size_t> d[PART_INGRESS_ROW]])
+        NETPOL_PREFETCH(&v.ingress.label_pages[
+            d[PART_INGRESS_ROW] * v.ingress.label_width + (s[PART_INGRESS_LABEL] >> 4)])
+    for i in range(count):
+        s = v.parts + 8 * <size_t> src[i]
+        d = v.parts + 8 * <size_t> dst[i]
+        source_own = False
+        target_own = False
+        if v.egress.own_exempt:
+            target_own = own_node(v.fast + 8 * <size_t> src[i], v.fast + 8 * <size_t> dst[i])
+        if v.ingress.own_exempt:
+            source_own = own_node(v.fast + 8 * <size_t> dst[i], v.fast + 8 * <size_t> src[i])
+        label = OWN_NODE_COLUMN if target_own else d[PART_EGRESS_LABEL]
+        cidr = d[PART_EGRESS_CIDR]
+        if hide_pod:
+            if d[6] or (hide_node and v.fast[8 * <size_t> dst[i] + FAST_FLAGS] & IS_NODE):
+                cidr = 0
+        egress[i] = paged_run(v, &v.egress, s[PART_EGRESS_ROW], label, cidr)
+        label = OWN_NODE_COLUMN if source_own else s[PART_INGRESS_LABEL]
+        cidr = s[PART_INGRESS_CIDR]
+        if hide_pod:
+            if s[6] or (hide_node and v.fast[8 * <size_t> src[i] + FAST_FLAGS] & IS_NODE):
+                cidr = 0
+        ingress[i] = paged_run(v, &v.ingress, d[PART_INGRESS_ROW], label, cidr)
+
+
+cdef void decide(
+    const View* v, const Columns* c, size_t start, size_t count, const uint32_t* src,
+    const uint32_t* dst, uint32_t* egress, uint32_t* ingress, const Results* r,
+) noexcept nogil:
+    """Port classes, then runs to decisions and verdicts."""
+    cdef uint32_t ports[BLOCK]
+    cdef uint32_t slot
+    cdef size_t i
+    cdef uint8_t verdict, e, g
+    for i in range(count):
+        slot = c.protocol[start + i]
+        if c.dport_known != NULL and not c.dport_known[start + i]:
+            slot += 256
+        ports[i] = v.port_lookup[v.slot_base[slot] + (c.dport[start + i] & v.slot_mask[slot])]
+        NETPOL_PREFETCH(&v.runs[egress[i]])
+        NETPOL_PREFETCH(&v.runs[ingress[i]])
+    for i in range(count):
+        egress[i] = v.runs[
+            egress[i] + v.port_maps[v.fast[8 * <size_t> src[i] + FAST_EGRESS_PORTS] + ports[i]]]
+        ingress[i] = v.runs[
+            ingress[i] + v.port_maps[v.fast[8 * <size_t> dst[i] + FAST_INGRESS_PORTS] + ports[i]]]
+        e = v.decision_info[egress[i]] & 3
+        g = v.decision_info[ingress[i]] & 3
+        verdict = 2 if (e | g) & 2 else 0
+        if (e | g) & 1:
+            verdict = 1
+        r.verdict[start + i] = verdict
+        r.special[start + i] = 0
+        r.egress[start + i] = egress[i]
+        r.ingress[start + i] = ingress[i]
+
+
+# --- stage 4: what needs judging one by one -------------------------------------------------------
+
+
+cdef inline bint same_address(const uint8_t* a, const uint8_t* b, size_t width, size_t i) noexcept nogil:
+    return memcmp(a + width * i, b + width * i, width) == 0
+
+
+cdef inline bint is_special(
+    const View* v, const Columns* c, size_t i, uint32_t src, uint32_t dst
+) noexcept nogil:
+    cdef uint32_t s = v.fast[8 * <size_t> src + FAST_FLAGS]
+    cdef uint32_t d = v.fast[8 * <size_t> dst + FAST_FLAGS]
+    if (s | d) & (IS_LOOPBACK | IS_AMBIGUOUS | IS_MULTI) or d & IS_SERVICE:
+        return True
+    if src == dst and s & IS_POD:
+        return True
+    if c.icmp_type != NULL and (c.protocol[i] == 1 or c.protocol[i] == 58):
+        return True
+    if c.src_seen != NULL:
+        if not same_address(c.src, c.src_seen, c.width, i):
+            return True
+    elif c.original_dst != NULL and not same_address(c.dst, c.original_dst, c.width, i):
+        return True
+    elif c.original_dst != NULL and c.original_dport != NULL:
+        if c.original_dport[i] != c.dport[i]:
+            return True
+    if c.src_hint != NULL and c.src_hint[i]:
+        return True
+    return c.dst_hint != NULL and c.dst_hint[i] != 0
+
+
+cdef inline uint32_t resolve_one(
+    const View* v, const uint8_t* column, size_t width, size_t i, const int64_t* time
+) noexcept nogil:
+    cdef uint32_t endpoint
+    resolve(v, column, width, i, 1, &endpoint)
+    if time != NULL:
+        apply_times(v, time + i, 1, &endpoint)
+    return endpoint
+
+
+cdef inline bint is_v4(const Columns* c, size_t i) noexcept nogil:
+    cdef const uint8_t* p
+    cdef size_t k
+    if c.width == 4:
+        return True
+    p = c.dst + 16 * i
+    for k in range(10):
+        if p[k]:
+            return False
+    return p[10] == 0xFF and p[11] == 0xFF
+
+
+cdef void judge_row(
+    const View* v, const Columns* c, size_t i, uint32_t src, uint32_t dst, const Results* r
+) noexcept nogil:
+    cdef Case case
+    cdef Outcome outcome
+    case.src = src
+    case.dst = dst
+    case.src_hint = c.src_hint[i] if c.src_hint != NULL else 0
+    case.dst_hint = c.dst_hint[i] if c.dst_hint != NULL else 0
+    case.protocol = c.protocol[i]
+    case.dport = c.dport[i]
+    case.dport_known = c.dport_known == NULL or c.dport_known[i] != 0
+    case.icmp_type = c.icmp_type[i] if c.icmp_type != NULL else 255
+    case.v4 = is_v4(c, i)
+    case.via_service = False
+    case.dialled = NO_ENDPOINT
+    case.dialled_port = 0
+    case.dialled_port_known = False
+    case.seen = NO_ENDPOINT
+    case.seen_differs = False
+    if c.original_dst != NULL:
+        case.dialled = resolve_one(v, c.original_dst, c.width, i, c.time)
+        case.via_service = not same_address(c.dst, c.original_dst, c.width, i)
+        if c.original_dport != NULL:
+            case.dialled_port = c.original_dport[i]
+            case.dialled_port_known = True
+            if case.dport_known and case.dialled_port != case.dport:
+                case.via_service = True
+    if c.src_seen != NULL:
+        case.seen = resolve_one(v, c.src_seen, c.width, i, c.time)
+        case.seen_differs = not same_address(c.src, c.src_seen, c.width, i)
+    judge(v, &case, &outcome)
+    r.verdict[i] = outcome.verdict
+    r.special[i] = outcome.special
+    r.egress[i] = outcome.egress
+    r.ingress[i] = outcome.ingress
+
+
+cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results* r) noexcept nogil:
+    cdef uint32_t src[BLOCK]
+    cdef uint32_t dst[BLOCK]
+    cdef uint32_t egress[BLOCK]
+    cdef uint32_t ingress[BLOCK]
+    cdef size_t start = 0
+    cdef size_t count, i
+    while start < n:
+        count = n - start
+        if count > BLOCK:
+            count = BLOCK
+        resolve(v, c.src, c.width, start, count, src)
+        resolve(v, c.dst, c.width, start, count, dst)
+        if c.time != NULL:
+            apply_times(v, c.time + start, count, src)
+            apply_times(v, c.time + start, count, dst)
+        for i in range(count):
+            r.src_endpoint[start + i] = src[i]
+            r.dst_endpoint[start + i] = dst[i]
+            NETPOL_PREFETCH(&v.fast[8 * <size_t> src[i]])
+            NETPOL_PREFETCH(&v.fast[8 * <size_t> dst[i]])
+        if v.dense:
+            dense_runs(v, count, src, dst, egress, ingress)
+        else:
+            paged_runs(v, count, src, dst, egress, ingress)
+        decide(v, c, start, count, src, dst, egress, ingress, r)
+        for i in range(count):
+            if is_special(v, c, start + i, src[i], dst[i]):
+                judge_row(v, c, start + i, src[i], dst[i], r)
+        start += count
+
+
+# --- the public entry -----------------------------------------------------------------------------
+
+
+cdef const uint8_t* _bytes(object array, size_t n, size_t width, str name) except? NULL:
+    """Check one column's size and give its first byte; NULL for an absent or empty one."""
+    cdef const uint8_t[::1] view
+    if array is None or n == 0:
+        return NULL
+    if array.nbytes != n * width or not array.flags.c_contiguous:
+        raise ValueError(f"column {name}: expected {n} rows of {width} bytes")
+    view = array.reshape(-1).view("uint8")
+    return &view[0]
+
+
+cdef uint8_t* _out(object array, size_t n, size_t width, str name) except? NULL:
+    cdef uint8_t[::1] view
+    if n == 0:
+        return NULL
+    if array.nbytes != n * width or not array.flags.c_contiguous:
+        raise ValueError(f"result {name}: expected {n} rows of {width} bytes")
+    view = array.view("uint8")
+    return &view[0]
+
+
+def evaluate(CompiledTables tables, size_t n, dict columns, dict results, size_t pods):
+    """Judge ``n`` flows. The GIL is released.
+
+    Parameters
+    ----------
+    columns : name -> C-contiguous array or None. ``src``, ``dst``, and if present ``original_dst``
+        and ``src_seen``: all uint32[n] or all uint8[n, 16]; ``protocol`` uint8[n]; ``dport`` and
+        ``original_dport`` uint16[n]; ``dport_known`` bool[n]; ``icmp_type`` uint8[n]; ``time``
+        int64[n]; ``src_hint``, ``dst_hint`` uint32[n], pod index + 1 or 0.
+    results : name -> array to fill: ``verdict``, ``special`` uint8[n] (Reason + 1 of the flow, 0 if
+        a side tells); ``egress``, ``ingress`` (decision ids), ``src_endpoint``, ``dst_endpoint``
+        uint32[n].
+    pods : number of pods, the bound of hints.
+
+    Raises
+    ------
+    ValueError
+        If a column has another size, or a hint is out of bounds.
+    """
+    cdef Columns c
+    cdef Results r
+    cdef size_t width = 16 if columns["src"].ndim == 2 else 4
+    if tables.view.pod_count != pods:
+        raise ValueError("hints: of another set of tables")
+    for name in ("src_hint", "dst_hint"):
+        hint = columns.get(name)
+        if hint is not None and n and int(hint.max()) > pods:
+            raise ValueError(f"column {name}: no such pod")
+    c.width = width
+    c.src = _bytes(columns["src"], n, width, "src")
+    c.dst = _bytes(columns["dst"], n, width, "dst")
+    c.original_dst = _bytes(columns.get("original_dst"), n, width, "original_dst")
+    c.src_seen = _bytes(columns.get("src_seen"), n, width, "src_seen")
+    c.protocol = _bytes(columns["protocol"], n, 1, "protocol")
+    c.dport = <const uint16_t*> _bytes(columns["dport"], n, 2, "dport")
+    c.dport_known = _bytes(columns.get("dport_known"), n, 1, "dport_known")
+    c.original_dport = <const uint16_t*> _bytes(
+        columns.get("original_dport"), n, 2, "original_dport")
+    c.icmp_type = _bytes(columns.get("icmp_type"), n, 1, "icmp_type")
+    c.time = <const int64_t*> _bytes(columns.get("time"), n, 8, "time")
+    c.src_hint = <const uint32_t*> _bytes(columns.get("src_hint"), n, 4, "src_hint")
+    c.dst_hint = <const uint32_t*> _bytes(columns.get("dst_hint"), n, 4, "dst_hint")
+    r.verdict = _out(results["verdict"], n, 1, "verdict")
+    r.special = _out(results["special"], n, 1, "special")
+    r.egress = <uint32_t*> _out(results["egress"], n, 4, "egress")
+    r.ingress = <uint32_t*> _out(results["ingress"], n, 4, "ingress")
+    r.src_endpoint = <uint32_t*> _out(results["src_endpoint"], n, 4, "src_endpoint")
+    r.dst_endpoint = <uint32_t*> _out(results["dst_endpoint"], n, 4, "dst_endpoint")
+    with nogil:
+        evaluate_all(&tables.view, &c, n, &r)

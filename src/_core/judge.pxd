@@ -1,0 +1,38 @@
+# One flow that the staged kernel does not finish: services, ambiguous owners, NAT, hairpins, hints.
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+
+from netpol._core.tables cimport View
+
+cdef enum:
+    NO_ENDPOINT = 0xFFFFFFFF
+    ALLOW = 0
+    DENY = 1
+    UNKNOWN = 2
+
+cdef struct Case:
+    uint32_t src               # endpoint ids, times already applied
+    uint32_t dst
+    uint32_t src_hint          # pod index + 1 that the log names, 0 if none
+    uint32_t dst_hint
+    uint32_t dialled           # endpoint of original_dst, NO_ENDPOINT if not recorded
+    uint32_t seen              # endpoint of src_seen, NO_ENDPOINT if not recorded
+    uint16_t dialled_port
+    bint dialled_port_known
+    bint seen_differs          # src_seen is another address than src
+    bint via_service           # original_dst or its port differ from dst (R12)
+    bint v4
+    uint8_t protocol
+    uint8_t icmp_type
+    uint16_t dport
+    bint dport_known
+
+cdef struct Outcome:
+    uint8_t verdict
+    uint8_t side               # bit 1 egress, bit 2 ingress, as netpol.verdict.Side
+    uint8_t special            # Reason + 1 of the whole flow, 0 if a side's decision tells
+    uint32_t egress
+    uint32_t ingress
+
+cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil
+
+cdef uint8_t combine(uint8_t egress_info, uint8_t ingress_info) noexcept nogil

@@ -1,0 +1,485 @@
+"""Judges one flow by the decision procedure C5 and C6, with readings R8-R14, on the tables.
+
+The staged kernel hands over what is not one plain endpoint talking to another. Everything ends in
+``pair``: one identity to one identity, each side looked up in the paged tables.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from netpol._core.sides cimport port_class, side_decision
+from netpol._core.tables cimport (
+    HAIRPIN_COLUMN, IS_AMBIGUOUS, IS_LOOPBACK, IS_NODE, IS_POD, IS_SERVICE, LINK_ALTERNATIVE_COUNT,
+    LINK_ALTERNATIVES, LINK_NODE_PORT_GROUP, LINK_OWN_GROUP, OWN_NODE_COLUMN,
+    PART_EGRESS_CIDR, PART_EGRESS_LABEL, PART_EGRESS_ROW, PART_INGRESS_CIDR, PART_INGRESS_LABEL,
+    PART_INGRESS_ROW, PART_NODE, PART_POD, FAST_FLAGS, SideView, View,
+)
+
+cdef enum:
+    # Reason + 1 (netpol.verdict.Reason).
+    NO_POD_ENDPOINT = 1
+    LOOPBACK = 2
+    SELF_TRAFFIC = 3
+    REPLY = 4
+    NEIGHBOUR_DISCOVERY = 5
+    NOT_ISOLATED = 7
+    SERVICE_BACKEND_DEPENDENT = 15
+    SERVICE_NO_ENDPOINTS = 16
+    AMBIGUOUS_IP = 17
+    UNKNOWN_PORT = 19
+    UNKNOWN_PROTOCOL = 20
+    # Decision ids of merged sides: order of netpol.compile.decisions.MERGE_REASONS, plus 1.
+    MERGED_AMBIGUOUS_IP = 1
+    MERGED_SERVICE_BACKEND_DEPENDENT = 2
+    MERGED_SERVICE_NO_ENDPOINTS = 3
+    MERGED_UNKNOWN_PORT = 4
+    MERGED_UNKNOWN_PROTOCOL = 5
+    MERGED_SOURCE_NAT = 6
+    # netpol.compile.services.SourceNat.
+    NAT_NONE = 0
+    NAT_DIALLED_NODE = 1
+    NAT_ANY_NODE = 2
+    RULE_ALLOWS = 4
+    NO_PROTOCOL = 255
+
+cdef struct Identity:
+    uint32_t egress_row
+    uint32_t egress_label
+    uint32_t egress_cidr
+    uint32_t ingress_row
+    uint32_t ingress_label
+    uint32_t ingress_cidr
+    uint32_t pod               # + 1, 0 if not a pod
+    uint32_t node              # + 1, 0 if none or not known
+    bint is_node
+
+cdef struct Way:               # how a pair was reached
+    uint8_t protocol
+    uint16_t port
+    bint port_known
+    bint via_service
+    int source_nat
+    uint32_t dialled           # endpoint whose nodes NAT_DIALLED_NODE may show
+
+cdef struct Merge:
+    size_t count
+    Outcome first
+    bint same_verdict
+    bint same_side
+    bint same_egress           # verdict of that side
+    bint same_ingress
+
+
+cdef uint8_t combine(uint8_t egress_info, uint8_t ingress_info) noexcept nogil:
+    """DENY if any side denies, else UNKNOWN if any is unknown, else ALLOW (C5)."""
+    cdef uint8_t e = egress_info & 3
+    cdef uint8_t i = ingress_info & 3
+    if e == DENY or i == DENY:
+        return DENY
+    if e == UNKNOWN or i == UNKNOWN:
+        return UNKNOWN
+    return ALLOW
+
+
+cdef inline uint8_t side_of(uint8_t verdict, uint8_t e, uint8_t i) noexcept nogil:
+    """Which sides decided: those with the verdict, or for ALLOW those a rule allowed (C3.2)."""
+    if verdict == ALLOW:
+        return (1 if e & RULE_ALLOWS else 0) | (2 if i & RULE_ALLOWS else 0)
+    return (1 if (e & 3) == verdict else 0) | (2 if (i & 3) == verdict else 0)
+
+
+cdef inline void settle(const View* v, uint32_t egress, uint32_t ingress, Outcome* out) noexcept nogil:
+    cdef uint8_t e = v.decision_info[egress]
+    cdef uint8_t i = v.decision_info[ingress]
+    out.egress = egress
+    out.ingress = ingress
+    out.verdict = combine(e, i)
+    out.side = side_of(out.verdict, e, i)
+    out.special = 0
+
+
+cdef inline void plain_allow(uint8_t special, Outcome* out) noexcept nogil:
+    out.verdict = ALLOW
+    out.side = 0
+    out.special = special
+    out.egress = 0
+    out.ingress = 0
+
+
+cdef inline void load_identity(const View* v, uint32_t endpoint, Identity* out) noexcept nogil:
+    cdef const uint32_t* part = v.parts + 8 * <size_t> endpoint
+    out.egress_row = part[PART_EGRESS_ROW]
+    out.egress_label = part[PART_EGRESS_LABEL]
+    out.egress_cidr = part[PART_EGRESS_CIDR]
+    out.ingress_row = part[PART_INGRESS_ROW]
+    out.ingress_label = part[PART_INGRESS_LABEL]
+    out.ingress_cidr = part[PART_INGRESS_CIDR]
+    out.pod = part[PART_POD]
+    out.node = part[PART_NODE]
+    out.is_node = (v.fast[8 * <size_t> endpoint + FAST_FLAGS] & IS_NODE) != 0
+    hide_cidr(v, out)
+
+
+cdef inline void hide_cidr(const View* v, Identity* out) noexcept nogil:
+    """A CIDR peer may be set to ignore pods, or pods and nodes (R20)."""
+    if (v.hide_pod_cidr and out.pod) or (v.hide_node_cidr and out.is_node):
+        out.egress_cidr = 0
+        out.ingress_cidr = 0
+
+
+# --- candidates of an address ---------------------------------------------------------------------
+
+
+cdef inline uint32_t flags_of(const View* v, uint32_t endpoint) noexcept nogil:
+    return v.fast[8 * <size_t> endpoint + FAST_FLAGS]
+
+
+cdef inline size_t candidate_count(const View* v, uint32_t endpoint, uint32_t hint) noexcept nogil:
+    if hint == 0 and flags_of(v, endpoint) & IS_AMBIGUOUS:
+        return v.links[8 * <size_t> endpoint + LINK_ALTERNATIVE_COUNT]
+    return 1
+
+
+cdef inline void candidate(
+    const View* v, uint32_t endpoint, uint32_t hint, size_t index, Identity* out
+) noexcept nogil:
+    """Give the index-th identity; a pod that the log names beats the address (R5)."""
+    cdef const uint32_t* pod
+    if hint == 0:
+        if flags_of(v, endpoint) & IS_AMBIGUOUS:
+            endpoint = v.alternatives[v.links[8 * <size_t> endpoint + LINK_ALTERNATIVES] + index]
+        load_identity(v, endpoint, out)
+        return
+    if flags_of(v, endpoint) & IS_AMBIGUOUS:  # for the CIDR columns of the address
+        endpoint = v.alternatives[v.links[8 * <size_t> endpoint + LINK_ALTERNATIVES]]
+    load_identity(v, endpoint, out)
+    out.egress_cidr = v.parts[8 * <size_t> endpoint + PART_EGRESS_CIDR]
+    out.ingress_cidr = v.parts[8 * <size_t> endpoint + PART_INGRESS_CIDR]
+    pod = v.pod_parts + 6 * <size_t> (hint - 1)
+    out.is_node = pod[5] != 0
+    out.pod = 0 if out.is_node else hint
+    out.node = pod[4]
+    out.egress_row = 0 if out.is_node else pod[0]
+    out.egress_label = 0 if out.is_node else pod[1]
+    out.ingress_row = 0 if out.is_node else pod[2]
+    out.ingress_label = 0 if out.is_node else pod[3]
+    hide_cidr(v, out)
+
+
+# --- one pair -------------------------------------------------------------------------------------
+
+
+cdef inline uint32_t peer_label(
+    const SideView* s, uint32_t label, const Identity* subject, const Identity* peer, bint hairpin
+) noexcept nogil:
+    if hairpin and s.hairpin_exempt:
+        return HAIRPIN_COLUMN
+    if s.own_exempt and peer.is_node and peer.node != 0 and peer.node == subject.node:
+        return OWN_NODE_COLUMN
+    return label
+
+
+cdef inline uint32_t ingress_of(
+    const View* v, const Identity* source, const Identity* target, uint32_t ports, bint hairpin
+) noexcept nogil:
+    return side_decision(
+        v, &v.ingress, target.ingress_row,
+        peer_label(&v.ingress, source.ingress_label, target, source, hairpin),
+        source.ingress_cidr, ports,
+    )
+
+
+cdef uint32_t ingress_readings(
+    const View* v, const Case* c, const Way* way, const Identity* target, uint32_t ports,
+    uint32_t ingress,
+) noexcept nogil:
+    """Judge ingress for every source the server may have seen; they must agree (R10, R11)."""
+    cdef uint8_t verdict = v.decision_info[ingress] & 3
+    cdef uint32_t endpoint = NO_ENDPOINT
+    cdef bint nodes_only = False
+    cdef size_t i, first, last
+    cdef Identity other
+    if c.seen != NO_ENDPOINT:
+        if c.seen_differs:
+            endpoint = c.seen
+    elif way.source_nat == NAT_DIALLED_NODE:
+        endpoint = way.dialled
+        nodes_only = True
+    elif way.source_nat == NAT_ANY_NODE:
+        first = 0 if c.v4 else v.node_split
+        last = v.node_split if c.v4 else v.node_count
+        for i in range(first, last):
+            load_identity(v, v.node_endpoints[i], &other)
+            if v.decision_info[ingress_of(v, &other, target, ports, False)] & 3 != verdict:
+                return MERGED_SOURCE_NAT
+        return ingress
+    if endpoint == NO_ENDPOINT:
+        return ingress
+    for i in range(candidate_count(v, endpoint, 0)):
+        candidate(v, endpoint, 0, i, &other)
+        if nodes_only and not other.is_node:
+            continue
+        if v.decision_info[ingress_of(v, &other, target, ports, False)] & 3 != verdict:
+            return MERGED_SOURCE_NAT
+    return ingress
+
+
+cdef void pair(
+    const View* v, const Case* c, const Way* way, const Identity* s, const Identity* d,
+    Outcome* out,
+) noexcept nogil:
+    """One identity to one identity (C5 eval_pair)."""
+    cdef uint32_t ports, egress, ingress
+    cdef bint hairpin
+    if s.pod == 0 and d.pod == 0:
+        plain_allow(NO_POD_ENDPOINT, out)  # A9.4
+        return
+    hairpin = s.pod != 0 and s.pod == d.pod
+    if hairpin and not way.via_service:
+        plain_allow(SELF_TRAFFIC, out)  # A10.1
+        return
+    ports = port_class(v, way.protocol, way.port, way.port_known)
+    egress = side_decision(
+        v, &v.egress, s.egress_row, peer_label(&v.egress, d.egress_label, s, d, hairpin),
+        d.egress_cidr, ports,
+    )
+    ingress = ingress_of(v, s, d, ports, hairpin)
+    if d.pod != 0 and not hairpin:
+        ingress = ingress_readings(v, c, way, d, ports, ingress)
+    settle(v, egress, ingress, out)
+
+
+# --- merging --------------------------------------------------------------------------------------
+
+
+cdef inline void merge_add(const View* v, Merge* m, const Outcome* item) noexcept nogil:
+    if m.count == 0:
+        m.first = item[0]
+        m.same_verdict = m.same_side = m.same_egress = m.same_ingress = True
+    else:
+        if item.verdict != m.first.verdict:
+            m.same_verdict = False
+        if item.side != m.first.side:
+            m.same_side = False
+        if v.decision_info[item.egress] & 3 != v.decision_info[m.first.egress] & 3:
+            m.same_egress = False
+        if v.decision_info[item.ingress] & 3 != v.decision_info[m.first.ingress] & 3:
+            m.same_ingress = False
+    m.count += 1
+
+
+cdef inline void merge_end(
+    const Merge* m, bint sides_too, uint8_t special, uint32_t merged, Outcome* out
+) noexcept nogil:
+    """Agreement gives the first outcome; otherwise unknown, agreeing sides kept (R13, R14)."""
+    out[0] = m.first
+    if m.same_verdict and (m.same_side or not sides_too):
+        return
+    out.verdict = UNKNOWN
+    out.special = special
+    if not m.same_egress:
+        out.egress = merged
+    if not m.same_ingress:
+        out.ingress = merged
+    out.side = (0 if m.same_egress else 1) | (0 if m.same_ingress else 2)
+
+
+# --- services -------------------------------------------------------------------------------------
+
+
+cdef inline size_t first_key(const View* v, uint64_t key) noexcept nogil:
+    """Give the index of the first service key not below ``key``."""
+    cdef size_t low = 0
+    cdef size_t high = v.service_count
+    cdef size_t middle
+    while low < high:
+        middle = (low + high) >> 1
+        if v.service_keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef size_t find_service(
+    const View* v, uint32_t endpoint, uint8_t protocol, uint16_t port
+) noexcept nogil:
+    """Give the entry of (address, protocol, port), or service_count if it is no service port."""
+    cdef const uint32_t* link = v.links + 8 * <size_t> endpoint
+    cdef uint64_t key
+    cdef size_t index, i
+    cdef uint32_t groups[2]
+    groups[0] = link[LINK_OWN_GROUP]
+    groups[1] = link[LINK_NODE_PORT_GROUP]
+    for i in range(2):
+        if groups[i] != 0:
+            key = (<uint64_t> groups[i] << 24) | (<uint64_t> protocol << 16) | port
+            index = first_key(v, key)
+            if index < v.service_count and v.service_keys[index] == key:
+                return index
+    return v.service_count
+
+
+cdef void add_backends(
+    const View* v, const Case* c, size_t entry, Way way, const Identity* s, Merge* m
+) noexcept nogil:
+    cdef const uint32_t* e = v.service_entries + 3 * entry
+    cdef Identity d
+    cdef Outcome item
+    cdef size_t i
+    way.source_nat = e[2]
+    way.via_service = True
+    way.port_known = True
+    for i in range(e[1]):
+        load_identity(v, v.backend_endpoints[e[0] + i], &d)
+        way.port = v.backend_ports[e[0] + i]
+        pair(v, c, &way, s, &d, &item)
+        merge_add(v, m, &item)
+
+
+cdef void expand(
+    const View* v, const Case* c, size_t entry, const Way* way, const Identity* s, Outcome* out
+) noexcept nogil:
+    """VIP expansion (C6, R8)."""
+    cdef Merge m
+    m.count = 0
+    add_backends(v, c, entry, way[0], s, &m)
+    if m.count:
+        merge_end(&m, False, SERVICE_BACKEND_DEPENDENT, MERGED_SERVICE_BACKEND_DEPENDENT, out)
+    elif v.no_policies:
+        plain_allow(NOT_ISOLATED, out)  # C7.1
+    else:
+        out.verdict = UNKNOWN
+        out.special = SERVICE_NO_ENDPOINTS
+        out.egress = MERGED_SERVICE_NO_ENDPOINTS if s.pod else 0
+        out.ingress = MERGED_SERVICE_NO_ENDPOINTS
+        out.side = (1 if s.pod else 0) | 2
+
+
+cdef bint compatible(const View* v, size_t entry, uint8_t protocol) noexcept nogil:
+    return protocol == NO_PROTOCOL or ((v.service_keys[entry] >> 16) & 0xFF) == protocol
+
+
+cdef bint add_possible_backends(
+    const View* v, const Case* c, const Way* way, const Identity* s, Merge* m
+) noexcept nogil:
+    """Add the backends of every service port that an unrecorded port or protocol may mean (R9)."""
+    cdef const uint32_t* link = v.links + 8 * <size_t> c.dst
+    cdef uint32_t groups[2]
+    cdef size_t index, i
+    cdef Way other = way[0]
+    cdef bint found = False
+    groups[0] = link[LINK_OWN_GROUP]
+    groups[1] = link[LINK_NODE_PORT_GROUP]
+    for i in range(2):
+        if groups[i] == 0:
+            continue
+        index = first_key(v, <uint64_t> groups[i] << 24)
+        while index < v.service_count and (v.service_keys[index] >> 24) == groups[i]:
+            if compatible(v, index, way.protocol) and (
+                not way.port_known or (v.service_keys[index] & 0xFFFF) == way.port
+            ):
+                found = True
+                other.protocol = <uint8_t> ((v.service_keys[index] >> 16) & 0xFF)
+                other.dialled = c.dst
+                add_backends(v, c, index, other, s, m)
+            index += 1
+    return found
+
+
+cdef void uncertain(
+    const View* v, const Case* c, const Way* way, const Identity* s, Outcome* out
+) noexcept nogil:
+    """A service address whose port or protocol is not recorded (R9)."""
+    cdef Merge m
+    cdef Identity d
+    cdef Outcome item
+    cdef size_t i
+    m.count = 0
+    for i in range(candidate_count(v, c.dst, 0)):
+        candidate(v, c.dst, 0, i, &d)
+        pair(v, c, way, s, &d, &item)
+        merge_add(v, &m, &item)
+    add_possible_backends(v, c, way, s, &m)
+    if way.protocol == NO_PROTOCOL:
+        merge_end(&m, False, UNKNOWN_PROTOCOL, MERGED_UNKNOWN_PROTOCOL, out)
+    else:
+        merge_end(&m, False, UNKNOWN_PORT, MERGED_UNKNOWN_PORT, out)
+
+
+# --- the whole flow -------------------------------------------------------------------------------
+
+
+cdef bint settled_by_icmp(const Case* c, Outcome* out) noexcept nogil:
+    """Neighbour discovery (A17.4) and ICMP errors (A17.3, R18)."""
+    cdef uint8_t kind = c.icmp_type
+    if c.protocol == 58:
+        if 133 <= kind <= 137:
+            plain_allow(NEIGHBOUR_DISCOVERY, out)
+            return True
+        if 1 <= kind <= 4:
+            plain_allow(REPLY, out)
+            return True
+    elif c.protocol == 1 and (kind == 3 or kind == 4 or kind == 5 or kind == 11 or kind == 12):
+        plain_allow(REPLY, out)
+        return True
+    return False
+
+
+cdef inline bint is_uncertain(const Case* c) noexcept nogil:
+    if c.protocol == NO_PROTOCOL:
+        return True
+    return not c.dport_known and (c.protocol == 6 or c.protocol == 17 or c.protocol == 132)
+
+
+cdef void one_source(
+    const View* v, const Case* c, const Way* way, size_t entry, const Identity* s, Merge* m
+) noexcept nogil:
+    cdef Outcome item
+    cdef Identity d
+    cdef size_t i
+    if entry < v.service_count:
+        expand(v, c, entry, way, s, &item)
+        merge_add(v, m, &item)
+        return
+    if c.dst_hint == 0 and flags_of(v, c.dst) & IS_SERVICE and is_uncertain(c):
+        uncertain(v, c, way, s, &item)
+        merge_add(v, m, &item)
+        return
+    for i in range(candidate_count(v, c.dst, c.dst_hint)):
+        candidate(v, c.dst, c.dst_hint, i, &d)
+        pair(v, c, way, s, &d, &item)
+        merge_add(v, m, &item)
+
+
+cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil:
+    """Give the outcome of one flow in the initiator's direction."""
+    cdef Way way
+    cdef Merge m
+    cdef Identity s
+    cdef size_t i
+    cdef size_t entry = v.service_count
+    cdef size_t dialled
+    if settled_by_icmp(c, result):
+        return
+    if (flags_of(v, c.src) | flags_of(v, c.dst)) & IS_LOOPBACK:
+        plain_allow(LOOPBACK, result)  # A10.2
+        return
+    way.protocol = c.protocol
+    way.port = c.dport
+    way.port_known = c.dport_known
+    way.via_service = c.via_service
+    way.source_nat = NAT_NONE
+    way.dialled = c.dst
+    if c.dst_hint == 0 and flags_of(v, c.dst) & IS_SERVICE and not is_uncertain(c):
+        entry = find_service(v, c.dst, c.protocol, c.dport)
+    elif c.via_service and c.dialled != NO_ENDPOINT and c.dialled_port_known:
+        if flags_of(v, c.dialled) & IS_SERVICE:  # R10 for a flow recorded behind its service
+            dialled = find_service(v, c.dialled, c.protocol, c.dialled_port)
+            if dialled < v.service_count:
+                way.source_nat = v.service_entries[3 * dialled + 2]
+                way.dialled = c.dialled
+    m.count = 0
+    for i in range(candidate_count(v, c.src, c.src_hint)):
+        candidate(v, c.src, c.src_hint, i, &s)
+        one_source(v, c, &way, entry, &s, &m)
+    merge_end(&m, True, AMBIGUOUS_IP, MERGED_AMBIGUOUS_IP, result)

@@ -1,0 +1,335 @@
+"""Takes a policy program and a snapshot, gives ``Tables``: the stages of compile/, in order."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from netpol.compile.budget import Budget
+from netpol.compile.decisions import DecisionTable
+from netpol.compile.endpoints import (
+    EndpointFlag,
+    EndpointKey,
+    EndpointKind,
+    Endpoints,
+    region_marks,
+)
+from netpol.compile.identities import Identities, family_of
+from netpol.compile.partition import PodGroups
+from netpol.compile.portclasses import PORT_PROTOCOLS, cut_port_classes
+from netpol.compile.prefixes import build_prefixes
+from netpol.compile.regions import cut_regions
+from netpol.compile.rowports import RowPorts
+from netpol.compile.rowtables import DenseColumns, PageStore, pack_side
+from netpol.compile.services import ServicePorts
+from netpol.compile.sides import OWN_NODE_COLUMN, SideCompiler
+from netpol.compile.tables import Tables
+from netpol.kube.snapshot import Snapshot
+from netpol.policy.program import NamedPort, Policy, PolicyProgram, Rule
+from netpol.switches import Switches
+from netpol.verdict import Reason, Side
+
+__all__ = ["DENSE_LIMIT", "compile_program"]
+
+#: Cells of both sides beyond this many bytes would leave the cheap working set (about 8 MB), where
+#: the paged form is as fast and far smaller.
+DENSE_LIMIT = 8 << 20
+_NO_COLUMN = 0xFFFFFFFF
+
+
+def compile_program(
+    program: PolicyProgram,
+    snapshot: Snapshot,
+    switches: Switches,
+    memory_budget: int,
+    dense_limit: int = DENSE_LIMIT,
+) -> Tables:
+    """Give the packed tables.
+
+    Parameters
+    ----------
+    memory_budget : bytes all tables may take.
+    dense_limit : bytes the cells of both sides may take; 0 forces the paged form.
+
+    Raises
+    ------
+    CapacityError
+        If the tables would exceed ``memory_budget``.
+    """
+    policies = [policy for stage in program.stages for policy in stage.policies]
+    return _Compilation(policies, snapshot, switches, memory_budget).run(dense_limit)
+
+
+class _Compilation:
+    """State shared by the stages of one compile."""
+
+    def __init__(
+        self, policies: list[Policy], snapshot: Snapshot, switches: Switches, memory_budget: int
+    ) -> None:
+        self.policies = policies
+        self.switches = switches
+        self.budget = Budget(memory_budget)
+        self.decisions = DecisionTable()
+        self.identities = Identities.of(snapshot, switches)
+        rules = [rule for policy in policies for rule in (*policy.egress, *policy.ingress)]
+        names = _port_names(rules)
+        self.groups = PodGroups(self.identities, names, switches)
+        self.ports = cut_port_classes(
+            [port for rule in rules for port in rule.ports or ()],
+            {item for ports in self.groups.ports for item in ports},
+        )
+        self.row_ports = RowPorts(self.ports, switches)
+        self.egress, self.ingress = (
+            SideCompiler(
+                side, policies, self.groups, self.row_ports, self.decisions, switches
+            )
+            for side in (Side.EGRESS, Side.INGRESS)
+        )
+        marks = region_marks(snapshot)
+        peers = self.egress.cidr_peers(), self.ingress.cidr_peers()
+        regions = {family: cut_regions(family, *peers, marks) for family in (4, 6)}
+        for column, side in enumerate((self.egress, self.ingress)):
+            side.partition([item[column] for cut in regions.values() for item in cut.classes])
+        self.endpoints = Endpoints(
+            self.identities, ServicePorts(snapshot, self.identities), regions
+        )
+        self.endpoints.resolve_all()
+
+    def run(self, dense_limit: int) -> Tables:
+        """Build the arrays. Endpoints are complete only after services and prefixes used them."""
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        arrays.update(self._services())
+        prefixes = build_prefixes(self.endpoints, self.budget)
+        arrays.update(prefixes._asdict())
+        parts = self._endpoint_parts()
+        visible = self._visible(parts)
+        dense = [self._dense_columns(visible, side) for side in (0, 1)]
+        size = sum(
+            len(side.rows) * len(columns.label) * 4
+            for side, columns in zip((self.egress, self.ingress), dense, strict=True)
+        )
+        layout = "dense" if size <= dense_limit else "paged"
+        if layout == "paged":
+            empty = np.empty(0, np.int64)
+            dense = [DenseColumns(empty, empty)] * 2
+        store = PageStore()
+        for side, columns in zip((self.egress, self.ingress), dense, strict=True):
+            packed = pack_side(
+                side, self.switches, len(self.ports), store, columns, self.budget
+            )
+            arrays.update({f"{k}_{side.side.label}": v for k, v in packed._asdict().items()})
+        arrays["pages"] = store.array()
+        arrays["runs"] = self._runs(arrays)
+        arrays["port_maps"] = np.array(self.row_ports.maps, np.uint16)
+        arrays["port_lookup"] = self.ports.lookup
+        arrays["port_slot_base"] = self.ports.slot_base
+        arrays["port_slot_mask"] = self.ports.slot_mask
+        arrays["decision_info"] = np.array(
+            [d.verdict | (4 if d.reason in _BY_RULE else 0) for d in self.decisions.items],
+            np.uint8,
+        )
+        arrays["endpoint_parts"] = parts
+        arrays["endpoint_fast"] = self._endpoint_fast(visible, dense, arrays)
+        arrays.update(self._endpoint_links())
+        arrays["pod_parts"] = self._pod_parts()
+        own = [self._own_column(columns, side) for side, columns in enumerate(dense)]
+        return Tables(arrays, self._meta(layout, own))
+
+    def _runs(self, arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint32]:
+        """Both sides' runs in one array: ingress bases move up by the length of egress's."""
+        shift = len(self.egress.runs)
+        for name in ("pairs_ingress", "cells_ingress"):
+            arrays[name] += np.uint32(shift)
+        return np.array(self.egress.runs + self.ingress.runs, np.uint32)
+
+    def _endpoint_parts(self) -> npt.NDArray[np.uint32]:
+        """Rows and columns of every endpoint; see ``tables.LAYOUT``."""
+        parts = np.zeros((len(self.endpoints.keys), 8), np.uint32)
+        egress, ingress = self.egress, self.ingress
+        for index, key in enumerate(self.endpoints.keys):
+            parts[index, 2] = egress.cidr_columns[key.region.egress]
+            parts[index, 5] = ingress.cidr_columns[key.region.ingress]
+            if key.kind is EndpointKind.POD:
+                group = self.groups.of_pod[key.pod]
+                parts[index, 0] = egress.row_of_group[group]
+                parts[index, 1] = egress.column_of_group[group]
+                parts[index, 3] = ingress.row_of_group[group]
+                parts[index, 4] = ingress.column_of_group[group]
+            parts[index, 6] = key.pod + 1
+            parts[index, 7] = key.node + 1
+        return parts
+
+    def _visible(self, parts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+        """Give the parts with CIDR columns as the staged kernel sees them (A6.4, R20)."""
+        if self.switches.ipblock_scope == "any":
+            return parts
+        hidden = {EndpointKind.POD}
+        if self.switches.ipblock_scope == "non-cluster":
+            hidden.add(EndpointKind.NODE)
+        rows = [index for index, key in enumerate(self.endpoints.keys) if key.kind in hidden]
+        visible = parts.copy()
+        visible[rows, 2] = visible[rows, 5] = 0
+        return visible
+
+    def _dense_columns(self, parts: npt.NDArray[np.uint32], side: int) -> DenseColumns:
+        first = 3 * side
+        pairs = parts[:, first + 1 : first + 3].astype(np.int64)
+        own = np.array([[OWN_NODE_COLUMN, 0]], np.int64)
+        distinct = np.unique(np.concatenate([pairs, own]), axis=0)
+        return DenseColumns(distinct[:, 0], distinct[:, 1])
+
+    def _own_column(self, columns: DenseColumns, side: int) -> int:
+        switch = self.switches.own_node_ingress if side else self.switches.own_node_egress
+        if switch != "allow":
+            return _NO_COLUMN
+        found = np.flatnonzero(columns.label == OWN_NODE_COLUMN)
+        return int(found[0]) if len(found) else 0
+
+    def _endpoint_fast(
+        self,
+        parts: npt.NDArray[np.uint32],
+        dense: list[DenseColumns],
+        arrays: dict[str, npt.NDArray[Any]],
+    ) -> npt.NDArray[np.uint32]:
+        fast = np.zeros_like(parts)
+        for side, columns in enumerate(dense):
+            name = ("egress", "ingress")[side]
+            rows = parts[:, 3 * side]
+            width = len(columns.label)
+            if width:
+                key = columns.label << 32 | columns.cidr
+                wanted = parts[:, 3 * side + 1].astype(np.int64) << 32 | parts[:, 3 * side + 2]
+                fast[:, 3 * side + 1] = np.searchsorted(key, wanted)
+            fast[:, 3 * side] = rows * np.uint32(width)
+            fast[:, 3 * side + 2] = arrays[f"rows_{name}"][rows, 2]
+        fast[:, 6] = parts[:, 7]
+        fast[:, 7] = [self._flags(key) for key in self.endpoints.keys]
+        return fast
+
+    def _flags(self, key: EndpointKey) -> int:
+        flags = _KIND_FLAGS[key.kind]
+        if any(key.groups):
+            flags |= EndpointFlag.SERVICE
+        if key.segments:
+            flags |= EndpointFlag.TIMED
+        if key.kind is EndpointKind.POD:
+            families = [family_of(item) for item in self.identities.pods[key.pod].addresses]
+            if len(families) != len(set(families)):
+                flags |= EndpointFlag.MULTI
+        return int(flags)
+
+    def _endpoint_links(self) -> dict[str, npt.NDArray[Any]]:
+        links = np.zeros((len(self.endpoints.keys), 8), np.uint32)
+        alternatives: list[int] = []
+        starts: list[int] = []
+        values: list[int] = []
+        for index, key in enumerate(self.endpoints.keys):
+            links[index] = (
+                len(alternatives), len(key.alternatives), *key.groups,
+                len(starts), len(key.segments), key.notes, key.kind,
+            )  # fmt: skip
+            alternatives += key.alternatives
+            starts += [start for start, _ in key.segments]
+            values += [endpoint for _, endpoint in key.segments]
+        return {
+            "endpoint_links": links,
+            "alternatives": np.array(alternatives, np.uint32),
+            "segment_starts": np.array(starts, np.int64),
+            "segment_values": np.array(values, np.uint32),
+        }
+
+    def _services(self) -> dict[str, npt.NDArray[Any]]:
+        services = self.endpoints.services
+        keys: list[int] = []
+        entries: list[tuple[int, int, int]] = []
+        backends: list[int] = []
+        ports: list[int] = []
+        for (group, protocol, port), entry in sorted(services.entries.items()):
+            keys.append(group << 24 | protocol << 16 | port)
+            entries.append((len(backends), len(entry.backends), int(entry.source_nat)))
+            for backend in sorted(entry.backends):
+                backends.append(self.endpoints.backend_endpoint(backend))
+                ports.append(backend.port)
+        nodes = [self.endpoints.node_endpoints(family) for family in (4, 6)]
+        self.node_split = len(nodes[0])
+        return {
+            "service_keys": np.array(keys, np.uint64),
+            "service_entries": np.array(entries, np.uint32).reshape(-1, 3),
+            "backend_endpoints": np.array(backends, np.uint32),
+            "backend_ports": np.array(ports, np.uint16),
+            "node_endpoints": np.array(nodes[0] + nodes[1], np.uint32),
+        }
+
+    def _pod_parts(self) -> npt.NDArray[np.uint32]:
+        parts = np.zeros((len(self.identities.pods), 6), np.uint32)
+        for pod in self.identities.pods:
+            group = self.groups.of_pod[pod.index]
+            if group >= 0:
+                parts[pod.index, :4] = (
+                    self.egress.row_of_group[group], self.egress.column_of_group[group],
+                    self.ingress.row_of_group[group], self.ingress.column_of_group[group],
+                )  # fmt: skip
+            parts[pod.index, 4:] = pod.node + 1, pod.as_node
+        return parts
+
+    def _meta(self, layout: str, own: list[int]) -> dict[str, Any]:
+        return {
+            "layout": layout,
+            "own_columns": own,
+            "node_split": self.node_split,
+            "switches": asdict(self.switches),
+            "port_protocols": list(PORT_PROTOCOLS),
+            "newest": self.identities.newest,
+            "pods": [[pod.label, pod.workload] for pod in self.identities.pods],
+            "nodes": self.identities.nodes,
+            "located_nodes": sorted(self.identities.located_nodes),
+            "services": _service_names(self.endpoints.services),
+            "policies": [_policy_meta(policy) for policy in self.policies],
+            "decisions": [list(decision) for decision in self.decisions.items],
+        }
+
+
+_KIND_FLAGS = {
+    EndpointKind.POD: EndpointFlag.POD,
+    EndpointKind.NODE: EndpointFlag.NODE,
+    EndpointKind.LOOPBACK: EndpointFlag.LOOPBACK,
+    EndpointKind.AMBIGUOUS: EndpointFlag.AMBIGUOUS,
+    EndpointKind.EXTERNAL: EndpointFlag(0),
+}
+_BY_RULE = (Reason.NP_RULE, Reason.CNP_ACCEPT)
+
+
+def _port_names(rules: list[Rule]) -> frozenset[str]:
+    return frozenset(
+        port.name for rule in rules for port in rule.ports or () if isinstance(port, NamedPort)
+    )
+
+
+def _service_names(services: ServicePorts) -> dict[str, list[str]]:
+    """Give names of the services behind each own group, for reports."""
+    found: dict[str, set[str]] = {}
+    for (group, _, _), entry in services.entries.items():
+        found.setdefault(str(group), set()).update(entry.names)
+    return {group: sorted(names) for group, names in found.items()}
+
+
+def _policy_meta(policy: Policy) -> dict[str, Any]:
+    source = policy.source
+    return {
+        "kind": policy.kind,
+        "namespace": policy.namespace,
+        "name": policy.name,
+        "file": source.file if source else "",
+        "line": source.line if source else 0,
+        "isolates": [policy.isolates_egress, policy.isolates_ingress],
+        "rules": [
+            [
+                source.line_of(f"spec.{side}[{rule.index}]") if source else 0
+                for rule in rules
+            ]
+            for side, rules in (("egress", policy.egress), ("ingress", policy.ingress))
+        ],
+    }

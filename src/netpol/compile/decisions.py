@@ -1,0 +1,65 @@
+"""Takes outcomes of one side, gives interned decisions: everything an answer can say of a side.
+
+Id 0 means "this side is not a pod". Ids 1 to ``len(MERGE_REASONS)`` mean "the candidates
+disagree" (R14), one per reason. All others are outcomes of rules.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from netpol.verdict import Reason, Side, Tier, Verdict
+
+__all__ = ["MERGE_REASONS", "Decision", "DecisionTable"]
+
+#: Reasons that merging several candidates gives; decision id is the index plus 1.
+MERGE_REASONS = (
+    Reason.AMBIGUOUS_IP,
+    Reason.SERVICE_BACKEND_DEPENDENT,
+    Reason.SERVICE_NO_ENDPOINTS,
+    Reason.UNKNOWN_PORT,
+    Reason.UNKNOWN_PROTOCOL,
+    Reason.SOURCE_NAT,
+)
+
+
+class Decision(NamedTuple):
+    """What one side says.
+
+    Attributes
+    ----------
+    side : the side judged; NONE for "not a pod" and merged outcomes.
+    verdict, reason, tier : the answer; ``reason`` is None where the side is not a pod.
+    policy : index of the credited policy in ``Engine.policies``, -1 if none (C3.1, R15).
+    rule : index of the credited rule in that policy, -1 if none.
+    matching : every (policy, rule) that certainly matches, in order.
+    isolating : every policy that isolates the subject for this side.
+    """
+
+    side: Side
+    verdict: Verdict
+    reason: Reason | None
+    tier: Tier = Tier.NONE
+    policy: int = -1
+    rule: int = -1
+    matching: tuple[tuple[int, int], ...] = ()
+    isolating: tuple[int, ...] = ()
+
+
+class DecisionTable:
+    """Decisions by id."""
+
+    def __init__(self) -> None:
+        self.items: list[Decision] = []
+        self._ids: dict[Decision, int] = {}
+        self.intern(Decision(Side.NONE, Verdict.ALLOW, None))
+        for reason in MERGE_REASONS:
+            self.intern(Decision(Side.NONE, Verdict.UNKNOWN, reason))
+
+    def intern(self, decision: Decision) -> int:
+        """Give the id of a decision."""
+        found = self._ids.get(decision)
+        if found is None:
+            found = self._ids[decision] = len(self.items)
+            self.items.append(decision)
+        return found

@@ -1,0 +1,225 @@
+"""Takes identities, regions and service ports, gives endpoints: what an address can turn out to be.
+
+An endpoint is one identity at one kind of address, so everything the judgement needs is a property
+of the endpoint. Endpoints are interned; an address held by several identities gets an ambiguous
+endpoint that lists them (C5), one whose owner changes over time a timed endpoint (A13.4).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import NamedTuple
+
+from netpol.compile.identities import BEGINNING, END, V4_MAPPED, Identities, family_of
+from netpol.compile.regions import Mark, Region, Regions
+from netpol.compile.services import Backend, ServicePorts
+from netpol.kube.snapshot import Snapshot
+from netpol.verdict import Note
+
+__all__ = ["EndpointFlag", "EndpointKey", "EndpointKind", "Endpoints", "region_marks"]
+
+_LOOPBACK = 1 << 15  # a mark beside the notes
+
+
+class EndpointKind(IntEnum):
+    """What an endpoint is (C2)."""
+
+    EXTERNAL = 0
+    POD = 1
+    NODE = 2
+    LOOPBACK = 3
+    AMBIGUOUS = 4
+
+
+class EndpointFlag(IntFlag):
+    """Properties the kernel tests; all but POD, NODE and TIMED take a flow off the fast path."""
+
+    POD = 1
+    NODE = 2
+    LOOPBACK = 4
+    AMBIGUOUS = 8
+    SERVICE = 16
+    TIMED = 32
+    MULTI = 64  # a pod with several addresses of one family: "same pod" is not "same endpoint"
+
+
+class EndpointKey(NamedTuple):
+    """Everything that tells one endpoint from another."""
+
+    kind: EndpointKind
+    pod: int = -1
+    node: int = -1
+    region: Region = Region(0, 0, 0)
+    notes: int = 0
+    groups: tuple[int, int] = (0, 0)
+    alternatives: tuple[int, ...] = ()
+    segments: tuple[tuple[int, int], ...] = ()  # (start time, endpoint) in order of time
+
+
+def region_marks(snapshot: Snapshot) -> list[Mark]:
+    """Give the ranges that notes and loopback depend on (A10.2, A11.5, C2.3, C2.4)."""
+    special = int(Note.UNSPECIFIED_ADDRESS_CLASS)
+    marks = [
+        Mark(ip_network(text), special)
+        for text in (
+            "0.0.0.0/32", "224.0.0.0/4", "255.255.255.255/32", "169.254.0.0/16",
+            "::/128", "ff00::/8", "fe80::/10",
+        )
+    ]  # fmt: skip
+    marks += [Mark(ip_network(text), _LOOPBACK) for text in ("127.0.0.0/8", "::1/128")]
+    for node in snapshot.nodes:
+        if node.spec is None:
+            continue
+        for text in {*(node.spec.pod_cidrs or ()), *([node.spec.pod_cidr or ""])}:
+            network = _network(text)
+            if network is not None:
+                marks.append(Mark(network, int(Note.IN_PODCIDR)))
+    return marks
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+@dataclass(slots=True)
+class Endpoints:
+    """Interned endpoints, and the endpoint of every known address."""
+
+    identities: Identities
+    services: ServicePorts
+    regions: dict[int, Regions]  # by family
+    keys: list[EndpointKey] = field(default_factory=list)
+    by_address: dict[int, int] = field(default_factory=dict)
+    _ids: dict[EndpointKey, int] = field(default_factory=dict)
+
+    def resolve_all(self) -> None:
+        """Give every address that anything owns its endpoint."""
+        known = {
+            *self.identities.pods_at,
+            *self.identities.nodes_at,
+            *self.services.addresses,
+        }
+        for address in sorted(known):
+            self.by_address[address] = self._address_endpoint(address)
+
+    def intern(self, key: EndpointKey) -> int:
+        """Give the id of an endpoint."""
+        found = self._ids.get(key)
+        if found is None:
+            found = self._ids[key] = len(self.keys)
+            self.keys.append(key)
+        return found
+
+    def region_endpoint(self, region: Region) -> int:
+        """Give the endpoint of an address nobody owns (C2.3)."""
+        if region.marks & _LOOPBACK:
+            return self.intern(EndpointKey(EndpointKind.LOOPBACK))
+        notes = region.marks
+        if notes & Note.IN_PODCIDR:
+            notes |= Note.POSSIBLE_NODE_GATEWAY
+        return self.intern(EndpointKey(EndpointKind.EXTERNAL, region=region, notes=notes))
+
+    def backend_endpoint(self, backend: Backend) -> int:
+        """Give the endpoint of a service backend: no services of its own, no times."""
+        region = self._region(backend.address)
+        if backend.pod >= 0:
+            return self.intern(self._pod_key(backend.pod, region))
+        if backend.node >= 0:
+            return self.intern(EndpointKey(EndpointKind.NODE, node=backend.node, region=region))
+        return self.region_endpoint(region)
+
+    def pod_endpoint(self, pod: int, address: int) -> int:
+        """Give the endpoint of a pod that a log names, at an address (C1 hints, R5)."""
+        identity = self.identities.pods[pod]
+        region = self._region(address)
+        if identity.as_node:
+            return self.intern(EndpointKey(EndpointKind.NODE, node=identity.node, region=region))
+        return self.intern(self._pod_key(pod, region))
+
+    def node_endpoints(self, family: int) -> list[int]:
+        """Give the endpoint of every node at each of its addresses of a family (R10)."""
+        return [
+            self.intern(
+                EndpointKey(EndpointKind.NODE, node=node, region=self._region(address))
+            )
+            for address, owners in sorted(self.identities.nodes_at.items())
+            if family_of(address) == family
+            for node in owners
+        ]
+
+    def _region(self, address: int) -> Region:
+        if family_of(address) == 4:
+            return self.regions[4].at(address - V4_MAPPED)
+        return self.regions[6].at(address)
+
+    def _pod_key(self, pod: int, region: Region) -> EndpointKey:
+        node = self.identities.pods[pod].node
+        notes = 0
+        if node not in self.identities.located_nodes:
+            notes = int(Note.OWN_NODE_UNKNOWN)
+        return EndpointKey(EndpointKind.POD, pod=pod, node=node, region=region, notes=notes)
+
+    def _address_endpoint(self, address: int) -> int:
+        pods = [self.identities.pods[index] for index in self.identities.pods_at.get(address, ())]
+        default = self._at_time(address, None)
+        edges = sorted(
+            {pod.start for pod in pods} | {pod.end for pod in pods} | {BEGINNING}
+        )
+        segments: list[tuple[int, int]] = []
+        for edge in edges:
+            if edge >= END:
+                continue
+            endpoint = self._at_time(address, edge)
+            if not segments or segments[-1][1] != endpoint:
+                segments.append((edge, endpoint))
+        if len(segments) == 1 and segments[0][1] == default:
+            return default
+        key = self.keys[default]
+        return self.intern(key._replace(segments=tuple(segments)))
+
+    def _at_time(self, address: int, time: int | None) -> int:
+        """C2: live pods (beside the node, if it has the address too); else nodes; else external."""
+        region = self._region(address)
+        if region.marks & _LOOPBACK:
+            return self.region_endpoint(region)
+        holders = self.identities.pods_at.get(address, ())
+        pods = [index for index in holders if self.identities.pods[index].alive(time)]
+        nodes = self.identities.nodes_at.get(address, [])
+        groups = (0, 0) if pods else self.services.groups_of(address)
+        candidates = [self.intern(self._pod_key(index, region)) for index in pods]
+        single = len(nodes) == 1 and not pods
+        candidates += [
+            self.intern(
+                EndpointKey(
+                    EndpointKind.NODE, node=node, region=region, groups=groups if single else (0, 0)
+                )
+            )
+            for node in nodes
+        ]
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            return self.intern(
+                EndpointKey(
+                    EndpointKind.AMBIGUOUS, groups=groups, alternatives=tuple(candidates)
+                )
+            )
+        base = self.keys[self.region_endpoint(region)]
+        notes = base.notes | (Note.STALE_POD_IP if holders else 0)
+        return self.intern(base._replace(groups=groups, notes=notes))
+
+    def at(self, address: int, time: int | None) -> int:
+        """Give the endpoint of an address at a time: for tests and ``explain``, not for kernels."""
+        endpoint = self.by_address.get(address)
+        if endpoint is None:
+            return self.region_endpoint(self._region(address))
+        segments = self.keys[endpoint].segments
+        if time is None or not segments:
+            return endpoint
+        return segments[bisect_right([start for start, _ in segments], time) - 1][1]

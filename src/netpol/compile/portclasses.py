@@ -1,0 +1,143 @@
+"""Takes the port constraints of a program, gives port classes: what no rule can tell apart.
+
+A class is a set of (protocol, destination port). TCP, UDP and SCTP are cut at every boundary a
+rule or a resolved port name makes; beside them stand classes for "port not recorded" of each of
+the three, "protocol not recorded", ICMP and all other protocols (semantics.md A17, C4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from netpol.compile.selection import MAYBE, NO, YES, TriVector
+from netpol.policy.program import NamedPort, Port, PortRange
+
+__all__ = ["PORT_PROTOCOLS", "NamedPorts", "PortClasses", "PortKind", "cut_port_classes"]
+
+PORT_PROTOCOLS = (6, 17, 132)
+#: What names mean on one destination pod: (name, protocol) -> port numbers (A8.4: the union).
+NamedPorts = frozenset[tuple[str, int, int]]  # (name, protocol, number)
+
+
+class PortKind(IntEnum):
+    """What is special about a class."""
+
+    PLAIN = 0  # a recorded port of TCP, UDP or SCTP
+    UNKNOWN_PORT = 1
+    UNKNOWN_PROTOCOL = 2
+    ICMP = 3
+    OTHER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PortClasses:
+    """The classes: one array entry each.
+
+    Attributes
+    ----------
+    protocol : int16[C], the protocol, -1 if not recorded or several.
+    first : int32[C], the lowest port of a plain class, else -1.
+    kind : uint8[C], a ``PortKind``.
+    lookup : uint32[3 * 65536 + 256], class of (protocol slot, port), then tail slots.
+    slot_base, slot_mask : uint32[512], per protocol number, then again for "port not recorded":
+        class = lookup[slot_base[p] + (port & slot_mask[p])].
+    """
+
+    protocol: npt.NDArray[np.int16]
+    first: npt.NDArray[np.int32]
+    kind: npt.NDArray[np.uint8]
+    lookup: npt.NDArray[np.uint32]
+    slot_base: npt.NDArray[np.uint32]
+    slot_mask: npt.NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def match(self, ports: tuple[Port, ...] | None, names: NamedPorts) -> TriVector:
+        """Give uint8[C] of NO, MAYBE, YES: do the elements match, on a destination with ``names``.
+
+        Sources: A7.2 (elements ORed), A8.2 (names), A17.2 (other protocols), C4 (not recorded).
+        """
+        result = np.full(len(self), NO if ports else YES, np.uint8)
+        for port in ports or ():
+            np.maximum(result, self._element(port, names), out=result)
+        return result
+
+    def _element(self, port: Port, names: NamedPorts) -> TriVector:
+        result = np.zeros(len(self), np.uint8)
+        if isinstance(port, PortRange):
+            same = self.protocol == port.protocol
+            inside = (self.first >= port.first) & (self.first <= port.last)
+            result[same & (self.kind == PortKind.PLAIN) & inside] = YES
+            all_ports = port.first == 0 and port.last == 65535
+            result[same & (self.kind == PortKind.UNKNOWN_PORT)] = YES if all_ports else MAYBE
+            result[self.kind == PortKind.UNKNOWN_PROTOCOL] = MAYBE
+            return result
+        for name, protocol, number in names:
+            if name == port.name and port.protocol in (None, protocol):
+                same = self.protocol == protocol
+                result[same & (self.kind == PortKind.PLAIN) & (self.first == number)] = YES
+                result[same & (self.kind == PortKind.UNKNOWN_PORT)] = MAYBE
+                result[self.kind == PortKind.UNKNOWN_PROTOCOL] = MAYBE
+        return result
+
+
+def cut_port_classes(ports: Iterable[Port], names: Iterable[tuple[str, int, int]]) -> PortClasses:
+    """Give the classes that the distinct ``ports`` elements and resolved ``names`` need."""
+    edges: dict[int, set[int]] = {protocol: {0} for protocol in PORT_PROTOCOLS}
+    wanted = set()
+    for port in ports:
+        if isinstance(port, NamedPort):
+            wanted.add(port.name)
+        elif port.protocol in edges:
+            edges[port.protocol].update((port.first, port.last + 1))
+    for name, protocol, number in names:
+        if name in wanted and protocol in edges:
+            edges[protocol].update((number, number + 1))
+    protocol_of: list[int] = []
+    first_of: list[int] = []
+    kind_of: list[int] = []
+    lookup = np.zeros(3 * 65536 + 8, np.uint32)
+    for slot, protocol in enumerate(PORT_PROTOCOLS):
+        starts = np.array(sorted(edge for edge in edges[protocol] if edge < 65536), np.int64)
+        members = np.searchsorted(starts, np.arange(65536), side="right") - 1
+        lookup[slot * 65536 : (slot + 1) * 65536] = len(kind_of) + members
+        protocol_of += [protocol] * len(starts)
+        first_of += starts.tolist()
+        kind_of += [PortKind.PLAIN] * len(starts)
+    tail = 3 * 65536
+    extra = [(protocol, PortKind.UNKNOWN_PORT) for protocol in PORT_PROTOCOLS]
+    extra += [(-1, PortKind.UNKNOWN_PROTOCOL), (1, PortKind.ICMP), (-2, PortKind.OTHER)]
+    for offset, (protocol, kind) in enumerate(extra):
+        lookup[tail + offset] = len(kind_of)
+        protocol_of.append(protocol)
+        first_of.append(-1)
+        kind_of.append(kind)
+    base, mask = _slots(tail)
+    return PortClasses(
+        np.array(protocol_of, np.int16),
+        np.array(first_of, np.int32),
+        np.array(kind_of, np.uint8),
+        lookup,
+        base,
+        mask,
+    )
+
+
+def _slots(tail: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Entries 0-255 serve a recorded port, 256-511 an unrecorded one."""
+    base = np.full(512, tail + 5, np.uint32)
+    mask = np.zeros(512, np.uint32)
+    for slot, protocol in enumerate(PORT_PROTOCOLS):
+        base[protocol] = slot * 65536
+        mask[protocol] = 0xFFFF
+        base[256 + protocol] = tail + slot
+    for half in (0, 256):
+        base[half + 255] = tail + 3
+        base[half + 1] = base[half + 58] = tail + 4
+    return base, mask

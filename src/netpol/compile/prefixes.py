@@ -1,0 +1,141 @@
+"""Takes regions and known addresses, gives the tables that turn an address into an endpoint id.
+
+IPv4: a direct trie of 16, 8 and 8 bits; at most three dependent loads. IPv6: an open-addressing hash
+of the known addresses (probe length bounded when it is built) and, for all others, the sorted starts
+of regions, searched by halving. Both are linear in prefixes whatever their shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from netpol.compile.budget import Budget
+from netpol.compile.endpoints import Endpoints
+from netpol.compile.identities import V4_MAPPED, family_of
+
+__all__ = ["POINTER", "PrefixTables", "build_prefixes", "hash_address"]
+
+POINTER = np.uint32(1 << 31)
+_MASK64 = (1 << 64) - 1
+_MAX_PROBES = 32
+U32 = npt.NDArray[np.uint32]
+U64 = npt.NDArray[np.uint64]
+
+
+class PrefixTables(NamedTuple):
+    """The tables.
+
+    Attributes
+    ----------
+    v4_root : uint32[65536]; an entry with bit 31 set points to block ``entry & 0x7fffffff``.
+    v4_blocks : uint32[blocks * 256]; entries of second-level blocks may point on likewise.
+    v6_hash : uint64[slots, 2], v6_hash_value : uint32[slots] (0xffffffff is an empty slot),
+        v6_seed : uint64[1]; slots is a power of two.
+    v6_starts : uint64[regions, 2] (high, low), v6_values : uint32[regions].
+    """
+
+    v4_root: U32
+    v4_blocks: U32
+    v6_hash: U64
+    v6_hash_value: U32
+    v6_seed: U64
+    v6_starts: U64
+    v6_values: U32
+
+
+def build_prefixes(endpoints: Endpoints, budget: Budget) -> PrefixTables:
+    """Give the tables for every address and region."""
+    v4 = {a - V4_MAPPED: e for a, e in endpoints.by_address.items() if family_of(a) == 4}
+    v6 = {a: e for a, e in endpoints.by_address.items() if family_of(a) == 6}
+    root, blocks = _trie(*_v4_intervals(endpoints, v4), budget)
+    keys, values, seed = _hash(v6, budget)
+    regions = endpoints.regions[6]
+    starts = np.array([[s >> 64, s & _MASK64] for s in regions.starts], np.uint64)
+    region_values = np.array([endpoints.region_endpoint(c) for c in regions.classes], np.uint32)
+    return PrefixTables(root, blocks, keys, values, seed, starts, region_values)
+
+
+def _v4_intervals(endpoints: Endpoints, known: Mapping[int, int]) -> tuple[U64, U32]:
+    """Cut IPv4 into intervals [starts[i], starts[i + 1]) of one endpoint each."""
+    regions = endpoints.regions[4]
+    region_starts = np.array(regions.starts, np.uint64)
+    region_values = np.array([endpoints.region_endpoint(c) for c in regions.classes], np.uint32)
+    hosts = np.fromiter(known.keys(), np.uint64, len(known))
+    host_values = np.fromiter(known.values(), np.uint32, len(known))
+    after = hosts + np.uint64(1)
+    starts = np.unique(np.concatenate([region_starts, hosts, after[after < 1 << 32]]))
+    values = region_values[np.searchsorted(region_starts, starts, side="right") - 1]
+    values[np.searchsorted(starts, hosts)] = host_values
+    return starts, values
+
+
+def _trie(starts: U64, values: U32, budget: Budget) -> tuple[U32, U32]:
+    """Blocks exist only where an interval begins inside the range they cover."""
+
+    def at(addresses: U64) -> U32:
+        return values[np.searchsorted(starts, addresses, side="right") - 1]
+
+    split16 = np.unique(starts[(starts & np.uint64(0xFFFF)) != 0] >> np.uint64(16))
+    split24 = np.unique(starts[(starts & np.uint64(0xFF)) != 0] >> np.uint64(8))
+    budget.take(
+        (65536 + 256 * (len(split16) + len(split24))) * 4, f"{len(starts)} IPv4 address ranges"
+    )
+    low = np.arange(256, dtype=np.uint64)
+    root = at(np.arange(65536, dtype=np.uint64) << np.uint64(16))
+    root[split16.astype(np.int64)] = POINTER | np.arange(len(split16), dtype=np.uint32)
+    middle = at(((split16[:, None] << np.uint64(8)) + low << np.uint64(8)).reshape(-1))
+    if len(split24):
+        owner = np.searchsorted(split16, split24 >> np.uint64(8))
+        place = owner * 256 + (split24 & np.uint64(0xFF)).astype(np.int64)
+        middle[place] = POINTER | np.arange(
+            len(split16), len(split16) + len(split24), dtype=np.uint32
+        )
+    leaves = at(((split24[:, None] << np.uint64(8)) + low).reshape(-1))
+    blocks = np.concatenate([middle, leaves])
+    return root, blocks if len(blocks) else np.zeros(256, np.uint32)
+
+
+def hash_address(high: int, low: int, seed: int) -> int:
+    """Mix an IPv6 address; the core computes the same (src/_core/addresses.pxd)."""
+    mixed = ((high ^ seed) * 0x9E3779B97F4A7C15) & _MASK64
+    mixed = ((mixed ^ (mixed >> 32) ^ low) * 0xD6E8FEB86659FD93) & _MASK64
+    return mixed ^ (mixed >> 29)
+
+
+def _hash(known: Mapping[int, int], budget: Budget) -> tuple[U64, U32, U64]:
+    slots = 16
+    while slots < 2 * len(known):
+        slots *= 2
+    seed = 1
+    while True:
+        budget.take(slots * 20, f"{len(known)} IPv6 addresses")
+        built = _try_hash(known, slots, seed)
+        if built is not None:
+            return (*built, np.array([seed], np.uint64))
+        budget.taken -= slots * 20
+        seed += 1
+        if seed % 4 == 0:
+            slots *= 2
+
+
+def _try_hash(known: Mapping[int, int], slots: int, seed: int) -> tuple[U64, U32] | None:
+    keys = np.zeros((slots, 2), np.uint64)
+    values = np.full(slots, 0xFFFFFFFF, np.uint32)
+    taken: dict[int, tuple[int, int]] = {}
+    for address, endpoint in known.items():
+        slot = hash_address(address >> 64, address & _MASK64, seed) & (slots - 1)
+        for _ in range(_MAX_PROBES):
+            if slot not in taken:
+                break
+            slot = (slot + 1) & (slots - 1)
+        else:
+            return None
+        taken[slot] = (address, endpoint)
+    for slot, (address, endpoint) in taken.items():
+        keys[slot] = address >> 64, address & _MASK64
+        values[slot] = endpoint
+    return keys, values

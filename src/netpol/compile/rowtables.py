@@ -1,0 +1,151 @@
+"""Takes compiled rows of one side, gives its packed tables: pairs, pages and, if small, cells."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from netpol.compile.budget import Budget
+from netpol.compile.columns import Grouped
+from netpol.compile.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN, SideCompiler
+from netpol.switches import Switches
+from netpol.verdict import Side
+
+__all__ = ["PAGE", "DenseColumns", "PageStore", "SideTables", "pack_side"]
+
+PAGE = 16
+U16 = npt.NDArray[np.uint16]
+U32 = npt.NDArray[np.uint32]
+
+
+class DenseColumns(NamedTuple):
+    """The (label column, CIDR column) of every dense column; empty where cells are not built."""
+
+    label: npt.NDArray[np.int64]
+    cidr: npt.NDArray[np.int64]
+
+
+class SideTables(NamedTuple):
+    """One side's arrays, as ``tables.LAYOUT`` describes them."""
+
+    rows: U32
+    pairs: U32
+    label_pages: U32
+    cidr_pages: U32
+    cells: U32
+
+
+class PageStore:
+    """16-entry pages of local classes, equal ones stored once."""
+
+    def __init__(self) -> None:
+        self._pages: list[U16] = [np.zeros(PAGE, np.uint16)]
+        self._ids: dict[bytes, int] = {self._pages[0].tobytes(): 0}
+
+    def put(self, index: U32, columns: npt.NDArray[np.int64], values: U16) -> None:
+        """Write one row's page index for sparse ``columns`` (sorted) holding ``values``."""
+        if not len(columns):
+            return
+        numbers = columns // PAGE
+        used, place = np.unique(numbers, return_inverse=True)
+        pages = np.zeros((len(used), PAGE), np.uint16)
+        pages[place, columns % PAGE] = values
+        for number, page in zip(used.tolist(), pages, strict=True):
+            text = page.tobytes()
+            found = self._ids.get(text)
+            if found is None:
+                found = self._ids[text] = len(self._pages)
+                self._pages.append(page.copy())
+            index[number] = found
+
+    def array(self) -> U16:
+        """Give uint16[pages, 16]."""
+        return np.array(self._pages, np.uint16)
+
+
+def pack_side(
+    side: SideCompiler,
+    switches: Switches,
+    port_classes: int,
+    store: PageStore,
+    dense: DenseColumns,
+    budget: Budget,
+) -> SideTables:
+    """Compile every row of a side and pack it.
+
+    Raises
+    ------
+    CapacityError
+        If the page indexes or cells would exceed the budget; decided before they are allocated.
+    """
+    count = len(side.rows)
+    labels = len(side.column_ports)
+    cidrs = len(side.cidr_columns)
+    name = side.side.label
+    label_pages = _indexes(budget, count, labels, f"{count} {name} rows x {labels} label columns")
+    cidr_pages = _indexes(budget, count, cidrs, f"{count} {name} rows x {cidrs} CIDR columns")
+    width = len(dense.label)
+    budget.take(count * width * 4, f"{count} {name} rows x {width} columns")
+    cells = np.zeros((count if width else 0, width), np.uint32)
+    rows = np.zeros((count, 4), np.uint32)
+    pairs: list[U32] = []
+    base = 0
+    own = _exempts_own_node(side.side, switches)
+    hairpin = switches.np_service_hairpin == "allow"
+    for index in range(count):
+        row = side.compile_row(index)
+        flat = row.pairs.reshape(-1)
+        budget.take(flat.nbytes, f"pairs of peer classes of the {name} rows")
+        pairs.append(flat)
+        isolated = bool(side.rows[index].policies)
+        rows[index] = base, row.pairs.shape[1], row.port_map * port_classes, isolated
+        base += len(flat)
+        columns, values = _with_special(row.labels, row.special, isolated and own,
+                                        isolated and hairpin)  # fmt: skip
+        store.put(label_pages[index], columns, values)
+        store.put(cidr_pages[index], row.cidrs.touched, row.cidrs.local.astype(np.uint16))
+        if width:
+            cells[index] = row.pairs[
+                _spread(columns, values, labels)[dense.label],
+                _spread(row.cidrs.touched, row.cidrs.local, cidrs)[dense.cidr],
+            ]
+    return SideTables(rows, np.concatenate(pairs), label_pages, cidr_pages, cells)
+
+
+def _indexes(budget: Budget, rows: int, columns: int, cause: str) -> U32:
+    pages = -(-columns // PAGE)
+    budget.take(rows * pages * 4, cause)
+    return np.zeros((rows, pages), np.uint32)
+
+
+def _exempts_own_node(side: Side, switches: Switches) -> bool:
+    if side is Side.INGRESS:
+        return switches.own_node_ingress == "allow"
+    return switches.own_node_egress == "allow"
+
+
+def _with_special(
+    labels: Grouped, special: tuple[int, int], own: bool, hairpin: bool
+) -> tuple[npt.NDArray[np.int64], U16]:
+    """Own node and hairpin are label columns of their own, right after "no pod"."""
+    columns, values = [], []
+    if own:
+        columns.append(OWN_NODE_COLUMN)
+        values.append(special[0])
+    if hairpin:
+        columns.append(HAIRPIN_COLUMN)
+        values.append(special[1])
+    return (
+        np.concatenate([np.array(columns, np.int64), labels.touched]),
+        np.concatenate([np.array(values, np.uint16), labels.local.astype(np.uint16)]),
+    )
+
+
+def _spread(
+    columns: npt.NDArray[np.int64], values: npt.NDArray[np.integer], size: int
+) -> npt.NDArray[np.int64]:
+    wide = np.zeros(size, np.int64)
+    wide[columns] = values
+    return wide

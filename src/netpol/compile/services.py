@@ -1,0 +1,254 @@
+"""Takes services, endpoint slices and pods, gives what each dialled address and port leads to.
+
+Sources: semantics.md A15.2, A15.5, A15.6, C6; readings R6-R10. A *group* is a set of addresses
+that share service ports: every node address is in its family's NodePort group, and an address with
+ports of its own (ClusterIP, externalIP, load balancer, hostPort) has a group to itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+from netpol.compile.identities import Identities, PodIdentity, family_of, parse_address
+from netpol.kube.objects import Endpoint, EndpointSlice, Pod, Service, ServicePort
+from netpol.kube.snapshot import Snapshot
+
+__all__ = ["NODE_PORT_GROUPS", "Backend", "ServiceEntry", "ServicePorts", "SourceNat"]
+
+_PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
+NODE_PORT_GROUPS = {4: 1, 6: 2}
+_FIRST_OWN_GROUP = 3
+_SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+
+class SourceNat(IntEnum):
+    """Which sources the server may see besides the client (R10)."""
+
+    NONE = 0
+    DIALLED_NODE = 1
+    ANY_NODE = 2
+
+
+class Backend(NamedTuple):
+    """One candidate behind a service port, ordered as R8 says. ``pod`` or ``node`` may be -1."""
+
+    address: int
+    port: int
+    pod: int
+    node: int
+
+
+@dataclass(slots=True)
+class ServiceEntry:
+    """What one (group, protocol, port) leads to."""
+
+    backends: set[Backend] = field(default_factory=set)
+    source_nat: SourceNat = SourceNat.NONE
+    names: set[str] = field(default_factory=set)
+
+
+class ServicePorts:
+    """Service ports by group; ``group_of`` tells the groups of an address."""
+
+    def __init__(self, snapshot: Snapshot, identities: Identities) -> None:
+        self.entries: dict[tuple[int, int, int], ServiceEntry] = {}
+        self._identities = identities
+        self._pods = {(pod.namespace, pod.name): pod for pod in identities.pods}
+        self._by_namespace: dict[str, list[PodIdentity]] = {}
+        for pod in identities.pods:
+            self._by_namespace.setdefault(pod.namespace, []).append(pod)
+        self._own_groups: dict[int, int] = {}
+        self._slices: dict[tuple[str, str], list[EndpointSlice]] = {}
+        for piece in snapshot.endpoint_slices:
+            name = (piece.metadata.labels or {}).get(_SERVICE_NAME_LABEL, "")
+            self._slices.setdefault((piece.metadata.namespace or "default", name), []).append(piece)
+        for service in snapshot.services:
+            self._add_service(service)
+        for pod in snapshot.pods:
+            self._add_host_ports(pod)
+        self._node_port_families = {
+            family
+            for family, group in NODE_PORT_GROUPS.items()
+            if any(key[0] == group for key in self.entries)
+        }
+
+    def groups_of(self, address: int) -> tuple[int, int]:
+        """Give (NodePort group or 0, own group or 0) of an address."""
+        family = family_of(address)
+        shared = 0
+        if family in self._node_port_families and address in self._identities.nodes_at:
+            shared = NODE_PORT_GROUPS[family]
+        return shared, self._own_groups.get(address, 0)
+
+    @property
+    def addresses(self) -> Iterable[int]:
+        """Addresses that have service ports of their own."""
+        return self._own_groups
+
+    def _own_group(self, address: int) -> int:
+        return self._own_groups.setdefault(address, _FIRST_OWN_GROUP + len(self._own_groups))
+
+    def _add(
+        self, group: int, protocol: int, port: int, backends: Iterable[Backend],
+        source_nat: SourceNat, name: str,
+    ) -> None:  # fmt: skip
+        entry = self.entries.setdefault((group, protocol, port), ServiceEntry())
+        entry.backends.update(backends)
+        entry.source_nat = max(entry.source_nat, source_nat)
+        entry.names.add(name)
+
+    def _add_service(self, service: Service) -> None:
+        spec = service.spec
+        if spec is None or spec.type == "ExternalName":
+            return
+        local = spec.external_traffic_policy == "Local"
+        outside = SourceNat.NONE if local else SourceNat.ANY_NODE
+        namespace = service.metadata.namespace or "default"
+        name = f"{namespace}/{service.metadata.name}"
+        dialled = [
+            *((text, SourceNat.NONE) for text in spec.cluster_ips or [spec.cluster_ip]),
+            *((text, outside) for text in spec.external_ips or ()),
+            *((text, outside) for text in _load_balancer_addresses(service)),
+        ]
+        for port in spec.ports or ():
+            protocol = _PROTOCOLS.get(port.protocol or "TCP")
+            if protocol is None:
+                continue
+            found = {family: self._backends(service, port, family) for family in (4, 6)}
+            for text, source_nat in dialled:
+                address = parse_address(text) if text and text != "None" else None  # A15.6
+                if address is not None:
+                    backends = found[family_of(address)]
+                    group = self._own_group(address)
+                    self._add(group, protocol, port.port, backends, source_nat, name)
+            if port.node_port:
+                source_nat = SourceNat.NONE if local else SourceNat.DIALLED_NODE
+                for family, group in NODE_PORT_GROUPS.items():
+                    self._add(group, protocol, port.node_port, found[family], source_nat, name)
+
+    def _add_host_ports(self, pod: Pod) -> None:
+        identity = self._pods[pod.metadata.namespace or "default", pod.metadata.name]
+        if pod.spec is None or pod.spec.host_network or identity.terminal or identity.node < 0:
+            return
+        ports = [
+            port
+            for container in pod.spec.containers or ()
+            for port in container.ports or ()
+            if port.host_port
+        ]
+        if not ports:
+            return
+        for address, owners in self._identities.nodes_at.items():
+            if identity.node not in owners:
+                continue
+            mine = [own for own in identity.addresses if family_of(own) == family_of(address)]
+            for port in ports:
+                protocol = _PROTOCOLS.get(port.protocol or "TCP")
+                if protocol is not None and port.host_port:
+                    backends = [
+                        Backend(own, port.container_port, identity.index, -1) for own in mine
+                    ]
+                    group = self._own_group(address)
+                    self._add(
+                        group, protocol, port.host_port, backends, SourceNat.NONE, identity.label
+                    )
+
+    def _backends(self, service: Service, port: ServicePort, family: int) -> list[Backend]:
+        key = (service.metadata.namespace or "default", service.metadata.name)
+        if self._slices:
+            return list(self._from_slices(self._slices.get(key, []), port, family))  # R6
+        if service.spec is None or not service.spec.selector:
+            return []
+        return list(self._from_selector(key[0], service.spec.selector, port, family))  # R7
+
+    def _from_slices(
+        self, slices: list[EndpointSlice], port: ServicePort, family: int
+    ) -> Iterator[Backend]:
+        candidates: list[tuple[Endpoint, int, str]] = []
+        for piece in slices:
+            for offered in piece.ports or ():
+                same_name = (offered.name or "") == (port.name or "")
+                if same_name and (offered.protocol or "TCP") == (port.protocol or "TCP"):
+                    number = port.port if offered.port is None else offered.port
+                    namespace = piece.metadata.namespace or "default"
+                    candidates += [(item, number, namespace) for item in piece.endpoints or ()]
+        ready = [item for item in candidates if _is_ready(item[0])]
+        draining = [item for item in candidates if _is_draining(item[0])]
+        for endpoint, number, namespace in ready or draining:  # C6
+            for text in endpoint.addresses:
+                address = parse_address(text)
+                if address is not None and family_of(address) == family:
+                    yield from self._at(address, number, endpoint, namespace)
+
+    def _at(
+        self, address: int, port: int, endpoint: Endpoint, namespace: str
+    ) -> Iterator[Backend]:
+        target = endpoint.target_ref
+        if target is not None and target.kind == "Pod":
+            pod = self._pods.get((target.namespace or namespace, target.name or ""))
+            if pod is not None and not pod.terminal:
+                yield _pod_backend(pod, address, port)
+                return
+        pods = [
+            index
+            for index in self._identities.pods_at.get(address, ())
+            if not self._identities.pods[index].terminal
+        ]
+        for index in pods:
+            yield Backend(address, port, index, -1)
+        nodes = self._identities.nodes_at.get(address, [])
+        for node in nodes:
+            yield Backend(address, port, -1, node)
+        if not pods and not nodes:
+            yield Backend(address, port, -1, -1)
+
+    def _from_selector(
+        self, namespace: str, selector: dict[str, str], port: ServicePort, family: int
+    ) -> Iterator[Backend]:
+        for pod in self._by_namespace.get(namespace, ()):
+            if pod.terminal or not selector.items() <= pod.labels.items():
+                continue
+            number = _target_port(pod, port)
+            for address in pod.addresses:
+                if number is not None and family_of(address) == family:
+                    yield _pod_backend(pod, address, number)
+
+
+def _pod_backend(pod: PodIdentity, address: int, port: int) -> Backend:
+    if pod.as_node:
+        return Backend(address, port, -1, pod.node)
+    return Backend(address, port, pod.index, -1)
+
+
+def _target_port(pod: PodIdentity, port: ServicePort) -> int | None:
+    target = port.target_port
+    if target is None or target == 0:
+        return port.port
+    if isinstance(target, int):
+        return target
+    protocol = _PROTOCOLS.get(port.protocol or "TCP")
+    named = sorted(
+        number for name, own, number in pod.ports if name == target and own == protocol
+    )
+    return named[0] if named else None
+
+
+def _load_balancer_addresses(service: Service) -> Iterator[str]:
+    status = service.status.load_balancer if service.status else None
+    for item in (status.ingress if status else None) or ():
+        if item.ip:
+            yield item.ip
+
+
+def _is_ready(endpoint: Endpoint) -> bool:
+    return endpoint.conditions is None or endpoint.conditions.ready is not False
+
+
+def _is_draining(endpoint: Endpoint) -> bool:
+    conditions = endpoint.conditions
+    if conditions is None or not conditions.terminating:
+        return False
+    return conditions.serving is not False

@@ -1,0 +1,384 @@
+"""Takes pod groups, regions and port classes, gives what every row says to every column.
+
+One ``SideCompiler`` does one side. A *row* is a set of subjects (the same policies isolate them), a
+*label column* a set of peers no selector of the side can tell apart, a *CIDR column* the same for
+addresses. The two kinds of column are kept apart, since their product is what blows up; a row
+knows only the few local classes of columns that its own rules tell apart, and a small table of
+their pairs. See docs/architecture.md, "The packed tables".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from netpol.compile.columns import Grouped, Indexes, group_columns
+from netpol.compile.decisions import Decision, DecisionTable
+from netpol.compile.partition import PodGroups
+from netpol.compile.portclasses import NamedPorts
+from netpol.compile.rowports import RowPorts, Treatment
+from netpol.compile.selection import YES
+from netpol.policy.program import CidrPeer, NamedPort, PodPeer, Policy, Rule
+from netpol.switches import Switches
+from netpol.verdict import Reason, Side, Tier, Verdict
+
+__all__ = [
+    "HAIRPIN_COLUMN",
+    "NOT_A_POD_ROW",
+    "NOT_ISOLATED_ROW",
+    "OWN_NODE_COLUMN",
+    "CompiledRow",
+    "Row",
+    "SideCompiler",
+]
+
+NOT_A_POD_ROW, NOT_ISOLATED_ROW = 0, 1
+NO_POD_COLUMN, OWN_NODE_COLUMN, HAIRPIN_COLUMN = 0, 1, 2
+_FIRST_COLUMN = 3
+
+
+class Row(NamedTuple):
+    """Subjects alike: the isolating policies and, for ingress, what port names mean on them."""
+
+    policies: tuple[int, ...]
+    ports: NamedPorts = frozenset()
+
+
+class _RuleColumns(NamedTuple):
+    """One rule with its peers as sparse columns."""
+
+    policy: int
+    rule: Rule
+    label_yes: Indexes
+    label_maybe: Indexes
+    cidr_yes: Indexes
+    names: frozenset[str]
+
+
+@dataclass(slots=True)
+class CompiledRow:
+    """A row's local classes and what each pair of them says.
+
+    ``pairs[label local, cidr local]`` is the base of a run of decisions, one per local port class
+    of the row's port map.
+    """
+
+    port_map: int
+    labels: Grouped
+    cidrs: Grouped
+    special: tuple[int, int]  # label locals of own node and hairpin
+    pairs: npt.NDArray[np.uint32]
+
+
+@dataclass(slots=True)
+class SideCompiler:
+    """Compiles one side. ``policies`` are those of the program, by index."""
+
+    side: Side
+    policies: Sequence[Policy]
+    groups: PodGroups
+    row_ports: RowPorts
+    decisions: DecisionTable
+    switches: Switches
+    rows: list[Row] = field(default_factory=list)
+    row_of_group: npt.NDArray[np.int32] = field(init=False)
+    column_of_group: npt.NDArray[np.int32] = field(init=False)
+    column_ports: list[NamedPorts] = field(init=False)
+    cidr_columns: dict[int, int] = field(init=False)
+    _rules: dict[int, list[_RuleColumns]] = field(default_factory=dict)
+    _runs: dict[tuple[int, ...], int] = field(default_factory=dict)
+    runs: list[int] = field(default_factory=list)
+
+    # --- partition ---------------------------------------------------------------------------
+
+    def rules_of(self, policy: Policy) -> tuple[Rule, ...]:
+        """Give the policy's rules for this side."""
+        return policy.egress if self.side is Side.EGRESS else policy.ingress
+
+    def cidr_peers(self) -> list[CidrPeer]:
+        """Give the distinct CIDR peers of this side, in order of first use."""
+        return list(
+            dict.fromkeys(
+                peer
+                for policy in self.policies
+                for rule in self.rules_of(policy)
+                for peer in rule.peers or ()
+                if isinstance(peer, CidrPeer)
+            )
+        )
+
+    def partition(self, cidr_masks: Sequence[int]) -> None:
+        """Give groups their row and label column, and CIDR sets their column."""
+        self._assign_rows()
+        matched = self._assign_columns()
+        peers = self.cidr_peers()
+        self.cidr_columns = {0: 0}
+        for mask in cidr_masks:
+            self.cidr_columns.setdefault(mask, len(self.cidr_columns))
+        cidr_members = _members(self.cidr_columns, len(peers))
+        cidr_index = {peer: index for index, peer in enumerate(peers)}
+        for index, policy in enumerate(self.policies):
+            self._rules[index] = [
+                self._rule_columns(index, rule, matched, cidr_index, cidr_members)
+                for rule in self.rules_of(policy)
+            ]
+
+    def _isolates(self, policy: Policy) -> bool:
+        egress = self.side is Side.EGRESS
+        return policy.isolates_egress if egress else policy.isolates_ingress
+
+    def _assign_rows(self) -> None:
+        isolating: list[list[int]] = [[] for _ in range(len(self.groups))]
+        for index, policy in enumerate(self.policies):
+            if self._isolates(policy):
+                for group in self.groups.subjects(policy.subject).tolist():
+                    isolating[group].append(index)
+        names = [
+            frozenset(
+                port.name
+                for rule in self.rules_of(policy)
+                for port in rule.ports or ()
+                if isinstance(port, NamedPort)
+            )
+            for policy in self.policies
+        ]
+        self.rows = [Row(()), Row(())]
+        ids: dict[Row, int] = {Row(()): NOT_ISOLATED_ROW}
+        self.row_of_group = np.empty(len(self.groups), np.int32)
+        for group, chosen in enumerate(isolating):
+            ports: NamedPorts = frozenset()
+            if self.side is Side.INGRESS and self.groups.ports[group]:
+                used = frozenset().union(*(names[index] for index in chosen))
+                ports = frozenset(item for item in self.groups.ports[group] if item[0] in used)
+            row = Row(tuple(chosen), ports)
+            found = ids.get(row)
+            if found is None:
+                found = ids[row] = len(self.rows)
+                self.rows.append(row)
+            self.row_of_group[group] = found
+
+    def _assign_columns(self) -> dict[PodPeer, tuple[Indexes, Indexes]]:
+        """Group pod groups by the peers that match them; egress also by their port names (A8.1)."""
+        peers = dict.fromkeys(
+            peer
+            for policy in self.policies
+            for rule in self.rules_of(policy)
+            for peer in rule.peers or ()
+            if isinstance(peer, PodPeer)
+        )
+        values = {peer: self.groups.peers(peer) for peer in peers}
+        signature: list[list[int]] = [[] for _ in range(len(self.groups))]
+        for bit, (members, verdicts) in enumerate(values.values()):
+            for group, verdict in zip(members.tolist(), verdicts.tolist(), strict=True):
+                signature[group].append(bit * 2 + (verdict == YES))
+        ids: dict[tuple[tuple[int, ...], NamedPorts], int] = {}
+        self.column_of_group = np.empty(len(self.groups), np.int32)
+        self.column_ports = [frozenset()] * _FIRST_COLUMN
+        for group, bits in enumerate(signature):
+            ports = self.groups.ports[group] if self.side is Side.EGRESS else frozenset()
+            key = (tuple(bits), ports)
+            found = ids.get(key)
+            if found is None:
+                found = ids[key] = _FIRST_COLUMN + len(ids)
+                self.column_ports.append(ports)
+            self.column_of_group[group] = found
+        return {peer: self._to_columns(*found) for peer, found in values.items()}
+
+    def _to_columns(
+        self, members: Indexes, verdicts: npt.NDArray[np.uint8]
+    ) -> tuple[Indexes, Indexes]:
+        columns = self.column_of_group[members].astype(np.int64)
+        return np.unique(columns[verdicts == YES]), np.unique(columns[verdicts != YES])
+
+    def _rule_columns(
+        self,
+        policy: int,
+        rule: Rule,
+        matched: dict[PodPeer, tuple[Indexes, Indexes]],
+        cidr_index: dict[CidrPeer, int],
+        cidr_members: list[Indexes],
+    ) -> _RuleColumns:
+        yes, maybe, cidr = [], [], []
+        for peer in rule.peers or ():
+            if isinstance(peer, PodPeer):
+                certain, possible = matched[peer]
+                yes.append(certain)
+                maybe.append(possible)
+            else:
+                cidr.append(cidr_members[cidr_index[peer]])
+        names = frozenset(port.name for port in rule.ports or () if isinstance(port, NamedPort))
+        return _RuleColumns(policy, rule, _union(yes), _union(maybe), _union(cidr), names)
+
+    # --- rows --------------------------------------------------------------------------------
+
+    def compile_row(self, index: int) -> CompiledRow:
+        """Give one row's tables."""
+        if index == NOT_A_POD_ROW:
+            return self._constant_row(0)
+        row = self.rows[index]
+        if not row.policies:
+            return self._constant_row(
+                self.decisions.intern(
+                    Decision(self.side, Verdict.ALLOW, Reason.NOT_ISOLATED, Tier.NONE)
+                )
+            )
+        rules = [item for policy in row.policies for item in self._rules[policy]]
+        count = len(rules)
+        meanings, extra = self._meanings(rules, row)
+        labels = group_columns(
+            [(bit, rule.label_yes) for bit, rule in enumerate(rules)]
+            + [(count + bit, rule.label_maybe) for bit, rule in enumerate(rules)],
+            extra,
+        )
+        cidrs = group_columns([(bit, rule.cidr_yes) for bit, rule in enumerate(rules)])
+        everyone = sum(1 << bit for bit, rule in enumerate(rules) if rule.rule.peers is None)
+        ports = self.row_ports.of([item.rule.ports for item in rules], meanings)
+        low = (1 << count) - 1
+        locals_ = len(labels.bits)
+        special = (locals_, locals_ + 1)
+        pairs = np.empty((locals_ + 2, len(cidrs.bits)), np.uint32)
+        memo: dict[tuple[int, int, int], int] = {}
+        for i, (bits, meaning) in enumerate(zip(labels.bits, labels.extra, strict=True)):
+            for j, more in enumerate(cidrs.bits):
+                yes = (bits & low) | more | everyone
+                key = (yes, (bits >> count) & ~yes, meaning)
+                if key not in memo:
+                    memo[key] = self._run(row, rules, key, ports.locals_)
+                pairs[i, j] = memo[key]
+        pairs[special[0]] = self._exempt(row, Reason.OWN_NODE, len(ports.locals_))
+        pairs[special[1]] = self._exempt(row, Reason.NP_HAIRPIN, len(ports.locals_))
+        return CompiledRow(ports.map_id, labels, cidrs, special, pairs)
+
+    def _constant_row(self, decision: int) -> CompiledRow:
+        none = group_columns([])
+        base = self._intern_run((decision,))
+        return CompiledRow(0, none, none, (0, 0), np.array([[base]], np.uint32))
+
+    def _meanings(
+        self, rules: list[_RuleColumns], row: Row
+    ) -> tuple[list[NamedPorts], npt.NDArray[np.int64] | None]:
+        """Give what port names may mean in this row, and which meaning each label column has.
+
+        Ingress names resolve on the subject, so the row has one meaning; egress names resolve on
+        the peer (A8.1), so columns differ.
+        """
+        if self.side is Side.INGRESS:
+            return [row.ports], None
+        used = frozenset().union(*(rule.names for rule in rules))
+        meanings: list[NamedPorts] = [frozenset()]
+        if not used:
+            return meanings, None
+        extra = np.zeros(len(self.column_ports), np.int64)
+        ids: dict[NamedPorts, int] = {frozenset(): 0}
+        for column, ports in enumerate(self.column_ports):
+            if ports:
+                mine = frozenset(item for item in ports if item[0] in used)
+                if mine not in ids:
+                    ids[mine] = len(meanings)
+                    meanings.append(mine)
+                extra[column] = ids[mine]
+        return meanings, extra
+
+    def _run(
+        self,
+        row: Row,
+        rules: list[_RuleColumns],
+        key: tuple[int, int, int],
+        locals_: list[tuple[Treatment, list[tuple[int, int]]]],
+    ) -> int:
+        yes, maybe, meaning = key
+        outcome = []
+        for treatment, by_meaning in locals_:
+            port_yes, port_maybe = by_meaning[meaning]
+            certain = yes & port_yes
+            possible = (yes | maybe) & (port_yes | port_maybe) & ~certain
+            outcome.append(self._decide(row, rules, certain, possible, maybe, treatment))
+        return self._intern_run(tuple(outcome))
+
+    def _decide(
+        self,
+        row: Row,
+        rules: list[_RuleColumns],
+        certain: int,
+        possible: int,
+        peer_maybe: int,
+        treatment: Treatment,
+    ) -> int:
+        """The NetworkPolicy tier: any YES allows, else any MAYBE is unknown, else deny (C4)."""
+        verdict, reason, policy, rule = Verdict.DENY, Reason.NP_IMPLICIT_DENY, row.policies[0], -1
+        if treatment is Treatment.UNFILTERED:
+            verdict, reason, policy = Verdict.ALLOW, Reason.DEFAULT_ALLOW, -1
+        elif certain:
+            verdict, reason = Verdict.ALLOW, Reason.NP_RULE
+            policy, rule = _credit(rules, certain)
+        elif treatment is Treatment.UNDEFINED:
+            verdict, reason = Verdict.UNKNOWN, Reason.UNKNOWN_PROTOCOL
+        elif possible:
+            first = possible & -possible
+            verdict = Verdict.UNKNOWN
+            if first & peer_maybe:
+                reason = Reason.NAMESPACE_LABELS_UNKNOWN
+            elif treatment is Treatment.UNKNOWN_PROTOCOL:
+                reason = Reason.UNKNOWN_PROTOCOL
+            else:
+                reason = Reason.UNKNOWN_PORT
+            policy, rule = _credit(rules, possible)
+        return self.decisions.intern(
+            Decision(
+                self.side, verdict, reason, Tier.NETWORKPOLICY, policy, rule,
+                _matching(rules, certain), row.policies,
+            )
+        )  # fmt: skip
+
+    def _exempt(self, row: Row, reason: Reason, count: int) -> int:
+        decision = self.decisions.intern(
+            Decision(
+                self.side, Verdict.ALLOW, reason, Tier.NETWORKPOLICY, isolating=row.policies
+            )
+        )
+        return self._intern_run((decision,) * count)
+
+    def _intern_run(self, run: tuple[int, ...]) -> int:
+        found = self._runs.get(run)
+        if found is None:
+            found = self._runs[run] = len(self.runs)
+            self.runs.extend(run)
+        return found
+
+
+def _credit(rules: list[_RuleColumns], bits: int) -> tuple[int, int]:
+    first = rules[(bits & -bits).bit_length() - 1]
+    return first.policy, first.rule.index
+
+
+def _matching(rules: list[_RuleColumns], bits: int) -> tuple[tuple[int, int], ...]:
+    found = []
+    while bits:
+        lowest = bits & -bits
+        rule = rules[lowest.bit_length() - 1]
+        found.append((rule.policy, rule.rule.index))
+        bits ^= lowest
+    return tuple(found)
+
+
+def _union(parts: list[Indexes]) -> Indexes:
+    if not parts:
+        return np.empty(0, np.int64)
+    return parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
+
+
+def _members(columns: dict[int, int], count: int) -> list[Indexes]:
+    """Turn column bit sets round: for each CIDR peer, the columns inside it."""
+    found: list[list[int]] = [[] for _ in range(count)]
+    for mask, column in columns.items():
+        while mask:
+            lowest = mask & -mask
+            found[lowest.bit_length() - 1].append(column)
+            mask ^= lowest
+    return [np.array(sorted(item), np.int64) for item in found]
+
+

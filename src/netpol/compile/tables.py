@@ -1,0 +1,164 @@
+"""The packed form: a named set of NumPy arrays with documented dtypes, versioned, saved as is.
+
+``Tables`` holds the arrays the core reads. ``save`` writes one file: a magic line, a JSON directory
+(names, dtypes, shapes, offsets, metadata), then the arrays, each on a 64-byte boundary, so that
+``load`` maps the file and copies nothing. There is no pickle inside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from netpol.errors import InputError, Location, OutputError
+
+__all__ = ["LAYOUT", "VERSION", "Tables"]
+
+VERSION = 1
+_MAGIC = b"netpol-tables\n"
+_ALIGN = 64
+
+#: name -> (dtype, dimensions, meaning). Sizes: E endpoints, R rows, L label columns (padded to 16),
+#: K CIDR columns (padded to 16), C port classes, D decisions; _egress/_ingress for either side.
+LAYOUT: dict[str, tuple[str, int, str]] = {
+    "v4_root": ("uint32", 1, "65536: IPv4 /16 -> endpoint, or POINTER | block"),
+    "v4_blocks": ("uint32", 1, "blocks * 256: next 8 bits -> endpoint, or POINTER | block"),
+    "v6_hash": ("uint64", 2, "slots, 2: known IPv6 addresses, high and low half"),
+    "v6_hash_value": ("uint32", 1, "slots: endpoint, 0xffffffff if empty"),
+    "v6_seed": ("uint64", 1, "1: seed of the hash"),
+    "v6_starts": ("uint64", 2, "regions, 2: first address of each IPv6 region"),
+    "v6_values": ("uint32", 1, "regions: endpoint"),
+    "endpoint_fast": ("uint32", 2, "E, 8: egress cell base, egress column, egress port map base, "
+                      "ingress cell base, ingress column, ingress port map base, node + 1, flags"),
+    "endpoint_parts": ("uint32", 2, "E, 8: egress row, egress label column, egress CIDR column, "
+                       "ingress row, ingress label column, ingress CIDR column, pod + 1, node + 1"),
+    "endpoint_links": ("uint32", 2, "E, 8: alternatives offset and count, NodePort group, own "
+                       "group, segments offset and count, notes, kind"),
+    "alternatives": ("uint32", 1, "endpoints that an ambiguous endpoint may be"),
+    "segment_starts": ("int64", 1, "ns: when each segment of a timed endpoint begins"),
+    "segment_values": ("uint32", 1, "the endpoint during the segment"),
+    "service_keys": ("uint64", 1, "sorted: group << 24 | protocol << 16 | port"),
+    "service_entries": ("uint32", 2, "keys, 3: backends offset, count, SourceNat"),
+    "backend_endpoints": ("uint32", 1, "endpoint of each backend"),
+    "backend_ports": ("uint16", 1, "port of each backend"),
+    "node_endpoints": ("uint32", 1, "endpoints of nodes: IPv4 ones, then IPv6 ones"),
+    "pod_parts": ("uint32", 2, "pods, 6: egress row, egress label column, ingress row, ingress label "
+                  "column, node + 1, 1 if the pod is only its node"),
+    "port_lookup": ("uint32", 1, "3 * 65536 + 8: (protocol slot, port) -> port class"),
+    "port_slot_base": ("uint32", 1, "512: by protocol; second half where no port is recorded"),
+    "port_slot_mask": ("uint32", 1, "512: which port bits count"),
+    "port_maps": ("uint16", 2, "maps, C: port class -> local class of the row's map"),
+    "runs": ("uint32", 1, "decisions, one run per (row, column pair): indexed by local port class"),
+    "decision_info": ("uint8", 1, "D: verdict, | 4 if a rule allows"),
+    "rows_egress": ("uint32", 2, "R, 4: pair base, CIDR locals, port map base, isolated"),
+    "rows_ingress": ("uint32", 2, "as rows_egress"),
+    "pairs_egress": ("uint32", 1, "run base by (label local, CIDR local) of each row"),
+    "pairs_ingress": ("uint32", 1, "as pairs_egress"),
+    "label_pages_egress": ("uint32", 2, "R, L / 16: page of local classes"),
+    "label_pages_ingress": ("uint32", 2, "as label_pages_egress"),
+    "cidr_pages_egress": ("uint32", 2, "R, K / 16: page of local classes"),
+    "cidr_pages_ingress": ("uint32", 2, "as cidr_pages_egress"),
+    "pages": ("uint16", 2, "pages, 16: local classes, hash-consed over rows and sides"),
+    "cells_egress": ("uint32", 2, "R, columns: run base; 0 x 0 where only the paged form is used"),
+    "cells_ingress": ("uint32", 2, "as cells_egress"),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Tables:
+    """The arrays of ``LAYOUT`` by name, and metadata that is plain JSON."""
+
+    arrays: dict[str, npt.NDArray[Any]]
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, (dtype, dimensions, _) in LAYOUT.items():
+            array = self.arrays.get(name)
+            if array is None or array.dtype != dtype or array.ndim != dimensions:
+                raise ValueError(f"table {name}: expected {dtype} of {dimensions} dimensions")
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(array.nbytes for array in self.arrays.values())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one file; it appears whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        directory: dict[str, Any] = {}
+        offset = 0
+        for name, array in self.arrays.items():
+            directory[name] = {
+                "dtype": array.dtype.str, "shape": list(array.shape), "offset": offset,
+            }  # fmt: skip
+            offset += -(-array.nbytes // _ALIGN) * _ALIGN
+        head = msgspec.json.encode(
+            {"version": VERSION, "arrays": directory, "size": offset, "meta": self.meta}
+        )
+        prefix = _MAGIC + b"%d\n" % len(head) + head
+        prefix += b"\0" * (-len(prefix) % _ALIGN)
+        target = Path(path)
+        temporary = None
+        try:
+            with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as out:
+                temporary = Path(out.name)
+                out.write(prefix)
+                for array in self.arrays.values():
+                    out.write(np.ascontiguousarray(array).data)
+                    out.write(b"\0" * (-array.nbytes % _ALIGN))
+            temporary.replace(target)
+        except OSError as error:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+            raise OutputError(f"{target}: cannot save tables: {error.strerror or error}") from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Tables:
+        """Map a saved file.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, is not a table file, is cut short, or of another version.
+        """
+        where = Location(str(path))
+        try:
+            mapped = np.memmap(path, np.uint8, "r")
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read tables: {error}", where) from error
+        if bytes(mapped[: len(_MAGIC)]) != _MAGIC:
+            raise InputError("not a netpol table file", where)
+        try:
+            newline = bytes(mapped[: len(_MAGIC) + 24]).index(b"\n", len(_MAGIC))
+            length = int(bytes(mapped[len(_MAGIC) : newline]))
+            head = msgspec.json.decode(bytes(mapped[newline + 1 : newline + 1 + length]))
+            if head["version"] != VERSION:
+                raise InputError(
+                    f"tables of version {head['version']}; this is version {VERSION}", where
+                )
+            begin = -(-(newline + 1 + length) // _ALIGN) * _ALIGN
+            arrays = {}
+            for name, entry in head["arrays"].items():
+                dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
+                size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+                start = begin + entry["offset"]
+                if start + size > len(mapped):
+                    raise InputError("table file is cut short", where)
+                arrays[name] = mapped[start : start + size].view(dtype).reshape(shape)
+            return cls(arrays, head["meta"])
+        except (ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
+            raise InputError(f"table file is damaged: {error}", where) from error
