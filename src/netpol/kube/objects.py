@@ -7,6 +7,7 @@ unknown fields (A1.2); the other kinds ignore what they do not use.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from msgspec import Struct, field
@@ -64,7 +65,7 @@ class Source(NamedTuple):
 
     file: str
     line: int
-    lines: dict[str, int] = {}  # noqa: RUF012
+    lines: Mapping[str, int] = {}
 
     def line_of(self, path: str) -> int:
         """Give the line of a dotted field path, or of the nearest enclosing field known."""
