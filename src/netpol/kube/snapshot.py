@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from netpol.errors import Location, ManifestError, SnapshotError
 from netpol.kube.documents import Document, decode
+from netpol.kube.gcpause import gc_paused
 from netpol.kube.inputs import Paths
 from netpol.kube.kinds import CLUSTER_KINDS, is_workload
 from netpol.kube.manifests import documents_from_objects, read_documents
@@ -85,8 +86,9 @@ def build_snapshot(documents: Iterable[Document], *, switches: Switches | None =
     """Collect the cluster kinds among ``documents``; errors as in ``read_snapshot``."""
     del switches
     builder = _Builder()
-    for document in documents:
-        builder.add(document)
+    with gc_paused():
+        for document in documents:
+            builder.add(document)
     return builder.finish()
 
 
@@ -119,10 +121,10 @@ class _Builder:
         key = (document.kind, metadata.namespace or "", metadata.name)
         self._check_addresses(document, found)
         objects = self._objects[kind]
-        if key in objects:
-            self._check_same(document, key, objects[key] == found)
+        first = objects.setdefault(key, found)
+        if first is not found:
+            self._check_same(document, key, first == found)
             return
-        objects[key] = found
         self._sources[key] = Source(document.file, document.line)
 
     def _check_same(self, document: Document, key: tuple[str, str, str], same: bool) -> None:

@@ -20,6 +20,8 @@ def bad_addresses(
     found: Namespace | Pod | Node | Service | EndpointSlice,
 ) -> Iterator[tuple[str, str]]:
     """Give (dotted field path, what is wrong) for each address that is none."""
+    if isinstance(found, Pod) and _all_plain(found):
+        return
     for path, text in _addresses(found):
         if _PLAIN_IPV4(text) is None:
             try:
@@ -28,6 +30,20 @@ def bad_addresses(
                 yield path, f"{text!r} is not an IP address"
     if isinstance(found, Node):
         yield from _bad_ranges(found)
+
+
+def _all_plain(pod: Pod) -> bool:
+    """Say at little cost that nothing is wrong with a pod, as is true for nearly all."""
+    status = pod.status
+    if status is None:
+        return True
+    if status.pod_ip and _PLAIN_IPV4(status.pod_ip) is None:
+        return False
+    if status.host_ip and _PLAIN_IPV4(status.host_ip) is None:
+        return False
+    return status.host_ips is None and all(
+        each.ip == status.pod_ip or _PLAIN_IPV4(each.ip) for each in status.pod_ips or ()
+    )
 
 
 def _addresses(found: Any) -> Iterator[tuple[str, str]]:

@@ -97,7 +97,7 @@ class _Walk:
 
     def any(self, value: object, expected: Any, path: str) -> object:
         options = get_args(expected) if isinstance(expected, UnionType) else (expected,)
-        option = next((each for each in options if each is not NoneType), Any)
+        option: Any = next((each for each in options if each is not NoneType), Any)
         if option is Any:
             return value
         origin = get_origin(option)

@@ -15,19 +15,19 @@ __all__ = ["Workload", "podless_workloads"]
 _THROUGH = {"Deployment": "ReplicaSet", "CronJob": "Job"}
 
 
-class WorkloadSpec(Lenient):
+class WorkloadSpec(Lenient, frozen=True):
     """How many pods a workload wants."""
 
     replicas: int | None = None
 
 
-class WorkloadStatus(Lenient):
+class WorkloadStatus(Lenient, frozen=True):
     """Whether a Job is over."""
 
     completion_time: str | None = None
 
 
-class Workload(Lenient):
+class Workload(Lenient, frozen=True):
     """Something that makes pods. ``kind`` is set by the reader."""
 
     kind: str = ""
