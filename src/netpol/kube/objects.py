@@ -7,6 +7,7 @@ unknown fields (A1.2); the other kinds ignore what they do not use.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from msgspec import Struct, field
@@ -64,7 +65,7 @@ class Source(NamedTuple):
 
     file: str
     line: int
-    lines: dict[str, int] = {}  # noqa: RUF012
+    lines: Mapping[str, int] = {}
 
     def line_of(self, path: str) -> int:
         """Give the line of a dotted field path, or of the nearest enclosing field known."""
@@ -95,7 +96,7 @@ class Strict(Struct, rename=_api_name, kw_only=True, frozen=True, forbid_unknown
 # --- shared -----------------------------------------------------------------------------------
 
 
-class OwnerReference(Lenient):
+class OwnerReference(Lenient, frozen=True):
     """Names the controller that made an object."""
 
     kind: str = ""
@@ -103,7 +104,7 @@ class OwnerReference(Lenient):
     controller: bool | None = None
 
 
-class ObjectMeta(Lenient):
+class ObjectMeta(Lenient, frozen=True):
     """Name, namespace and labels of any object; times are RFC 3339 text as written."""
 
     name: str = ""
@@ -115,7 +116,7 @@ class ObjectMeta(Lenient):
     owner_references: list[OwnerReference] | None = None
 
 
-class PolicyMeta(Strict):
+class PolicyMeta(Strict, frozen=True):
     """Metadata of a policy: as ``ObjectMeta``, but a misspelt field is an error (A1.2)."""
 
     name: str = ""
@@ -135,7 +136,7 @@ class PolicyMeta(Strict):
     managed_fields: list[Any] | None = None
 
 
-class LabelSelectorRequirement(Strict):
+class LabelSelectorRequirement(Strict, frozen=True):
     """One requirement of ``matchExpressions``."""
 
     key: str = ""
@@ -143,7 +144,7 @@ class LabelSelectorRequirement(Strict):
     values: list[str] | None = None
 
 
-class LabelSelector(Strict):
+class LabelSelector(Strict, frozen=True):
     """``matchLabels`` and ``matchExpressions``, all ANDed (A3.1)."""
 
     match_labels: dict[str, str] | None = None
@@ -153,33 +154,33 @@ class LabelSelector(Strict):
 # --- cluster ----------------------------------------------------------------------------------
 
 
-class Namespace(Lenient):
+class Namespace(Lenient, frozen=True):
     """A namespace; A2.4 sets its ``kubernetes.io/metadata.name`` label."""
 
     metadata: ObjectMeta = ObjectMeta()
 
 
-class NodeAddress(Lenient):
+class NodeAddress(Lenient, frozen=True):
     """One of ``status.addresses``; any type whose value parses as an address counts."""
 
     type: str = ""
     address: str = ""
 
 
-class NodeSpec(Lenient):
+class NodeSpec(Lenient, frozen=True):
     """Ranges that pods on the node get addresses from."""
 
     pod_cidr: str | None = None
     pod_cidrs: list[str] | None = None
 
 
-class NodeStatus(Lenient):
+class NodeStatus(Lenient, frozen=True):
     """Addresses of the node."""
 
     addresses: list[NodeAddress] | None = None
 
 
-class Node(Lenient):
+class Node(Lenient, frozen=True):
     """A node."""
 
     metadata: ObjectMeta = ObjectMeta()
@@ -187,7 +188,7 @@ class Node(Lenient):
     status: NodeStatus | None = None
 
 
-class ContainerPort(Lenient):
+class ContainerPort(Lenient, frozen=True):
     """A declared port; only its name matters to policies (A8.8). ``protocol`` None is TCP."""
 
     name: str | None = None
@@ -196,7 +197,7 @@ class ContainerPort(Lenient):
     protocol: str | None = None
 
 
-class Container(Lenient):
+class Container(Lenient, frozen=True):
     """A container; ``restart_policy`` Always marks a sidecar among init containers (A8.5)."""
 
     name: str = ""
@@ -204,7 +205,7 @@ class Container(Lenient):
     restart_policy: str | None = None
 
 
-class PodSpec(Lenient):
+class PodSpec(Lenient, frozen=True):
     """Where a pod runs and which ports its containers declare."""
 
     node_name: str | None = None
@@ -213,44 +214,44 @@ class PodSpec(Lenient):
     init_containers: list[Container] | None = None
 
 
-class PodIP(Lenient):
+class PodIP(Lenient, frozen=True):
     """One address of a pod."""
 
     ip: str = ""
 
 
-class HostIP(Lenient):
+class HostIP(Lenient, frozen=True):
     """One address of the pod's node."""
 
     ip: str = ""
 
 
-class ContainerStateTerminated(Lenient):
+class ContainerStateTerminated(Lenient, frozen=True):
     """When a container ended."""
 
     finished_at: str | None = None
 
 
-class ContainerState(Lenient):
+class ContainerState(Lenient, frozen=True):
     """State of a container; only an end matters here."""
 
     terminated: ContainerStateTerminated | None = None
 
 
-class ContainerStatus(Lenient):
+class ContainerStatus(Lenient, frozen=True):
     """Status of a container."""
 
     state: ContainerState | None = None
 
 
-class PodCondition(Lenient):
+class PodCondition(Lenient, frozen=True):
     """A condition such as Ready."""
 
     type: str = ""
     status: str = ""
 
 
-class PodStatus(Lenient):
+class PodStatus(Lenient, frozen=True):
     """Phase, addresses and times of a pod."""
 
     phase: str | None = None
@@ -263,7 +264,7 @@ class PodStatus(Lenient):
     container_statuses: list[ContainerStatus] | None = None
 
 
-class Pod(Lenient):
+class Pod(Lenient, frozen=True):
     """A pod."""
 
     metadata: ObjectMeta = ObjectMeta()
@@ -271,7 +272,7 @@ class Pod(Lenient):
     status: PodStatus | None = None
 
 
-class ServicePort(Lenient):
+class ServicePort(Lenient, frozen=True):
     """One port of a service; ``protocol`` None is TCP."""
 
     name: str | None = None
@@ -281,7 +282,7 @@ class ServicePort(Lenient):
     protocol: str | None = None
 
 
-class ServiceSpec(Lenient):
+class ServiceSpec(Lenient, frozen=True):
     """Addresses, ports and backends of a service."""
 
     type: str | None = None
@@ -293,25 +294,25 @@ class ServiceSpec(Lenient):
     external_traffic_policy: str | None = None
 
 
-class LoadBalancerIngress(Lenient):
+class LoadBalancerIngress(Lenient, frozen=True):
     """One address of a load balancer."""
 
     ip: str | None = None
 
 
-class LoadBalancerStatus(Lenient):
+class LoadBalancerStatus(Lenient, frozen=True):
     """Addresses of a load balancer."""
 
     ingress: list[LoadBalancerIngress] | None = None
 
 
-class ServiceStatus(Lenient):
+class ServiceStatus(Lenient, frozen=True):
     """Status of a service."""
 
     load_balancer: LoadBalancerStatus | None = None
 
 
-class Service(Lenient):
+class Service(Lenient, frozen=True):
     """A service."""
 
     metadata: ObjectMeta = ObjectMeta()
@@ -319,7 +320,7 @@ class Service(Lenient):
     status: ServiceStatus | None = None
 
 
-class ObjectReference(Lenient):
+class ObjectReference(Lenient, frozen=True):
     """Names another object."""
 
     kind: str | None = None
@@ -327,7 +328,7 @@ class ObjectReference(Lenient):
     namespace: str | None = None
 
 
-class EndpointConditions(Lenient):
+class EndpointConditions(Lenient, frozen=True):
     """Readiness of an endpoint; None means unknown, which counts as ready (C6)."""
 
     ready: bool | None = None
@@ -335,7 +336,7 @@ class EndpointConditions(Lenient):
     terminating: bool | None = None
 
 
-class Endpoint(Lenient):
+class Endpoint(Lenient, frozen=True):
     """One backend of a service."""
 
     addresses: list[str] = []
@@ -344,7 +345,7 @@ class Endpoint(Lenient):
     node_name: str | None = None
 
 
-class EndpointPort(Lenient):
+class EndpointPort(Lenient, frozen=True):
     """One port of a slice; ``port`` None means all ports."""
 
     name: str | None = None
@@ -352,7 +353,7 @@ class EndpointPort(Lenient):
     port: int | None = None
 
 
-class EndpointSlice(Lenient):
+class EndpointSlice(Lenient, frozen=True):
     """Backends of a service; the label ``kubernetes.io/service-name`` names it."""
 
     metadata: ObjectMeta = ObjectMeta()
@@ -364,14 +365,14 @@ class EndpointSlice(Lenient):
 # --- policies ---------------------------------------------------------------------------------
 
 
-class IPBlock(Strict):
+class IPBlock(Strict, frozen=True):
     """A CIDR less its ``except`` ranges (A6)."""
 
     cidr: str = ""
     except_: list[str] | None = None
 
 
-class NetworkPolicyPeer(Strict):
+class NetworkPolicyPeer(Strict, frozen=True):
     """One element of ``from`` or ``to`` (A5)."""
 
     pod_selector: LabelSelector | None = None
@@ -379,7 +380,7 @@ class NetworkPolicyPeer(Strict):
     ip_block: IPBlock | None = field(name="ipBlock", default=None)
 
 
-class NetworkPolicyPort(Strict):
+class NetworkPolicyPort(Strict, frozen=True):
     """One element of ``ports`` (A7); a YAML integer is a number, a quoted scalar a name (A0.4)."""
 
     protocol: str | None = None
@@ -387,21 +388,21 @@ class NetworkPolicyPort(Strict):
     end_port: int | None = None
 
 
-class NetworkPolicyIngressRule(Strict):
+class NetworkPolicyIngressRule(Strict, frozen=True):
     """One ingress rule; ``from_`` None or empty is every source (A4)."""
 
     from_: list[NetworkPolicyPeer | None] | None = None
     ports: list[NetworkPolicyPort | None] | None = None
 
 
-class NetworkPolicyEgressRule(Strict):
+class NetworkPolicyEgressRule(Strict, frozen=True):
     """One egress rule; ``to`` None or empty is every destination (A4)."""
 
     to: list[NetworkPolicyPeer | None] | None = None
     ports: list[NetworkPolicyPort | None] | None = None
 
 
-class NetworkPolicySpec(Strict):
+class NetworkPolicySpec(Strict, frozen=True):
     """The spec as written: not yet defaulted (A2), not yet validated (A1)."""
 
     pod_selector: LabelSelector | None = None
@@ -410,7 +411,7 @@ class NetworkPolicySpec(Strict):
     egress: list[NetworkPolicyEgressRule | None] | None = None
 
 
-class NetworkPolicy(Strict):
+class NetworkPolicy(Strict, frozen=True):
     """A NetworkPolicy ``networking.k8s.io/v1`` as written."""
 
     api_version: str = "networking.k8s.io/v1"

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
+from netpol.errors import InputError, Location, ManifestError, ValidationError
+from netpol.kube.defaults import apply_defaults
+from netpol.kube.documents import Document
+from netpol.kube.findings import Finding, policy_label
+from netpol.kube.inputs import Paths
+from netpol.kube.kinds import is_network_policy, refuse_policy
+from netpol.kube.manifests import documents_from_objects, raise_error, read_documents
 from netpol.kube.objects import NetworkPolicy, Source
+from netpol.kube.typed import Problem, decode_value
+from netpol.kube.validate import validate_policy
+from netpol.kube.written import findings_as_written
+from netpol.switches import Switches
 
-__all__ = ["LoadedPolicy", "PolicySet"]
+__all__ = [
+    "LoadedPolicy",
+    "PolicySet",
+    "load_policies",
+    "policies_from_objects",
+    "read_policies",
+]
+
+Report = Callable[[InputError], None]
 
 
 class LoadedPolicy(NamedTuple):
@@ -19,10 +40,199 @@ class LoadedPolicy(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """Policies in the order read, and warnings for the reader."""
+    """Policies in the order read, and warnings for the reader.
+
+    ``warnings`` are the ``findings`` as text, each with its place; ``ignored`` counts objects
+    of other kinds that were met.
+    """
 
     policies: tuple[LoadedPolicy, ...] = ()
     warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    ignored: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.policies)
+
+
+def read_policies(
+    paths: Paths, *, switches: Switches | None = None, namespace: str = "default"
+) -> PolicySet:
+    """Read every NetworkPolicy of some manifests.
+
+    Parameters
+    ----------
+    paths
+        Files, directories (searched recursively for YAML and JSON, also ``.gz`` and ``.zst``),
+        or ``-`` for standard input; one or several.
+    switches
+        ``unknown_fields`` and ``strict_cidr`` matter here.
+    namespace
+        Given to policies that name none, as ``kubectl -n`` does.
+
+    Returns
+    -------
+    PolicySet
+        Defaulted policies in the order read. Pods and other kinds are passed over and counted.
+
+    Raises
+    ------
+    ManifestError
+        Something cannot be read or is no NetworkPolicy as it stands: broken text, an unknown
+        field, a duplicate key or object, a dialect not supported, or no policy at all.
+    ValidationError
+        A policy the API server would refuse.
+    """
+    errors: list[InputError] = []
+    result = load_policies(
+        read_documents(paths, errors.append),
+        switches=switches,
+        namespace=namespace,
+        report=errors.append,
+    )
+    if errors:
+        raise _first_of(errors)
+    if not result.policies:
+        raise ManifestError(no_policies_message(result))
+    return result
+
+
+def policies_from_objects(
+    objects: Sequence[dict[str, Any]],
+    *,
+    switches: Switches | None = None,
+    namespace: str = "default",
+) -> PolicySet:
+    """Give the NetworkPolicies among plain dictionaries, as ``read_policies`` does for files."""
+    return load_policies(documents_from_objects(objects), switches=switches, namespace=namespace)
+
+
+def load_policies(
+    documents: Iterable[Document],
+    *,
+    switches: Switches | None = None,
+    namespace: str = "default",
+    report: Report = raise_error,
+) -> PolicySet:
+    """Type, default and check the NetworkPolicies among ``documents``.
+
+    ``report`` is called with every error; policies with errors are left out.
+    """
+    switches = switches or Switches()
+    loaded: list[LoadedPolicy] = []
+    findings: list[Finding] = []
+    ignored: Counter[str] = Counter()
+    places: dict[str, Source] = {}
+    for document in documents:
+        if not is_network_policy(document.api_version, document.kind):
+            location = Location(document.file, document.line)
+            refusal = refuse_policy(document.api_version, document.kind, location)
+            if refusal is not None:
+                report(refusal)
+            else:
+                ignored[document.kind] += 1
+            continue
+        one = _load(document, switches, namespace, report, findings)
+        if one is not None and _is_new(one, places, report):
+            loaded.append(one)
+    warnings = tuple(str(finding) for finding in findings)
+    return PolicySet(tuple(loaded), warnings, tuple(findings), dict(ignored))
+
+
+def no_policies_message(result: PolicySet) -> str:
+    """Say that nothing was found, and what was found instead."""
+    others = ", ".join(f"{count} {kind}" for kind, count in sorted(result.ignored.items()))
+    return "no NetworkPolicy found" + (f", only {others}" if others else "")
+
+
+def _load(
+    document: Document,
+    switches: Switches,
+    namespace: str,
+    report: Report,
+    findings: list[Finding],
+) -> LoadedPolicy | None:
+    """Give one policy, or None after reporting what is wrong with it."""
+    try:
+        value = document.value()
+    except ManifestError as error:
+        report(error)
+        return None
+    source = document.field_source()
+    label = _label(value, namespace)
+    result = decode_value(value, NetworkPolicy)
+    problems = [*result.errors]
+    if switches.unknown_fields == "error":
+        problems += result.unknown
+    else:
+        findings += [
+            _finding(
+                "unknown-field", Problem(each.field, f"{each.message} left out"), source, label
+            )
+            for each in result.unknown
+        ]
+    if problems:
+        for problem in problems:
+            report(_error(ManifestError, problem, source, label))
+        return None
+    written: NetworkPolicy = result.value
+    policy = apply_defaults(written, namespace)
+    errors, legacy = validate_policy(policy, switches.strict_cidr)
+    for problem in errors:
+        report(_error(ValidationError, problem, source, label))
+    findings += [
+        _finding(
+            "null-element", Problem(path, "a null list element is read as empty"), source, label
+        )
+        for path in result.nulls
+    ]
+    findings += findings_as_written(written, namespace, source)
+    findings += [_finding("legacy-cidr", problem, source, label) for problem in legacy]
+    return None if errors else LoadedPolicy(policy, source)
+
+
+def _is_new(one: LoadedPolicy, places: dict[str, Source], report: Report) -> bool:
+    """Check A0.6: one namespace cannot hold two policies of one name."""
+    metadata, source = one.policy.metadata, one.source
+    label = policy_label(metadata.namespace, metadata.name)
+    first = places.setdefault(label, source)
+    if first is source:
+        return True
+    report(
+        ManifestError(
+            f"duplicate NetworkPolicy {label}, first at {first.file}:{first.line}",
+            Location(source.file, source.line),
+        )
+    )
+    return False
+
+
+def _label(value: Any, namespace: str) -> str:
+    """Name a policy that may not be well-formed."""
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    if not isinstance(metadata, dict):
+        metadata = {}
+    return policy_label(
+        str(metadata.get("namespace") or namespace), str(metadata.get("name") or "(no name)")
+    )
+
+
+def _location(problem: Problem, source: Source) -> Location:
+    return Location(source.file, source.line_of(problem.field), problem.field or None)
+
+
+def _error(kind: type[InputError], problem: Problem, source: Source, label: str) -> InputError:
+    return kind(f"NetworkPolicy {label}: {problem.message}", _location(problem, source))
+
+
+def _finding(code: str, problem: Problem, source: Source, label: str) -> Finding:
+    return Finding("warning", code, problem.message, _location(problem, source), label)
+
+
+def _first_of(errors: list[InputError]) -> InputError:
+    """Give the first error, saying how many more there are."""
+    first = errors[0]
+    if len(errors) == 1:
+        return first
+    more = f" (and {len(errors) - 1} more: `netpol check` lists them)"
+    return type(first)(first.message + more, first.location)

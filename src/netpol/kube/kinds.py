@@ -1,0 +1,94 @@
+"""Takes an object's apiVersion and kind, says what netpol does with it."""
+
+from __future__ import annotations
+
+from netpol.errors import Location, ManifestError
+from netpol.kube.objects import EndpointSlice, Namespace, Node, Pod, Service
+
+__all__ = ["CLUSTER_KINDS", "is_network_policy", "is_workload", "refuse_policy"]
+
+CLUSTER_KINDS: dict[
+    tuple[str, str],
+    type[Namespace] | type[Pod] | type[Node] | type[Service] | type[EndpointSlice],
+] = {
+    ("v1", "Namespace"): Namespace,
+    ("v1", "Pod"): Pod,
+    ("v1", "Node"): Node,
+    ("v1", "Service"): Service,
+    ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
+    # The fields netpol uses are the same in both.
+    ("discovery.k8s.io/v1beta1", "EndpointSlice"): EndpointSlice,
+}
+
+_WORKLOADS = frozenset(
+    (
+        "Deployment",
+        "ReplicaSet",
+        "StatefulSet",
+        "DaemonSet",
+        "Job",
+        "CronJob",
+        "ReplicationController",
+    )
+)
+_WORKLOAD_GROUPS = frozenset(("", "apps", "batch", "extensions"))
+
+# Dialects of network policy: everything of these groups is refused, save what is listed.
+_DIALECT_GROUPS = frozenset(
+    (
+        "policy.networking.k8s.io",
+        "cilium.io",
+        "projectcalico.org",
+        "crd.projectcalico.org",
+        "crd.antrea.io",
+        "controlplane.antrea.io",
+    )
+)
+# What their agents write for themselves; a dump of everything holds thousands.
+_DIALECT_BOOKKEEPING = frozenset(
+    (
+        "CiliumEndpoint",
+        "CiliumEndpointSlice",
+        "CiliumIdentity",
+        "CiliumNode",
+        "BlockAffinity",
+        "ClusterInformation",
+        "FelixConfiguration",
+        "IPAMBlock",
+        "IPAMConfig",
+        "IPAMHandle",
+        "IPPool",
+        "KubeControllersConfiguration",
+        "AntreaAgentInfo",
+        "AntreaControllerInfo",
+    )
+)
+
+
+def is_network_policy(api_version: str, kind: str) -> bool:
+    """Say whether an object is a NetworkPolicy that netpol judges by (A0.1)."""
+    return kind == "NetworkPolicy" and api_version == "networking.k8s.io/v1"
+
+
+def is_workload(api_version: str, kind: str) -> bool:
+    """Say whether an object makes pods."""
+    return kind in _WORKLOADS and _group(api_version) in _WORKLOAD_GROUPS
+
+
+def refuse_policy(api_version: str, kind: str, location: Location) -> ManifestError | None:
+    """Give the error for a policy that would be silently skipped, else None (A0.1)."""
+    group = _group(api_version)
+    if group in ("networking.k8s.io", "extensions", "") and kind.lower() == "networkpolicy":
+        wanted = "write apiVersion networking.k8s.io/v1, kind NetworkPolicy"
+        if group == "extensions":
+            wanted = f"no longer served since Kubernetes 1.16; {wanted}"
+        return ManifestError(f"{kind} of {api_version}: {wanted}", location)
+    dialect = group in _DIALECT_GROUPS and kind not in _DIALECT_BOOKKEEPING
+    if dialect or kind.endswith("NetworkPolicy"):
+        return ManifestError(f"{kind} of {api_version}: not supported yet", location)
+    return None
+
+
+def _group(api_version: str) -> str:
+    group, slash, _ = api_version.rpartition("/")
+    return group if slash else ""

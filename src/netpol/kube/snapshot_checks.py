@@ -1,0 +1,101 @@
+"""Takes one cluster object, gives the fields whose address cannot be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from netpol.kube.addresses import parse_address, parse_cidr
+from netpol.kube.objects import EndpointSlice, Namespace, Node, Pod, Service
+
+__all__ = ["bad_addresses"]
+
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+# Nearly every address of a dump; parsing 100 000 of them in full would take a second.
+_PLAIN_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}").fullmatch
+
+
+def bad_addresses(
+    found: Namespace | Pod | Node | Service | EndpointSlice,
+) -> Iterator[tuple[str, str]]:
+    """Give (dotted field path, what is wrong) for each address that is none."""
+    if isinstance(found, Pod) and _all_plain(found):
+        return
+    for path, text in _addresses(found):
+        if _PLAIN_IPV4(text) is None:
+            try:
+                parse_address(text)
+            except ValueError:
+                yield path, f"{text!r} is not an IP address"
+    if isinstance(found, Node):
+        yield from _bad_ranges(found)
+
+
+def _all_plain(pod: Pod) -> bool:
+    """Say at little cost that nothing is wrong with a pod, as is true for nearly all."""
+    status = pod.status
+    if status is None:
+        return True
+    if status.pod_ip and _PLAIN_IPV4(status.pod_ip) is None:
+        return False
+    if status.host_ip and _PLAIN_IPV4(status.host_ip) is None:
+        return False
+    return status.host_ips is None and all(
+        each.ip == status.pod_ip or _PLAIN_IPV4(each.ip) for each in status.pod_ips or ()
+    )
+
+
+def _addresses(found: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(found, Pod):
+        yield from _pod_addresses(found)
+    elif isinstance(found, Service):
+        yield from _service_addresses(found)
+    elif isinstance(found, EndpointSlice) and found.address_type != "FQDN":
+        for i, endpoint in enumerate(found.endpoints or ()):
+            for j, address in enumerate(endpoint.addresses):
+                yield f"endpoints[{i}].addresses[{j}]", address
+
+
+def _pod_addresses(pod: Pod) -> Iterator[tuple[str, str]]:
+    status = pod.status
+    if status is None:
+        return
+    if status.pod_ip:
+        yield "status.podIP", status.pod_ip
+    if status.host_ip:
+        yield "status.hostIP", status.host_ip
+    for i, pod_ip in enumerate(status.pod_ips or ()):
+        yield f"status.podIPs[{i}].ip", pod_ip.ip
+    for i, host_ip in enumerate(status.host_ips or ()):
+        yield f"status.hostIPs[{i}].ip", host_ip.ip
+
+
+def _service_addresses(service: Service) -> Iterator[tuple[str, str]]:
+    spec, status = service.spec, service.status
+    if spec is not None:
+        # "None" is headless, "" an ExternalName service.
+        if spec.cluster_ip not in (None, "", "None"):
+            yield "spec.clusterIP", str(spec.cluster_ip)
+        for i, address in enumerate(spec.cluster_ips or ()):
+            if address not in ("", "None"):
+                yield f"spec.clusterIPs[{i}]", address
+        for i, address in enumerate(spec.external_ips or ()):
+            yield f"spec.externalIPs[{i}]", address
+    if status is not None and status.load_balancer is not None:
+        for i, ingress in enumerate(status.load_balancer.ingress or ()):
+            if ingress.ip:
+                yield f"status.loadBalancer.ingress[{i}].ip", ingress.ip
+
+
+def _bad_ranges(node: Node) -> Iterator[tuple[str, str]]:
+    if node.spec is None:
+        return
+    ranges = [(f"spec.podCIDRs[{i}]", text) for i, text in enumerate(node.spec.pod_cidrs or ())]
+    if node.spec.pod_cidr:
+        ranges.insert(0, ("spec.podCIDR", node.spec.pod_cidr))
+    for path, text in ranges:
+        try:
+            parse_cidr(text)
+        except ValueError as error:
+            yield path, f"{text!r} is not a CIDR: {error}"

@@ -1,0 +1,99 @@
+"""Takes a NetworkPolicy as written, gives findings on what defaulting will hide.
+
+``egress`` without ``policyTypes``, ``ports: [{}]`` and null list elements all look deliberate
+once defaults are written out, so they are looked for before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from netpol.errors import Location
+from netpol.kube.findings import Finding, policy_label
+from netpol.kube.objects import NetworkPolicy, NetworkPolicyPort, NetworkPolicySpec, Source
+
+__all__ = ["findings_as_written"]
+
+
+def findings_as_written(policy: NetworkPolicy, namespace: str, source: Source) -> list[Finding]:
+    """Give the findings on a policy before ``apply_defaults``, in the order of its fields."""
+    label = policy_label(policy.metadata.namespace or namespace, policy.metadata.name)
+    spec = policy.spec or NetworkPolicySpec()
+    found = [*_also_ingress(spec), *_empty_ports(spec), *null_elements(spec)]
+    return [
+        Finding(
+            "warning",
+            code,
+            message,
+            Location(source.file, source.line_of(field), field),
+            label,
+        )
+        for code, field, message in found
+    ]
+
+
+def _also_ingress(spec: NetworkPolicySpec) -> Iterator[tuple[str, str, str]]:
+    """Find egress rules that isolate for ingress as well, unasked (A2.1)."""
+    if spec.policy_types or not spec.egress or spec.ingress:
+        return
+    yield (
+        "egress-isolates-ingress",
+        "spec.egress",
+        "without policyTypes, a policy with egress rules also isolates its pods for ingress, and "
+        "having no ingress rules it denies them all incoming traffic: the API server makes it "
+        "policyTypes [Ingress, Egress]. Write policyTypes: [Egress] if only egress is meant, "
+        "or list both to say that the denial is",
+    )
+
+
+def _empty_ports(spec: NetworkPolicySpec) -> Iterator[tuple[str, str, str]]:
+    """Find port elements without any field: all TCP ports, not all ports (A2.2)."""
+    for path, ports in _port_lists(spec):
+        for i, port in enumerate(ports):
+            if port is None or port == NetworkPolicyPort():
+                yield (
+                    "empty-port-is-tcp",
+                    f"{path}[{i}]",
+                    "an empty element of ports means every TCP port and nothing else; leave "
+                    "ports out to mean all ports and protocols",
+                )
+
+
+def null_elements(spec: NetworkPolicySpec) -> Iterator[tuple[str, str, str]]:
+    """Find null list elements, which decode to zero values (A0.5)."""
+    for direction, rules in (("ingress", spec.ingress), ("egress", spec.egress)):
+        for i, rule in enumerate(rules or ()):
+            if rule is None:
+                yield _null(f"spec.{direction}[{i}]", "an empty rule, which allows everything")
+    for path, peers in _peer_lists(spec):
+        for i, peer in enumerate(peers):
+            if peer is None:
+                yield _null(f"{path}[{i}]", "an empty peer")
+    for path, ports in _port_lists(spec):
+        for i, port in enumerate(ports):
+            if port is None:
+                yield _null(f"{path}[{i}]", "an empty port, which is every TCP port")
+
+
+def _null(path: str, meaning: str) -> tuple[str, str, str]:
+    return "null-element", path, f"a null list element is read as {meaning}"
+
+
+def _port_lists(
+    spec: NetworkPolicySpec,
+) -> Iterator[tuple[str, Sequence[NetworkPolicyPort | None]]]:
+    for i, ingress in enumerate(spec.ingress or ()):
+        if ingress is not None and ingress.ports:
+            yield f"spec.ingress[{i}].ports", ingress.ports
+    for i, egress in enumerate(spec.egress or ()):
+        if egress is not None and egress.ports:
+            yield f"spec.egress[{i}].ports", egress.ports
+
+
+def _peer_lists(spec: NetworkPolicySpec) -> Iterator[tuple[str, Sequence[object | None]]]:
+    for i, ingress in enumerate(spec.ingress or ()):
+        if ingress is not None and ingress.from_:
+            yield f"spec.ingress[{i}].from", ingress.from_
+    for i, egress in enumerate(spec.egress or ()):
+        if egress is not None and egress.to:
+            yield f"spec.egress[{i}].to", egress.to

@@ -1,0 +1,313 @@
+"""Takes YAML text, gives plain Python values typed as the API server types them, with lines.
+
+Built on the event stream of PyYAML (libyaml where it is there), not on its constructors, because
+Kubernetes is read differently: a plain ``yes`` is a boolean, ``22:22`` is a string, a date is a
+string, and a duplicate key is an error (semantics.md A0.2-A0.4).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import yaml
+
+from netpol.errors import Location, ManifestError
+
+__all__ = ["YamlDocument", "field_lines", "field_path", "read_yaml"]
+
+# Kubernetes objects are some 20 deep; the API server stops at 10 000, and recursion later at less.
+MAX_DEPTH = 128
+# What aliases may add to a document: enough for any person, too little for a "billion laughs".
+MAX_ALIASED_NODES = 100_000
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_BOOLEANS = {
+    spelling: value
+    for words, value in (("y yes on true", True), ("n no off false", False))
+    for word in words.split()
+    for spelling in (word, word.capitalize(), word.upper())
+}
+_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+_SPECIAL_FLOATS = {
+    sign + spelling: float(sign + spelling[1:])
+    for sign in ("", "+", "-")
+    for spelling in (".inf", ".Inf", ".INF")
+} | {spelling: float("nan") for spelling in (".nan", ".NaN", ".NAN")}
+_INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_MERGE = object()
+_PENDING = object()
+_TAGS = {
+    f"tag:yaml.org,2002:{name}": kind
+    for name, kind in {"int": int, "float": float, "bool": bool, "null": type(None)}.items()
+}
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class YamlDocument(NamedTuple):
+    """One document: its value, its first line, and lines of children by container ``id``."""
+
+    value: Any
+    line: int
+    lines: dict[int, list[int]]
+
+
+class _Frame:
+    """A container being read. ``key`` is ``_PENDING`` while a mapping waits for its next key."""
+
+    __slots__ = ("anchor", "key", "key_line", "line", "lines", "merges", "size", "value")
+
+    def __init__(self, value: dict[str, Any] | list[Any], line: int, anchor: str | None) -> None:
+        self.value = value
+        self.line = line
+        self.anchor = anchor
+        self.lines: list[int] = []
+        self.key: Any = _PENDING
+        self.key_line = line
+        self.merges: list[Any] = []
+        self.size = 1
+
+
+def read_yaml(text: str, file: str) -> Iterator[YamlDocument]:
+    """Read every document of ``text`` that is not empty.
+
+    Raises
+    ------
+    ManifestError
+        Broken YAML, a duplicate or non-string key, an unknown tag, aliases that recurse or
+        expand without bound, nesting beyond ``MAX_DEPTH``. Documents before the fault are given.
+    """
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:
+        raise _syntax_error(error, text, file) from None
+    try:
+        builder = _Builder(file)
+        while (event := loader.get_event()) is not None:
+            if isinstance(event, yaml.DocumentEndEvent):
+                if builder.root is not None:
+                    yield YamlDocument(builder.root, builder.root_line, builder.lines)
+                builder = _Builder(file)
+            else:
+                builder.take(event)
+    except yaml.YAMLError as error:
+        raise _syntax_error(error, text, file) from None
+    finally:
+        loader.dispose()
+
+
+class _Builder:
+    """Builds one document from events, without recursion."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.root: Any = None
+        self.root_line = 1
+        self.lines: dict[int, list[int]] = {}
+        self._stack: list[_Frame] = []
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._aliased = 0
+        self._merged: list[Any] = []  # kept alive: ``lines`` goes by id
+
+    def take(self, event: Any) -> None:
+        """Take the next event."""
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            self._scalar(event)
+        elif kind is yaml.MappingStartEvent:
+            self._open({}, "map", event)
+        elif kind is yaml.SequenceStartEvent:
+            self._open([], "seq", event)
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            self._close()
+        elif kind is yaml.AliasEvent:
+            self._alias(event)
+
+    def _fail(self, message: str, line: int) -> ManifestError:
+        return ManifestError(message, Location(self.file, line))
+
+    def _scalar(self, event: Any) -> None:
+        line = event.start_mark.line + 1
+        stack = self._stack
+        is_key = bool(stack) and type(stack[-1].value) is dict and stack[-1].key is _PENDING
+        if is_key and event.value == "<<" and event.implicit[0]:
+            stack[-1].key, stack[-1].key_line = _MERGE, line
+            return
+        value = self._typed(event, line)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (value, 1)
+        if is_key:
+            self._key(value, line)
+        else:
+            self._place(value, line, 1)
+
+    def _typed(self, event: Any, line: int) -> Any:
+        plain, quoted = event.implicit
+        if plain:
+            return resolve_plain(event.value)
+        if quoted or event.tag is None or event.tag == "!":
+            return event.value
+        return self._tagged(event.tag, event.value, line)
+
+    def _tagged(self, tag: str, text: str, line: int) -> Any:
+        if tag == "tag:yaml.org,2002:str":
+            return text
+        wanted = _TAGS.get(tag)
+        value = resolve_plain(text)
+        if wanted is float and type(value) is int:
+            value = float(value)
+        if type(value) is not wanted:
+            raise self._fail(f"cannot read {text[:40]!r} as {tag}", line)
+        return value
+
+    def _key(self, value: Any, line: int) -> None:
+        """Make a key a string, as the server's conversion from YAML to JSON does."""
+        if type(value) is bool:
+            value = "true" if value else "false"
+        elif type(value) is int:
+            value = str(value)
+        elif type(value) is not str:
+            raise self._fail("a mapping key is not a string; quote it", line)
+        frame = self._stack[-1]
+        if value in frame.value:
+            first = frame.lines[list(frame.value).index(value)]
+            raise self._fail(f"duplicate key {value!r}, first on line {first}", line)
+        frame.key, frame.key_line = value, line
+
+    def _open(self, container: dict[str, Any] | list[Any], kind: str, event: Any) -> None:
+        line = event.start_mark.line + 1
+        if event.tag not in (None, "!", f"tag:yaml.org,2002:{kind}"):
+            raise self._fail(f"tag {event.tag} is not supported", line)
+        if len(self._stack) >= MAX_DEPTH:
+            raise self._fail(f"nested deeper than {MAX_DEPTH} levels", line)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (_PENDING, 0)
+        self._stack.append(_Frame(container, line, event.anchor))
+
+    def _close(self) -> None:
+        frame = self._stack.pop()
+        self._merged += frame.merges
+        for merged in frame.merges:
+            self._merge(frame, merged)
+        if frame.value:
+            self.lines[id(frame.value)] = frame.lines
+        if frame.anchor is not None:
+            self._anchors[frame.anchor] = (frame.value, frame.size)
+        self._place(frame.value, frame.line, frame.size)
+
+    def _alias(self, event: Any) -> None:
+        line = event.start_mark.line + 1
+        value, size = self._anchors.get(event.anchor, (None, 0))
+        if not size:
+            what = "refers to itself" if value is _PENDING else "is not defined"
+            raise self._fail(f"alias *{event.anchor} {what}", line)
+        self._aliased += size
+        if self._aliased > MAX_ALIASED_NODES:
+            raise self._fail(f"aliases expand to more than {MAX_ALIASED_NODES} values", line)
+        stack = self._stack
+        if type(stack[-1].value) is dict and stack[-1].key is _PENDING:
+            self._key(value, line)
+        else:
+            self._place(value, line, size)
+
+    def _place(self, value: Any, line: int, size: int) -> None:
+        """Put a finished value into the container being read."""
+        if not self._stack:
+            self.root, self.root_line = value, line
+            return
+        frame = self._stack[-1]
+        frame.size += size
+        container = frame.value
+        if type(container) is list:
+            container.append(value)
+            frame.lines.append(line)
+        elif frame.key is _PENDING:
+            raise self._fail("a mapping key must be a string, not a collection", line)
+        elif frame.key is _MERGE:
+            frame.merges.append(value)
+            frame.key = _PENDING
+        else:
+            container[frame.key] = value
+            frame.lines.append(frame.key_line)
+            frame.key = _PENDING
+
+    def _merge(self, frame: _Frame, merged: Any) -> None:
+        """Add the entries of a ``<<`` key; what the mapping says itself wins."""
+        for source in merged if type(merged) is list else [merged]:
+            if type(source) is not dict:
+                raise self._fail("<< needs a mapping or a list of mappings", frame.line)
+            for (key, value), line in zip(
+                source.items(), self.lines.get(id(source), ()), strict=False
+            ):
+                if key not in frame.value:
+                    frame.value[key] = value
+                    frame.lines.append(line)
+
+
+def resolve_plain(text: str) -> Any:
+    """Type an unquoted scalar as the API server's YAML reader does (A0.3).
+
+    ``yes``/``no``/``on``/``off``/``y``/``n`` are booleans, ``010`` is octal, underscores inside
+    numbers are dropped; dates and base-60 numbers stay strings.
+    """
+    if text in _NULLS:
+        return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if text[0] not in "0123456789+-.":
+        return text
+    if text in _SPECIAL_FLOATS:
+        return _SPECIAL_FLOATS[text]
+    digits = text.replace("_", "")
+    if len(digits) <= 64 and (found := _INTEGER.fullmatch(digits)):
+        sign, hexadecimal, binary, octal, decimal = found.groups()
+        base = 16 if hexadecimal else 2 if binary else 8 if octal else 10
+        value = int(hexadecimal or binary or octal or decimal, base)
+        return -value if sign == "-" else value
+    if _FLOAT.fullmatch(digits):
+        number = float(digits)
+        return text if number in (float("inf"), float("-inf")) else number
+    return text
+
+
+def field_path(parent: str, key: str | int) -> str:
+    """Give the dotted path of a child: ``a.b``, ``a[0]``, or ``a[odd/key]``."""
+    if isinstance(key, int):
+        return f"{parent}[{key}]"
+    if not _PLAIN_KEY.fullmatch(key):
+        return f"{parent}[{key}]"
+    return f"{parent}.{key}" if parent else key
+
+
+def field_lines(value: Any, lines: dict[int, list[int]], offset: int = 0) -> dict[str, int]:
+    """Give the line of every field below ``value``, by dotted path; ``offset`` is added."""
+    paths: dict[str, int] = {}
+    pending: list[tuple[str, Any]] = [("", value)]
+    while pending:
+        parent, container = pending.pop()
+        own = lines.get(id(container))
+        if own is None:
+            continue
+        children = container.items() if type(container) is dict else enumerate(container)
+        for (key, child), line in zip(children, own, strict=True):
+            path = field_path(parent, key)
+            paths[path] = line + offset
+            if type(child) is dict or type(child) is list:
+                pending.append((path, child))
+    return paths
+
+
+def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> ManifestError:
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        return ManifestError(f"not valid YAML: {problem}", Location(file, line))
+    position = getattr(error, "position", None)
+    if position is None:
+        return ManifestError(f"not valid YAML: {error}", Location(file))
+    line = text.encode()[:position].count(b"\n") + 1
+    return ManifestError("not text: control characters found", Location(file, line))
