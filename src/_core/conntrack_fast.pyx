@@ -1,0 +1,342 @@
+"""Takes the start of a line of conntrack text, gives its fields if it has a common shape.
+
+Common is: ``-L`` and ``-E`` with any of timestamp, extended, id, or /proc; tcp, udp, icmp, icmpv6
+or sctp; one space between tokens as the printers write them; numbers of at most 8 digits (16 for
+counters). Whatever else is left to ``conntrack_line``, which decides alike on every line both take.
+There is no search for the line's end: the fields lead to it.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp
+
+from netpol._core.addresses_text cimport (
+    digit_run8, digits8, is_mapped, load32, load64, mapped_ipv4, parse_ipv4_fast, parse_ipv6,
+)
+from netpol._core.conntrack_line cimport state_code
+from netpol._core.conntrack_row cimport (
+    ACCT, ASSURED, EVENT_DESTROY, EVENT_NEW, EVENT_UPDATE, HW_OFFLOAD, OFFLOAD, UNREPLIED, WIDE,
+    Address, Row, Tuple, clear_row,
+)
+
+
+cdef inline uint64_t word8(const char *text) noexcept nogil:
+    """Give 8 characters as the word that ``load64`` would read."""
+    return load64(<const uint8_t *> text)
+
+
+cdef inline uint32_t word4(const char *text) noexcept nogil:
+    """Give 4 characters as the word that ``load32`` would read."""
+    return load32(<const uint8_t *> text)
+
+
+cdef inline const uint8_t *digits(const uint8_t *p, uint64_t *out) noexcept nogil:
+    """Read 1 to 8 digits."""
+    cdef uint64_t word = load64(p)
+    cdef unsigned length = digit_run8(word)
+    if length - 1 > 7:
+        return NULL
+    out[0] = digits8(word, length)
+    return p + length
+
+
+cdef inline const uint8_t *counter(const uint8_t *p, uint64_t *out) noexcept nogil:
+    """Read 1 to 16 digits."""
+    cdef uint64_t word = load64(p), low
+    cdef unsigned length = digit_run8(word)
+    if length - 1 > 7:
+        return NULL
+    out[0] = digits8(word, length)
+    if length < 8:
+        return p + length
+    word = load64(p + 8)
+    length = digit_run8(word)
+    if length == 0:
+        return p + 8
+    low = digits8(word, length)
+    while length:
+        out[0] *= 10
+        length -= 1
+        p += 1
+    out[0] += low
+    return p + 8
+
+
+cdef inline const uint8_t *address(const uint8_t *p, Address *out) noexcept nogil:
+    """Read an address after its key."""
+    cdef const uint8_t *stop = parse_ipv4_fast(p, &out.v4)
+    out.wide = False
+    out.colons = False
+    if stop != NULL:
+        return stop
+    # 46 readable bytes hold every IPv6 address and the character after it.
+    stop = parse_ipv6(p, p + 46, out.v6)
+    if stop == NULL:
+        return NULL
+    out.colons = True
+    out.wide = not is_mapped(out.v6)
+    if not out.wide:
+        out.v4 = mapped_ipv4(out.v6)
+    return stop
+
+
+cdef inline const uint8_t *ports(const uint8_t *p, Tuple *t) noexcept nogil:
+    """Read `` sport=N dport=N``."""
+    cdef uint64_t value
+    if load64(p) << 8 != word8(b" sport=") << 8:
+        return NULL
+    p = digits(p + 7, &value)
+    if p == NULL or value > 65535 or load64(p) << 8 != word8(b" dport=") << 8:
+        return NULL
+    t.sport = <uint16_t> value
+    p = digits(p + 7, &value)
+    if p == NULL or value > 65535:
+        return NULL
+    t.dport = <uint16_t> value
+    return p
+
+
+cdef inline const uint8_t *icmp(const uint8_t *p, Tuple *t) noexcept nogil:
+    """Read `` type=N code=N id=N``."""
+    cdef uint64_t value
+    if memcmp(p, b" type=", 6) != 0:
+        return NULL
+    p = digits(p + 6, &value)
+    if p == NULL or value > 255 or memcmp(p, b" code=", 6) != 0:
+        return NULL
+    t.icmp_type = <uint8_t> value
+    p = digits(p + 6, &value)
+    if p == NULL or value > 255 or memcmp(p, b" id=", 4) != 0:
+        return NULL
+    t.icmp_code = <uint8_t> value
+    p = digits(p + 4, &value)
+    if p == NULL or value > 65535:
+        return NULL
+    t.sport = <uint16_t> value
+    return p
+
+
+cdef inline const uint8_t *tuple_(const uint8_t *p, bint is_icmp, Tuple *t) noexcept nogil:
+    """Read a tuple from ``src=`` on; stop after its last digit."""
+    if memcmp(p, b"src=", 4) != 0:
+        return NULL
+    p = address(p + 4, &t.src)
+    if p == NULL or memcmp(p, b" dst=", 5) != 0:
+        return NULL
+    p = address(p + 5, &t.dst)
+    if p == NULL:
+        return NULL
+    return icmp(p, t) if is_icmp else ports(p, t)
+
+
+cdef inline const uint8_t *counters(const uint8_t *p, Row *row, Tuple *t) noexcept nogil:
+    """Read `` packets=N bytes=N`` if there."""
+    if load64(p) != word8(b" packets"):
+        return p
+    if p[8] != c"=":
+        return NULL
+    p = counter(p + 9, &t.packets)
+    if p == NULL or memcmp(p, b" bytes=", 7) != 0:
+        return NULL
+    row.flags |= ACCT
+    return counter(p + 7, &t.bytes)
+
+
+cdef inline const uint8_t *time_and_event(const uint8_t *p, Row *row) noexcept nogil:
+    """Read ``[seconds.micros]`` TAB and the event's type, each if there."""
+    cdef uint64_t seconds, low, micros, word
+    if p[0] == c"[" and p[11] == c".":
+        # Ten digits, six digits; two of the ten are read with the second word.
+        if digit_run8(load64(p + 1)) < 8 or digit_run8(load64(p + 9)) != 2:
+            return NULL
+        if digit_run8(load64(p + 12)) != 6 or p[18] != c"]" or p[19] != c"\t":
+            return NULL
+        seconds = digits8(load64(p + 1), 8) * 100 + digits8(load64(p + 9), 2)
+        if seconds > 9223372035u:
+            return NULL
+        micros = digits8(load64(p + 12), 6)
+        row.time = <int64_t> (seconds * 1000000000 + micros * 1000)
+        p += 20
+    word = load64(p)
+    if word == word8(b"    [NEW"):
+        row.event = EVENT_NEW
+    elif word == word8(b" [UPDATE"):
+        row.event = EVENT_UPDATE
+    elif word == word8(b"[DESTROY"):
+        row.event = EVENT_DESTROY
+    else:
+        return p
+    return p + 10 if p[8] == c"]" and p[9] == c" " else NULL
+
+
+cdef inline const uint8_t *layers(
+    const uint8_t *p, Row *row, int *family, bint *is_icmp
+) noexcept nogil:
+    """Read layer 3 if there, and layer 4's name and number with the space after it."""
+    cdef uint64_t word = load64(p)
+    family[0] = 0
+    if word == word8(b"ipv4    "):
+        if p[8] != c" " or p[9] != c"2" or p[10] != c" ":
+            return NULL
+        family[0] = 4
+        p += 11
+        word = load64(p)
+    elif word == word8(b"ipv6    "):
+        if load32(p + 8) != word4(b" 10 "):
+            return NULL
+        family[0] = 6
+        p += 12
+        word = load64(p)
+    is_icmp[0] = False
+    if word == word8(b"tcp     "):
+        row.protocol = 6
+        return p + 11 if p[8] == c" " and p[9] == c"6" and p[10] == c" " else NULL
+    if word == word8(b"udp     "):
+        row.protocol = 17
+        return p + 12 if load32(p + 8) == word4(b" 17 ") else NULL
+    if word == word8(b"icmp    "):
+        row.protocol = 1
+        is_icmp[0] = True
+        return p + 11 if p[8] == c" " and p[9] == c"1" and p[10] == c" " else NULL
+    if word == word8(b"icmpv6  "):
+        row.protocol = 58
+        is_icmp[0] = True
+        return p + 12 if load32(p + 8) == word4(b" 58 ") else NULL
+    if word == word8(b"sctp    "):
+        row.protocol = 132
+        return p + 13 if load32(p + 8) == word4(b" 132") and p[12] == c" " else NULL
+    return NULL
+
+
+cdef inline const uint8_t *timeout_and_state(const uint8_t *p, Row *row) noexcept nogil:
+    """Read the timeout and the state, each if there."""
+    cdef uint64_t ignored, word
+    cdef const uint8_t *start
+    if c"0" <= p[0] <= c"9":
+        p = digits(p, &ignored)
+        if p == NULL or p[0] != c" ":
+            return NULL
+        p += 1
+    if p[0] == c"s":
+        return p
+    if row.protocol != 6 and row.protocol != 132:
+        return NULL
+    start = p
+    word = load64(p)
+    if word == word8(b"ESTABLIS") and load32(p + 8) == word4(b"HED "):
+        row.state = 4
+        return p + 12
+    if word == word8(b"TIME_WAI") and p[8] == c"T" and p[9] == c" ":
+        row.state = 8
+        return p + 10
+    if not c"A" <= p[0] <= c"Z":
+        return NULL
+    while (c"A" <= p[0] <= c"Z" or c"0" <= p[0] <= c"9" or p[0] == c"_") and p - start < 20:
+        p += 1
+    if p[0] != c" ":
+        return NULL
+    row.state = state_code(start, p - start)
+    return p + 1
+
+
+cdef inline const uint8_t *keyed(
+    const uint8_t *p, const char *key, unsigned length, uint64_t *value
+) noexcept nogil:
+    """Read ``key`` and up to 16 digits if the key is there."""
+    if memcmp(p, key, length) != 0:
+        return p
+    return counter(p + length, value)
+
+
+cdef inline const uint8_t *tail(const uint8_t *p, Row *row) noexcept nogil:
+    """Read the flag and the tail as far as common; stop where the line should end."""
+    cdef uint64_t mark = 0, zone = 0, delta = 0, use = 0, entry = 0
+    cdef uint64_t word
+    if p[0] == c" " and p[1] == c"[":
+        word = load64(p + 1)
+        if word == word8(b"[ASSURED") and p[9] == c"]":
+            row.flags |= ASSURED
+            p += 10
+        elif word == word8(b"[OFFLOAD") and p[9] == c"]":
+            row.flags |= OFFLOAD
+            p += 10
+        elif word == word8(b"[HW_OFFL") and load32(p + 9) == word4(b"OAD]"):
+            row.flags |= OFFLOAD | HW_OFFLOAD
+            p += 13
+        else:
+            return NULL
+    p = keyed(p, b" mark=", 6, &mark)
+    if p == NULL:
+        return NULL
+    if memcmp(p, b" zone=", 6) == 0:
+        p = counter(p + 6, &zone)
+        if p == NULL or zone > 65535:
+            return NULL
+        row.zone_orig = <uint16_t> zone
+        row.zone_reply = <uint16_t> zone
+    if memcmp(p, b" delta-time=", 12) == 0:
+        p = counter(p + 12, &delta)
+        if p == NULL:
+            return NULL
+        row.delta_time = <int64_t> delta
+    p = keyed(p, b" use=", 5, &use)
+    if p == NULL:
+        return NULL
+    p = keyed(p, b" id=", 4, &entry)
+    if p == NULL or mark > 0xffffffffu or use > 0xffffffffu or entry > 0xffffffffu:
+        return NULL
+    return p
+
+
+cdef inline bint one_family(Row *row, int family) noexcept nogil:
+    """Check that all addresses are written alike, and note what is IPv6."""
+    cdef bint colons = row.orig.src.colons
+    if row.orig.dst.colons != colons or row.reply.src.colons != colons:
+        return False
+    if row.reply.dst.colons != colons or (family and (family == 6) != colons):
+        return False
+    if row.orig.src.wide or row.orig.dst.wide or row.reply.src.wide or row.reply.dst.wide:
+        row.flags |= WIDE
+    return True
+
+
+cdef const uint8_t *parse_fast(const uint8_t *p, Row *row) noexcept nogil:
+    """Parse the line at ``p``, where FAST_MARGIN bytes are readable.
+
+    Gives the start of the next line, NULL if this one is for the careful parser (``row`` is then
+    undefined).
+    """
+    cdef int family
+    cdef bint is_icmp
+    clear_row(row)
+    p = time_and_event(p, row)
+    if p == NULL:
+        return NULL
+    p = layers(p, row, &family, &is_icmp)
+    if p == NULL:
+        return NULL
+    p = timeout_and_state(p, row)
+    if p == NULL:
+        return NULL
+    p = tuple_(p, is_icmp, &row.orig)
+    if p == NULL:
+        return NULL
+    p = counters(p, row, &row.orig)
+    if p == NULL:
+        return NULL
+    if load64(p) == word8(b" [UNREPL") and load32(p + 8) == word4(b"IED]"):
+        row.flags |= UNREPLIED
+        p += 12
+    if p[0] != c" ":
+        return NULL
+    p = tuple_(p + 1, is_icmp, &row.reply)
+    if p == NULL:
+        return NULL
+    p = counters(p, row, &row.reply)
+    if p == NULL:
+        return NULL
+    p = tail(p, row)
+    if p == NULL or not one_family(row, family):
+        return NULL
+    if p[0] == c"\r":
+        p += 1
+    return p + 1 if p[0] == c"\n" else NULL

@@ -1,0 +1,89 @@
+/* Word-at-a-time digit handling: what Cython cannot say without copying bytes around.
+ *
+ * All loads are unaligned and read exactly as many bytes as their name says; the caller owns the
+ * bounds. Words are little-endian whatever the machine, so the first byte of text is the lowest.
+ */
+#ifndef NETPOL_DIGITS_H
+#define NETPOL_DIGITS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+static inline uint64_t np_load64(const uint8_t *p)
+{
+    uint64_t word;
+    memcpy(&word, p, 8);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+static inline uint32_t np_load32(const uint8_t *p)
+{
+    uint32_t word;
+    memcpy(&word, p, 4);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap32(word);
+#endif
+    return word;
+}
+
+/* Index of the first byte of `word` that is not a digit, 8 if all are. A carry out of a byte that
+ * is no digit may spoil the bytes above it, never those below, and only the lowest is asked for. */
+static inline unsigned np_digit_run8(uint64_t word)
+{
+    uint64_t t = word ^ 0x3030303030303030u;
+    uint64_t other = ((t + 0x7676767676767676u) | t) & 0x8080808080808080u;
+    return other ? (unsigned)__builtin_ctzll(other) >> 3 : 8;
+}
+
+/* Value of the first `len` (1..8) digits of `word`. */
+static inline uint64_t np_digits8(uint64_t word, unsigned len)
+{
+    word = (word << (64 - 8 * len)) & 0x0f0f0f0f0f0f0f0fu;
+    word = (word * 10 + (word >> 8)) & 0x00ff00ff00ff00ffu;
+    word = (word * 100 + (word >> 16)) & 0x0000ffff0000ffffu;
+    return (word * 10000 + (word >> 32)) & 0xffffffffu;
+}
+
+/* Value of the first `len` (1..3) digits of the four bytes at `p`. */
+static inline uint32_t np_octet(const uint8_t *p, unsigned len)
+{
+    uint32_t word = (np_load32(p) << (32 - 8 * len)) & 0x0f0f0f0fu;
+    word = (word * 10 + (word >> 8)) & 0x00ff00ffu;
+    return (word * 100 + (word >> 16)) & 0xffffu;
+}
+
+/* Bit i set: byte i of the 16 bytes at `p` is not a digit. */
+static inline uint32_t np_other16(const uint8_t *p)
+{
+#if defined(__SSE2__)
+    __m128i t = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8('0'));
+    __m128i ten = _mm_set1_epi8(10);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(t, ten), t));
+#elif defined(__aarch64__)
+    static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    uint8x16_t other = vcgeq_u8(vsubq_u8(vld1q_u8(p), vdupq_n_u8('0')), vdupq_n_u8(10));
+    uint8x16_t bits = vandq_u8(other, vld1q_u8(weights));
+    return (uint32_t)vaddv_u8(vget_low_u8(bits)) | (uint32_t)vaddv_u8(vget_high_u8(bits)) << 8;
+#else
+    uint32_t mask = 0;
+    for (unsigned i = 0; i < 16; i++)
+        mask |= (uint32_t)((uint8_t)(p[i] - '0') > 9) << i;
+    return mask;
+#endif
+}
+
+static inline unsigned np_lowest_bit(uint32_t word)
+{
+    return (unsigned)__builtin_ctz(word);
+}
+
+#endif
