@@ -30,7 +30,6 @@ NEIGHBOUR_DISCOVERY = range(133, 138)  # A17.4
 ICMP_ERRORS = {ICMP: {3, 4, 5, 11, 12}, ICMPV6: {1, 2, 3, 4}}  # R18
 SPECIFIED_PROTOCOLS = (6, 17, 132)  # A17.1
 NOT_RECORDED = 255  # as protocol or ICMP type; reserved by IANA
-ALLOWED_BY_DEFAULT = (Reason.NOT_ISOLATED, Reason.DEFAULT_ALLOW)
 NO_PACKET_NAMES: frozenset[tuple[str, int, int]] = frozenset()
 
 
@@ -315,25 +314,23 @@ def _combined(egress: SideOutcome, ingress: SideOutcome) -> Outcome:
         side = _sides_with(egress.reason is Reason.NP_RULE, ingress.reason is Reason.NP_RULE)
     else:
         side = _sides_with(egress.verdict is verdict, ingress.verdict is verdict)
-    deciding = _deciding(verdict, egress, ingress)
     return Outcome(
         verdict=verdict,
         side=side,
-        reason=Reason.NOT_ISOLATED if deciding.reason is None else deciding.reason,
+        reason=_reason(verdict, egress, ingress),
         egress=egress,
         ingress=ingress,
     )
 
 
-def _deciding(verdict: Verdict, egress: SideOutcome, ingress: SideOutcome) -> SideOutcome:
-    """Give the side whose reason is the flow's reason."""
-    sides = [side for side in (egress, ingress) if side.applicable]
-    for side in sides:
-        if side.verdict is verdict and (
-            verdict is not Verdict.ALLOW or side.reason not in ALLOWED_BY_DEFAULT
-        ):
-            return side
-    return sides[0] if sides else egress
+def _reason(verdict: Verdict, egress: SideOutcome, ingress: SideOutcome) -> Reason:
+    """Give the flow's reason: that of the side that decides, egress first."""
+    reasons = [side.reason for side in (egress, ingress) if side.verdict is verdict]
+    if verdict is Verdict.ALLOW:
+        reasons = [reason for reason in reasons if reason is not Reason.NOT_ISOLATED]
+        # An exemption or a rule says more than that nothing filters the protocol.
+        reasons.sort(key=lambda reason: reason is Reason.DEFAULT_ALLOW)
+    return next((reason for reason in reasons if reason is not None), Reason.NOT_ISOLATED)
 
 
 def _merged(parts: Sequence[Outcome], reason: Reason) -> Outcome:
