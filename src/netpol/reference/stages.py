@@ -1,0 +1,190 @@
+"""Takes a subject pod and its peer, gives what one tier says to one side (B8).
+
+A stage answers or passes on; after the last one a side is allowed. Today there is one stage, the
+NetworkPolicies; admin and baseline tiers are further classes with the same ``judge``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from netpol.kube.objects import NetworkPolicy
+from netpol.kube.policies import PolicySet
+from netpol.reference.identities import End, Kind, KnownPod
+from netpol.reference.matching import Matcher, Packet, Rule, selector_match
+from netpol.reference.outcome import Match, PolicyTrial, RuleTrial, SideOutcome
+from netpol.switches import Switches
+from netpol.verdict import Reason, Tier, Verdict
+
+__all__ = ["Direction", "NetworkPolicyStage", "Question", "Stage"]
+
+Direction = Literal["egress", "ingress"]
+FILTERED_EVERYWHERE = (1, 6, 17, 58, 132)  # A17.5: what ``other_protocols=ignore`` leaves filtered
+WITH_PORTS = (6, 17, 132)  # A17.1
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One side to be judged: the pod the policies select, its peer, and the packet.
+
+    ``hairpin`` says that the pod reaches itself through a service (A10.3).
+    """
+
+    direction: Direction
+    subject: KnownPod
+    peer: End
+    packet: Packet
+    hairpin: bool = False
+
+    @property
+    def from_own_node(self) -> bool:
+        """Whether the peer is the subject's own node (A11.4, R3)."""
+        who = self.peer.identity
+        return who.kind is Kind.NODE and who.name == self.subject.node
+
+
+class Stage(Protocol):
+    """One tier of rules."""
+
+    def judge(self, question: Question) -> SideOutcome | None:
+        """Give the tier's answer, None to go on to the next tier."""
+        ...
+
+
+class NetworkPolicyStage:
+    """The NetworkPolicy tier."""
+
+    def __init__(self, policies: PolicySet, matcher: Matcher, switches: Switches) -> None:
+        self._matcher = matcher
+        self._switches = switches
+        # C3.1: credit goes by (namespace, name); order never changes a verdict (A9.2).
+        self._policies = sorted(
+            (loaded.policy for loaded in policies.policies),
+            key=lambda policy: (policy.metadata.namespace or "default", policy.metadata.name),
+        )
+        self._isolating: dict[tuple[str, tuple[str, str]], list[NetworkPolicy]] = {}
+
+    def selecting(self, pod: KnownPod) -> list[NetworkPolicy]:
+        """Give the policies that select a pod: those of its own namespace only (A5.7)."""
+        return [
+            policy
+            for policy in self._policies
+            if (policy.metadata.namespace or "default") == pod.namespace
+            and self._selects(policy, pod)
+        ]
+
+    def _selects(self, policy: NetworkPolicy, pod: KnownPod) -> bool:
+        """Whether ``spec.podSelector`` matches; absent is the empty selector (A1.4, A3.5)."""
+        selector = policy.spec.pod_selector if policy.spec else None
+        return selector_match(selector, pod.labels) is Match.YES
+
+    def isolating(self, direction: Direction, pod: KnownPod) -> list[NetworkPolicy]:
+        """Give the policies that isolate a pod in a direction (A9.1); remembered."""
+        key = (direction, pod.key)
+        if key not in self._isolating:
+            self._isolating[key] = [
+                policy for policy in self.selecting(pod) if direction in policy_types(policy)
+            ]
+        return self._isolating[key]
+
+    def judge(self, question: Question) -> SideOutcome | None:
+        """Answer for the tier; None where no policy isolates the pod (A9.1, B5.3)."""
+        isolating = self.isolating(question.direction, question.subject)
+        if not isolating:
+            return None
+        exempt = self._exemption(question)
+        if exempt is not None:
+            return SideOutcome(verdict=Verdict.ALLOW, reason=exempt)
+        trials: list[PolicyTrial] = []
+        for policy in isolating:
+            trial = self._try(policy, question)
+            trials.append(trial)
+            if trial.rules and trial.rules[-1].match is Match.YES:  # A9.2
+                return _by_rule(Verdict.ALLOW, Reason.NP_RULE, trial, trial.rules[-1], trials)
+        for trial in trials:  # R15: the first rule that may match
+            for rule in trial.rules:
+                if rule.match is Match.MAYBE and rule.doubt is not None:
+                    return _by_rule(Verdict.UNKNOWN, rule.doubt, trial, rule, trials)
+        return self._unmatched(question, trials)
+
+    def _exemption(self, question: Question) -> Reason | None:
+        """Give why isolation does not bind this traffic, None if it does (B8's order)."""
+        switches = self._switches
+        if question.hairpin and switches.np_service_hairpin == "allow":  # A10.3
+            return Reason.NP_HAIRPIN
+        if question.from_own_node:
+            ingress = question.direction == "ingress"
+            switch = switches.own_node_ingress if ingress else switches.own_node_egress
+            if switch == "allow":  # A11.1, A11.3
+                return Reason.OWN_NODE
+        protocol = question.packet.protocol
+        if (
+            switches.other_protocols == "ignore"
+            and protocol is not None
+            and protocol not in FILTERED_EVERYWHERE
+        ):  # A17.5, R17
+            return Reason.DEFAULT_ALLOW
+        return None
+
+    def _try(self, policy: NetworkPolicy, question: Question) -> PolicyTrial:
+        """Try the rules of a policy in order, up to the first that matches."""
+        namespace = policy.metadata.namespace or "default"
+        trials: list[RuleTrial] = []
+        for index, rule in enumerate(_rules(policy, question.direction)):
+            trial = self._matcher.rule(index, rule, namespace, question.peer, question.packet)
+            trials.append(trial)
+            if trial.match is Match.YES:
+                break
+        return PolicyTrial(f"{namespace}/{policy.metadata.name}", tuple(trials))
+
+    def _unmatched(self, question: Question, trials: list[PolicyTrial]) -> SideOutcome:
+        """Give what an isolated side is where no rule matches (A9.2, A17.2)."""
+        protocol = question.packet.protocol
+        verdict, reason = Verdict.DENY, Reason.NP_IMPLICIT_DENY
+        if (
+            self._switches.other_protocols == "unknown"
+            and protocol is not None
+            and protocol not in WITH_PORTS
+        ):  # R17
+            verdict, reason = Verdict.UNKNOWN, Reason.UNKNOWN_PROTOCOL
+        return SideOutcome(
+            verdict=verdict,
+            reason=reason,
+            tier=Tier.NETWORKPOLICY,
+            policy=trials[0].policy,
+            alternatives=tuple(trials),
+        )
+
+
+def _by_rule(
+    verdict: Verdict, reason: Reason, trial: PolicyTrial, rule: RuleTrial, trials: list[PolicyTrial]
+) -> SideOutcome:
+    return SideOutcome(
+        verdict=verdict,
+        reason=reason,
+        tier=Tier.NETWORKPOLICY,
+        policy=trial.policy,
+        rule=rule.rule,
+        peer=rule.peer,
+        port=rule.port,
+        alternatives=tuple(trials),
+    )
+
+
+def policy_types(policy: NetworkPolicy) -> set[str]:
+    """Give the directions a policy governs, in lower case (A1.3, A2.1)."""
+    spec = policy.spec
+    if spec is None:
+        return {"ingress"}
+    if spec.policy_types:
+        return {name.lower() for name in spec.policy_types}
+    return {"ingress", "egress"} if spec.egress else {"ingress"}
+
+
+def _rules(policy: NetworkPolicy, direction: Direction) -> list[Rule | None]:
+    """Give the rules of a direction; absent, null and empty are no rule (A4)."""
+    if policy.spec is None:
+        return []
+    rules = policy.spec.ingress if direction == "ingress" else policy.spec.egress
+    return list(rules or ())
