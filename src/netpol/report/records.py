@@ -6,20 +6,23 @@ as they come, so memory stays constant whatever the length of the log.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
 
 from netpol.report.files import OutputSink
 
-__all__ = ["FORMATS", "RecordWriter", "json_lines", "record_writer"]
+__all__ = ["FORMATS", "RecordWriter", "csv_lines", "json_lines", "record_writer"]
+
+_CSV_SPECIAL = re.compile(r'[",\r\n]')
 
 
 class TableWriter(Protocol):
@@ -61,59 +64,77 @@ def record_writer(format: str, sink: OutputSink) -> Iterator[RecordWriter]:  # n
     writer.close()
 
 
-class _Csv:
-    """CSV as RFC 4180, quoted where needed; an absent value is empty."""
+class _LineWriter:
+    """Text with one line per record; each distinct text of a column is quoted once a batch."""
 
-    def __init__(self, sink: OutputSink, schema: pa.Schema) -> None:
-        self._schema = pa.schema([(item.name, _plain(item.type)) for item in schema])
-        self._writer = pyarrow.csv.CSVWriter(
-            sink,
-            self._schema,
-            write_options=pyarrow.csv.WriteOptions(quoting_style="needed"),
-        )
-
-    def write_table(self, table: pa.Table) -> None:
-        self._writer.write_table(table.cast(self._schema))
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-class _JsonLines:
-    """One JSON object a line, built column-wise: each distinct text is escaped once."""
-
-    def __init__(self, sink: OutputSink, schema: pa.Schema) -> None:
+    def __init__(self, sink: OutputSink, lines: Callable[[pa.RecordBatch], bytes]) -> None:
         self._sink = sink
+        self._lines = lines
 
     def write_table(self, table: pa.Table) -> None:
         for batch in table.to_batches():
-            self._sink.write(json_lines(batch))
+            self._sink.write(self._lines(batch))
 
     def close(self) -> None:
-        """Do nothing: JSON lines have no end mark."""
+        """Do nothing: lines have no end mark."""
+
+
+def _csv(sink: OutputSink, schema: pa.Schema) -> TableWriter:
+    sink.write((",".join(map(_csv_field, schema.names)) + "\n").encode())
+    return _LineWriter(sink, csv_lines)
+
+
+def _json(sink: OutputSink, schema: pa.Schema) -> TableWriter:
+    return _LineWriter(sink, json_lines)
+
+
+def csv_lines(batch: pa.RecordBatch) -> bytes:
+    """Give a record batch as CSV, quoted as RFC 4180 has it where needed; null is empty."""
+    fields = [
+        _texts(column, "," if index else "", _csv_field, "")
+        for index, column in enumerate(batch.columns)
+    ]
+    return _joined_lines(batch.num_rows, [*fields, _text("\n")])
 
 
 def json_lines(batch: pa.RecordBatch) -> bytes:
-    """Give a record batch as JSON lines."""
-    if not batch.num_rows:
-        return b""
+    """Give a record batch as JSON lines; null is ``null``."""
     members = [
-        _member(("," if index else "{") + msgspec.json.encode(name).decode() + ":", column)
+        _texts(column, f"{',' if index else '{'}{_json_value(name)}:", _json_value, "null")
         for index, (name, column) in enumerate(zip(batch.schema.names, batch.columns, strict=True))
     ]
-    lines = _join(*members, _text("}\n"))
-    # The joined column's data buffer is the lines one after another, which is the output.
-    data = lines.buffers()[2]
-    offsets = lines.buffers()[1]
-    first, last = (
-        int.from_bytes(offsets.slice(8 * (lines.offset + i), 8).to_pybytes(), "little")
-        for i in (0, len(lines))
-    )
-    return bytes(data.slice(first, last - first))
+    return _joined_lines(batch.num_rows, [*members, _text("}\n")])
+
+
+def _csv_field(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"' if _CSV_SPECIAL.search(value) else value
+
+
+def _json_value(value: str) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _texts(column: pa.Array, prefix: str, quote: Callable[[str], str], null: str) -> pa.Array:
+    """Give a column of integers or strings as texts, each with ``prefix`` before it."""
+    absent = _text(prefix + null)
+    if pa.types.is_integer(column.type):
+        numbers = pc.cast(column, pa.large_string())
+        return pc.fill_null(_join(_text(prefix), numbers), absent)
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    values = [prefix + quote(value) for value in column.dictionary.to_pylist()]
+    return pc.fill_null(pa.array(values, pa.large_string()).take(column.indices), absent)
+
+
+def _joined_lines(rows: int, parts: list[pa.Array | pa.Scalar]) -> bytes:
+    if not rows:
+        return b""
+    lines = _join(*parts)
+    # A string column's data buffer is its lines one after another, which is the output.
+    _, offsets, data = lines.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[[lines.offset, lines.offset + rows]]
+    octets: bytes = data.slice(bounds[0], bounds[1] - bounds[0]).to_pybytes()
+    return octets
 
 
 def _text(value: str) -> pa.Scalar:
@@ -122,21 +143,6 @@ def _text(value: str) -> pa.Scalar:
 
 def _join(*texts: pa.Array | pa.Scalar) -> pa.Array:
     return pc.binary_join_element_wise(*texts, _text(""))
-
-
-def _member(prefix: str, column: pa.Array) -> pa.Array:
-    """Give ``prefix`` and the column's JSON values as large strings, null as ``null``."""
-    null = _text(prefix + "null")
-    if pa.types.is_integer(column.type):
-        numbers = pc.cast(column, pa.large_string())
-        return pc.fill_null(_join(_text(prefix), numbers), null)
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    values = pa.array(
-        [prefix + msgspec.json.encode(value).decode() for value in column.dictionary.to_pylist()],
-        pa.large_string(),
-    )
-    return pc.fill_null(values.take(column.indices), null)
 
 
 def _arrow(sink: OutputSink, schema: pa.Schema) -> TableWriter:
@@ -152,8 +158,8 @@ def _parquet(sink: OutputSink, schema: pa.Schema) -> TableWriter:
 
 #: How to write each format, by its name on the command line.
 FORMATS: dict[str, Callable[[OutputSink, pa.Schema], TableWriter]] = {
-    "csv": _Csv,
-    "jsonl": _JsonLines,
+    "csv": _csv,
+    "jsonl": _json,
     "arrow": _arrow,
     "parquet": _parquet,
 }
