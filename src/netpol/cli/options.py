@@ -11,7 +11,15 @@ import click
 
 from netpol.switches import Switches
 
-__all__ = ["ChoiceList", "Size", "env_option", "pop_switches", "switch_options"]
+__all__ = [
+    "ChoiceList",
+    "SectionedCommand",
+    "Size",
+    "SwitchOption",
+    "env_option",
+    "pop_switches",
+    "switch_options",
+]
 
 _SWITCH_HELP = {
     "host_network": "What a hostNetwork pod is: its node, or a pod that policies select.",
@@ -26,6 +34,8 @@ _SWITCH_HELP = {
     "strict_cidr": "A CIDR with host bits set.",
     "unknown_fields": "A field of a policy that the API does not know.",
 }
+
+_SWITCH_TITLE = "Switches, for behaviour that Kubernetes leaves open"
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -42,18 +52,22 @@ def switch_options(command: Callable[..., Any]) -> Callable[..., Any]:
     hints = get_type_hints(Switches)
     command = env_option(
         "--node-address",
+        cls=SwitchOption,
         multiple=True,
         metavar="NODE=IP",
         help="A further address of a node.  [repeatable]",
     )(command)
     for field in reversed(fields(Switches)):
         if field.name != "node_addresses":
+            choices = get_args(hints[field.name])
             command = env_option(
                 "--" + field.name.replace("_", "-"),
-                type=click.Choice(get_args(hints[field.name])),
+                cls=SwitchOption,
+                metavar="WORD",
+                type=click.Choice(choices),
                 default=field.default,
                 show_default=True,
-                help=_SWITCH_HELP[field.name],
+                help=f"{_SWITCH_HELP[field.name]}  [{'|'.join(choices)}]",
             )(command)
     return command
 
@@ -68,6 +82,26 @@ def pop_switches(options: dict[str, Any]) -> Switches:
         pairs.append((node, address))
     names = [field.name for field in fields(Switches) if field.name != "node_addresses"]
     return Switches(**{name: options.pop(name) for name in names}, node_addresses=tuple(pairs))
+
+
+class SwitchOption(click.Option):
+    """An option that stands in its own section of the help."""
+
+
+class SectionedCommand(click.Command):
+    """A command whose switches are listed apart from its everyday options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options in two sections."""
+        everyday, switches = [], []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if isinstance(param, click.Option) and record is not None:
+                (switches if isinstance(param, SwitchOption) else everyday).append(record)
+        for title, records in (("Options", everyday), (_SWITCH_TITLE, switches)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.3

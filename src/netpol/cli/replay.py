@@ -12,7 +12,14 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from netpol.cli.errors import EXIT_FINDINGS, say
-from netpol.cli.options import ChoiceList, Size, env_option, pop_switches, switch_options
+from netpol.cli.options import (
+    ChoiceList,
+    SectionedCommand,
+    Size,
+    env_option,
+    pop_switches,
+    switch_options,
+)
 from netpol.errors import ConfigError
 from netpol.switches import Switches
 
@@ -27,10 +34,10 @@ _PATH = click.Path(allow_dash=True)
 
 _EXAMPLES = """\b
 Examples:
-  netpol replay node1.conntrack.txt -c cluster.json -p policies/
   kubectl get ns,no,po,svc,endpointslices,netpol -A -o json > cluster.json
   conntrack -L -o extended | netpol replay - -c cluster.json
-  netpol replay *.txt.gz -c cluster.json -p policies/ --dedup -o parquet --output-file out.parquet
+  netpol replay node1.txt node2.txt -c cluster.json -p policies/ --dedup
+  netpol replay flows.csv -c cluster.json -o parquet --output-file verdicts.parquet
 
 A snapshot as JSON loads a hundred times faster than as YAML. Exit code: 0 done, 1 --fail-on found
 what it names, 2 an error."""
@@ -56,7 +63,7 @@ class _Request:
     switches: Switches
 
 
-@click.command(epilog=_EXAMPLES, no_args_is_help=True)
+@click.command(cls=SectionedCommand, epilog=_EXAMPLES, no_args_is_help=True)
 @click.argument("flows", nargs=-1, required=True, type=_PATH)
 @env_option(
     "--cluster",
@@ -86,15 +93,17 @@ class _Request:
     "-n",
     default="default",
     show_default=True,
+    metavar="NAME",
     help="Namespace of policies that name none.",
 )
 @env_option(
     "--output",
     "-o",
     type=click.Choice(["table", "json", *_RECORDS]),
+    metavar="FORMAT",
     default="table",
     show_default=True,
-    help="The summary (table, json) or one record per flow (the others).",
+    help="A summary (table, json) or one record per flow (csv, jsonl, arrow, parquet).",
 )
 @env_option(
     "--output-file",
@@ -113,6 +122,7 @@ class _Request:
 @env_option(
     "--top",
     type=click.IntRange(min=0),
+    metavar="N",
     default=10,
     show_default=True,
     help="Denied and unknown pairs to list.",
@@ -129,8 +139,8 @@ class _Request:
 def replay(**options: Any) -> None:
     """Judge the flows of logs: which would be denied, on which side, by which rule, and why.
 
-    FLOWS are conntrack dumps (conntrack -L or -E, /proc/net/nf_conntrack) or tables with the columns
-    src, dst, protocol and port; plain, .gz or .zst; - is stdin.
+    FLOWS are conntrack dumps (conntrack -L or -E, /proc/net/nf_conntrack) or tables with the
+    columns src, dst, protocol and port; plain, .gz or .zst; - is stdin.
     """
     switches = pop_switches(options)
     request = _Request(switches=switches, **options)
