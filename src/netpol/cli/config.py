@@ -1,0 +1,97 @@
+"""Takes ``netpol.toml``, gives defaults for a command's options.
+
+Keys are the long option names, with hyphens or underscores. A table named like a command overrides
+the top level for that command. Relative paths are relative to the file they stand in.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from netpol.errors import ConfigError
+
+__all__ = ["DEFAULT_FILE", "default_map"]
+
+DEFAULT_FILE = "netpol.toml"
+
+
+def default_map(file: str | None, command: click.Command) -> dict[str, Any]:
+    """Give the settings for ``command`` by parameter name; empty without a file.
+
+    Raises
+    ------
+    ConfigError
+        The file is named and cannot be read, is not TOML, or has a key that no option has.
+    """
+    path = Path(file or DEFAULT_FILE)
+    if file is None and not path.is_file():
+        return {}
+    return _Settings(path).for_command(command)
+
+
+class _Settings:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with path.open("rb") as handle:
+                self._values = tomllib.load(handle)
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not TOML: {error}") from error
+
+    def for_command(self, command: click.Command) -> dict[str, Any]:
+        from netpol.cli.main import COMMANDS
+
+        options = {
+            option.name: option for option in command.params if isinstance(option, click.Option)
+        }
+        known = {name for name in options if name is not None}
+        common = {k: v for k, v in self._values.items() if k not in COMMANDS}
+        own = self._values.get(command.name or "", {})
+        if not isinstance(own, dict):
+            raise ConfigError(f"{self._path}: {command.name}: is not a table")
+        settings: dict[str, Any] = {}
+        for place, table in (("", common), (f"{command.name}.", own)):
+            for key, value in table.items():
+                name = _parameter(key)
+                if name in known:
+                    settings[name] = self._value(place + key, value, options[name])
+                elif place or not _known_elsewhere(name):
+                    raise ConfigError(f"{self._path}: {place}{key}: no such setting")
+        return settings
+
+    def _value(self, key: str, value: Any, option: click.Option) -> Any:
+        if isinstance(value, dict) or (isinstance(value, list) and not option.multiple):
+            raise ConfigError(f"{self._path}: {key}: is not a single value")
+        if option.multiple and not isinstance(value, list):
+            value = [value]
+        if isinstance(option.type, click.Path):
+            return (
+                [self._resolve(key, item) for item in value]
+                if option.multiple
+                else (self._resolve(key, value))
+            )
+        return value
+
+    def _resolve(self, key: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise ConfigError(f"{self._path}: {key}: {value!r} is not a path")
+        return value if value == "-" else str(self._path.parent / value)
+
+
+def _parameter(key: str) -> str:
+    return key.replace("-", "_")
+
+
+def _known_elsewhere(name: str) -> bool:
+    """Whether another command has the option: a shared file may set what this one lacks."""
+    from netpol.cli.main import COMMANDS, main
+
+    context = click.Context(main)
+    commands = (main.get_command(context, other) for other in COMMANDS)
+    return any(name == param.name for command in commands if command for param in command.params)

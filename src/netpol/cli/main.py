@@ -1,0 +1,76 @@
+"""The command group: finds commands when they are asked for, and settings from ``netpol.toml``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+import netpol
+from netpol.cli.errors import exit_codes
+
+__all__ = ["COMMANDS", "main"]
+
+#: Where each command lives and its line in ``netpol --help``, known without importing it.
+COMMANDS = {
+    "check": ("netpol.cli.check:check", "Check policies as the API server would, and warn."),
+    "completion": ("netpol.cli.completion:completion", "Print the shell completion script."),
+    "replay": (
+        "netpol.cli.replay:replay",
+        "Judge recorded flows: which would be denied, by which rule.",
+    ),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when one runs, not when one is listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; every failure becomes one message and an exit code."""
+        with exit_codes():
+            return super().invoke(ctx)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every option can also be set as NETPOL_OPTION in the environment or as a key of "
+    "netpol.toml; the command line wins over the environment, and that over the file.",
+)
+@click.version_option(netpol.__version__, "-V", "--version", prog_name="netpol")
+@click.option(
+    "--config",
+    metavar="FILE",
+    envvar="NETPOL_CONFIG",
+    help="Settings file.  [default: netpol.toml in the current directory, if there is one]",
+)
+@click.pass_context
+def main(ctx: click.Context, config: str | None) -> None:
+    """Replay recorded network flows against Kubernetes NetworkPolicies, offline.
+
+    Says which connections the policies would deny, on which side, by which policy and rule.
+    """
+    from netpol.cli.config import default_map
+
+    if ctx.invoked_subcommand is not None:
+        command = main.get_command(ctx, ctx.invoked_subcommand)
+        if command is not None:
+            ctx.default_map = {ctx.invoked_subcommand: default_map(config, command)}

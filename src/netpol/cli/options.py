@@ -1,0 +1,144 @@
+"""Options that several commands share: switches, and values with units."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, get_args, get_type_hints
+
+import click
+
+from netpol.switches import Switches
+
+__all__ = [
+    "ChoiceList",
+    "SectionedCommand",
+    "Size",
+    "SwitchOption",
+    "env_option",
+    "pop_switches",
+    "switch_options",
+]
+
+_SWITCH_HELP = {
+    "host_network": "What a hostNetwork pod is: its node, or a pod that policies select.",
+    "own_node_ingress": "Whether a pod always accepts its own node (health checks).",
+    "own_node_egress": "Whether a pod may always reach its own node.",
+    "np_service_hairpin": "Whether a pod may always reach itself through a service.",
+    "ipblock_scope": "What an ipBlock may match: anything, no pod, or no pod and no node.",
+    "other_protocols": "Protocols other than TCP, UDP and SCTP: matched by rules without ports, "
+    "never filtered, or unknown.",
+    "named_port_init": "Which init containers' port names count.",
+    "missing_namespace": "A namespace not in the snapshot: labels unknown, or its name alone.",
+    "strict_cidr": "A CIDR with host bits set.",
+    "unknown_fields": "A field of a policy that the API does not know.",
+}
+
+_SWITCH_TITLE = "Switches, for behaviour that Kubernetes leaves open"
+
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def env_option(*names: str, **attributes: Any) -> _Decorator:
+    """Give a click option that ``NETPOL_`` and its long name in capitals sets as well."""
+    long = next(name for name in reversed(names) if name.startswith("--"))
+    variable = "NETPOL_" + long.partition("/")[0].removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, **attributes)
+
+
+def switch_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for every switch (docs/semantics.md says what each means in full)."""
+    hints = get_type_hints(Switches)
+    command = env_option(
+        "--node-address",
+        cls=SwitchOption,
+        multiple=True,
+        metavar="NODE=IP",
+        help="A further address of a node.  [repeatable]",
+    )(command)
+    for field in reversed(fields(Switches)):
+        if field.name != "node_addresses":
+            choices = get_args(hints[field.name])
+            command = env_option(
+                "--" + field.name.replace("_", "-"),
+                cls=SwitchOption,
+                metavar="WORD",
+                type=click.Choice(choices),
+                default=field.default,
+                show_default=True,
+                help=f"{_SWITCH_HELP[field.name]}  [{'|'.join(choices)}]",
+            )(command)
+    return command
+
+
+def pop_switches(options: dict[str, Any]) -> Switches:
+    """Take the switches out of a command's options."""
+    pairs = []
+    for text in options.pop("node_address"):
+        node, equals, address = text.partition("=")
+        if not (node and equals and address):
+            raise click.BadParameter(f"{text!r} is not NODE=IP", param_hint="'--node-address'")
+        pairs.append((node, address))
+    names = [field.name for field in fields(Switches) if field.name != "node_addresses"]
+    return Switches(**{name: options.pop(name) for name in names}, node_addresses=tuple(pairs))
+
+
+class SwitchOption(click.Option):
+    """An option that stands in its own section of the help."""
+
+
+class SectionedCommand(click.Command):
+    """A command whose switches are listed apart from its everyday options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options in two sections."""
+        everyday, switches = [], []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if isinstance(param, click.Option) and record is not None:
+                (switches if isinstance(param, SwitchOption) else everyday).append(record)
+        for title, records in (("Options", everyday), (_SWITCH_TITLE, switches)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.3
+    """A number of bytes such as ``512MiB``, ``1G`` or ``1000000``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Give the number of bytes."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"\s*(\d+)\s*(?:([kmgt])(i?)b?|b)?\s*", value, re.IGNORECASE)
+        if match is None:
+            self.fail(f"{value!r} is not a size such as 512MiB or 1G", param, ctx)
+        number, unit, binary = match.groups()
+        base = 1024 if binary else 1000
+        size = int(number) * (base ** ("kmgt".index(unit.lower()) + 1) if unit else 1)
+        if not size:
+            self.fail("a size is more than nothing", param, ctx)
+        return size
+
+
+class ChoiceList(click.ParamType):  # type: ignore[type-arg]
+    """Some of a few words, apart by commas."""
+
+    name = "list"
+
+    def __init__(self, *choices: str) -> None:
+        self._choices = choices
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Give the words, each checked."""
+        words = value.split(",") if isinstance(value, str) else value
+        picked = tuple(word.strip().lower() for word in words)
+        for word in picked:
+            if word not in self._choices:
+                self.fail(f"{word!r} is not one of {', '.join(self._choices)}", param, ctx)
+        return picked

@@ -1,0 +1,259 @@
+"""``netpol replay``: judges the flows of logs against policies and reports."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from netpol.cli.errors import EXIT_FINDINGS, say
+from netpol.cli.options import (
+    ChoiceList,
+    SectionedCommand,
+    Size,
+    env_option,
+    pop_switches,
+    switch_options,
+)
+from netpol.errors import ConfigError
+from netpol.switches import Switches
+
+if TYPE_CHECKING:
+    from netpol.replay import RecordWriter, ReplaySummary
+
+__all__ = ["replay"]
+
+_RECORDS = ("csv", "jsonl", "arrow", "parquet")
+_BINARY = ("arrow", "parquet")
+_PATH = click.Path(allow_dash=True)
+
+_EXAMPLES = """\b
+Examples:
+  kubectl get ns,no,po,svc,endpointslices,netpol -A -o json > cluster.json
+  conntrack -L -o extended | netpol replay - -c cluster.json
+  netpol replay node1.txt node2.txt -c cluster.json -p policies/ --dedup
+  netpol replay flows.csv -c cluster.json -o parquet --output-file verdicts.parquet
+
+A snapshot as JSON loads a hundred times faster than as YAML. Exit code: 0 done, 1 --fail-on found
+what it names, 2 an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What the command line asks for."""
+
+    flows: tuple[str, ...]
+    cluster: tuple[str, ...]
+    policies: tuple[str, ...]
+    format: str
+    namespace: str
+    output: str
+    output_file: str | None
+    fail_on: tuple[str, ...]
+    strict: bool
+    dedup: bool
+    top: int
+    memory_budget: int
+    quiet: bool
+    switches: Switches
+
+
+@click.command(cls=SectionedCommand, epilog=_EXAMPLES, no_args_is_help=True)
+@click.argument("flows", nargs=-1, required=True, type=_PATH)
+@env_option(
+    "--cluster",
+    "-c",
+    multiple=True,
+    required=True,
+    type=_PATH,
+    help="Manifests of the cluster: files, directories, - for stdin.  [repeatable]",
+)
+@env_option(
+    "--policies",
+    "-p",
+    "-f",
+    multiple=True,
+    type=_PATH,
+    help="NetworkPolicies to judge by; without it, those among --cluster.  [repeatable]",
+)
+@env_option(
+    "--format",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Format of the flow logs: auto (by content), conntrack, table.",
+)
+@env_option(
+    "--namespace",
+    "-n",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="Namespace of policies that name none.",
+)
+@env_option(
+    "--output",
+    "-o",
+    type=click.Choice(["table", "json", *_RECORDS]),
+    metavar="FORMAT",
+    default="table",
+    show_default=True,
+    help="A summary (table, json) or one record per flow (csv, jsonl, arrow, parquet).",
+)
+@env_option(
+    "--output-file",
+    type=_PATH,
+    help="Write there instead of stdout; the file appears whole or not at all.",
+)
+@env_option(
+    "--fail-on",
+    type=ChoiceList("deny", "unknown"),
+    default=(),
+    metavar="VERDICT[,VERDICT]",
+    help="Exit 1 if there is a flow with this verdict: deny, unknown.",
+)
+@env_option("--strict", is_flag=True, help="Fail on the first record that cannot be read.")
+@env_option("--dedup", is_flag=True, help="Count a connection that several dumps hold only once.")
+@env_option(
+    "--top",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=10,
+    show_default=True,
+    help="Denied and unknown pairs to list.",
+)
+@env_option(
+    "--memory-budget",
+    type=Size(),
+    default="1GiB",
+    show_default=True,
+    help="Limit for the compiled tables.",
+)
+@env_option("--quiet", "-q", is_flag=True, help="No progress, no warnings, no summary on stderr.")
+@switch_options
+def replay(**options: Any) -> None:
+    """Judge the flows of logs: which would be denied, on which side, by which rule, and why.
+
+    FLOWS are conntrack dumps (conntrack -L or -E, /proc/net/nf_conntrack) or tables with the
+    columns src, dst, protocol and port; plain, .gz or .zst; - is stdin.
+    """
+    switches = pop_switches(options)
+    request = _Request(switches=switches, **options)
+    _check(request)
+    summary = _run(request)
+    if any(
+        verdict.label in request.fail_on and weight.flows
+        for verdict, weight in summary.by_verdict().items()
+    ):
+        raise click.exceptions.Exit(EXIT_FINDINGS)
+
+
+def _check(request: _Request) -> None:
+    """Refuse what makes no sense before anything is read."""
+    inputs = (*request.flows, *request.cluster, *request.policies)
+    if inputs.count("-") > 1:
+        raise click.UsageError("stdin (-) can be read only once")
+    if request.output in _BINARY and _to_stdout(request) and sys.stdout.isatty():
+        raise click.UsageError(
+            f"{request.output} is binary and would garble the terminal; "
+            "give --output-file, or pipe it somewhere"
+        )
+
+
+def _to_stdout(request: _Request) -> bool:
+    return request.output_file in (None, "-")
+
+
+def _run(request: _Request) -> ReplaySummary:
+    """Judge everything; the output is opened first, so a bad one is found before the work."""
+    from netpol.flows.reader import open_flows
+    from netpol.replay import replay as run
+    from netpol.report.files import output_file, standard_output
+
+    with contextlib.ExitStack() as stack:
+        path = request.output_file
+        sink = stack.enter_context(
+            standard_output() if path is None or path == "-" else output_file(path)
+        )
+        engine = _engine(request)
+        stream = open_flows(
+            request.flows, format=request.format, strict=request.strict, dedup=request.dedup
+        )
+        writers: list[RecordWriter] = []
+        if request.output in _RECORDS:
+            from netpol.report.records import record_writer
+
+            writers.append(stack.enter_context(record_writer(request.output, sink)))
+        with _progress(request) as on_batch:
+            summary = run(engine, stream, top=request.top, writers=writers, on_batch=on_batch)
+        if request.output == "json":
+            from netpol.report.json import render
+
+            sink.write(render(summary))
+        elif request.output == "table":
+            sink.write(_table(summary, sys.stdout if _to_stdout(request) else io.StringIO()))
+    if request.output in _RECORDS and not request.quiet:
+        sys.stderr.write(_table(summary, sys.stderr).decode(errors="replace"))
+    return summary
+
+
+def _table(summary: ReplaySummary, target: IO[str]) -> bytes:
+    """Give the summary as it should look on ``target``: its width, colours and encoding."""
+    from netpol.report.terminal import make_console, print_summary
+
+    console = make_console(target)
+    with console.capture() as capture:
+        print_summary(summary, console)
+    return capture.get().encode(target.encoding or "utf-8", errors="backslashreplace")
+
+
+def _engine(request: _Request) -> Any:
+    import netpol
+    from netpol.kube.policies import read_policies
+    from netpol.kube.snapshot import read_snapshot
+
+    with _stdin_twice(request):
+        snapshot = read_snapshot(request.cluster, switches=request.switches)
+    sources = request.policies or request.cluster
+    policies = read_policies(sources, switches=request.switches, namespace=request.namespace)
+    if not len(policies):
+        hint = "" if request.policies else "; give --policies"
+        raise ConfigError(f"no NetworkPolicy in {', '.join(sources)}{hint}")
+    if not request.quiet:
+        for warning in dict.fromkeys((*snapshot.warnings, *policies.warnings)):
+            say("warning", warning)
+    return netpol.compile(
+        policies, snapshot, memory_budget=request.memory_budget, **asdict(request.switches)
+    )
+
+
+@contextlib.contextmanager
+def _stdin_twice(request: _Request) -> Iterator[None]:
+    """Keep a snapshot on stdin, so that the policies among it can be read afterwards."""
+    if "-" not in request.cluster or request.policies:
+        yield
+        return
+    data = sys.stdin.buffer.read()
+    sys.stdin = io.TextIOWrapper(io.BytesIO(data))
+    yield
+    sys.stdin = io.TextIOWrapper(io.BytesIO(data))
+
+
+@contextlib.contextmanager
+def _progress(request: _Request) -> Iterator[Callable[[int], None] | None]:
+    """Show on stderr how far the replay is, if somebody watches."""
+    if request.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} flows"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda records: progress.update(task, completed=records)

@@ -1,0 +1,154 @@
+"""Takes a ``ReplaySummary``, gives the JSON document of docs/output.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from netpol.replay import Credit, Pair, PairList, PolicyUse, ReplaySummary
+from netpol.report.wording import NOTES, REASONS, SETTLES
+from netpol.tally import Weight
+from netpol.verdict import Side, Verdict
+
+__all__ = ["SCHEMA_VERSION", "document", "render"]
+
+#: Raised when a field changes its meaning or goes; new fields do not raise it.
+SCHEMA_VERSION = 1
+
+
+def render(summary: ReplaySummary) -> bytes:
+    """Give the summary as indented JSON, ending in a newline."""
+    return msgspec.json.format(msgspec.json.encode(document(summary)), indent=2) + b"\n"
+
+
+def document(summary: ReplaySummary) -> dict[str, Any]:
+    """Give the summary as plain dicts, lists, strings and numbers (schema in docs/output.md)."""
+    weigh = _Weigher(summary)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "total": weigh(summary.total),
+        "verdicts": {
+            verdict.label: {
+                **weigh(weight),
+                "sides": {s.label: weigh(w) for s, w in summary.by_side(verdict).items()},
+                "reasons": list(_reasons(summary, verdict, weigh)),
+            }
+            for verdict, weight in summary.by_verdict().items()
+        },
+        "denied_pairs": _pairs(summary.denied, weigh),
+        "unknown_pairs": _pairs(summary.unknown, weigh),
+        "policies": [_policy(policy, weigh) for policy in summary.policies],
+        "isolation": {
+            "pods": summary.isolation.pods,
+            "egress": list(summary.isolation.egress),
+            "ingress": list(summary.isolation.ingress),
+        },
+        "notes": [
+            {"note": note.labels[0], "meaning": NOTES[note], **weigh(weight)}
+            for note, weight in summary.notes.items()
+        ],
+        "reader": _reader(summary),
+    }
+
+
+class _Weigher:
+    """Gives a weight as a dict; what the log does not record at all is null, not 0."""
+
+    def __init__(self, summary: ReplaySummary) -> None:
+        self._packets, self._bytes = summary.has_packets, summary.has_bytes
+
+    def __call__(self, weight: Weight) -> dict[str, int | None]:
+        return {
+            "flows": weight.flows,
+            "packets": weight.packets if self._packets else None,
+            "bytes": weight.bytes if self._bytes else None,
+        }
+
+
+def _reasons(summary: ReplaySummary, verdict: Verdict, weigh: _Weigher) -> Iterable[dict[str, Any]]:
+    for reason, weight in summary.by_reason(verdict).items():
+        entry: dict[str, Any] = {"reason": reason.label, "meaning": REASONS[reason]}
+        if verdict is Verdict.UNKNOWN:
+            entry["settled_by"] = SETTLES.get(reason)
+        yield {**entry, **weigh(weight)}
+
+
+def _pairs(pairs: PairList, weigh: _Weigher) -> dict[str, Any]:
+    return {
+        "distinct": pairs.distinct,
+        "capped": pairs.capped,
+        "top": [_pair(pair, weigh) for pair in pairs.pairs],
+        "others": weigh(pairs.others),
+    }
+
+
+def _pair(pair: Pair, weigh: _Weigher) -> dict[str, Any]:
+    return {
+        "src": pair.src,
+        "dst": pair.dst,
+        "protocol": pair.protocol,
+        "port": pair.port,
+        "side": pair.side.label,
+        "reason": pair.reason.label,
+        "decided_by": [_credit(credit) for credit in pair.credits],
+        **weigh(pair.weight),
+    }
+
+
+def _credit(credit: Credit) -> dict[str, Any]:
+    return {
+        "policy": credit.policy,
+        "side": credit.side.label,
+        "rule": credit.rule,
+        "file": credit.file,
+        "line": credit.line,
+    }
+
+
+def _policy(policy: PolicyUse, weigh: _Weigher) -> dict[str, Any]:
+    return {
+        "policy": policy.label,
+        "kind": policy.kind,
+        "file": policy.file,
+        "line": policy.line,
+        "isolates": [
+            side.label
+            for side, isolates in (
+                (Side.EGRESS, policy.isolates_egress),
+                (Side.INGRESS, policy.isolates_ingress),
+            )
+            if isolates
+        ],
+        "denied": {
+            "egress": weigh(policy.denied_egress),
+            "ingress": weigh(policy.denied_ingress),
+        },
+        "rules": [
+            {
+                "side": rule.side.label,
+                "rule": rule.index,
+                "line": rule.line,
+                "matched": weigh(rule.matched),
+                "decided": weigh(rule.decided),
+            }
+            for rule in policy.rules
+        ],
+    }
+
+
+def _reader(summary: ReplaySummary) -> dict[str, Any]:
+    reader = summary.reader
+    return {
+        "records": reader.records,
+        "lines": reader.lines,
+        "bytes": reader.bytes,
+        "repaired": reader.repaired,
+        "duplicates": reader.duplicates,
+        "skipped": reader.skipped,
+        "samples": [
+            {"file": s.file, "line": s.line, "cause": s.cause, "text": s.text}
+            for s in reader.samples
+        ],
+    }

@@ -1,0 +1,165 @@
+"""Takes verdicts batch by batch, gives one record per flow as CSV, JSON lines, Arrow or Parquet.
+
+The columns are those of ``Verdicts.to_arrow``; docs/output.md describes them. Batches are written
+as they come, so memory stays constant whatever the length of the log.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+import pyarrow.parquet
+
+from netpol.report.files import OutputSink
+
+__all__ = ["FORMATS", "RecordWriter", "csv_lines", "json_lines", "record_writer"]
+
+_CSV_SPECIAL = re.compile(r'[",\r\n]')
+
+
+class TableWriter(Protocol):
+    """What pyarrow's writers have in common."""
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append a table."""
+
+    def close(self) -> None:
+        """Write what ends the file."""
+
+
+class RecordWriter:
+    """Writes verdicts in one format; the file's schema is that of the first batch."""
+
+    def __init__(self, sink: OutputSink, make: Callable[[OutputSink, pa.Schema], TableWriter]):
+        self._sink = sink
+        self._make = make
+        self._writer: TableWriter | None = None
+
+    def write(self, verdicts: Any) -> None:
+        """Append one batch of verdicts."""
+        table = verdicts.to_arrow()
+        if self._writer is None:
+            self._writer = self._make(self._sink, table.schema)
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        """Write what ends the file. A failed file is not closed but thrown away."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+@contextmanager
+def record_writer(format: str, sink: OutputSink) -> Iterator[RecordWriter]:  # noqa: A002
+    """Give a writer of ``format`` (one of ``FORMATS``) that is complete when the block ends."""
+    writer = RecordWriter(sink, FORMATS[format])
+    yield writer
+    writer.close()
+
+
+class _LineWriter:
+    """Text with one line per record; each distinct text of a column is quoted once a batch."""
+
+    def __init__(self, sink: OutputSink, lines: Callable[[pa.RecordBatch], bytes]) -> None:
+        self._sink = sink
+        self._lines = lines
+
+    def write_table(self, table: pa.Table) -> None:
+        for batch in table.to_batches():
+            self._sink.write(self._lines(batch))
+
+    def close(self) -> None:
+        """Do nothing: lines have no end mark."""
+
+
+def _csv(sink: OutputSink, schema: pa.Schema) -> TableWriter:
+    sink.write((",".join(map(_csv_field, schema.names)) + "\n").encode())
+    return _LineWriter(sink, csv_lines)
+
+
+def _json(sink: OutputSink, schema: pa.Schema) -> TableWriter:
+    return _LineWriter(sink, json_lines)
+
+
+def csv_lines(batch: pa.RecordBatch) -> bytes:
+    """Give a record batch as CSV, quoted as RFC 4180 has it where needed; null is empty."""
+    fields = [
+        _texts(column, "," if index else "", _csv_field, "")
+        for index, column in enumerate(batch.columns)
+    ]
+    return _joined_lines(batch.num_rows, [*fields, _text("\n")])
+
+
+def json_lines(batch: pa.RecordBatch) -> bytes:
+    """Give a record batch as JSON lines; null is ``null``."""
+    members = [
+        _texts(column, f"{',' if index else '{'}{_json_value(name)}:", _json_value, "null")
+        for index, (name, column) in enumerate(zip(batch.schema.names, batch.columns, strict=True))
+    ]
+    return _joined_lines(batch.num_rows, [*members, _text("}\n")])
+
+
+def _csv_field(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"' if _CSV_SPECIAL.search(value) else value
+
+
+def _json_value(value: str) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _texts(column: pa.Array, prefix: str, quote: Callable[[str], str], null: str) -> pa.Array:
+    """Give a column of integers or strings as texts, each with ``prefix`` before it."""
+    absent = _text(prefix + null)
+    if pa.types.is_integer(column.type):
+        numbers = pc.cast(column, pa.large_string())
+        return pc.fill_null(_join(_text(prefix), numbers), absent)
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    values = [prefix + quote(value) for value in column.dictionary.to_pylist()]
+    return pc.fill_null(pa.array(values, pa.large_string()).take(column.indices), absent)
+
+
+def _joined_lines(rows: int, parts: list[pa.Array | pa.Scalar]) -> bytes:
+    if not rows:
+        return b""
+    lines = _join(*parts)
+    # A string column's data buffer is its lines one after another, which is the output.
+    _, offsets, data = lines.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[[lines.offset, lines.offset + rows]]
+    octets: bytes = data.slice(bounds[0], bounds[1] - bounds[0]).to_pybytes()
+    return octets
+
+
+def _text(value: str) -> pa.Scalar:
+    return pa.scalar(value, pa.large_string())
+
+
+def _join(*texts: pa.Array | pa.Scalar) -> pa.Array:
+    return pc.binary_join_element_wise(*texts, _text(""))
+
+
+def _arrow(sink: OutputSink, schema: pa.Schema) -> TableWriter:
+    # The stream format: dictionaries may differ from batch to batch, and it goes through a pipe.
+    writer: TableWriter = pyarrow.ipc.new_stream(sink, schema)
+    return writer
+
+
+def _parquet(sink: OutputSink, schema: pa.Schema) -> TableWriter:
+    writer: TableWriter = pyarrow.parquet.ParquetWriter(sink, schema, compression="zstd")
+    return writer
+
+
+#: How to write each format, by its name on the command line.
+FORMATS: dict[str, Callable[[OutputSink, pa.Schema], TableWriter]] = {
+    "csv": _csv,
+    "jsonl": _json,
+    "arrow": _arrow,
+    "parquet": _parquet,
+}

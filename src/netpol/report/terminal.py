@@ -1,0 +1,286 @@
+"""Takes a ``ReplaySummary``, gives what a person reads: tables on a terminal or in a file.
+
+Every name comes from a cluster or a log and may hold anything, so all of it is escaped and none is
+read as markup. Colour only underlines what the words already say.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from netpol.replay import Credit, Pair, PairList, PolicyUse, ReplaySummary, RuleUse
+from netpol.report.text import escape_controls
+from netpol.report.wording import NOTES, REASONS, SETTLES, count, percent, size
+from netpol.tally import Weight
+from netpol.verdict import Reason, Side, Verdict
+
+__all__ = ["make_console", "print_summary"]
+
+_STYLES = {Verdict.ALLOW: "green", Verdict.DENY: "red", Verdict.UNKNOWN: "yellow"}
+_WIDE = 100  # columns from which the optional columns of a table fit
+_RULE_ROWS = 40
+_NAMES = 8
+
+
+def make_console(file: IO[str]) -> Console:
+    """Give a console on ``file``: coloured on a terminal unless NO_COLOR, plain elsewhere.
+
+    Off a terminal there is no width to fit, so lines are as long as ``COLUMNS``, else 120.
+    """
+    width = None if file.isatty() or os.environ.get("COLUMNS") else 120
+    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+
+def print_summary(summary: ReplaySummary, console: Console) -> None:
+    """Print every section that has something to say."""
+    wide = console.width >= _WIDE
+    _print_totals(summary, console)
+    _print_pairs("Denied", Verdict.DENY, summary.denied, summary, console, wide)
+    _print_pairs("Unknown", Verdict.UNKNOWN, summary.unknown, summary, console, wide)
+    _print_unknown_reasons(summary, console)
+    _print_policies(summary.policies, console, wide)
+    _print_isolation(summary, console)
+    _print_notes(summary, console)
+    _print_reader(summary, console)
+
+
+# --- totals -----------------------------------------------------------------------------------
+
+
+def _print_totals(summary: ReplaySummary, console: Console) -> None:
+    policies = _plural(len(summary.policies), "policy", "policies")
+    console.print(
+        f"{_plural(summary.total.flows, 'flow')} judged against {policies}"
+        f" and {_plural(summary.isolation.pods, 'pod')}"
+    )
+    table = _table(("VERDICT", "FLOWS", "SHARE"), right=("FLOWS", "SHARE", "BYTES", " "))
+    if summary.has_bytes:
+        table.add_column("BYTES", justify="right", no_wrap=True)
+        table.add_column("SHARE", justify="right", no_wrap=True)
+    for verdict, weight in summary.by_verdict().items():
+        row = [verdict.label, count(weight.flows), percent(weight.flows, summary.total.flows)]
+        if summary.has_bytes:
+            row += [size(weight.bytes), percent(weight.bytes, summary.total.bytes)]
+        table.add_row(*row, style=_STYLES[verdict] if weight.flows else "dim")
+    console.print(table)
+
+
+# --- pairs ------------------------------------------------------------------------------------
+
+
+def _print_pairs(
+    title: str,
+    verdict: Verdict,
+    pairs: PairList,
+    summary: ReplaySummary,
+    console: Console,
+    wide: bool,
+) -> None:
+    if not pairs.pairs:
+        return
+    with_bytes = summary.has_bytes and wide
+    heading = Text(title, style=f"bold {_STYLES[verdict]}")
+    heading.append(_how_many(pairs), style="not bold default")
+    console.print()
+    console.print(heading)
+    names = ["FLOWS", *(["BYTES"] if with_bytes else []), "FROM", "TO", "PORT", "WHY"]
+    table = _table(names, right=("FLOWS", "BYTES"), fold=("FROM", "TO", "WHY"))
+    for pair in pairs.pairs:
+        table.add_row(
+            count(pair.weight.flows),
+            *([size(pair.weight.bytes)] if with_bytes else []),
+            _name(pair.src),
+            _name(pair.dst),
+            _port(pair),
+            _why(pair, wide),
+        )
+    console.print(table)
+    if pairs.others.flows:
+        console.print(f"  and {_plural(pairs.others.flows, 'flow')} between others", style="dim")
+
+
+def _how_many(pairs: PairList) -> str:
+    shown = len(pairs.pairs)
+    if shown == pairs.distinct and not pairs.capped:
+        return ", by workload"
+    more = "more than " if pairs.capped else ""
+    return f", by workload (top {count(shown)} of {more}{count(pairs.distinct)})"
+
+
+def _port(pair: Pair) -> str:
+    return pair.protocol if pair.port is None else f"{pair.port}/{pair.protocol}"
+
+
+def _why(pair: Pair, wide: bool) -> Text:
+    """Say who decided; where nobody did, the reason alone."""
+    lines = [_decided(credit, wide) for credit in pair.credits]
+    if not lines:
+        return Text(pair.reason.label)
+    if pair.reason is not Reason.NP_IMPLICIT_DENY and pair.reason is not Reason.NP_RULE:
+        lines.insert(0, Text(pair.reason.label))
+    return Text("\n").join(lines)
+
+
+def _decided(credit: Credit, wide: bool) -> Text:
+    text = Text(f"{credit.side.label}: ")
+    text.append(_name(credit.policy))
+    text.append(" allows no such flow" if credit.rule is None else f" rule {credit.rule}")
+    if wide and credit.line is not None and credit.rule is not None:
+        text.append(f" ({_place(credit.file, credit.line)})", style="dim")
+    return text
+
+
+def _print_unknown_reasons(summary: ReplaySummary, console: Console) -> None:
+    reasons = summary.by_reason(Verdict.UNKNOWN)
+    if not reasons:
+        return
+    console.print("\nWhat could not be judged, and what would settle it", style="bold")
+    for reason, weight in reasons.items():
+        _print_item(console, weight, f"{reason.label}: {REASONS[reason]}")
+        if reason in SETTLES:
+            _print_indented(console, f"settled by {SETTLES[reason]}", 11)
+
+
+# --- policies ---------------------------------------------------------------------------------
+
+
+def _print_policies(policies: Sequence[PolicyUse], console: Console, wide: bool) -> None:
+    if not policies:
+        return
+    rows = [row for policy in policies for row in _policy_rows(policy)]
+    shown = rows
+    if len(rows) > _RULE_ROWS:
+        use = [max(matched.flows, decided.flows) for _, _, matched, decided, _ in rows]
+        busiest = sorted(range(len(rows)), key=use.__getitem__, reverse=True)[:_RULE_ROWS]
+        shown = [rows[index] for index in sorted(busiest)]
+    console.print("\nPolicies and rules", style="bold")
+    names = ["POLICY", "RULE", "MATCHED", "DECIDED", *(["WHERE"] if wide else [])]
+    table = _table(names, right=("MATCHED", "DECIDED"), fold=("POLICY", "WHERE"))
+    last = None
+    for policy, rule, matched, decided, line in shown:
+        table.add_row(
+            _name(policy.label) if policy is not last else "",
+            rule,
+            count(matched.flows),
+            count(decided.flows),
+            *([_place(policy.file, line)] if wide else []),
+            style="" if matched.flows or decided.flows else "dim",
+        )
+        last = policy
+    console.print(table)
+    if len(shown) < len(rows):
+        console.print(
+            f"  and {_plural(len(rows) - len(shown), 'row')} with less; -o json has all",
+            style="dim",
+        )
+
+
+_PolicyRow = tuple[PolicyUse, str, Weight, Weight, int | None]
+
+
+def _policy_rows(policy: PolicyUse) -> Iterable[_PolicyRow]:
+    """Give a row per rule, and per isolated direction one for what no rule matched."""
+    for side, isolates, denied in (
+        (Side.EGRESS, policy.isolates_egress, policy.denied_egress),
+        (Side.INGRESS, policy.isolates_ingress, policy.denied_ingress),
+    ):
+        rules = [rule for rule in policy.rules if rule.side is side]
+        for rule in rules:
+            yield policy, _rule_name(rule), rule.matched, rule.decided, rule.line or policy.line
+        if isolates and (denied.flows or not rules):
+            yield policy, f"{side.label}: no rule, deny", denied, denied, policy.line
+
+
+def _rule_name(rule: RuleUse) -> str:
+    return f"{rule.side.label} rule {rule.index}"
+
+
+# --- the rest ---------------------------------------------------------------------------------
+
+
+def _print_isolation(summary: ReplaySummary, console: Console) -> None:
+    isolation = summary.isolation
+    if not isolation.pods:
+        return
+    console.print("\nIsolated pods", style="bold")
+    for side, pods in ((Side.EGRESS, isolation.egress), (Side.INGRESS, isolation.ingress)):
+        text = f"{side.label}: {count(len(pods))} of {count(isolation.pods)}"
+        _print_indented(console, text + _listed(pods), 2)
+
+
+def _listed(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {count(len(names) - _NAMES)} more" if len(names) > _NAMES else ""
+    return ": " + ", ".join(_name(name) for name in names[:_NAMES]) + more
+
+
+def _print_notes(summary: ReplaySummary, console: Console) -> None:
+    if not summary.notes:
+        return
+    console.print("\nNotes that lower confidence", style="bold")
+    for note, weight in summary.notes.items():
+        _print_item(console, weight, f"{note.labels[0]}: {NOTES[note]}")
+
+
+def _print_reader(summary: ReplaySummary, console: Console) -> None:
+    reader = summary.reader
+    if not (reader.skipped or reader.repaired or reader.duplicates):
+        return
+    console.print("\nThe log", style="bold")
+    facts = [(reader.duplicates, "dropped as seen before"), (reader.repaired, "repaired")]
+    for number, what in facts:
+        if number:
+            _print_indented(console, f"{_plural(number, 'record')} {what}", 2)
+    for cause, number in reader.skipped.items():
+        _print_indented(console, f"{_plural(number, 'line')} skipped: {_name(cause)}", 2)
+    for sample in reader.samples:
+        place = _place(sample.file, sample.line)
+        _print_indented(console, f"{place}: {_name(sample.cause)}: {_name(sample.text)}", 4)
+
+
+def _print_item(console: Console, weight: Weight, text: str) -> None:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", width=8, no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(count(weight.flows), Text(text))
+    console.print(table)
+
+
+def _print_indented(console: Console, text: str, indent: int) -> None:
+    table = Table.grid(padding=0)
+    table.add_column(width=indent)
+    table.add_column(overflow="fold")
+    table.add_row("", Text(text))
+    console.print(table)
+
+
+def _table(names: Sequence[str], right: Sequence[str] = (), fold: Sequence[str] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in names:
+        table.add_column(
+            name,
+            justify="right" if name in right else "left",
+            overflow="fold",
+            no_wrap=name not in fold,
+        )
+    return table
+
+
+def _name(text: str) -> str:
+    return escape_controls(text)
+
+
+def _place(file: str | None, line: int | None) -> str:
+    place = _name(file or "")
+    return place if line is None else f"{place}:{line}"
+
+
+def _plural(number: int, one: str, many: str | None = None) -> str:
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"

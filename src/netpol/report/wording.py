@@ -1,0 +1,89 @@
+"""What reasons and notes mean to a reader, in a line each, and numbers in a reader's units."""
+
+from __future__ import annotations
+
+from netpol.verdict import Note, Reason
+
+__all__ = ["NOTES", "REASONS", "SETTLES", "count", "percent", "size"]
+
+#: Why a flow was judged as it was.
+REASONS = {
+    Reason.NO_POD_ENDPOINT: "neither end is a pod, so no policy applies",
+    Reason.LOOPBACK: "loopback traffic never leaves the host",
+    Reason.SELF_TRAFFIC: "a pod may always talk to itself",
+    Reason.REPLY: "the answer of a connection that was allowed",
+    Reason.NEIGHBOUR_DISCOVERY: "IPv6 neighbour discovery is never filtered",
+    Reason.DEFAULT_ALLOW: "no policy says otherwise",
+    Reason.NOT_ISOLATED: "no policy isolates the pods in this direction",
+    Reason.NP_RULE: "a rule allows it",
+    Reason.NP_IMPLICIT_DENY: "the pod is isolated and no rule allows it",
+    Reason.OWN_NODE: "a pod accepts its own node (health checks)",
+    Reason.NP_HAIRPIN: "a pod reached itself through a service",
+    Reason.CNP_ACCEPT: "an admin rule accepts it",
+    Reason.CNP_DENY: "an admin rule denies it",
+    Reason.CNP_FAIL_CLOSED: "an admin rule that cannot be understood denies it",
+    Reason.SERVICE_BACKEND_DEPENDENT: "the service's backends get different verdicts",
+    Reason.SERVICE_NO_ENDPOINTS: "the service has no backends",
+    Reason.AMBIGUOUS_IP: "several pods or nodes have the address, with different verdicts",
+    Reason.AMBIGUOUS_PRIORITY: "admin policies of equal priority disagree",
+    Reason.UNKNOWN_PORT: "the port was not recorded and a rule depends on it",
+    Reason.UNKNOWN_PROTOCOL: "the protocol was not recorded, or policies do not define it",
+    Reason.NAMESPACE_LABELS_UNKNOWN: "the labels of a namespace are not in the snapshot",
+    Reason.DNS_UNKNOWN: "a rule names a domain and no lookup was recorded",
+    Reason.SOURCE_NAT: "the server may have seen another source than the client",
+}
+
+#: What a reader can add so that an unknown verdict becomes a known one.
+SETTLES = {
+    Reason.SERVICE_BACKEND_DEPENDENT: "a log taken behind the service's NAT, as a dump of the "
+    "client's node has it",
+    Reason.SERVICE_NO_ENDPOINTS: "the Pods and EndpointSlices of the service in --cluster",
+    Reason.AMBIGUOUS_IP: "a snapshot taken when the flows were, or a log with times",
+    Reason.AMBIGUOUS_PRIORITY: "different priorities for the policies",
+    Reason.UNKNOWN_PORT: "a log that records destination ports",
+    Reason.UNKNOWN_PROTOCOL: "a log that records protocols, or --other-protocols",
+    Reason.NAMESPACE_LABELS_UNKNOWN: "the Namespace objects in --cluster",
+    Reason.DNS_UNKNOWN: "the domain's lookups",
+    Reason.SOURCE_NAT: "a dump of the node that did the NAT, or externalTrafficPolicy: Local",
+}
+
+#: What a note on a verdict means.
+NOTES = {
+    Note.STALE_POD_IP: "only a finished pod, or one of another time, has the address",
+    Note.IN_PODCIDR: "the address lies in a node's pod range but is no known pod's",
+    Note.POSSIBLE_NODE_GATEWAY: "the address may be a node's gateway into its pod range",
+    Note.UNSPECIFIED_PROTOCOL: "policies only define TCP, UDP and SCTP; plugins differ here",
+    Note.UNSPECIFIED_ADDRESS_CLASS: "multicast, broadcast or link-local; plugins differ here",
+    Note.OWN_NODE_UNKNOWN: "the pod's node is not known, so node traffic was not exempt",
+    Note.SNAPSHOT_AGE: "the flow is older than the snapshot; labels may have changed",
+    Note.RELATED_ICMP: "an ICMP error, judged as part of its connection",
+}
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+def count(number: int) -> str:
+    """Give a number with its thousands apart: ``1,234,567``."""
+    return f"{number:,}"
+
+
+def percent(part: int, whole: int) -> str:
+    """Give a share; never 0 % of something and never 100 % of less than everything."""
+    if not whole:
+        return ""
+    share = 100 * part / whole
+    if 0 < share < 0.1:
+        return "<0.1 %"
+    if 99.9 < share < 100:
+        return ">99.9 %"
+    return f"{share:.1f} %"
+
+
+def size(octets: int) -> str:
+    """Give a number of bytes in decimal units: ``1.2 MB``."""
+    value = float(octets)
+    for unit in _UNITS:
+        if value < 999.5 or unit == _UNITS[-1]:
+            break
+        value /= 1000
+    return f"{octets} B" if unit == "B" else f"{value:.3g} {unit}"
