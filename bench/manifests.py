@@ -140,13 +140,15 @@ def _write_json(world: World, out: IO[bytes]) -> None:
     out.write(b"    }\n}\n")
 
 
+_WORD_MARKS = str.maketrans("", "", "-/.")
+
+
 def _scalar(value: Any) -> str:
     """Give a YAML scalar: text is quoted unless it can only be text."""
     if not isinstance(value, str):
         return json.dumps(value)
-    plain = (
-        value[:1].isalpha() and value.replace("-", "").replace("/", "").replace(".", "").isalnum()
-    )
+    plain = value[:1].isalpha() and value.translate(_WORD_MARKS).isalnum()
+    plain = plain or (value.count(".") == 3 and value.translate(_WORD_MARKS).isdigit())
     if plain and value.lower() not in {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}:
         return value
     return json.dumps(value)
@@ -189,12 +191,12 @@ def _write_yaml(world: World, out: IO[bytes]) -> None:
     out.write(b'kind: List\nmetadata:\n  resourceVersion: ""\n')
 
 
-def write_manifests(world: World, path: str | Path, format: str = "json") -> int:
+def write_manifests(world: World, path: str | Path, syntax: str = "json") -> int:
     """Write snapshot and policies of ``world`` as one List; give the number of bytes.
 
-    ``format`` is ``json`` or ``yaml``.
+    ``syntax`` is ``json`` or ``yaml``.
     """
-    writer = {"json": _write_json, "yaml": _write_yaml}[format]
+    writer = {"json": _write_json, "yaml": _write_yaml}[syntax]
     with Path(path).open("wb") as out:
         writer(world, out)
         return out.tell()

@@ -112,7 +112,7 @@ class Population:
 def ipv4_texts(addresses: Array) -> list[str]:
     """Give the dotted text of ``uint32[n]`` addresses."""
     octets = [((addresses >> shift) & 255).tolist() for shift in (24, 16, 8, 0)]
-    return ["%d.%d.%d.%d" % quad for quad in zip(*octets, strict=True)]
+    return [f"{a}.{b}.{c}.{d}" for a, b, c, d in zip(*octets, strict=True)]
 
 
 def ipv6_texts(addresses: Array | None) -> list[str] | None:

@@ -336,7 +336,7 @@ class _Real:
             subject = match(app=f"retired-{index % 997}")
         elif kind < (3559 + 495) / 13678:
             return policy(namespace, name, subject, [])
-        count = min(rng.choice((1, 1, 1, 1, 1, 2, 2, 3, 4)), 4)
+        count = rng.choices((1, 2, 3), (0.88, 0.08, 0.04))[0]
         peers = [self.peer(namespace) for _ in range(count)]
         rules: list[tuple[Peers, Ports]] = [(peers, self.ports())]
         if kind > 0.97:

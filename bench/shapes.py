@@ -1,7 +1,7 @@
 """Takes a size, a shape and a seed, gives a ``World``: a cluster with its policies.
 
 The same arguments give the same world on every machine. ``make_flows``, ``make_conntrack_text``,
-``write_conntrack`` and ``write_manifests`` are offered here too, so that a bench imports one module.
+``write_conntrack`` and ``write_manifests`` are offered here too: a bench imports one module.
 """
 
 from __future__ import annotations
