@@ -1,0 +1,39 @@
+"""Worlds made to hurt: each compiles within a minute and within the budget, or says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import pytest
+
+import netpol
+from bench.shapes import ADVERSARIAL_KINDS, World, make_adversarial, make_flows
+
+
+@lru_cache(maxsize=1)
+def hostile_world(kind: str) -> World:
+    return make_adversarial(kind)
+
+
+@pytest.mark.benchmark(group="adversarial compile")
+@pytest.mark.parametrize("kind", ADVERSARIAL_KINDS)
+def test_compile_adversarial(benchmark: Any, kind: str) -> None:
+    world = hostile_world(kind)
+    engine = benchmark.pedantic(netpol.compile, args=(world.policies, world.snapshot), rounds=1)
+    benchmark.extra_info["table MB"] = round(engine.nbytes / 1e6, 2)
+    assert benchmark.stats is None or benchmark.stats.stats.max < 60
+
+
+@pytest.mark.benchmark(group="adversarial evaluate")
+@pytest.mark.parametrize("kind", ADVERSARIAL_KINDS)
+def test_evaluate_adversarial(
+    benchmark: Any, rate: Callable[[float, str], None], kind: str, request: pytest.FixtureRequest
+) -> None:
+    count = request.config.getoption("--flows")
+    world = hostile_world(kind)
+    engine = netpol.compile(world.policies, world.snapshot)
+    batch = make_flows(world, count)
+    benchmark.pedantic(engine.evaluate, args=(batch,), rounds=10, warmup_rounds=2)
+    rate(count / 1e6, "Mflows/s")
