@@ -268,7 +268,7 @@ cdef inline void merge_add(const View* v, Merge* m, const Outcome* item) noexcep
 
 
 cdef inline void merge_end(
-    const Merge* m, bint sides_too, uint8_t special, uint32_t merged, Outcome* out
+    const View* v, const Merge* m, bint sides_too, uint8_t special, uint32_t merged, Outcome* out
 ) noexcept nogil:
     """Agreement gives the first outcome; otherwise unknown, agreeing sides kept (R13, R14)."""
     out[0] = m.first
@@ -280,7 +280,7 @@ cdef inline void merge_end(
         out.egress = merged
     if not m.same_ingress:
         out.ingress = merged
-    out.side = (0 if m.same_egress else 1) | (0 if m.same_ingress else 2)
+    out.side = side_of(UNKNOWN, v.decision_info[out.egress], v.decision_info[out.ingress])
 
 
 # --- services -------------------------------------------------------------------------------------
@@ -344,7 +344,7 @@ cdef void expand(
     m.count = 0
     add_backends(v, c, entry, way[0], s, &m)
     if m.count:
-        merge_end(&m, False, SERVICE_BACKEND_DEPENDENT, MERGED_SERVICE_BACKEND_DEPENDENT, out)
+        merge_end(v, &m, False, SERVICE_BACKEND_DEPENDENT, MERGED_SERVICE_BACKEND_DEPENDENT, out)
     elif v.no_policies:
         plain_allow(NOT_ISOLATED, out)  # C7.1
     else:
@@ -401,9 +401,9 @@ cdef void uncertain(
         merge_add(v, &m, &item)
     add_possible_backends(v, c, way, s, &m)
     if way.protocol == NO_PROTOCOL:
-        merge_end(&m, False, UNKNOWN_PROTOCOL, MERGED_UNKNOWN_PROTOCOL, out)
+        merge_end(v, &m, False, UNKNOWN_PROTOCOL, MERGED_UNKNOWN_PROTOCOL, out)
     else:
-        merge_end(&m, False, UNKNOWN_PORT, MERGED_UNKNOWN_PORT, out)
+        merge_end(v, &m, False, UNKNOWN_PORT, MERGED_UNKNOWN_PORT, out)
 
 
 # --- the whole flow -------------------------------------------------------------------------------
@@ -482,4 +482,4 @@ cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil:
     for i in range(candidate_count(v, c.src, c.src_hint)):
         candidate(v, c.src, c.src_hint, i, &s)
         one_source(v, c, &way, entry, &s, &m)
-    merge_end(&m, True, AMBIGUOUS_IP, MERGED_AMBIGUOUS_IP, result)
+    merge_end(v, &m, True, AMBIGUOUS_IP, MERGED_AMBIGUOUS_IP, result)

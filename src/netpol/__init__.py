@@ -1,3 +1,87 @@
-"""Replay recorded network flows against Kubernetes network policies."""
+"""Replay recorded network flows against Kubernetes network policies.
+
+Read policies and a snapshot of the cluster, compile them, and judge flows::
+
+    engine = netpol.compile(netpol.read_policies("policies/"), netpol.read_snapshot("cluster.json"))
+    verdicts = engine.evaluate({"src": ["10.0.0.1"], "dst": ["10.0.0.2"], "protocol": ["tcp"],
+                                "dport": [80]})
+    print(verdicts.counts(), verdicts.explain(0))
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netpol.engine import Engine, compile, load
+    from netpol.flows.batch import FlowBatch
+    from netpol.flows.flow import Flow
+    from netpol.flows.reader import open_flows
+    from netpol.kube.policies import PolicySet, read_policies
+    from netpol.kube.snapshot import Snapshot, read_snapshot
+    from netpol.replay import replay
+    from netpol.switches import Switches
+    from netpol.verdict import Note, Reason, Side, Tier, Verdict
+    from netpol.verdicts import Verdicts
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Engine",
+    "Flow",
+    "FlowBatch",
+    "Note",
+    "PolicySet",
+    "Reason",
+    "Side",
+    "Snapshot",
+    "Switches",
+    "Tier",
+    "Verdict",
+    "Verdicts",
+    "compile",
+    "load",
+    "open_flows",
+    "read_policies",
+    "read_snapshot",
+    "replay",
+]
+
+#: Where each public name lives. Loaded on first use, so that ``import netpol`` and the command
+#: line's ``--help`` need neither NumPy nor PyArrow.
+_HOMES = {
+    "Engine": "netpol.engine",
+    "Flow": "netpol.flows.flow",
+    "FlowBatch": "netpol.flows.batch",
+    "Note": "netpol.verdict",
+    "PolicySet": "netpol.kube.policies",
+    "Reason": "netpol.verdict",
+    "Side": "netpol.verdict",
+    "Snapshot": "netpol.kube.snapshot",
+    "Switches": "netpol.switches",
+    "Tier": "netpol.verdict",
+    "Verdict": "netpol.verdict",
+    "Verdicts": "netpol.verdicts",
+    "compile": "netpol.engine",
+    "load": "netpol.engine",
+    "open_flows": "netpol.flows.reader",
+    "read_policies": "netpol.kube.policies",
+    "read_snapshot": "netpol.kube.snapshot",
+    "replay": "netpol.replay",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    from importlib import import_module
+
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -105,8 +105,8 @@ def _rule(
 def _peer(namespace: str, peer: NetworkPolicyPeer) -> Peer:
     if peer.ip_block is not None:
         return CidrPeer(
-            parse_cidr(peer.ip_block.cidr),
-            tuple(parse_cidr(text) for text in peer.ip_block.except_ or ()),
+            parse_cidr(peer.ip_block.cidr).network,
+            tuple(parse_cidr(text).network for text in peer.ip_block.except_ or ()),
         )
     pods = lower_selector(peer.pod_selector)
     if peer.namespace_selector is None:

@@ -1,0 +1,416 @@
+"""Takes compiled tables and flow batches, gives verdicts: the public face of compile and core."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from netpol._core.evaluate import evaluate as _evaluate
+from netpol._core.tables import CompiledTables
+from netpol.compile.compiler import DENSE_LIMIT, compile_program
+from netpol.compile.tables import Tables
+from netpol.errors import InputError, Location
+from netpol.flows.batch import FlowBatch
+from netpol.flows.normalise import batch_from
+from netpol.kube.policies import PolicySet
+from netpol.kube.snapshot import Snapshot
+from netpol.policy.lower import lower
+from netpol.switches import Switches
+from netpol.verdict import Reason, Side, Tier, Verdict
+from netpol.verdicts import Verdicts
+
+__all__ = ["Decision", "EndpointKind", "EndpointTable", "Engine", "PolicyInfo", "compile", "load"]
+
+
+class EndpointKind(IntEnum):
+    """What an endpoint is."""
+
+    EXTERNAL = 0
+    POD = 1
+    NODE = 2
+    LOOPBACK = 3
+    AMBIGUOUS = 4
+    SERVICE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one side says; ids index ``Engine.decisions``.
+
+    Attributes
+    ----------
+    id : the id that verdict columns carry. Id 0 is "this side is not a pod".
+    side : NONE for id 0 and for sides on which merged candidates disagree.
+    reason : None where the side is not a pod.
+    policy, policy_index : label and index of the credited policy; None if there is none (C3.1).
+    rule : index of the credited rule in that policy, None for an implicit deny.
+    matching : (policy index, rule index) of every rule that certainly matches, in order.
+    isolating : indexes of every policy that isolates the subject.
+    """
+
+    id: int
+    side: Side
+    verdict: Verdict
+    reason: Reason | None
+    tier: Tier
+    policy: str | None
+    rule: int | None
+    policy_index: int | None
+    matching: tuple[tuple[int, int], ...]
+    isolating: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyInfo:
+    """One policy of the program, by index.
+
+    ``egress_rules`` and ``ingress_rules`` count rules that are in force; ``rule_lines`` gives the
+    line of each, egress then ingress, 0 where not known.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    label: str
+    file: str
+    line: int
+    egress_rules: int
+    ingress_rules: int
+    isolates_egress: bool
+    isolates_ingress: bool
+    rule_lines: tuple[tuple[int, ...], tuple[int, ...]]
+
+
+class EndpointTable:
+    """Who an endpoint id is.
+
+    Attributes
+    ----------
+    kind : uint8[E], ``EndpointKind``.
+    notes : uint16[E], ``Note`` bits of an address.
+    workload : one name per endpoint: what made the pod, ``node/NAME``, ``service/NS/NAME``,
+        ``external``.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        links = tables.arrays["endpoint_links"]
+        self._parts = tables.arrays["endpoint_parts"]
+        self._links = links
+        self._alternatives = tables.arrays["alternatives"]
+        self._meta = tables.meta
+        self.notes: npt.NDArray[np.uint16] = links[:, 6].astype(np.uint16)
+        kind = links[:, 7].astype(np.uint8)
+        kind[(kind == EndpointKind.EXTERNAL) & (links[:, 3] != 0)] = EndpointKind.SERVICE
+        self.kind: npt.NDArray[np.uint8] = kind
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def label(self, index: int) -> str:
+        """Give ``namespace/pod``, ``node/NAME``, ``service/NS/NAME``, ``external`` …"""
+        return self._name(index, 0)
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The label of every endpoint."""
+        return [self._name(index, 0) for index in range(len(self))]
+
+    @cached_property
+    def workload(self) -> list[str]:
+        """The workload of every endpoint."""
+        return [self._name(index, 1) for index in range(len(self))]
+
+    def _name(self, index: int, column: int) -> str:
+        kind = EndpointKind(int(self.kind[index]))
+        if kind is EndpointKind.POD:
+            return str(self._meta["pods"][int(self._parts[index, 6]) - 1][column])
+        if kind is EndpointKind.NODE:
+            node = int(self._parts[index, 7]) - 1
+            return f"node/{self._meta['nodes'][node]}" if node >= 0 else "node"
+        if kind is EndpointKind.SERVICE:
+            names = self._meta["services"].get(str(int(self._links[index, 3])), [])
+            return ", ".join(f"service/{name}" for name in names) or "service"
+        if kind is EndpointKind.AMBIGUOUS:
+            first, count = int(self._links[index, 0]), int(self._links[index, 1])
+            names = [
+                self._name(int(item), column)
+                for item in self._alternatives[first : first + count]
+            ]
+            return "ambiguous: " + ", ".join(dict.fromkeys(names))
+        return kind.name.lower()
+
+
+class Engine:
+    """Policies compiled against a snapshot. Made by ``compile`` or ``load``; immutable.
+
+    Attributes
+    ----------
+    tables : the packed arrays, see ``netpol.compile.tables.LAYOUT``.
+    switches : what the policies were compiled with.
+    policies : ``PolicyInfo`` by index, ordered as credit is given: (namespace, name).
+    decisions : ``Decision`` by id.
+    endpoints : who an endpoint id is.
+    """
+
+    def __init__(
+        self, tables: Tables, source: tuple[PolicySet, Snapshot, Switches] | None = None
+    ) -> None:
+        self.tables = tables
+        self.source = source
+        meta = tables.meta
+        options = dict(meta["switches"])
+        options["node_addresses"] = tuple(tuple(pair) for pair in options["node_addresses"])
+        self.switches = Switches(**options)
+        self.policies = tuple(_policy_info(item) for item in meta["policies"])
+        self.decisions = tuple(
+            _decision(index, item, self.policies) for index, item in enumerate(meta["decisions"])
+        )
+        self.endpoints = EndpointTable(tables)
+        if len(self.decisions) != tables.arrays["decision_info"].size:
+            raise ValueError("table decision_info: not as many as there are decisions")
+        scope = self.switches.ipblock_scope
+        self._core = CompiledTables(
+            tables.arrays,
+            dense=meta["layout"] == "dense",
+            own_columns=meta["own_columns"],
+            own_exempt=(
+                self.switches.own_node_egress == "allow",
+                self.switches.own_node_ingress == "allow",
+            ),
+            hairpin_exempt=self.switches.np_service_hairpin == "allow",
+            node_split=meta["node_split"],
+            no_policies=not self.policies,
+            hide_pod_cidr=scope != "any",
+            hide_node_cidr=scope == "non-cluster",
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the tables alone; ``explain`` of a copy tells what the tables know."""
+        arrays = {name: np.asarray(array) for name, array in self.tables.arrays.items()}
+        return _unpickle, (arrays, self.tables.meta)
+
+    def __repr__(self) -> str:
+        return (
+            f"<netpol.Engine: {len(self.policies)} policies, {len(self.pods)} pods, "
+            f"{self.tables.meta['layout']} tables of {self.tables.nbytes >> 10} KiB>"
+        )
+
+    @cached_property
+    def pods(self) -> list[tuple[str, bool, bool]]:
+        """(namespace/name, isolated for egress, isolated for ingress) of every pod (A9.1)."""
+        parts = self.tables.arrays["pod_parts"]
+        isolated = [
+            self.tables.arrays[f"rows_{side}"][parts[:, column], 3] != 0
+            for side, column in (("egress", 0), ("ingress", 2))
+        ]
+        return [
+            (names[0], bool(egress), bool(ingress))
+            for names, egress, ingress in zip(
+                self.tables.meta["pods"], *isolated, strict=True
+            )
+        ]
+
+    @cached_property
+    def _pod_ids(self) -> dict[str, int]:
+        return {names[0]: index + 1 for index, names in enumerate(self.tables.meta["pods"])}
+
+    def evaluate(self, flows: Any, out: Verdicts | None = None) -> Verdicts:
+        """Judge flows; each row in the initiator's direction (semantics.md C5).
+
+        Parameters
+        ----------
+        flows
+            A ``FlowBatch``; a mapping of arrays or lists; a list of ``Flow``; or anything Arrow or
+            DataFrame. Columns are those of ``FlowBatch``; ``src``, ``dst`` and ``protocol`` are
+            needed, addresses as text, uint32 (IPv4, host order) or 16 bytes.
+        out
+            Verdicts of an earlier batch of at least as many rows, whose arrays are reused: what
+            they held is gone. Saves touching fresh memory.
+
+        Raises
+        ------
+        FlowError
+            A column is missing, or a value cannot be read.
+        """
+        batch = flows if isinstance(flows, FlowBatch) else batch_from(flows)
+        count = len(batch)
+        results = _results(count, out)
+        opened = _as_opened(batch)
+        opened["src_hint"] = self._hints(batch.src_pod, batch.is_reply, batch.dst_pod)
+        opened["dst_hint"] = self._hints(batch.dst_pod, batch.is_reply, batch.src_pod)
+        _evaluate(self._core, count, opened, results, len(self._pod_ids))
+        if batch.is_reply is not None:
+            results["special"][batch.is_reply] = Reason.REPLY + 1  # R19
+        return Verdicts(self, batch, opened, results)
+
+    def _hints(
+        self, names: Any, is_reply: npt.NDArray[np.bool_] | None, other: Any
+    ) -> npt.NDArray[np.uint32] | None:
+        """Turn pod names into pod indexes plus 1; names the snapshot lacks are ignored (R5)."""
+        if names is None and (other is None or is_reply is None):
+            return None
+        mine = self._hint_ids(names, other)
+        if is_reply is None or not is_reply.any():
+            return mine
+        return np.where(is_reply, self._hint_ids(other, names), mine).astype(np.uint32)
+
+    def _hint_ids(self, names: Any, other: Any) -> npt.NDArray[np.uint32]:
+        if names is None:
+            return np.zeros(len(other), np.uint32)
+        if hasattr(names, "to_pylist"):
+            names = names.to_pylist()
+        return np.fromiter(
+            (self._pod_ids.get(name, 0) if name else 0 for name in names), np.uint32, len(names)
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the tables to one file; ``netpol.load`` maps it. Raises ``OutputError``."""
+        self.tables.save(path)
+
+
+def compile(
+    policies: PolicySet,
+    snapshot: Snapshot,
+    *,
+    memory_budget: int = 1 << 30,
+    dense_limit: int = DENSE_LIMIT,
+    **switches: Any,
+) -> Engine:
+    """Compile policies against a snapshot.
+
+    Parameters
+    ----------
+    policies, snapshot
+        As ``read_policies`` and ``read_snapshot`` give them.
+    memory_budget
+        Bytes the tables may take.
+    dense_limit
+        Bytes the dense cells may take; 0 forces the paged layout. The answers are the same.
+    **switches
+        Fields of ``Switches``: behaviour that upstream leaves open.
+
+    Raises
+    ------
+    ConfigError
+        A switch has no such value.
+    CapacityError
+        The tables would exceed ``memory_budget``.
+    """
+    chosen = Switches(**switches)
+    tables = compile_program(lower(policies), snapshot, chosen, memory_budget, dense_limit)
+    return Engine(tables, (policies, snapshot, chosen))
+
+
+def load(path: str | os.PathLike[str]) -> Engine:
+    """Map tables that ``Engine.save`` wrote.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is damaged, or of another version.
+    """
+    try:
+        return Engine(Tables.load(path))
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise InputError(f"table file is damaged: {error}", Location(str(path))) from error
+
+
+def _unpickle(arrays: dict[str, Any], meta: dict[str, Any]) -> Engine:
+    return Engine(Tables(arrays, meta))
+
+
+def _policy_info(item: dict[str, Any]) -> PolicyInfo:
+    namespace, name = item["namespace"], item["name"]
+    egress, ingress = (tuple(lines) for lines in item["rules"])
+    return PolicyInfo(
+        kind=item["kind"],
+        namespace=namespace,
+        name=name,
+        label=f"{namespace}/{name}" if namespace else name,
+        file=item["file"],
+        line=item["line"],
+        egress_rules=len(egress),
+        ingress_rules=len(ingress),
+        isolates_egress=item["isolates"][0],
+        isolates_ingress=item["isolates"][1],
+        rule_lines=(egress, ingress),
+    )
+
+
+def _decision(index: int, item: Sequence[Any], policies: Sequence[PolicyInfo]) -> Decision:
+    side, verdict, reason, tier, policy, rule, matching, isolating = item
+    return Decision(
+        id=index,
+        side=Side(side),
+        verdict=Verdict(verdict),
+        reason=None if reason is None else Reason(reason),
+        tier=Tier(tier),
+        policy=policies[policy].label if policy >= 0 else None,
+        rule=rule if rule >= 0 else None,
+        policy_index=policy if policy >= 0 else None,
+        matching=tuple((p, r) for p, r in matching),
+        isolating=tuple(isolating),
+    )
+
+
+_RESULTS = {
+    "verdict": np.uint8, "special": np.uint8, "egress": np.uint32, "ingress": np.uint32,
+    "src_endpoint": np.uint32, "dst_endpoint": np.uint32,
+}  # fmt: skip
+
+
+def _results(count: int, out: Verdicts | None) -> dict[str, npt.NDArray[Any]]:
+    if out is not None and len(out.storage["verdict"]) >= count:
+        return {name: array[:count] for name, array in out.storage.items()}
+    return {name: np.empty(count, dtype) for name, dtype in _RESULTS.items()}
+
+
+_COLUMNS = {
+    "protocol": np.uint8, "dport": np.uint16, "dport_known": np.bool_,
+    "original_dport": np.uint16, "icmp_type": np.uint8, "time": np.int64,
+}  # fmt: skip
+_ADDRESSES = ("src", "dst", "original_dst", "src_seen")
+
+
+def _as_opened(batch: FlowBatch) -> dict[str, Any]:
+    """Give the core's columns, records of replies turned round (A16.1, R19)."""
+    address = np.uint8 if batch.wide else np.uint32
+    columns: dict[str, Any] = {
+        name: np.ascontiguousarray(getattr(batch, name), address)
+        for name in _ADDRESSES
+        if getattr(batch, name) is not None
+    }
+    for name, dtype in _COLUMNS.items():
+        value = getattr(batch, name)
+        if value is not None:
+            columns[name] = np.ascontiguousarray(value, dtype)
+    reply = batch.is_reply
+    if reply is None or not reply.any():
+        return columns
+    forward = dict(columns)
+    turned = reply[:, None] if batch.wide else reply
+    columns["src"] = np.where(turned, forward["dst"], forward["src"])
+    columns["dst"] = np.where(turned, forward["src"], forward["dst"])
+    known = forward.get("dport_known")
+    known = np.ones(len(batch), bool) if known is None else known
+    sport = batch.sport if batch.sport is not None else np.zeros(len(batch), np.uint16)
+    columns["dport"] = np.where(reply, sport, forward["dport"]).astype(np.uint16)
+    columns["dport_known"] = np.where(reply, batch.sport is not None, known)
+    if "original_dst" in columns:
+        columns["original_dst"] = np.where(turned, columns["dst"], forward["original_dst"])
+    if "original_dport" in columns:
+        columns["original_dport"] = np.where(
+            reply, columns["dport"], forward["original_dport"]
+        ).astype(np.uint16)
+    if "src_seen" in columns:
+        columns["src_seen"] = np.where(turned, columns["src"], forward["src_seen"])
+    return columns
+
+

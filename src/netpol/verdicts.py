@@ -1,0 +1,306 @@
+"""Takes what the core wrote for a batch, gives verdicts: NumPy columns, Arrow table, words."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from netpol.flows.batch import NO_TIME, PROTOCOL_NAMES, UNKNOWN_PROTOCOL, FlowBatch
+from netpol.flows.flow import Flow
+from netpol.verdict import Note, Reason, Side, Verdict
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from netpol.engine import Engine
+
+__all__ = ["Verdicts"]
+
+U8 = npt.NDArray[np.uint8]
+U32 = npt.NDArray[np.uint32]
+_QUIET = (Reason.NOT_ISOLATED, Reason.DEFAULT_ALLOW)
+_NO_REASON = 255
+_PORT_PROTOCOLS = (6, 17, 132)
+
+
+class Verdicts:
+    """Verdicts of one batch, one row per flow, in the batch's order.
+
+    Attributes
+    ----------
+    verdict : uint8[n], ``Verdict`` codes.
+    egress, ingress : uint32[n], decision ids of each side; index ``engine.decisions``.
+    src_endpoint, dst_endpoint : uint32[n], endpoint ids; index ``engine.endpoints``. For a record
+        of a reply they are those of the flow it answers: source is who opened it.
+    batch : the flows judged.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        batch: FlowBatch,
+        opened: dict[str, Any],
+        storage: dict[str, npt.NDArray[Any]],
+    ) -> None:
+        self.engine = engine
+        self.batch = batch
+        self.storage = storage
+        self._opened = opened
+        self.verdict: U8 = storage["verdict"]
+        self.egress: U32 = storage["egress"]
+        self.ingress: U32 = storage["ingress"]
+        self.src_endpoint: U32 = storage["src_endpoint"]
+        self.dst_endpoint: U32 = storage["dst_endpoint"]
+
+    def __len__(self) -> int:
+        return len(self.verdict)
+
+    def __repr__(self) -> str:
+        words = ", ".join(f"{count} {name}" for name, count in self.counts().items())
+        return f"<netpol.Verdicts: {len(self)} flows: {words}>"
+
+    def counts(self) -> dict[str, int]:
+        """Give how many rows have each verdict; rows are not weighted here."""
+        found = np.bincount(self.verdict, minlength=len(Verdict))
+        return {verdict.label: int(found[verdict]) for verdict in Verdict}
+
+    # --- columns -----------------------------------------------------------------------------
+
+    @cached_property
+    def side(self) -> U8:
+        """uint8[n], ``Side``: who decided (semantics.md C3.2)."""
+        info = self.engine.tables.arrays["decision_info"]
+        egress, ingress = info[self.egress], info[self.ingress]
+        allow = self.verdict == Verdict.ALLOW
+        by_egress = np.where(allow, egress & 4, (egress & 3) == self.verdict)
+        by_ingress = np.where(allow, ingress & 4, (ingress & 3) == self.verdict)
+        sides = (by_egress != 0) * Side.EGRESS + (by_ingress != 0) * Side.INGRESS
+        return np.asarray(sides, np.uint8)
+
+    @cached_property
+    def reason(self) -> U8:
+        """uint8[n], ``Reason``: that of the side that decides, or of the whole flow (C3)."""
+        reasons = self._decision_reasons
+        info = self.engine.tables.arrays["decision_info"]
+        egress, ingress = reasons[self.egress], reasons[self.ingress]
+        loud = ~np.isin(egress, (*_QUIET, _NO_REASON))
+        pick_egress = np.where(
+            self.verdict == Verdict.ALLOW,
+            loud | ((egress != _NO_REASON) & np.isin(ingress, (*_QUIET, _NO_REASON))),
+            (info[self.egress] & 3) == self.verdict,
+        )
+        result = np.where(pick_egress, egress, ingress)
+        result[result == _NO_REASON] = Reason.NO_POD_ENDPOINT  # neither side is a pod (A9.4)
+        special = self.storage["special"]
+        return np.asarray(np.where(special != 0, special - 1, result), np.uint8)
+
+    @cached_property
+    def _decision_reasons(self) -> U8:
+        return np.array(
+            [
+                _NO_REASON if item.reason is None else item.reason
+                for item in self.engine.decisions
+            ],
+            np.uint8,
+        )
+
+    @cached_property
+    def notes(self) -> npt.NDArray[np.uint16]:
+        """uint16[n], ``Note`` bits: what lowers confidence without changing the verdict."""
+        endpoints = self.engine.endpoints
+        of_source = endpoints.notes & ~np.uint16(Note.OWN_NODE_UNKNOWN)
+        notes = of_source[self.src_endpoint] | endpoints.notes[self.dst_endpoint]
+        protocol = self._opened["protocol"]
+        beyond = ~np.isin(protocol, (*_PORT_PROTOCOLS, UNKNOWN_PROTOCOL))
+        notes[beyond] |= np.uint16(Note.UNSPECIFIED_PROTOCOL)
+        special = self.storage["special"]
+        icmp = np.isin(protocol, (1, 58)) & (special == Reason.REPLY + 1)
+        if self.batch.is_reply is not None:
+            icmp &= ~self.batch.is_reply
+        notes[icmp] |= np.uint16(Note.RELATED_ICMP)
+        time = self._opened.get("time")
+        if time is not None:
+            old = (time != NO_TIME) & (time < self.engine.tables.meta["newest"])
+            notes[old] |= np.uint16(Note.SNAPSHOT_AGE)
+        return notes
+
+    # --- tables ------------------------------------------------------------------------------
+
+    def to_arrow(self) -> pa.Table:
+        """Give one row per flow; docs/output.md describes the columns.
+
+        Verdicts, reasons, policies and identities are dictionary columns whose dictionaries belong
+        to the engine, so they cost 4 bytes a row and are the same in every batch.
+        """
+        import pyarrow as pa
+
+        from netpol.flows.addresses import format_addresses
+
+        batch = self.batch
+        words = self.engine_words
+        known = self._port_known()
+        egress, ingress = self.egress, self.ingress
+        return pa.table(
+            {
+                "src": format_addresses(batch.src),
+                "dst": format_addresses(batch.dst),
+                "protocol": _codes(pa, batch.protocol, words["protocol"]),
+                "port": pa.array(batch.dport, pa.uint16(), mask=~known),
+                "verdict": _codes(pa, self.verdict, words["verdict"]),
+                "side": _codes(pa, self.side, words["side"]),
+                "egress_verdict": _codes(pa, words["decision_verdict"][egress], words["verdict"]),
+                "ingress_verdict": _codes(pa, words["decision_verdict"][ingress], words["verdict"]),
+                "egress_policy": _codes(pa, words["decision_policy"][egress], words["policy"]),
+                "egress_rule": _rules(pa, words["decision_rule"][egress]),
+                "ingress_policy": _codes(pa, words["decision_policy"][ingress], words["policy"]),
+                "ingress_rule": _rules(pa, words["decision_rule"][ingress]),
+                "reason": _codes(pa, self.reason, words["reason"]),
+                "notes": _notes(pa, self.notes),
+                "src_identity": self._identity(pa, self.src_endpoint, batch.src_pod),
+                "dst_identity": self._identity(pa, self.dst_endpoint, batch.dst_pod),
+            }
+        )
+
+    @property
+    def engine_words(self) -> dict[str, Any]:
+        """Dictionaries and decision -> code maps, computed once per engine."""
+        cached = self.engine.__dict__.get("_words")
+        if cached is None:
+            cached = self.engine.__dict__["_words"] = _words(self.engine)
+        return dict(cached)
+
+    def _port_known(self) -> npt.NDArray[np.bool_]:
+        has_port = np.isin(self.batch.protocol, (*_PORT_PROTOCOLS, 33, 136, UNKNOWN_PROTOCOL))
+        if self.batch.dport_known is not None:
+            has_port &= self.batch.dport_known
+        return has_port
+
+    def _identity(self, pa: Any, endpoints: U32, hints: Any) -> Any:
+        turned = self.batch.is_reply
+        if turned is not None and turned.any():
+            other = self.dst_endpoint if endpoints is self.src_endpoint else self.src_endpoint
+            endpoints = np.where(turned, other, endpoints)
+        labels = self.engine_words["endpoint"]
+        column = pa.DictionaryArray.from_arrays(pa.array(endpoints.astype(np.int32)), labels)
+        if hints is None:
+            return column
+        names = hints.to_pylist() if hasattr(hints, "to_pylist") else list(hints)
+        plain = column.to_pylist()
+        known = self.engine._pod_ids
+        return pa.array(
+            [name if name in known else own for name, own in zip(names, plain, strict=True)]
+        ).dictionary_encode()
+
+    # --- one flow ----------------------------------------------------------------------------
+
+    def flow(self, index: int) -> Flow:
+        """Give one row as a ``Flow``."""
+        batch = self.batch
+        row = range(len(self))[index]
+
+        def value(name: str, absent: int | None = None) -> int | None:
+            column = getattr(batch, name)
+            found = None if column is None else int(column[row])
+            return None if found == absent else found
+
+        known = batch.dport_known is None or bool(batch.dport_known[row])
+        return Flow(
+            src=_address(batch.src, row) or "",
+            dst=_address(batch.dst, row) or "",
+            protocol=value("protocol", UNKNOWN_PROTOCOL),
+            dport=value("dport") if known else None,
+            sport=value("sport"),
+            icmp_type=value("icmp_type", 255),
+            icmp_code=value("icmp_code", 255),
+            time=value("time", int(NO_TIME)),
+            original_dst=_address(batch.original_dst, row),
+            original_dport=value("original_dport"),
+            src_seen=_address(batch.src_seen, row),
+            is_reply=batch.is_reply is not None and bool(batch.is_reply[row]),
+            src_pod=None if batch.src_pod is None else _item(batch.src_pod, row),
+            dst_pod=None if batch.dst_pod is None else _item(batch.dst_pod, row),
+        )
+
+    def explain(self, index: int) -> str:
+        """Tell step by step why one flow is judged so.
+
+        An engine compiled in this process tells the whole story; one that was loaded or unpickled
+        has only its tables, and tells verdict, reason, policy and rule of each side.
+        """
+        if self.engine.source is not None:
+            from netpol.reference import ReferenceEvaluator
+
+            return ReferenceEvaluator(*self.engine.source).explain(self.flow(index))
+        row = range(len(self))[index]
+        verdict, reason = Verdict(int(self.verdict[row])), Reason(int(self.reason[row]))
+        lines = [f"{verdict.label}: {reason.label}"]
+        for name, decisions in (("egress", self.egress), ("ingress", self.ingress)):
+            decision = self.engine.decisions[int(decisions[row])]
+            if decision.reason is None:
+                lines.append(f"  {name}: not a pod")
+                continue
+            rule = "" if decision.rule is None else f", rule {decision.rule}"
+            by = f", {decision.policy}{rule}" if decision.policy else ""
+            lines.append(f"  {name}: {decision.verdict.label}, {decision.reason.label}{by}")
+        return "\n".join(lines)
+
+
+def _item(names: Any, row: int) -> str | None:
+    found = names[row]
+    found = found.as_py() if hasattr(found, "as_py") else found
+    return str(found) if found else None
+
+
+def _address(column: Any, row: int) -> str | None:
+    if column is None:
+        return None
+    from netpol.flows.addresses import format_addresses
+
+    return str(format_addresses(column[row : row + 1])[0].as_py())
+
+
+def _words(engine: Engine) -> dict[str, Any]:
+    import pyarrow as pa
+
+    decisions = engine.decisions
+    numbers = [PROTOCOL_NAMES.get(number, str(number)) for number in range(256)]
+    return {
+        "verdict": pa.array([item.label for item in Verdict]),
+        "side": pa.array([item.label for item in Side]),
+        "reason": pa.array([item.label for item in Reason]),
+        "protocol": pa.array([*numbers[:UNKNOWN_PROTOCOL], "unknown"]),
+        "policy": pa.array([item.label for item in engine.policies], pa.string()),
+        "endpoint": pa.array(engine.endpoints.labels, pa.string()),
+        # Id 0, "not a pod", has no verdict: -1 becomes null.
+        "decision_verdict": np.array(
+            [-1 if item.reason is None else item.verdict for item in decisions], np.int32
+        ),
+        "decision_policy": np.array(
+            [-1 if item.policy_index is None else item.policy_index for item in decisions],
+            np.int32,
+        ),
+        "decision_rule": np.array(
+            [-1 if item.rule is None else item.rule for item in decisions], np.int32
+        ),
+    }
+
+
+def _codes(pa: Any, codes: npt.NDArray[Any], words: Any) -> Any:
+    indexes = codes.astype(np.int32)
+    missing = indexes < 0
+    mask = missing if missing.any() else None
+    return pa.DictionaryArray.from_arrays(pa.array(indexes, mask=mask), words)
+
+
+def _rules(pa: Any, rules: npt.NDArray[np.int32]) -> Any:
+    return pa.array(rules, pa.int32(), mask=rules < 0)
+
+
+def _notes(pa: Any, notes: npt.NDArray[np.uint16]) -> Any:
+    """Notes as text, joined by spaces; the few distinct combinations become a dictionary."""
+    distinct, inverse = np.unique(notes, return_inverse=True)
+    words = pa.array([" ".join(Note(int(bits)).labels) for bits in distinct], pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(inverse.astype(np.int32)), words)
