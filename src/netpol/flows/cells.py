@@ -1,0 +1,238 @@
+"""Takes one column of a table as an Arrow array, gives numbers and what could not be read.
+
+Every function gives ``(values, known, bad)``: a NumPy array, a mask of the cells that say something
+(null, empty and ``-`` do not), and a mask of those that say it wrongly. The same code reads CSV,
+Parquet and Python lists.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from netpol.flows.batch import NO_TIME, PROTOCOL_NAMES, UNKNOWN_PROTOCOL, Column
+from netpol.verdict import Verdict
+
+__all__ = ["Cells", "boolean", "integers", "protocols", "texts", "times", "verdicts"]
+
+Mask = npt.NDArray[np.bool_]
+
+#: Texts that say "not recorded", beside null.
+ABSENT = ("", "-", "null", "none", "nan", "n/a")
+
+_PROTOCOLS = {name: number for number, name in PROTOCOL_NAMES.items()} | {
+    "ipv6-icmp": 58,
+    "icmp6": 58,
+    "icmp-v6": 58,
+    "ipip": 4,
+    "ipencap": 4,
+    "igmp": 2,
+    "ospf": 89,
+}
+
+_VERDICTS = {
+    Verdict.ALLOW: ("allow", "allowed", "accept", "accepted", "permit", "permitted", "pass", "forwarded"),
+    Verdict.DENY: ("deny", "denied", "drop", "dropped", "reject", "rejected", "block", "blocked"),
+    Verdict.UNKNOWN: ("unknown", "audit", "error"),
+}  # fmt: skip
+_VERDICT_OF = {word: int(verdict) for verdict, words in _VERDICTS.items() for word in words}
+
+_BOOLEANS = {"true": 1, "false": 0, "1": 1, "0": 0, "yes": 1, "no": 0, "t": 1, "f": 0}
+
+_NS = 1_000_000_000
+
+
+class Cells(NamedTuple):
+    """A column read: values, which are recorded, and which are wrong."""
+
+    values: Column
+    known: Mask
+    bad: Mask
+
+
+def texts(column: Any) -> tuple[Any, Mask]:
+    """Give a column as trimmed lower-case text and the mask of cells that say something."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    text = pc.utf8_lower(pc.utf8_trim_whitespace(column.cast(pa.large_string())))
+    absent = pc.fill_null(pc.is_in(text, value_set=pa.array(ABSENT, pa.large_string())), True)
+    known = ~_numpy(pc.or_(absent, pc.is_null(text)))
+    return text, known
+
+
+def _numpy(array: Any) -> npt.NDArray[Any]:
+    result: npt.NDArray[Any] = array.to_numpy(zero_copy_only=False)
+    return result
+
+
+def integers(column: Any, limit: int) -> Cells:
+    """Read integers from 0 to ``limit``; uint64[n], 0 where not recorded.
+
+    ``80.0`` is read as 80: that is what data frames make of integers beside nulls.
+    """
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _numeric(column, limit)
+    text, known = texts(column)
+    shaped = _numpy(pc.fill_null(pc.match_substring_regex(text, r"^\d{1,20}(\.0+)?$"), False))
+    digits = pc.replace_substring_regex(text, r"\.0+$", "")
+    values = _to_uint64(digits, known & shaped)
+    good = values[1] & (values[0] <= np.uint64(limit))
+    return Cells(np.where(good, values[0], np.uint64(0)), known, known & ~good)
+
+
+def _to_uint64(digits: Any, chosen: Mask) -> tuple[npt.NDArray[np.uint64], Mask]:
+    """Convert the chosen texts, all digits; give values and which fit in 64 bits."""
+    picked = pc.if_else(pa.array(chosen), digits, "0")
+    try:
+        return _numpy(picked.cast(pa.uint64())), chosen
+    except pa.ArrowInvalid:  # one of them is larger: find it
+        numbers = [int(text) for text in picked.to_pylist()]
+        fits = np.fromiter((n < 1 << 64 for n in numbers), np.bool_, len(numbers))
+        values = np.array([n if n < 1 << 64 else 0 for n in numbers], np.uint64)
+        return values, chosen & fits
+
+
+def _numeric(column: Any, limit: int) -> Cells:
+    """Check a column that holds numbers already."""
+    known = ~_numpy(column.is_null())
+    if pa.types.is_floating(column.type):
+        values = _numpy(pc.fill_null(column.cast(pa.float64()), 0.0))
+        known &= ~np.isnan(values)
+        values = np.where(known, values, 0.0)
+        good = (values == np.floor(values)) & (values >= 0) & (values <= float(limit))
+        good &= values < 2.0**63
+        return Cells(np.where(good, values, 0.0).astype(np.uint64), known, known & ~good)
+    values = _numpy(pc.fill_null(column, 0))
+    good = (values >= 0) & (values.astype(np.uint64) <= np.uint64(limit))
+    return Cells(np.where(good, values, 0).astype(np.uint64), known, known & ~good)
+
+
+def _by_name(column: Any, names: dict[str, int], fill: int) -> Cells:
+    """Read words by a table; few distinct ones, so each is looked up once."""
+    text, known = texts(column)
+    encoded = pc.dictionary_encode(text)
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    table = [names.get(word, -1) for word in encoded.dictionary.to_pylist()]
+    table.append(-1)
+    at = _numpy(pc.fill_null(encoded.indices, len(table) - 1)).astype(np.int64)
+    values = np.array(table, np.int64)[at]
+    bad = known & (values < 0)
+    return Cells(np.where(known & ~bad, values, fill), known, bad)
+
+
+def protocols(column: Any) -> Cells:
+    """Read protocols by name or number: uint8[n], ``UNKNOWN_PROTOCOL`` where not recorded."""
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        values, known, bad = integers(column, UNKNOWN_PROTOCOL - 1)
+        return Cells(np.where(known & ~bad, values, UNKNOWN_PROTOCOL).astype(np.uint8), known, bad)
+    names = _PROTOCOLS | {str(n): n for n in range(UNKNOWN_PROTOCOL)}
+    names |= {f"{n}.0": n for n in range(UNKNOWN_PROTOCOL)}
+    values, known, bad = _by_name(column, names, UNKNOWN_PROTOCOL)
+    return Cells(values.astype(np.uint8), known, bad)
+
+
+def verdicts(column: Any) -> Cells:
+    """Read recorded verdicts: uint8[n] of ``Verdict`` codes, UNKNOWN where not recorded."""
+    values, known, bad = _by_name(column, _VERDICT_OF, int(Verdict.UNKNOWN))
+    return Cells(values.astype(np.uint8), known, bad)
+
+
+def boolean(column: Any) -> Cells:
+    """Read booleans, False where not recorded."""
+    if pa.types.is_boolean(column.type):
+        known = ~_numpy(column.is_null())
+        return Cells(_numpy(pc.fill_null(column, False)), known, np.zeros(len(column), np.bool_))
+    values, known, bad = _by_name(column, _BOOLEANS, 0)
+    return Cells(values.astype(np.bool_), known, bad)
+
+
+def times(column: Any) -> Cells:
+    """Read times: int64[n] ns since the epoch UTC, ``NO_TIME`` where not recorded.
+
+    RFC 3339 text (a zone is required), or seconds, milli-, micro- or nanoseconds since the epoch,
+    told apart by magnitude: below 1e11 seconds, below 1e14 ms, below 1e17 us, else ns (each unit
+    covers 1973 to 5138, seconds from 1970). Decimals are allowed. Arrow timestamps without a zone
+    are UTC.
+    """
+    if pa.types.is_timestamp(column.type):
+        known = ~_numpy(column.is_null())
+        return _timestamps(column, known)
+    if pa.types.is_integer(column.type):
+        values, known, bad = integers(column, (1 << 63) - 1)
+        return Cells(np.where(known & ~bad, _scale(values.astype(np.int64)), NO_TIME), known, bad)
+    text, known = texts(column)
+    return _time_texts(text, known)
+
+
+def _timestamps(column: Any, known: Mask) -> Cells:
+    none = np.zeros(len(column), np.bool_)
+    try:
+        nanos = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
+    except pa.ArrowInvalid:  # outside 1677 to 2262
+        texts_ = [None if v is None else v.isoformat() for v in column.to_pylist()]
+        return _time_texts(pa.array(texts_, pa.large_string()), known)
+    values = _numpy(pc.fill_null(nanos, NO_TIME))
+    return Cells(values, known, none)
+
+
+def _scale(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Give ns of integers in the unit that their magnitude tells."""
+    factor = np.where(
+        values < 10**11,
+        10**9,
+        np.where(values < 10**14, 10**6, np.where(values < 10**17, 10**3, 1)),
+    )
+    # Seconds beyond 2262 do not fit; they stay unknown rather than wrap.
+    fits = values <= ((1 << 63) - 1) // factor
+    return np.where(fits, values * np.where(fits, factor, 0), NO_TIME)
+
+
+def _time_texts(text: Any, known: Mask) -> Cells:
+    """Read times as text: whole numbers at once, the others one by one, each distinct text once."""
+    encoded = pc.dictionary_encode(text)
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    table = [_one_time(word) for word in encoded.dictionary.to_pylist()]
+    values = np.array([t if t is not None else NO_TIME for t in table] + [NO_TIME], np.int64)
+    right = np.array([t is not None for t in table] + [False], np.bool_)
+    at = _numpy(pc.fill_null(encoded.indices, len(table))).astype(np.int64)
+    good = known & right[at]
+    return Cells(np.where(good, values[at], NO_TIME), known, known & ~good)
+
+
+_EPOCH_TEXT = re.compile(r"(\d{1,19})(?:\.(\d{1,9})\d*)?")
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(z|[+-]\d\d:?\d\d)", re.ASCII
+)
+
+
+def _one_time(text: str) -> int | None:
+    """Give ns since the epoch of one text, None if it is no time."""
+    match = _EPOCH_TEXT.fullmatch(text)
+    if match:
+        whole = int(match[1])
+        unit = next((u for limit, u in _UNITS if whole < limit), 1)
+        nanos = whole * unit + int((match[2] or "").ljust(9, "0")) * unit // _NS
+        return nanos if nanos < 1 << 63 else None
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(match[1] + match[3].replace("z", "+00:00"))
+    except ValueError:
+        return None
+    seconds = (moment - _EPOCH).days * 86400 + (moment - _EPOCH).seconds
+    nanos = seconds * _NS + int((match[2] or "").ljust(9, "0"))
+    return nanos if NO_TIME < nanos < 1 << 63 else None
+
+
+_UNITS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3))
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -1,0 +1,365 @@
+"""Takes flows in whatever shape a program holds them, gives a flow batch.
+
+A record with a cell that cannot be read is no flow: readers of logs count it, ``batch_from`` raises.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from netpol.errors import FlowError, Location
+from netpol.flows.addresses import parse_addresses
+from netpol.flows.batch import NO_ICMP, Column, FlowBatch
+from netpol.flows.cells import boolean, integers, protocols, texts, times, verdicts
+from netpol.flows.flow import Flow
+from netpol.flows.table_columns import map_columns
+
+__all__ = ["Problem", "batch_from", "normalise"]
+
+Mask = npt.NDArray[np.bool_]
+U64_MAX = (1 << 64) - 1
+
+
+class Problem(NamedTuple):
+    """Row (from 0) of a record that could not be read, and why."""
+
+    row: int
+    cause: str
+
+
+def batch_from(flows: Any) -> FlowBatch:
+    """Give a flow batch of flows held in memory.
+
+    Parameters
+    ----------
+    flows : object
+        A ``FlowBatch`` (given back as it is); a list of ``Flow``; a mapping of columns; or a table
+        that speaks the Arrow C interface (pyarrow, pandas, polars, DuckDB ...). Columns:
+
+        - ``src``, ``dst`` (needed), ``original_dst``, ``src_seen``: text, ``ipaddress`` objects,
+          uint32 in host order, or 16 bytes in network order (also as uint8[n, 16]);
+        - ``protocol``: name or number; ``dport`` (or ``port``), ``sport``, ``original_dport``;
+        - ``icmp_type``, ``icmp_code``, ``time``, ``flows``, ``packets``, ``bytes``, ``is_reply``,
+          ``verdict``, ``src_pod``, ``dst_pod``.
+
+        The synonyms that CSV headers may use are accepted; None or null is "not recorded".
+
+    Returns
+    -------
+    FlowBatch
+        One row for each flow, in order.
+
+    Raises
+    ------
+    FlowError
+        A column is missing, double or of another length, or a cell cannot be read; the location's
+        line is the row, from 1.
+    """
+    if isinstance(flows, FlowBatch):
+        return flows
+    columns = _columns_of(flows)
+    names = map_columns(columns, Location())
+    chosen = {column: _as_arrow(columns[name], name) for column, name in names.items()}
+    lengths = {name: len(chosen[column]) for column, name in names.items()}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise FlowError(f"columns differ in length: {said}")
+    batch, problems = normalise(chosen)
+    if problems:
+        row, cause = problems[0]
+        raise FlowError(f"{cause}: {_show(chosen, row)}", Location(None, row + 1))
+    return batch
+
+
+def _show(columns: Mapping[str, Any], row: int) -> str:
+    return ", ".join(f"{name}={column[row].as_py()!r}" for name, column in columns.items())
+
+
+# --- from objects to Arrow arrays --------------------------------------------------------------
+
+
+def _columns_of(flows: Any) -> Mapping[str, Any]:
+    """Give the columns of any accepted object, by the name it gives them."""
+    if isinstance(flows, Mapping):
+        return flows
+    if hasattr(flows, "__arrow_c_stream__"):
+        table = pa.table(flows)
+        return dict(zip(table.column_names, table.columns, strict=True))
+    if hasattr(flows, "__arrow_c_array__"):
+        batch = pa.record_batch(flows)
+        return dict(zip(batch.schema.names, batch.columns, strict=True))
+    if isinstance(flows, Iterable):
+        rows = list(flows)
+        if all(isinstance(row, Flow) for row in rows):
+            return _columns_of_flows(rows)
+    raise FlowError(
+        f"cannot read flows from {type(flows).__name__}: give a mapping of columns, "
+        "a data frame, or a list of Flow"
+    )
+
+
+def _columns_of_flows(rows: list[Flow]) -> dict[str, list[Any]]:
+    columns = {item.name: [getattr(row, item.name) for row in rows] for item in fields(Flow)}
+    needed = ("src", "dst", "protocol", "dport")
+    return {
+        name: values
+        for name, values in columns.items()
+        if name in needed or any(v is not None and v is not False for v in values)
+    }
+
+
+def _as_arrow(values: Any, name: str) -> Any:
+    """Give a column as one Arrow array."""
+    if hasattr(values, "__arrow_c_stream__"):
+        chunks = pa.chunked_array(values)
+        return chunks.combine_chunks() if chunks.num_chunks != 1 else chunks.chunk(0)
+    if hasattr(values, "__arrow_c_array__"):
+        return pa.array(values)
+    if isinstance(values, np.ndarray):
+        if values.ndim == 2:
+            return _rows_of_bytes(values, name)
+        values = values.tolist() if values.dtype == object else values
+    elif not hasattr(values, "__array__"):
+        values = list(values)
+    if isinstance(values, list):
+        values = [_plain_cell(value) for value in values]
+        if len({type(v) for v in values if v is not None} - {int, float}) > 1 or (
+            any(isinstance(v, str) for v in values)
+            and not all(v is None or isinstance(v, str) for v in values)
+        ):
+            values = [None if v is None else str(v) for v in values]
+        if not any(v is not None for v in values):
+            return pa.array(values, pa.string())
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, TypeError, OverflowError, ValueError):
+        raise FlowError(f"column {name}: values of mixed or unknown types") from None
+
+
+def _plain_cell(value: Any) -> Any:
+    """Give text for objects that Arrow does not know."""
+    if isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address):
+        return str(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _rows_of_bytes(values: npt.NDArray[Any], name: str) -> Any:
+    if values.dtype != np.uint8 or values.shape[1] != 16:
+        raise FlowError(f"column {name}: {values.dtype}{list(values.shape)} is not uint8[n, 16]")
+    data = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(values), [None, data])
+
+
+# --- from Arrow arrays to a batch --------------------------------------------------------------
+
+
+class _Addresses(NamedTuple):
+    v4: npt.NDArray[np.uint32]
+    wide: npt.NDArray[np.uint8]
+    family: npt.NDArray[np.uint8]
+    known: Mask
+
+
+def _addresses(column: Any) -> _Addresses:
+    """Read an address column of any accepted type."""
+    kind = column.type
+    if pa.types.is_integer(kind):
+        values, known, bad = integers(column, 0xFFFFFFFF)
+        v4 = values.astype(np.uint32)
+        return _Addresses(v4, _mapped(v4), np.where(bad | ~known, 0, 4).astype(np.uint8), known)
+    if pa.types.is_fixed_size_binary(kind) or pa.types.is_binary(kind):
+        return _binary_addresses(column)
+    text, known = texts(column)
+    return _Addresses(*parse_addresses(text), known)
+
+
+def _binary_addresses(column: Any) -> _Addresses:
+    """Read addresses of 16 (or 4) bytes."""
+    known = ~column.is_null().to_numpy(zero_copy_only=False)
+    cells = [b"" if cell is None else cell for cell in column.to_pylist()]
+    sizes = np.fromiter((len(cell) for cell in cells), np.int64, len(cells))
+    padded = [
+        (b"\0" * 10 + b"\xff\xff" + c) if len(c) == 4 else c if len(c) == 16 else b"\0" * 16
+        for c in cells
+    ]
+    wide = np.frombuffer(b"".join(padded), np.uint8).reshape(-1, 16).copy()
+    mapped = (wide[:, :10] == 0).all(axis=1) & (wide[:, 10:12] == 255).all(axis=1)
+    v4 = np.ascontiguousarray(wide[:, 12:]).view(">u4")[:, 0].astype(np.uint32)
+    right = (sizes == 16) | (sizes == 4)
+    family = np.where(right, np.where(mapped, 4, 6), 0).astype(np.uint8)
+    return _Addresses(np.where(mapped, v4, np.uint32(0)), wide, family, known)
+
+
+def _mapped(v4: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
+    """Give IPv4 addresses as 16 bytes."""
+    wide = np.zeros((len(v4), 16), np.uint8)
+    wide[:, 10:12] = 255
+    wide[:, 12:] = v4.astype(">u4").view(np.uint8).reshape(-1, 4)
+    return wide
+
+
+class _Judge:
+    """Collects which rows are bad; the first cause of a row stays."""
+
+    def __init__(self, rows: int) -> None:
+        self.cause_of = np.zeros(rows, np.uint8)
+        self.causes = [""]
+
+    def note(self, bad: Mask, cause: str) -> None:
+        if bad.any():
+            self.causes.append(cause)
+            self.cause_of[bad & (self.cause_of == 0)] = len(self.causes) - 1
+
+    def problems(self) -> list[Problem]:
+        rows = np.flatnonzero(self.cause_of)
+        return [Problem(int(row), self.causes[self.cause_of[row]]) for row in rows]
+
+
+def normalise(
+    columns: Mapping[str, Any], *, file: str = "", lines: Column | None = None
+) -> tuple[FlowBatch, list[Problem]]:
+    """Give the flow batch of a table's columns.
+
+    Parameters
+    ----------
+    columns : mapping of str to pyarrow.Array
+        Columns by their name in ``table_columns.COLUMNS``, of one length; ``src`` and ``dst`` needed.
+    file : str
+        Where they were read.
+    lines : int64[n], optional
+        Line of each row.
+
+    Returns
+    -------
+    batch : FlowBatch
+        The rows that could be read.
+    problems : list of Problem
+        The others.
+    """
+    rows = len(columns["src"])
+    judge = _Judge(rows)
+    parts: dict[str, Any] = {}
+    _read_protocol(columns, judge, parts, rows)
+    _read_ports(columns, judge, parts, rows)
+    _read_optional(columns, judge, parts)
+    addresses = _read_addresses(columns, judge)
+    good = judge.cause_of == 0
+    if judge.causes != [""]:
+        parts = {name: _choose(values, good) for name, values in parts.items()}
+        lines = None if lines is None else lines[good]
+    parts |= _address_columns(addresses, good)
+    batch = FlowBatch(**parts, file=file, line=lines)
+    return batch, judge.problems()
+
+
+def _choose(values: Any, good: Mask) -> Any:
+    if values is None or isinstance(values, np.ndarray):
+        return None if values is None else values[good]
+    return [value for value, keep in zip(values, good, strict=True) if keep]
+
+
+def _read_protocol(
+    columns: Mapping[str, Any], judge: _Judge, parts: dict[str, Any], rows: int
+) -> None:
+    column = columns.get("protocol", pa.nulls(rows, pa.string()))
+    parts["protocol"], _, bad = protocols(column)
+    judge.note(bad, "bad protocol")
+
+
+def _read_ports(
+    columns: Mapping[str, Any], judge: _Judge, parts: dict[str, Any], rows: int
+) -> None:
+    dport, known, bad = integers(columns.get("dport", pa.nulls(rows, pa.uint16())), 65535)
+    judge.note(bad, "bad port")
+    parts["dport"] = dport.astype(np.uint16)
+    if not known.all():
+        parts["dport_known"] = known
+    if "sport" in columns:
+        sport, known, bad = integers(columns["sport"], 65535)
+        judge.note(bad, "bad source port")
+        if known.any():
+            parts["sport"] = sport.astype(np.uint16)
+    if "original_dport" in columns:
+        original, known, bad = integers(columns["original_dport"], 65535)
+        judge.note(bad, "bad original port")
+        if known.any():
+            parts["original_dport"] = np.where(known, original, dport).astype(np.uint16)
+
+
+def _read_optional(columns: Mapping[str, Any], judge: _Judge, parts: dict[str, Any]) -> None:
+    """Read what is neither address, protocol nor port. A column without any value stays out."""
+    for name in ("icmp_type", "icmp_code"):
+        if name in columns:
+            values, known, bad = integers(columns[name], NO_ICMP - 1)
+            judge.note(bad, f"bad {name.replace('_', ' ')}")
+            if known.any():
+                parts[name] = np.where(known & ~bad, values, NO_ICMP).astype(np.uint8)
+    for name, absent in (("flows", 1), ("packets", 0), ("bytes", 0)):
+        if name in columns:
+            values, known, bad = integers(columns[name], U64_MAX)
+            judge.note(bad, f"bad {name}")
+            if known.any():
+                parts[name] = np.where(known, values, np.uint64(absent))
+    if "time" in columns:
+        values, known, bad = times(columns["time"])
+        judge.note(bad, "bad time")
+        if known.any():
+            parts["time"] = values
+    if "is_reply" in columns:
+        values, known, bad = boolean(columns["is_reply"])
+        judge.note(bad, "bad is_reply")
+        if known.any():
+            parts["is_reply"] = values
+    if "verdict" in columns:
+        values, known, bad = verdicts(columns["verdict"])
+        judge.note(bad, "bad verdict")
+        if known.any():
+            parts["recorded_verdict"] = values
+    for name in ("src_pod", "dst_pod"):
+        if name in columns:
+            parts[name] = _pods(columns[name], judge, name)
+
+
+def _pods(column: Any, judge: _Judge, name: str) -> list[str | None] | None:
+    """Read ``namespace/pod`` hints; None if no row has one."""
+    cells = [str(cell).strip() if cell is not None else "" for cell in column.to_pylist()]
+    hints = [None if cell in ("", "-") else cell for cell in cells]
+    bad = np.fromiter((h is not None and h.count("/") != 1 for h in hints), np.bool_, len(hints))
+    judge.note(bad, f"bad {name} (not namespace/name)")
+    return hints if any(hint is not None for hint in hints) else None
+
+
+def _read_addresses(columns: Mapping[str, Any], judge: _Judge) -> dict[str, _Addresses]:
+    """Read the address columns; one that is not recorded falls back to what it would equal."""
+    read = {
+        name: _addresses(columns[name])
+        for name in ("src", "dst", "original_dst", "src_seen")
+        if name in columns
+    }
+    for name in ("src", "dst"):
+        judge.note(read[name].family == 0, f"bad {name} address")
+    for name, otherwise in (("original_dst", "dst"), ("src_seen", "src")):
+        if name not in read:
+            continue
+        own = read[name]
+        judge.note(own.known & (own.family == 0), f"bad {name} address")
+        for mine, fallback in zip(own[:3], read[otherwise][:3], strict=True):
+            mine[~own.known] = fallback[~own.known]
+    return read
+
+
+def _address_columns(addresses: dict[str, _Addresses], good: Mask) -> dict[str, Column]:
+    """Give the address columns in one layout, narrow if every row is IPv4."""
+    narrow = all((item.family[good] == 4).all() for item in addresses.values())
+    columns = {name: (item.v4 if narrow else item.wide)[good] for name, item in addresses.items()}
+    for name, otherwise in (("original_dst", "dst"), ("src_seen", "src")):
+        if name in columns and np.array_equal(columns[name], columns[otherwise]):
+            del columns[name]
+    return columns

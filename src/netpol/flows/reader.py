@@ -1,0 +1,229 @@
+"""Takes paths of flow logs, gives one stream of flow batches, each log read by its own reader."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import IO
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from netpol.errors import ConfigError, FlowError, Location
+from netpol.flows.batch import FlowBatch
+from netpol.flows.conntrack import (
+    Entries,
+    count_suspected_reversed,
+    entries_to_batch,
+    read_entries,
+)
+from netpol.flows.conntrack_events import merge_events
+from netpol.flows.dedup import Deduplicator
+from netpol.flows.detect import FORMATS, detect_format
+from netpol.flows.source import Source
+from netpol.flows.stats import ReadStats
+from netpol.flows.table import read_table
+
+__all__ = ["FlowStream", "open_flows"]
+
+PathLike = str | os.PathLike[str]
+
+
+def open_flows(
+    paths: PathLike | Sequence[PathLike],
+    *,
+    format: str = "auto",  # noqa: A002 - the name of the command line's option
+    strict: bool = False,
+    dedup: bool = False,
+    start_zone: str | None = None,
+) -> FlowStream:
+    """Open flow logs for reading.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        Files, or ``-`` for standard input; gzip and zstd are recognised by content.
+    format : str
+        ``auto`` (by content), or one of ``conntrack``, ``csv``, ``parquet``, ``arrow``.
+    strict : bool
+        Raise at the first record that does not parse, instead of counting it.
+    dedup : bool
+        Count a connection that several nodes' conntrack dumps hold once. Reads the inputs twice;
+        standard input is spooled to a temporary file.
+    start_zone : str, optional
+        Time zone of the ``[start=]`` times of conntrack (``Europe/Berlin``). Without it they are
+        not used, because the text does not name its zone.
+
+    Returns
+    -------
+    FlowStream
+        Nothing is read before it is iterated.
+
+    Raises
+    ------
+    ConfigError
+        An argument makes no sense.
+    """
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    names = [os.fspath(path) for path in paths]
+    if not names:
+        raise ConfigError("no flow logs given")
+    if names.count("-") > 1:
+        raise ConfigError("standard input (-) can be read only once")
+    if format != "auto" and format not in FORMATS:
+        raise ConfigError(f"format: {format!r} is not one of auto, {', '.join(FORMATS)}")
+    if dedup and format not in ("auto", "conntrack"):
+        raise ConfigError("dedup needs conntrack input: other records have no reply tuple")
+    return FlowStream(names, format, strict=strict, dedup=dedup, start_zone=_zone(start_zone))
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise ConfigError(f"start_zone: {name!r} is no time zone") from None
+
+
+class FlowStream:
+    """Flow batches of several logs, in input order, in constant memory.
+
+    Iterating gives ``FlowBatch`` objects of at most 65,536 rows and raises ``FlowError`` where a log
+    cannot be read, has no record, or (``strict``) has a bad one. What was given before the error
+    is then not the whole input. Iterating again reads again.
+
+    Attributes
+    ----------
+    paths : list of str
+        The inputs.
+    stats : ReadStats
+        What was read so far; complete when the iteration has ended.
+    """
+
+    def __init__(
+        self,
+        paths: list[str],
+        format: str,  # noqa: A002
+        *,
+        strict: bool,
+        dedup: bool,
+        start_zone: ZoneInfo | None,
+    ) -> None:
+        self.paths = paths
+        self.stats = ReadStats()
+        self._format = format
+        self._strict = strict
+        self._dedup = dedup
+        self._start_zone = start_zone
+
+    def __iter__(self) -> Iterator[FlowBatch]:
+        self.stats = ReadStats()
+        if not self._dedup:
+            for path in self.paths:
+                yield from self._read_path(path)
+            return
+        with tempfile.TemporaryFile() as spool:
+            if "-" in self.paths:
+                _spool_stdin(spool)
+            keep = self._decide(spool)
+            begin = 0
+            for path in self.paths:
+                before = self.stats.records + self.stats.duplicates
+                yield from self._read_path(path, spool, keep[begin:])
+                begin += self.stats.records + self.stats.duplicates - before
+
+    def _decide(self, spool: IO[bytes]) -> npt.NDArray[np.bool_]:
+        """Read all inputs once for their keys; give what to keep."""
+        chooser = Deduplicator()
+        for number, path in enumerate(self.paths):
+            with self._source(path, spool) as source:
+                if self._detect(source) != "conntrack":
+                    raise FlowError(
+                        "dedup needs conntrack input: other records have no reply tuple",
+                        Location(source.name),
+                    )
+                for entries in self._entries(source, ReadStats()):
+                    chooser.add(entries, number)
+        return chooser.decide()
+
+    def _source(self, path: str, spool: IO[bytes] | None) -> Source:
+        if path == "-" and spool is not None:
+            spool.seek(0)
+            return Source(path, spool)
+        return Source(path)
+
+    def _detect(self, source: Source) -> str:
+        """Give the input's format. One that was named is still checked for being empty."""
+        if self._format == "auto" or not source.head:
+            return detect_format(source.head, source.name)
+        return self._format
+
+    def _entries(self, source: Source, stats: ReadStats) -> Iterator[Entries]:
+        return merge_events(read_entries(source, stats, strict=self._strict), stats)
+
+    def _read_path(
+        self,
+        path: str,
+        spool: IO[bytes] | None = None,
+        keep: npt.NDArray[np.bool_] | None = None,
+    ) -> Iterator[FlowBatch]:
+        """Read one input; count what it gives."""
+        stats = self.stats
+        lines, skipped, seen = stats.lines, stats.skipped.copy(), False
+        with self._source(path, spool) as source:
+            kind = self._detect(source)
+            if kind == "conntrack":
+                batches = self._conntrack(source, keep)
+            else:
+                batches = read_table(source, kind, stats, strict=self._strict)
+            for batch in batches:
+                seen = True
+                if len(batch):
+                    stats.records += len(batch)
+                    stats.batches += 1
+                    yield batch
+            stats.bytes_read += source.bytes_read
+            if not seen:
+                raise FlowError(_nothing_read(stats, lines, skipped), Location(source.name))
+
+    def _conntrack(self, source: Source, keep: npt.NDArray[np.bool_] | None) -> Iterator[FlowBatch]:
+        """Give the batches of conntrack text, those that ``keep`` leaves; maybe empty ones."""
+        begin = 0
+        for entries in self._entries(source, self.stats):
+            self.stats.suspected_reversed += count_suspected_reversed(entries)
+            if keep is not None:
+                chosen = keep[begin : begin + entries.rows]
+                begin += entries.rows
+                self.stats.duplicates += int(entries.rows - chosen.sum())
+                entries = entries.take(chosen)
+            yield entries_to_batch(entries, source.name, start_zone=self._start_zone)
+
+
+def _nothing_read(stats: ReadStats, lines: int, skipped: dict[str, int]) -> str:
+    """Say why an input gave no record."""
+    read = stats.lines - lines
+    causes = [
+        f"{number - skipped.get(cause, 0)} {cause}"
+        for cause, number in stats.skipped.items()
+        if number > skipped.get(cause, 0)
+    ]
+    if not read:
+        return "no records: the file is empty"
+    why = f" ({', '.join(causes)})" if causes else ""
+    return f"no records in {read} lines{why}"
+
+
+def _spool_stdin(spool: IO[bytes]) -> None:
+    """Keep standard input, to be read twice."""
+    try:
+        shutil.copyfileobj(sys.stdin.buffer, spool)
+    except OSError as error:
+        raise FlowError(
+            f"cannot keep standard input for dedup: {error.strerror or error}", Location("<stdin>")
+        ) from None

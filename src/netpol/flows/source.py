@@ -1,0 +1,149 @@
+"""Takes a path or ``-``, gives its bytes as a stream, decompressed. Errors name the file."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self, cast
+
+import pyarrow as pa
+
+from netpol.errors import FlowError, Location
+
+__all__ = ["Source"]
+
+HEAD_BYTES = 1 << 16
+GZIP_MAGIC = b"\x1f\x8b"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+#: What the errors of reading and decompressing come as; all become FlowError.
+_READ_ERRORS = (OSError, EOFError, zlib.error, pa.ArrowException)
+
+
+class Source(io.RawIOBase):
+    """A readable stream of one input, with its first bytes to look at.
+
+    Parameters
+    ----------
+    path : str
+        A file's path, or ``-`` for standard input. gzip and zstd are recognised by content.
+    stream : binary file, optional
+        Read this (at its position) instead of opening ``path``; it stays open.
+
+    Attributes
+    ----------
+    name : str
+        What errors and records call the input.
+    head : bytes
+        Up to 64 KiB of the (decompressed) content; reading still begins at its start.
+    bytes_read : int
+        Bytes given so far.
+    plain_path : str or None
+        The path, where reading it oneself gives the same bytes.
+
+    Raises
+    ------
+    FlowError
+        The path cannot be read, is a directory, or its compression is damaged (here and from
+        every read).
+    """
+
+    def __init__(self, path: str, stream: IO[bytes] | None = None) -> None:
+        super().__init__()
+        self.name = "<stdin>" if path == "-" else path
+        self.bytes_read = 0
+        self._offset = 0
+        self._ours = stream is None and path != "-"
+        self._stream = self._decompress(stream or self._open(path))
+        self.plain_path = path if self._ours and self._stream is self._raw else None
+        self.head = self._read_head()
+
+    def _open(self, path: str) -> IO[bytes]:
+        if path == "-":
+            return sys.stdin.buffer
+        if Path(path).is_dir():
+            raise FlowError("is a directory; name the flow logs in it", Location(path))
+        try:
+            return Path(path).open("rb")
+        except OSError as error:
+            raise self._error(error) from None
+
+    def _decompress(self, raw: IO[bytes]) -> IO[bytes]:
+        self._raw = raw
+        try:
+            magic = cast("io.BufferedReader", raw).peek(4)[:4]
+        except OSError as error:
+            raise self._error(error) from None
+        if magic.startswith(GZIP_MAGIC):
+            return cast("IO[bytes]", gzip.GzipFile(fileobj=raw, mode="rb"))
+        if magic == ZSTD_MAGIC:
+            return cast("IO[bytes]", pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd"))
+        return raw
+
+    def _read_head(self) -> bytes:
+        """Read until 64 KiB are there or the input ends, so that pipes are looked at as files are.
+
+        A line is enough for an input that trickles in.
+        """
+        head = b""
+        while len(head) < HEAD_BYTES:
+            try:
+                piece = cast("io.BufferedReader", self._stream).read1(HEAD_BYTES - len(head))
+            except _READ_ERRORS as error:
+                raise self._error(error) from None
+            if not piece:
+                break
+            head += piece
+            if head.count(b"\n") > 16:
+                break
+        return head
+
+    def _error(self, error: BaseException) -> FlowError:
+        if isinstance(error, OSError) and error.strerror:
+            return FlowError(error.strerror.lower(), Location(self.name))
+        if isinstance(error, EOFError) or "runcated" in str(error):
+            return FlowError(
+                "compressed data ends too early (truncated file?)", Location(self.name)
+            )
+        return FlowError(f"damaged compressed data ({error})", Location(self.name))
+
+    def readable(self) -> bool:
+        """Say that the stream can be read."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill ``buffer`` as far as one read goes; 0 is the end."""
+        view = memoryview(buffer).cast("B")
+        if self._offset < len(self.head):
+            n = min(len(view), len(self.head) - self._offset)
+            view[:n] = self.head[self._offset : self._offset + n]
+            self._offset += n
+        else:
+            try:
+                n = cast("io.BufferedReader", self._stream).readinto(view)
+            except _READ_ERRORS as error:
+                raise self._error(error) from None
+        self.bytes_read += n
+        return n
+
+    def close(self) -> None:
+        """Close the input, unless it was open before."""
+        if not self.closed and self._ours:
+            self._stream.close()
+            self._raw.close()
+        super().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,83 @@
+"""What reading flow logs came across: counts, and the first records that did not parse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from netpol.errors import FlowError, Location
+from netpol.flows.batch import SkippedRecord
+
+__all__ = ["ReadStats"]
+
+MAX_SAMPLES = 10
+MAX_TEXT = 200
+
+
+@dataclass(slots=True)
+class ReadStats:
+    """Counts over all inputs read so far.
+
+    Attributes
+    ----------
+    records, batches : int
+        Flow records given, and in how many batches.
+    lines : int
+        Lines of text or rows of tables read.
+    blank, notices : int
+        Lines without content, and lines that were a message of conntrack itself.
+    repaired : int
+        Records put together from a line that a message had cut in two.
+    skipped : collections.Counter
+        Records that did not parse, by cause.
+    samples : list of SkippedRecord
+        The first of them, at most 10.
+    suspected_reversed : int
+        Records that look as if the server were the client (picked up mid-stream). They are judged
+        as recorded.
+    duplicates : int
+        Records left out by ``dedup``.
+    events : int
+        conntrack events merged into flows.
+    evicted : int
+        Connections given before their end was seen, because too many were open.
+    bytes_read : int
+        Bytes of text read, after decompression.
+    """
+
+    records: int = 0
+    batches: int = 0
+    lines: int = 0
+    blank: int = 0
+    notices: int = 0
+    repaired: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    samples: list[SkippedRecord] = field(default_factory=list)
+    suspected_reversed: int = 0
+    duplicates: int = 0
+    events: int = 0
+    evicted: int = 0
+    bytes_read: int = 0
+
+    def skip(self, file: str, line: int, cause: str, text: str, *, strict: bool) -> None:
+        """Record that one record did not parse.
+
+        Raises
+        ------
+        FlowError
+            ``strict`` is set.
+        """
+        if strict:
+            raise FlowError(f"{cause}: {text[:MAX_TEXT]!r}", Location(file, line))
+        self.skipped[cause] += 1
+        self.sample(file, line, cause, text)
+
+    def sample(self, file: str, line: int, cause: str, text: str) -> None:
+        """Keep a skipped record as an example if there is room; does not count it."""
+        if len(self.samples) < MAX_SAMPLES:
+            self.samples.append(SkippedRecord(file, line, cause, text[:MAX_TEXT]))
+
+    @property
+    def skipped_total(self) -> int:
+        """Records that did not parse."""
+        return self.skipped.total()

@@ -1,0 +1,102 @@
+"""Takes the header of a table, gives which of its columns is which column of a flow batch."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+
+from netpol.errors import FlowError, Location
+
+__all__ = ["COLUMNS", "DELIMITERS", "looks_like_header", "map_columns", "sniff_delimiter"]
+
+DELIMITERS = (",", "\t", ";", "|")
+
+#: Column of a flow batch: the names it goes by, compared in lower case with "_" for "-", "." and " ".
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "src": (
+        "src", "source", "src_ip", "srcip", "source_ip", "sourceip", "src_addr", "srcaddr",
+        "source_address", "saddr", "client", "client_ip", "ip_src",
+    ),
+    "dst": (
+        "dst", "dest", "destination", "dst_ip", "dstip", "dest_ip", "destination_ip",
+        "destinationip", "dst_addr", "dstaddr", "dest_addr", "destination_address", "daddr",
+        "server", "server_ip", "ip_dst",
+    ),
+    "protocol": ("protocol", "proto", "l4_protocol", "ip_protocol", "ip_proto"),
+    "dport": (
+        "dport", "port", "dst_port", "dstport", "dest_port", "destport", "destination_port",
+        "server_port",
+    ),
+    "sport": ("sport", "src_port", "srcport", "source_port", "client_port"),
+    "time": ("time", "timestamp", "ts", "start", "start_time", "first_seen"),
+    "flows": ("flows", "count", "connections", "weight"),
+    "packets": ("packets", "pkts"),
+    "bytes": ("bytes", "octets"),
+    "original_dst": ("original_dst", "original_destination", "orig_dst", "dialled", "dialled_ip"),
+    "original_dport": (
+        "original_dport", "original_dst_port", "original_port", "orig_dport", "dialled_port",
+    ),
+    "src_seen": ("src_seen", "src_seen_by_server", "source_seen"),
+    "is_reply": ("is_reply", "reply"),
+    "icmp_type": ("icmp_type",),
+    "icmp_code": ("icmp_code",),
+    "verdict": ("verdict", "recorded_verdict", "action"),
+    "src_pod": ("src_pod", "source_pod", "client_pod"),
+    "dst_pod": ("dst_pod", "dest_pod", "destination_pod", "server_pod"),
+}  # fmt: skip
+
+_BY_NAME = {name: column for column, names in COLUMNS.items() for name in names}
+
+
+def _plain(name: str) -> str:
+    """Give a header's name as it is compared."""
+    name = name.strip().strip("\ufeff").lower()
+    for other in "-. ":
+        name = name.replace(other, "_")
+    return name
+
+
+def map_columns(names: Iterable[str], where: Location) -> dict[str, str]:
+    """Give, for each column of a flow batch found, the table's name of it. Others are left out.
+
+    Raises
+    ------
+    FlowError
+        Two columns mean the same, or there is none for ``src`` or ``dst``.
+    """
+    names = list(names)
+    found: dict[str, str] = {}
+    for name in names:
+        column = _BY_NAME.get(_plain(name))
+        if column is None:
+            continue
+        if column in found:
+            raise FlowError(
+                f"columns {found[column]!r} and {name!r} both mean {column}; keep one", where
+            )
+        found[column] = name
+    for column in ("src", "dst"):
+        if column not in found:
+            raise FlowError(
+                f"no column for {column} (any of {', '.join(COLUMNS[column])}); "
+                f"there are: {', '.join(names)}",
+                where,
+            )
+    return found
+
+
+def sniff_delimiter(header: str) -> str:
+    """Give the delimiter of a header line: the one that occurs most."""
+    return max(DELIMITERS, key=header.count)
+
+
+def header_names(header: str) -> list[str]:
+    """Split a header line."""
+    return next(csv.reader([header], delimiter=sniff_delimiter(header)), [])
+
+
+def looks_like_header(head: bytes) -> bool:
+    """Whether an input begins with a header that names a source and a destination."""
+    line = head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").split(b"\n", 1)[0]
+    columns = {_BY_NAME.get(_plain(name)) for name in header_names(line.decode("utf-8", "replace"))}
+    return {"src", "dst"} <= columns
