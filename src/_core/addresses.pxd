@@ -1,4 +1,4 @@
-# Address -> endpoint id, from the prefix tables (netpol.compile.prefixes).
+# Address -> endpoint id, from the prefix tables (netpol.compiler.prefixes).
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from netpol._core.tables cimport View

@@ -27,14 +27,14 @@ cdef enum:
     AMBIGUOUS_IP = 17
     UNKNOWN_PORT = 19
     UNKNOWN_PROTOCOL = 20
-    # Decision ids of merged sides: order of netpol.compile.decisions.MERGE_REASONS, plus 1.
+    # Decision ids of merged sides: order of netpol.compiler.decisions.MERGE_REASONS, plus 1.
     MERGED_AMBIGUOUS_IP = 1
     MERGED_SERVICE_BACKEND_DEPENDENT = 2
     MERGED_SERVICE_NO_ENDPOINTS = 3
     MERGED_UNKNOWN_PORT = 4
     MERGED_UNKNOWN_PROTOCOL = 5
     MERGED_SOURCE_NAT = 6
-    # netpol.compile.services.SourceNat.
+    # netpol.compiler.services.SourceNat.
     NAT_NONE = 0
     NAT_DIALLED_NODE = 1
     NAT_ANY_NODE = 2

@@ -1,8 +1,8 @@
-# The packed tables as raw pointers: what kernels see of netpol.compile.tables.LAYOUT.
+# The packed tables as raw pointers: what kernels see of netpol.compiler.tables.LAYOUT.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
-    # Columns of endpoint_fast; flags are netpol.compile.endpoints.EndpointFlag.
+    # Columns of endpoint_fast; flags are netpol.compiler.endpoints.EndpointFlag.
     FAST_EGRESS_CELL = 0
     FAST_EGRESS_COLUMN = 1
     FAST_EGRESS_PORTS = 2
@@ -35,7 +35,7 @@ cdef enum:
     IS_SERVICE = 16
     IS_TIMED = 32
     IS_MULTI = 64
-    # Label columns with a meaning of their own (netpol.compile.sides).
+    # Label columns with a meaning of their own (netpol.compiler.sides).
     OWN_NODE_COLUMN = 1
     HAIRPIN_COLUMN = 2
     NO_COLUMN = 0xFFFFFFFF

@@ -39,7 +39,7 @@ cdef class CompiledTables:
 
     Parameters
     ----------
-    arrays : dict of C-contiguous arrays, as netpol.compile.tables.LAYOUT describes them.
+    arrays : dict of C-contiguous arrays, as netpol.compiler.tables.LAYOUT describes them.
     dense : whether ``cells_*`` are filled.
     own_columns : dense own-node column of egress and ingress, 0xffffffff where not exempt.
     own_exempt, hairpin_exempt : whether those label columns mean anything (per side; both).

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from netpol.flows.reader import open_flows
     from netpol.kube.policies import PolicySet, read_policies
     from netpol.kube.snapshot import Snapshot, read_snapshot
-    from netpol.replay import replay
     from netpol.switches import Switches
     from netpol.verdict import Note, Reason, Side, Tier, Verdict
     from netpol.verdicts import Verdicts
@@ -44,7 +43,6 @@ __all__ = [
     "open_flows",
     "read_policies",
     "read_snapshot",
-    "replay",
 ]
 
 #: Where each public name lives. Loaded on first use, so that ``import netpol`` and the command
@@ -67,7 +65,6 @@ _HOMES = {
     "open_flows": "netpol.flows.reader",
     "read_policies": "netpol.kube.policies",
     "read_snapshot": "netpol.kube.snapshot",
-    "replay": "netpol.replay",
 }
 
 

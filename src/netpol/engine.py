@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from netpol._core.evaluate import evaluate as _evaluate
 from netpol._core.tables import CompiledTables
-from netpol.compile.compiler import DENSE_LIMIT, compile_program
-from netpol.compile.tables import Tables
+from netpol.compiler.build import DENSE_LIMIT, compile_program
+from netpol.compiler.tables import Tables
 from netpol.errors import InputError, Location
 from netpol.flows.batch import FlowBatch
 from netpol.flows.normalise import batch_from
@@ -152,7 +152,7 @@ class Engine:
 
     Attributes
     ----------
-    tables : the packed arrays, see ``netpol.compile.tables.LAYOUT``.
+    tables : the packed arrays, see ``netpol.compiler.tables.LAYOUT``.
     switches : what the policies were compiled with.
     policies : ``PolicyInfo`` by index, ordered as credit is given: (namespace, name).
     decisions : ``Decision`` by id.

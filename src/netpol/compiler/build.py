@@ -8,25 +8,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compile.budget import Budget
-from netpol.compile.decisions import DecisionTable
-from netpol.compile.endpoints import (
+from netpol.compiler.budget import Budget
+from netpol.compiler.decisions import DecisionTable
+from netpol.compiler.endpoints import (
     EndpointFlag,
     EndpointKey,
     EndpointKind,
     Endpoints,
     region_marks,
 )
-from netpol.compile.identities import Identities, family_of
-from netpol.compile.partition import PodGroups
-from netpol.compile.portclasses import PORT_PROTOCOLS, cut_port_classes
-from netpol.compile.prefixes import build_prefixes
-from netpol.compile.regions import cut_regions
-from netpol.compile.rowports import RowPorts
-from netpol.compile.rowtables import DenseColumns, PageStore, pack_side
-from netpol.compile.services import ServicePorts
-from netpol.compile.sides import OWN_NODE_COLUMN, SideCompiler
-from netpol.compile.tables import Tables
+from netpol.compiler.identities import Identities, family_of
+from netpol.compiler.partition import PodGroups
+from netpol.compiler.portclasses import PORT_PROTOCOLS, cut_port_classes
+from netpol.compiler.prefixes import build_prefixes
+from netpol.compiler.regions import cut_regions
+from netpol.compiler.rowports import RowPorts
+from netpol.compiler.rowtables import DenseColumns, PageStore, pack_side
+from netpol.compiler.services import ServicePorts
+from netpol.compiler.sides import OWN_NODE_COLUMN, SideCompiler
+from netpol.compiler.tables import Tables
 from netpol.kube.snapshot import Snapshot
 from netpol.policy.program import NamedPort, Policy, PolicyProgram, Rule
 from netpol.switches import Switches

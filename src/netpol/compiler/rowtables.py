@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compile.budget import Budget
-from netpol.compile.columns import Grouped
-from netpol.compile.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN, SideCompiler
+from netpol.compiler.budget import Budget
+from netpol.compiler.columns import Grouped
+from netpol.compiler.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN, SideCompiler
 from netpol.switches import Switches
 from netpol.verdict import Side
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compile.budget import Budget
-from netpol.compile.endpoints import Endpoints
-from netpol.compile.identities import V4_MAPPED, family_of
+from netpol.compiler.budget import Budget
+from netpol.compiler.endpoints import Endpoints
+from netpol.compiler.identities import V4_MAPPED, family_of
 
 __all__ = ["POINTER", "PrefixTables", "build_prefixes", "hash_address"]
 

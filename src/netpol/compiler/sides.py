@@ -16,12 +16,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compile.columns import Grouped, Indexes, group_columns
-from netpol.compile.decisions import Decision, DecisionTable
-from netpol.compile.partition import PodGroups
-from netpol.compile.portclasses import NamedPorts
-from netpol.compile.rowports import RowPorts, Treatment
-from netpol.compile.selection import YES
+from netpol.compiler.columns import Grouped, Indexes, group_columns
+from netpol.compiler.decisions import Decision, DecisionTable
+from netpol.compiler.partition import PodGroups
+from netpol.compiler.portclasses import NamedPorts
+from netpol.compiler.rowports import RowPorts, Treatment
+from netpol.compiler.selection import YES
 from netpol.policy.program import CidrPeer, NamedPort, PodPeer, Policy, Rule
 from netpol.switches import Switches
 from netpol.verdict import Reason, Side, Tier, Verdict

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compile.identities import NAMESPACE_NAME_LABEL, Identities, PodIdentity
-from netpol.compile.portclasses import NamedPorts
-from netpol.compile.selection import YES, LabelSets, TriVector
+from netpol.compiler.identities import NAMESPACE_NAME_LABEL, Identities, PodIdentity
+from netpol.compiler.portclasses import NamedPorts
+from netpol.compiler.selection import YES, LabelSets, TriVector
 from netpol.policy.program import PodPeer, PodSubject, Selector
 from netpol.switches import Switches
 

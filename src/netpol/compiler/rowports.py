@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compile.columns import Indexes, group_columns
-from netpol.compile.portclasses import NamedPorts, PortClasses, PortKind
-from netpol.compile.selection import MAYBE, YES, TriVector
+from netpol.compiler.columns import Indexes, group_columns
+from netpol.compiler.portclasses import NamedPorts, PortClasses, PortKind
+from netpol.compiler.selection import MAYBE, YES, TriVector
 from netpol.errors import CapacityError
 from netpol.policy.program import NamedPort, Port
 from netpol.switches import Switches

@@ -14,7 +14,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compile.selection import MAYBE, NO, YES, TriVector
+from netpol.compiler.selection import MAYBE, NO, YES, TriVector
 from netpol.policy.program import NamedPort, Port, PortRange
 
 __all__ = ["PORT_PROTOCOLS", "NamedPorts", "PortClasses", "PortKind", "cut_port_classes"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from netpol.compile.identities import Identities, PodIdentity, family_of, parse_address
+from netpol.compiler.identities import Identities, PodIdentity, family_of, parse_address
 from netpol.kube.objects import Endpoint, EndpointSlice, Pod, Service, ServicePort
 from netpol.kube.snapshot import Snapshot
 

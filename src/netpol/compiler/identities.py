@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 
-from netpol.compile.portclasses import NamedPorts
+from netpol.compiler.portclasses import NamedPorts
 from netpol.kube.objects import Container, Node, Pod
 from netpol.kube.snapshot import Snapshot
 from netpol.switches import Switches
@@ -88,7 +88,7 @@ class PodIdentity:
         return self.start <= time < self.end
 
 
-@dataclass(slots=True)
+@dataclass
 class Identities:
     """Pods, nodes and the addresses they own."""
 

@@ -13,9 +13,9 @@ from enum import IntEnum, IntFlag
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
-from netpol.compile.identities import BEGINNING, END, V4_MAPPED, Identities, family_of
-from netpol.compile.regions import Mark, Region, Regions
-from netpol.compile.services import Backend, ServicePorts
+from netpol.compiler.identities import BEGINNING, END, V4_MAPPED, Identities, family_of
+from netpol.compiler.regions import Mark, Region, Regions
+from netpol.compiler.services import Backend, ServicePorts
 from netpol.kube.snapshot import Snapshot
 from netpol.verdict import Note
 
