@@ -11,6 +11,7 @@ from netpol.errors import InputError, Location, ManifestError, ValidationError
 from netpol.kube.defaults import apply_defaults
 from netpol.kube.documents import Document
 from netpol.kube.findings import Finding, policy_label
+from netpol.kube.gcpause import gc_paused
 from netpol.kube.inputs import Paths
 from netpol.kube.kinds import is_network_policy, refuse_policy
 from netpol.kube.manifests import documents_from_objects, raise_error, read_documents
@@ -118,25 +119,11 @@ def load_policies(
 
     ``report`` is called with every error; policies with errors are left out.
     """
-    switches = switches or Switches()
-    loaded: list[LoadedPolicy] = []
-    findings: list[Finding] = []
-    ignored: Counter[str] = Counter()
-    places: dict[str, Source] = {}
-    for document in documents:
-        if not is_network_policy(document.api_version, document.kind):
-            location = Location(document.file, document.line)
-            refusal = refuse_policy(document.api_version, document.kind, location)
-            if refusal is not None:
-                report(refusal)
-            else:
-                ignored[document.kind] += 1
-            continue
-        one = _load(document, switches, namespace, report, findings)
-        if one is not None and _is_new(one, places, report):
-            loaded.append(one)
-    warnings = tuple(str(finding) for finding in findings)
-    return PolicySet(tuple(loaded), warnings, tuple(findings), dict(ignored))
+    loader = _Loader(switches or Switches(), namespace, report)
+    with gc_paused():
+        for document in documents:
+            loader.add(document)
+    return loader.finish()
 
 
 def no_policies_message(result: PolicySet) -> str:
@@ -145,66 +132,98 @@ def no_policies_message(result: PolicySet) -> str:
     return "no NetworkPolicy found" + (f", only {others}" if others else "")
 
 
-def _load(
-    document: Document,
-    switches: Switches,
-    namespace: str,
-    report: Report,
-    findings: list[Finding],
-) -> LoadedPolicy | None:
-    """Give one policy, or None after reporting what is wrong with it."""
-    try:
-        value = document.value()
-    except ManifestError as error:
-        report(error)
-        return None
-    source = document.field_source()
-    label = _label(value, namespace)
-    result = decode_value(value, NetworkPolicy)
-    problems = [*result.errors]
-    if switches.unknown_fields == "error":
-        problems += result.unknown
-    else:
-        findings += [
-            _finding(
-                "unknown-field", Problem(each.field, f"{each.message} left out"), source, label
-            )
-            for each in result.unknown
-        ]
-    if problems:
+class _Loader:
+    """Collects policies and findings, reporting every error."""
+
+    def __init__(self, switches: Switches, namespace: str, report: Report) -> None:
+        self._switches = switches
+        self._namespace = namespace
+        self._report = report
+        self._loaded: dict[str, LoadedPolicy] = {}
+        self._findings: list[Finding] = []
+        self._ignored: Counter[str] = Counter()
+
+    def add(self, document: Document) -> None:
+        """Take a policy, refuse another dialect's, count anything else."""
+        if is_network_policy(document.api_version, document.kind):
+            loaded = self._load(document)
+            if loaded is not None:
+                self._add_new(loaded)
+            return
+        location = Location(document.file, document.line)
+        refusal = refuse_policy(document.api_version, document.kind, location)
+        if refusal is not None:
+            self._report(refusal)
+        else:
+            self._ignored[document.kind] += 1
+
+    def finish(self) -> PolicySet:
+        """Give what was collected."""
+        return PolicySet(
+            tuple(self._loaded.values()),
+            tuple(str(finding) for finding in self._findings),
+            tuple(self._findings),
+            dict(self._ignored),
+        )
+
+    def _load(self, document: Document) -> LoadedPolicy | None:
+        """Give one policy, or None after reporting what is wrong with it."""
+        try:
+            value = document.value()
+        except ManifestError as error:
+            self._report(error)
+            return None
+        source = document.field_source()
+        label = _label(value, self._namespace)
+        written = self._typed(value, source, label)
+        if written is None:
+            return None
+        policy = apply_defaults(written, self._namespace)
+        errors, legacy = validate_policy(policy, self._switches.strict_cidr)
+        for problem in errors:
+            self._report(_error(ValidationError, problem, source, label))
+        self._findings += findings_as_written(written, self._namespace, source)
+        self._findings += [_finding("legacy-cidr", each, source, label) for each in legacy]
+        return None if errors else LoadedPolicy(policy, source)
+
+    def _typed(self, value: object, source: Source, label: str) -> NetworkPolicy | None:
+        """Give the policy as written, or None after reporting its mistakes."""
+        result = decode_value(value, NetworkPolicy)
+        problems = [*result.errors]
+        if self._switches.unknown_fields == "error":
+            problems += result.unknown
+        else:
+            self._findings += [
+                _finding("unknown-field", Problem(path, f"{message}, left out"), source, label)
+                for path, message in result.unknown
+            ]
         for problem in problems:
-            report(_error(ManifestError, problem, source, label))
-        return None
-    written: NetworkPolicy = result.value
-    policy = apply_defaults(written, namespace)
-    errors, legacy = validate_policy(policy, switches.strict_cidr)
-    for problem in errors:
-        report(_error(ValidationError, problem, source, label))
-    findings += [
-        _finding(
-            "null-element", Problem(path, "a null list element is read as empty"), source, label
-        )
-        for path in result.nulls
-    ]
-    findings += findings_as_written(written, namespace, source)
-    findings += [_finding("legacy-cidr", problem, source, label) for problem in legacy]
-    return None if errors else LoadedPolicy(policy, source)
+            self._report(_error(ManifestError, problem, source, label))
+        if problems:
+            return None
+        self._findings += [
+            _finding("null-element", Problem(path, _NULL_ELEMENT), source, label)
+            for path in result.nulls
+        ]
+        typed: NetworkPolicy = result.value
+        return typed
+
+    def _add_new(self, loaded: LoadedPolicy) -> None:
+        """Check A0.6: one namespace cannot hold two policies of one name."""
+        metadata, source = loaded.policy.metadata, loaded.source
+        label = policy_label(metadata.namespace, metadata.name)
+        first = self._loaded.setdefault(label, loaded)
+        if first is not loaded:
+            self._report(
+                ManifestError(
+                    f"duplicate NetworkPolicy {label}, "
+                    f"first at {first.source.file}:{first.source.line}",
+                    Location(source.file, source.line),
+                )
+            )
 
 
-def _is_new(one: LoadedPolicy, places: dict[str, Source], report: Report) -> bool:
-    """Check A0.6: one namespace cannot hold two policies of one name."""
-    metadata, source = one.policy.metadata, one.source
-    label = policy_label(metadata.namespace, metadata.name)
-    first = places.setdefault(label, source)
-    if first is source:
-        return True
-    report(
-        ManifestError(
-            f"duplicate NetworkPolicy {label}, first at {first.file}:{first.line}",
-            Location(source.file, source.line),
-        )
-    )
-    return False
+_NULL_ELEMENT = "a null list element is read as the zero value"
 
 
 def _label(value: Any, namespace: str) -> str:

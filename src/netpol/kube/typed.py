@@ -118,9 +118,11 @@ class _Walk:
         cleaned: list[object] = []
         for index, child in enumerate(value):
             where = field_path(path, index)
-            if child is None:
+            if child is None and isinstance(element, UnionType):
+                cleaned.append(None)  # The type itself knows null elements.
+            elif child is None:
                 self.nulls.append(where)
-                cleaned.append(_zero(element))
+                cleaned.append("" if element is str else {})
             else:
                 cleaned.append(self.any(child, element, where))
         return cleaned
@@ -142,10 +144,3 @@ class _Walk:
         hint = "; quote it" if "string" in wanted and isinstance(value, bool | int | float) else ""
         self.errors.append(Problem(path, f"expected {wanted}, found {found}{hint}"))
         return None
-
-
-def _zero(element: Any) -> object:
-    """Give what a null list element decodes to; None where the type keeps null for later."""
-    if isinstance(element, UnionType):
-        return None
-    return "" if element is str else {}

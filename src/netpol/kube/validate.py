@@ -79,18 +79,12 @@ def _metadata(metadata: PolicyMeta) -> Problems:
         yield Problem("metadata.name", why)
     elif len(metadata.name) > 253 or not _DNS_SUBDOMAIN.fullmatch(metadata.name):
         yield _invalid("metadata.name", metadata.name, _SUBDOMAIN_RULE)
-    namespace = metadata.namespace or ""
-    if len(namespace) > 63 or not _DNS_LABEL.fullmatch(namespace):
-        yield _invalid("metadata.namespace", namespace, _LABEL_RULE)
     yield from _labels(metadata.labels, "metadata.labels")
 
 
 _SUBDOMAIN_RULE = (
     "must be at most 253 lower case letters, digits, '-' or '.', and begin and end with a letter "
     "or digit"
-)
-_LABEL_RULE = (
-    "must be at most 63 lower case letters, digits or '-', and begin and end with a letter or digit"
 )
 
 

@@ -50,7 +50,7 @@ def _empty_ports(spec: NetworkPolicySpec) -> Iterator[tuple[str, str, str]]:
     """Find port elements without any field: all TCP ports, not all ports (A2.2)."""
     for path, ports in _port_lists(spec):
         for i, port in enumerate(ports):
-            if port is None or port == NetworkPolicyPort():
+            if port == NetworkPolicyPort():
                 yield (
                     "empty-port-is-tcp",
                     f"{path}[{i}]",

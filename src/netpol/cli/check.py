@@ -1,0 +1,175 @@
+"""``netpol check``: every error and warning about policies, with file and line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netpol.report.text import escape_controls
+from netpol.switches import Switches
+
+if TYPE_CHECKING:
+    from netpol.errors import InputError, Location
+    from netpol.kube.check import CheckResult
+    from netpol.kube.findings import Finding
+
+__all__ = ["check"]
+
+#: Raised when a field changes its meaning or goes; new fields do not raise it.
+SCHEMA_VERSION = 1
+
+_PATH = click.Path(allow_dash=True)
+_EXAMPLES = """\b
+Examples:
+  netpol check policies/
+  netpol check policies/ --cluster cluster.json --strict
+  helm template chart/ | netpol check - -o json
+
+Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
+
+
+@click.command(epilog=_EXAMPLES, no_args_is_help=True)
+@click.argument("policies", nargs=-1, required=True, type=_PATH)
+@click.option(
+    "--cluster",
+    "-c",
+    multiple=True,
+    type=_PATH,
+    envvar="NETPOL_CLUSTER",
+    help="Manifests of the cluster, to find policies that select nothing and the like: files, "
+    "directories, - for stdin.  [repeatable]",
+)
+@click.option(
+    "--namespace",
+    "-n",
+    default="default",
+    show_default=True,
+    envvar="NETPOL_NAMESPACE",
+    help="Namespace of policies that name none.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    envvar="NETPOL_OUTPUT",
+    help="Lines for a person, or one JSON document.",
+)
+@click.option("--strict", is_flag=True, envvar="NETPOL_STRICT", help="Same as --fail-on warning.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["warning"]),
+    envvar="NETPOL_FAIL_ON",
+    help="Exit 1 if there is a warning.",
+)
+@click.option(
+    "--strict-cidr",
+    type=click.Choice(["warn", "reject"]),
+    default="warn",
+    show_default=True,
+    envvar="NETPOL_STRICT_CIDR",
+    help="Treat CIDRs with leading zeros, host bits or IPv4-mapped addresses as Kubernetes "
+    "before (warn) or after 1.36 (reject).",
+)
+@click.option(
+    "--unknown-fields",
+    type=click.Choice(["error", "warn"]),
+    default="error",
+    show_default=True,
+    envvar="NETPOL_UNKNOWN_FIELDS",
+    help="Refuse fields the API does not have, or leave them out as an old server does.",
+)
+@click.pass_context
+def check(
+    ctx: click.Context,
+    policies: tuple[str, ...],
+    cluster: tuple[str, ...],
+    namespace: str,
+    output: str,
+    strict: bool,
+    fail_on: str | None,
+    strict_cidr: Any,
+    unknown_fields: Any,
+) -> None:
+    """Check policies as the API server would, and warn of what they may not mean.
+
+    POLICIES are files, directories (searched for *.yaml, *.yml, *.json, also .gz and .zst) or -
+    for stdin. Every error and warning is given with its file and line, not only the first.
+    """
+    from netpol.kube.check import check_policies
+
+    switches = Switches(strict_cidr=strict_cidr, unknown_fields=unknown_fields)
+    result = check_policies(policies, cluster, switches=switches, namespace=namespace)
+    click.echo(_json(result) if output == "json" else _lines(result))
+    if result.errors:
+        ctx.exit(2)
+    warned = any(finding.severity == "warning" for finding in result.findings)
+    if warned and (strict or fail_on == "warning"):
+        ctx.exit(1)
+
+
+def _lines(result: CheckResult) -> str:
+    """Give ``file:line: severity: message [code]`` lines and a total."""
+    lines = [_line("error", error.location, error.message) for error in result.errors]
+    for finding in result.findings:
+        lines.append(_line(finding.severity, finding.location, _text(finding), finding.code))
+    warnings = sum(finding.severity == "warning" for finding in result.findings)
+    if lines:
+        lines.append("")
+    lines.append(
+        f"{_plural(result.policies, 'valid policy', 'valid policies')}, "
+        f"{_plural(len(result.errors), 'error', 'errors')}, "
+        f"{_plural(warnings, 'warning', 'warnings')}"
+    )
+    return "\n".join(lines)
+
+
+def _line(severity: str, location: Location, message: str, code: str | None = None) -> str:
+    place = str(location._replace(field=None))
+    parts = [place, severity, location.field, message]
+    suffix = f" [{code}]" if code else ""
+    return escape_controls(": ".join(part for part in parts if part) + suffix)
+
+
+def _text(finding: Finding) -> str:
+    return (
+        f"NetworkPolicy {finding.policy}: {finding.message}" if finding.policy else finding.message
+    )
+
+
+def _plural(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _json(result: CheckResult) -> str:
+    """Give the result as one document; control characters are escaped by JSON itself."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "policies": result.policies,
+        "errors": [_json_error(error) for error in result.errors],
+        "warnings": [_json_finding(finding) for finding in result.findings],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=True)
+
+
+def _json_error(error: InputError) -> dict[str, Any]:
+    from netpol.kube.check import error_code
+
+    return {
+        "code": error_code(error),
+        **error.location._asdict(),
+        "policy": None,
+        "message": error.message,
+    }
+
+
+def _json_finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        **finding.location._asdict(),
+        "policy": finding.policy,
+        "message": finding.message,
+    }

@@ -1,0 +1,80 @@
+"""Takes paths of policies and perhaps of a cluster, gives every error and warning about them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from netpol.errors import InputError, Location, ManifestError, SnapshotError, ValidationError
+from netpol.kube.findings import Finding
+from netpol.kube.inputs import Paths
+from netpol.kube.lint import lint
+from netpol.kube.manifests import read_documents
+from netpol.kube.policies import load_policies, no_policies_message
+from netpol.kube.snapshot import Snapshot, read_snapshot
+from netpol.switches import Switches
+
+__all__ = ["CheckResult", "check_policies", "error_code"]
+
+
+class CheckResult(NamedTuple):
+    """What was found. ``policies`` counts those without errors."""
+
+    policies: int
+    errors: list[InputError]
+    findings: list[Finding]
+
+
+def check_policies(
+    paths: Paths,
+    cluster: Paths = (),
+    *,
+    switches: Switches | None = None,
+    namespace: str = "default",
+) -> CheckResult:
+    """Check policies as the API server would, and look for what they may not mean.
+
+    Parameters
+    ----------
+    paths
+        Manifests holding NetworkPolicies; as for ``read_policies``.
+    cluster
+        Manifests of the cluster, if policies shall be looked at beside its pods and services.
+    switches
+        As for ``read_policies`` and ``lint``.
+    namespace
+        Given to policies that name none.
+
+    Returns
+    -------
+    CheckResult
+        Errors do not stop the check: one is given for each mistake, ordered by file and line.
+    """
+    errors: list[InputError] = []
+    policies = load_policies(
+        read_documents(paths, errors.append),
+        switches=switches,
+        namespace=namespace,
+        report=errors.append,
+    )
+    if not policies.policies and not errors:
+        errors.append(ManifestError(no_policies_message(policies)))
+    snapshot: Snapshot | None = None
+    findings: list[Finding] = []
+    if cluster:
+        try:
+            snapshot = read_snapshot(cluster, switches=switches)
+        except InputError as error:
+            errors.append(error)
+        else:
+            findings += [
+                Finding("warning", "snapshot", message, Location()) for message in snapshot.warnings
+            ]
+    findings += lint(policies, snapshot, switches=switches)
+    errors.sort(key=lambda error: (error.location.file or "", error.location.line or 0))
+    return CheckResult(len(policies), errors, findings)
+
+
+def error_code(error: InputError) -> str:
+    """Give the stable one-word code of an error's class."""
+    codes = {ValidationError: "invalid", ManifestError: "manifest", SnapshotError: "snapshot"}
+    return codes.get(type(error), "error")  # type: ignore[arg-type]
