@@ -209,7 +209,8 @@ def _table(summary: ReplaySummary, target: IO[str]) -> bytes:
     console = make_console(target)
     with console.capture() as capture:
         print_summary(summary, console)
-    return capture.get().encode(target.encoding or "utf-8", errors="backslashreplace")
+    text = "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    return text.encode(target.encoding or "utf-8", errors="backslashreplace")
 
 
 def _engine(request: _Request) -> Any:
