@@ -44,13 +44,18 @@ class RecordWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """The policy that decided a side; ``rule`` None is its implicit deny (no rule matched)."""
+    """The policy that decided a side; ``rule`` None is its implicit deny (no rule matched).
+
+    ``isolating`` names every policy that isolates the pod on that side, the credited one first:
+    after an implicit deny, those are the ones that could have allowed the flow.
+    """
 
     policy: str
     rule: int | None
     side: Side
     file: str | None = None
     line: int | None = None
+    isolating: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +119,15 @@ class Isolation:
 
 @dataclass(frozen=True, slots=True)
 class ReaderCounts:
-    """What the flow reader did. ``duplicates`` are records dropped by ``dedup``."""
+    """What the flow reader came across (``netpol.flows.stats`` says what each counts)."""
 
     records: int = 0
     lines: int = 0
-    bytes: int = 0
+    bytes_read: int = 0
     repaired: int = 0
     duplicates: int = 0
+    suspected_reversed: int = 0
+    evicted: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     samples: tuple[SkippedRecord, ...] = ()
 
@@ -227,11 +234,13 @@ def _reader_counts(stats: Any, records: int) -> ReaderCounts:
     return ReaderCounts(
         records=records,
         lines=stats.lines,
-        bytes=stats.bytes,
+        bytes_read=stats.bytes_read,
         repaired=stats.repaired,
-        duplicates=getattr(stats, "duplicates", 0),
+        duplicates=stats.duplicates,
+        suspected_reversed=stats.suspected_reversed,
+        evicted=stats.evicted,
         skipped=dict(stats.skipped),
-        samples=tuple(getattr(stats, "samples", ())),
+        samples=tuple(stats.samples),
     )
 
 
@@ -358,9 +367,11 @@ class _Tally:
         decision = self._engine.decisions[decision_id]
         if decision.policy_index is None:
             return None
-        info = self._engine.policies[decision.policy_index]
+        policies = self._engine.policies
+        info = policies[decision.policy_index]
         line = info.line if decision.rule is None else _rule_line(info, side, decision.rule)
-        return Credit(decision.policy, decision.rule, side, info.file, line)
+        isolating = tuple(policies[index].label for index in decision.isolating)
+        return Credit(decision.policy, decision.rule, side, info.file, line, isolating)
 
     def _policies(self) -> tuple[PolicyUse, ...]:
         matched: dict[tuple[int, Side, int], Weight] = {}

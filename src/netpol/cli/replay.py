@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -202,14 +202,15 @@ def _run(request: _Request) -> ReplaySummary:
     return summary
 
 
-def _table(summary: ReplaySummary, target: IO[str]) -> bytes:
+def _table(summary: ReplaySummary, target: TextIO) -> bytes:
     """Give the summary as it should look on ``target``: its width, colours and encoding."""
     from netpol.report.terminal import make_console, print_summary
 
     console = make_console(target)
     with console.capture() as capture:
         print_summary(summary, console)
-    return capture.get().encode(target.encoding or "utf-8", errors="backslashreplace")
+    text = "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    return text.encode(target.encoding or "utf-8", errors="backslashreplace")
 
 
 def _engine(request: _Request) -> Any:

@@ -104,6 +104,7 @@ def _credit(credit: Credit) -> dict[str, Any]:
         "rule": credit.rule,
         "file": credit.file,
         "line": credit.line,
+        "isolated_by": list(credit.isolating),
     }
 
 
@@ -143,9 +144,11 @@ def _reader(summary: ReplaySummary) -> dict[str, Any]:
     return {
         "records": reader.records,
         "lines": reader.lines,
-        "bytes": reader.bytes,
+        "bytes_read": reader.bytes_read,
         "repaired": reader.repaired,
         "duplicates": reader.duplicates,
+        "suspected_reversed": reader.suspected_reversed,
+        "evicted": reader.evicted,
         "skipped": reader.skipped,
         "samples": [
             {"file": s.file, "line": s.line, "cause": s.cause, "text": s.text}

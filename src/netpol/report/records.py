@@ -57,9 +57,9 @@ class RecordWriter:
 
 
 @contextmanager
-def record_writer(format: str, sink: OutputSink) -> Iterator[RecordWriter]:  # noqa: A002
-    """Give a writer of ``format`` (one of ``FORMATS``) that is complete when the block ends."""
-    writer = RecordWriter(sink, FORMATS[format])
+def record_writer(kind: str, sink: OutputSink) -> Iterator[RecordWriter]:
+    """Give a writer of format ``kind`` (one of ``FORMATS``) that is complete when the block ends."""
+    writer = RecordWriter(sink, FORMATS[kind])
     yield writer
     writer.close()
 

@@ -128,10 +128,11 @@ def _why(pair: Pair, wide: bool) -> Text:
 
 
 def _decided(credit: Credit, wide: bool) -> Text:
-    text = Text(f"{credit.side.label}: ")
-    text.append(_name(credit.policy))
-    text.append(" allows no such flow" if credit.rule is None else f" rule {credit.rule}")
-    if wide and credit.line is not None and credit.rule is not None:
+    if credit.rule is None:
+        names = _listed(credit.isolating or (credit.policy,), 3 if wide else 1)
+        return Text(f"{credit.side.label}: no rule of {names}")
+    text = Text(f"{_name(credit.policy)} {credit.side.label}[{credit.rule}]")
+    if wide and credit.line is not None:
         text.append(f" ({_place(credit.file, credit.line)})", style="dim")
     return text
 
@@ -156,7 +157,7 @@ def _print_policies(policies: Sequence[PolicyUse], console: Console, wide: bool)
     rows = [row for policy in policies for row in _policy_rows(policy)]
     shown = rows
     if len(rows) > _RULE_ROWS:
-        use = [max(matched.flows, decided.flows) for _, _, matched, decided, _ in rows]
+        use = [_use(row) for row in rows]
         busiest = sorted(range(len(rows)), key=use.__getitem__, reverse=True)[:_RULE_ROWS]
         shown = [rows[index] for index in sorted(busiest)]
     console.print("\nPolicies and rules", style="bold")
@@ -167,10 +168,10 @@ def _print_policies(policies: Sequence[PolicyUse], console: Console, wide: bool)
         table.add_row(
             _name(policy.label) if policy is not last else "",
             rule,
-            count(matched.flows),
+            "" if matched is None else count(matched.flows),
             count(decided.flows),
             *([_place(policy.file, line)] if wide else []),
-            style="" if matched.flows or decided.flows else "dim",
+            style="" if _use((policy, rule, matched, decided, line)) else "dim",
         )
         last = policy
     console.print(table)
@@ -181,7 +182,12 @@ def _print_policies(policies: Sequence[PolicyUse], console: Console, wide: bool)
         )
 
 
-_PolicyRow = tuple[PolicyUse, str, Weight, Weight, int | None]
+_PolicyRow = tuple[PolicyUse, str, Weight | None, Weight, int | None]
+
+
+def _use(row: _PolicyRow) -> int:
+    _, _, matched, decided, _ = row
+    return max(matched.flows if matched else 0, decided.flows)
 
 
 def _policy_rows(policy: PolicyUse) -> Iterable[_PolicyRow]:
@@ -194,11 +200,11 @@ def _policy_rows(policy: PolicyUse) -> Iterable[_PolicyRow]:
         for rule in rules:
             yield policy, _rule_name(rule), rule.matched, rule.decided, rule.line or policy.line
         if isolates and (denied.flows or not rules):
-            yield policy, f"{side.label}: no rule, deny", denied, denied, policy.line
+            yield policy, f"{side.label} denied", None, denied, policy.line
 
 
 def _rule_name(rule: RuleUse) -> str:
-    return f"{rule.side.label} rule {rule.index}"
+    return f"{rule.side.label}[{rule.index}]"
 
 
 # --- the rest ---------------------------------------------------------------------------------
@@ -211,14 +217,12 @@ def _print_isolation(summary: ReplaySummary, console: Console) -> None:
     console.print("\nIsolated pods", style="bold")
     for side, pods in ((Side.EGRESS, isolation.egress), (Side.INGRESS, isolation.ingress)):
         text = f"{side.label}: {count(len(pods))} of {count(isolation.pods)}"
-        _print_indented(console, text + _listed(pods), 2)
+        _print_indented(console, f"{text}: {_listed(pods, _NAMES)}" if pods else text, 2)
 
 
-def _listed(names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    more = f" and {count(len(names) - _NAMES)} more" if len(names) > _NAMES else ""
-    return ": " + ", ".join(_name(name) for name in names[:_NAMES]) + more
+def _listed(names: Sequence[str], limit: int) -> str:
+    more = f" and {count(len(names) - limit)} more" if len(names) > limit else ""
+    return ", ".join(_name(name) for name in names[:limit]) + more
 
 
 def _print_notes(summary: ReplaySummary, console: Console) -> None:
@@ -231,10 +235,15 @@ def _print_notes(summary: ReplaySummary, console: Console) -> None:
 
 def _print_reader(summary: ReplaySummary, console: Console) -> None:
     reader = summary.reader
-    if not (reader.skipped or reader.repaired or reader.duplicates):
+    facts = (
+        (reader.duplicates, "left out: another dump has the same connection"),
+        (reader.repaired, "put together again: a message had cut the line in two"),
+        (reader.suspected_reversed, "may be reversed: picked up while the server spoke"),
+        (reader.evicted, "given before its end was seen: too many open at once"),
+    )
+    if not (reader.skipped or any(number for number, _ in facts)):
         return
     console.print("\nThe log", style="bold")
-    facts = [(reader.duplicates, "dropped as seen before"), (reader.repaired, "repaired")]
     for number, what in facts:
         if number:
             _print_indented(console, f"{_plural(number, 'record')} {what}", 2)

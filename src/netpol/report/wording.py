@@ -51,10 +51,10 @@ SETTLES = {
 NOTES = {
     Note.STALE_POD_IP: "only a finished pod, or one of another time, has the address",
     Note.IN_PODCIDR: "the address lies in a node's pod range but is no known pod's",
-    Note.POSSIBLE_NODE_GATEWAY: "the address may be a node's gateway into its pod range",
+    Note.POSSIBLE_NODE_GATEWAY: "it may be a node's gateway to its pods; --node-address says so",
     Note.UNSPECIFIED_PROTOCOL: "policies only define TCP, UDP and SCTP; plugins differ here",
     Note.UNSPECIFIED_ADDRESS_CLASS: "multicast, broadcast or link-local; plugins differ here",
-    Note.OWN_NODE_UNKNOWN: "the pod's node is not known, so node traffic was not exempt",
+    Note.OWN_NODE_UNKNOWN: "the pod's node is not known, so its health checks are not exempt",
     Note.SNAPSHOT_AGE: "the flow is older than the snapshot; labels may have changed",
     Note.RELATED_ICMP: "an ICMP error, judged as part of its connection",
 }

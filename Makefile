@@ -1,0 +1,49 @@
+# Everything sets itself up in .venv; only Python 3.11+, a C compiler, make and git must be there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORE := pyproject.toml CMakeLists.txt $(wildcard src/_core/*)
+LAB := examples/lab
+
+.PHONY: demo test lint format bench docs clean
+
+demo: $(VENV)/.stamp-run
+	$(BIN)/netpol replay $(LAB)/node1.conntrack.txt $(LAB)/node2.conntrack.txt --dedup \
+	  -c $(LAB)/cluster.json -p $(LAB)/policies --node-address node1=10.244.1.1
+
+test: $(VENV)/.stamp-dev
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.stamp-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/cython-lint src/_core
+
+format: $(VENV)/.stamp-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.stamp-dev
+	$(BIN)/python -m pytest bench -q
+
+docs: $(VENV)/.stamp-dev
+	$(BIN)/python docs/generate_cli.py
+	$(BIN)/python docs/run_examples.py
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "netpol needs Python 3.11 or newer; name one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# CMake and ninja are fetched by the build itself where the machine has none.
+$(VENV)/.stamp-run: $(BIN)/python $(CORE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.stamp-dev: $(BIN)/python $(CORE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.stamp-run
