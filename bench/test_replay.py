@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from netpol.flows.reader import open_flows
-from netpol.replay import replay
 
 from bench.conftest import cached_engine
 from bench.shapes import World, write_conntrack, write_manifests
+from netpol.replay import replay
 
 
 @pytest.mark.benchmark(group="replay")
