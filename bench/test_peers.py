@@ -1,0 +1,44 @@
+"""What people do today, on the same flows and with the same verdicts.
+
+Each peer judges ordinary flows (see ``bench.peers``) of which the engine must say the same. DuckDB
+is left out where it is not installed. The small size and few flows unless told otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.conftest import cached_engine, cached_world
+from bench.peers import MaskPeer, PythonPeer, ordinary_flows
+from bench.peers_sql import DuckPeer
+
+#: Name -> how to build it and how many flows a round takes.
+PEERS: dict[str, tuple[Callable[[Any], Any], int]] = {
+    "python": (PythonPeer, 4_000),
+    "numpy-masks": (MaskPeer, 100_000),
+    "duckdb-1-thread": (DuckPeer, 1 << 20),
+    "duckdb-2-threads": (lambda world: DuckPeer(world, threads=2), 1 << 20),
+}
+
+
+@pytest.mark.benchmark(group="peers")
+@pytest.mark.parametrize("name", [*PEERS, "netpol"])
+def test_peer(
+    benchmark: Any, rate: Callable[[float, str], None], world_key: tuple[str, str], name: str
+) -> None:
+    if name.startswith("duckdb"):
+        pytest.importorskip("duckdb")
+    world, engine = cached_world(*world_key, ipv6=False), cached_engine(*world_key, ipv6=False)
+    build, count = PEERS.get(name, (lambda _: engine, 1 << 20))
+    batch = ordinary_flows(world, count)
+    peer = build(world)
+    answer = benchmark.pedantic(peer.evaluate, args=(batch,), rounds=3, warmup_rounds=1)
+    rate(len(batch) / 1e6, "Mflows/s")
+    if name != "netpol":
+        expected = np.asarray(engine.evaluate(batch).verdict)
+        wrong = np.flatnonzero(np.asarray(answer) != expected)
+        assert not len(wrong), f"{len(wrong)} of {len(batch)} verdicts differ, first {wrong[0]}"
