@@ -16,7 +16,7 @@ from netpol._core.tables cimport (
     FAST_INGRESS_CELL, FAST_INGRESS_COLUMN, FAST_INGRESS_PORTS, FAST_NODE, IS_AMBIGUOUS,
     IS_LOOPBACK, IS_MULTI, IS_NODE, IS_POD, IS_SERVICE, IS_TIMED, LINK_SEGMENT_COUNT,
     LINK_SEGMENTS, NO_COLUMN, OWN_NODE_COLUMN, PART_EGRESS_CIDR, PART_EGRESS_LABEL,
-    PART_EGRESS_ROW, PART_INGRESS_CIDR, PART_INGRESS_LABEL, PART_INGRESS_ROW, View,
+    PART_EGRESS_ROW, PART_INGRESS_CIDR, PART_INGRESS_LABEL, PART_INGRESS_ROW, PART_POD, View,
 )
 
 cdef extern from "intrinsics.h" nogil:
@@ -227,6 +227,10 @@ cdef inline bint is_special(
         return True
     if src == dst and s & IS_POD:
         return True
+    if c.width == 16 and s & d & IS_POD:
+        # A dual-stack pod has an endpoint a family; a record may name one of each.
+        if v.parts[8 * <size_t> src + PART_POD] == v.parts[8 * <size_t> dst + PART_POD]:
+            return True
     if c.icmp_type != NULL and (c.protocol[i] == 1 or c.protocol[i] == 58):
         return True
     if c.src_seen != NULL:
