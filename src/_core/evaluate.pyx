@@ -9,12 +9,12 @@ errors) are finished by ``judge``.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from netpol._core.addresses cimport lookup_v4, lookup_wide
-from netpol._core.judge cimport Case, NO_ENDPOINT, Outcome, judge
+from netpol._core.judge cimport Case, NO_ENDPOINT, Outcome, case_notes, judge
 from netpol._core.sides cimport paged_run
 from netpol._core.tables cimport (
     CompiledTables, FAST_EGRESS_CELL, FAST_EGRESS_COLUMN, FAST_EGRESS_PORTS, FAST_FLAGS,
     FAST_INGRESS_CELL, FAST_INGRESS_COLUMN, FAST_INGRESS_PORTS, FAST_NODE, IS_AMBIGUOUS,
-    IS_LOOPBACK, IS_MULTI, IS_NODE, IS_POD, IS_SERVICE, IS_TIMED, LINK_SEGMENT_COUNT,
+    IS_LOOPBACK, IS_MULTI, IS_NODE, IS_POD, IS_SERVICE, IS_TIMED, LINK_NOTES, LINK_SEGMENT_COUNT,
     LINK_SEGMENTS, NO_COLUMN, OWN_NODE_COLUMN, PART_EGRESS_CIDR, PART_EGRESS_LABEL,
     PART_EGRESS_ROW, PART_INGRESS_CIDR, PART_INGRESS_LABEL, PART_INGRESS_ROW, PART_POD, View,
 )
@@ -27,6 +27,7 @@ cdef extern from "string.h" nogil:
 
 cdef enum:
     BLOCK = 512
+    NOTE_OWN_NODE_UNKNOWN = 32
 
 cdef int64_t NO_TIME = -9223372036854775807 - 1
 
@@ -218,6 +219,15 @@ cdef inline bint same_address(const uint8_t* a, const uint8_t* b, size_t width, 
     return memcmp(a + width * i, b + width * i, width) == 0
 
 
+cdef inline bint is_absent(const uint8_t* column, size_t width, size_t i) noexcept nogil:
+    """An address of all zeros in an optional column means "not recorded"."""
+    cdef size_t k
+    for k in range(width):
+        if column[width * i + k]:
+            return False
+    return True
+
+
 cdef inline bint is_special(
     const View* v, const Columns* c, size_t i, uint32_t src, uint32_t dst
 ) noexcept nogil:
@@ -233,7 +243,7 @@ cdef inline bint is_special(
             return True
     if c.icmp_type != NULL and (c.protocol[i] == 1 or c.protocol[i] == 58):
         return True
-    if c.src_seen != NULL:
+    if c.src_seen != NULL and not is_absent(c.src_seen, c.width, i):
         if not same_address(c.src, c.src_seen, c.width, i):
             return True
     elif c.original_dst != NULL and not same_address(c.dst, c.original_dst, c.width, i):
@@ -268,11 +278,10 @@ cdef inline bint is_v4(const Columns* c, size_t i) noexcept nogil:
     return p[10] == 0xFF and p[11] == 0xFF
 
 
-cdef void judge_row(
-    const View* v, const Columns* c, size_t i, uint32_t src, uint32_t dst, const Results* r
+cdef Case case_of(
+    const View* v, const Columns* c, size_t i, uint32_t src, uint32_t dst
 ) noexcept nogil:
     cdef Case case
-    cdef Outcome outcome
     case.src = src
     case.dst = dst
     case.src_hint = c.src_hint[i] if c.src_hint != NULL else 0
@@ -296,9 +305,17 @@ cdef void judge_row(
             case.dialled_port_known = True
             if case.dport_known and case.dialled_port != case.dport:
                 case.via_service = True
-    if c.src_seen != NULL:
+    if c.src_seen != NULL and not is_absent(c.src_seen, c.width, i):
         case.seen = resolve_one(v, c.src_seen, c.width, i, c.time)
         case.seen_differs = not same_address(c.src, c.src_seen, c.width, i)
+    return case
+
+
+cdef void judge_row(
+    const View* v, const Columns* c, size_t i, uint32_t src, uint32_t dst, const Results* r
+) noexcept nogil:
+    cdef Case case = case_of(v, c, i, src, dst)
+    cdef Outcome outcome
     judge(v, &case, &outcome)
     r.verdict[i] = outcome.verdict
     r.special[i] = outcome.special
@@ -338,6 +355,23 @@ cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results*
         start += count
 
 
+cdef void note_all(
+    const View* v, const Columns* c, size_t n, const uint32_t* src, const uint32_t* dst,
+    uint16_t* notes,
+) noexcept nogil:
+    cdef Case case
+    cdef size_t i
+    for i in range(n):
+        if is_special(v, c, i, src[i], dst[i]):
+            case = case_of(v, c, i, src[i], dst[i])
+            notes[i] = <uint16_t> case_notes(v, &case)
+        else:
+            notes[i] = <uint16_t> (
+                (v.links[8 * <size_t> src[i] + LINK_NOTES] & ~<uint32_t> NOTE_OWN_NODE_UNKNOWN)
+                | v.links[8 * <size_t> dst[i] + LINK_NOTES]
+            )
+
+
 # --- the public entry -----------------------------------------------------------------------------
 
 
@@ -362,33 +396,12 @@ cdef uint8_t* _out(object array, size_t n, size_t width, str name) except? NULL:
     return &view[0]
 
 
-def evaluate(CompiledTables tables, size_t n, dict columns, dict results, size_t pods):
-    """Judge ``n`` flows. The GIL is released.
-
-    Parameters
-    ----------
-    columns : name -> C-contiguous array or None. ``src``, ``dst``, and if present ``original_dst``
-        and ``src_seen``: all uint32[n] or all uint8[n, 16]; ``protocol`` uint8[n]; ``dport`` and
-        ``original_dport`` uint16[n]; ``dport_known`` bool[n]; ``icmp_type`` uint8[n]; ``time``
-        int64[n]; ``src_hint``, ``dst_hint`` uint32[n], pod index + 1 or 0.
-    results : name -> array to fill: ``verdict``, ``special`` uint8[n] (Reason + 1 of the flow, 0 if
-        a side tells); ``egress``, ``ingress`` (decision ids), ``src_endpoint``, ``dst_endpoint``
-        uint32[n].
-    pods : number of pods, the bound of hints.
-
-    Raises
-    ------
-    ValueError
-        If a column has another size, or a hint is out of bounds.
-    """
-    cdef Columns c
-    cdef Results r
+cdef int _fill_columns(Columns* c, CompiledTables tables, size_t n, dict columns) except -1:
+    """Check every column once and take its address."""
     cdef size_t width = 16 if columns["src"].ndim == 2 else 4
-    if tables.view.pod_count != pods:
-        raise ValueError("hints: of another set of tables")
     for name in ("src_hint", "dst_hint"):
         hint = columns.get(name)
-        if hint is not None and n and int(hint.max()) > pods:
+        if hint is not None and n and int(hint.max()) > tables.view.pod_count:
             raise ValueError(f"column {name}: no such pod")
     c.width = width
     c.src = _bytes(columns["src"], n, width, "src")
@@ -404,6 +417,29 @@ def evaluate(CompiledTables tables, size_t n, dict columns, dict results, size_t
     c.time = <const int64_t*> _bytes(columns.get("time"), n, 8, "time")
     c.src_hint = <const uint32_t*> _bytes(columns.get("src_hint"), n, 4, "src_hint")
     c.dst_hint = <const uint32_t*> _bytes(columns.get("dst_hint"), n, 4, "dst_hint")
+    return 0
+
+
+def evaluate(CompiledTables tables, size_t n, dict columns, dict results):
+    """Judge ``n`` flows. The GIL is released.
+
+    Parameters
+    ----------
+    columns : name -> C-contiguous array or None. ``src``, ``dst``, and if present ``original_dst``
+        and ``src_seen``: all uint32[n] or all uint8[n, 16]; ``protocol`` uint8[n]; ``dport`` and
+        ``original_dport`` uint16[n]; ``dport_known`` bool[n]; ``icmp_type`` uint8[n]; ``time``
+        int64[n]; ``src_hint``, ``dst_hint`` uint32[n], pod index + 1 or 0.
+    results : name -> array to fill: ``verdict``, ``special`` uint8[n] (Reason + 1 of the flow, 0 if
+        a side tells); ``egress``, ``ingress`` (decision ids), ``src_endpoint``, ``dst_endpoint``
+        uint32[n].
+    Raises
+    ------
+    ValueError
+        If a column has another size, or a hint is out of bounds.
+    """
+    cdef Columns c
+    cdef Results r
+    _fill_columns(&c, tables, n, columns)
     r.verdict = _out(results["verdict"], n, 1, "verdict")
     r.special = _out(results["special"], n, 1, "special")
     r.egress = <uint32_t*> _out(results["egress"], n, 4, "egress")
@@ -412,3 +448,21 @@ def evaluate(CompiledTables tables, size_t n, dict columns, dict results, size_t
     r.dst_endpoint = <uint32_t*> _out(results["dst_endpoint"], n, 4, "dst_endpoint")
     with nogil:
         evaluate_all(&tables.view, &c, n, &r)
+
+
+def notes(CompiledTables tables, size_t n, dict columns, src_endpoint, dst_endpoint, out):
+    """Fill ``out`` (uint16[n]) with the ``Note`` bits of who the ends of each flow may be.
+
+    ``columns`` and the endpoints (uint32[n]) are what ``evaluate`` took and gave. Raises as it does.
+    """
+    cdef Columns c
+    _fill_columns(&c, tables, n, columns)
+    endpoints = tables._arrays["endpoint_fast"].size // 8
+    for name, array in (("src_endpoint", src_endpoint), ("dst_endpoint", dst_endpoint)):
+        if n and int(array.max()) >= endpoints:
+            raise ValueError(f"column {name}: no such endpoint")
+    cdef const uint32_t* src = <const uint32_t*> _bytes(src_endpoint, n, 4, "src_endpoint")
+    cdef const uint32_t* dst = <const uint32_t*> _bytes(dst_endpoint, n, 4, "dst_endpoint")
+    cdef uint16_t* result = <uint16_t*> _out(out, n, 2, "notes")
+    with nogil:
+        note_all(&tables.view, &c, n, src, dst, result)

@@ -9,7 +9,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from netpol._core.sides cimport port_class, side_decision
 from netpol._core.tables cimport (
     HAIRPIN_COLUMN, IS_AMBIGUOUS, IS_LOOPBACK, IS_NODE, IS_POD, IS_SERVICE, LINK_ALTERNATIVE_COUNT,
-    LINK_ALTERNATIVES, LINK_NODE_PORT_GROUP, LINK_OWN_GROUP, OWN_NODE_COLUMN,
+    LINK_ALTERNATIVES, LINK_NODE_PORT_GROUP, LINK_NOTES, LINK_OWN_GROUP, OWN_NODE_COLUMN,
+    POD_COLUMNS,
     PART_EGRESS_CIDR, PART_EGRESS_LABEL, PART_EGRESS_ROW, PART_INGRESS_CIDR, PART_INGRESS_LABEL,
     PART_INGRESS_ROW, PART_NODE, PART_POD, FAST_FLAGS, SideView, View,
 )
@@ -34,6 +35,12 @@ cdef enum:
     MERGED_UNKNOWN_PORT = 4
     MERGED_UNKNOWN_PROTOCOL = 5
     MERGED_SOURCE_NAT = 6
+    # Then WHOLE_FLOW_REASONS.
+    WHOLE_LOOPBACK = 7
+    WHOLE_SELF_TRAFFIC = 8
+    WHOLE_REPLY = 9
+    WHOLE_NEIGHBOUR_DISCOVERY = 10
+    NOTE_OWN_NODE_UNKNOWN = 32
     # netpol.compiler.services.SourceNat.
     NAT_NONE = 0
     NAT_DIALLED_NODE = 1
@@ -50,6 +57,7 @@ cdef struct Identity:
     uint32_t ingress_cidr
     uint32_t pod               # + 1, 0 if not a pod
     uint32_t node              # + 1, 0 if none or not known
+    uint32_t notes
     bint is_node
 
 cdef struct Way:               # how a pair was reached
@@ -97,12 +105,15 @@ cdef inline void settle(const View* v, uint32_t egress, uint32_t ingress, Outcom
     out.special = 0
 
 
-cdef inline void plain_allow(uint8_t special, Outcome* out) noexcept nogil:
+cdef inline void allow_flow(
+    uint8_t special, uint32_t decision, const Identity* s, const Identity* d, Outcome* out
+) noexcept nogil:
+    """Allow the flow as a whole; the sides that are pods say why (R14)."""
     out.verdict = ALLOW
     out.side = 0
     out.special = special
-    out.egress = 0
-    out.ingress = 0
+    out.egress = decision if s.pod else 0
+    out.ingress = decision if d.pod else 0
 
 
 cdef inline void load_identity(const View* v, uint32_t endpoint, Identity* out) noexcept nogil:
@@ -116,6 +127,7 @@ cdef inline void load_identity(const View* v, uint32_t endpoint, Identity* out) 
     out.pod = part[PART_POD]
     out.node = part[PART_NODE]
     out.is_node = (v.fast[8 * <size_t> endpoint + FAST_FLAGS] & IS_NODE) != 0
+    out.notes = v.links[8 * <size_t> endpoint + LINK_NOTES]
     hide_cidr(v, out)
 
 
@@ -144,6 +156,8 @@ cdef inline void candidate(
 ) noexcept nogil:
     """Give the index-th identity; a pod that the log names beats the address (R5)."""
     cdef const uint32_t* pod
+    if flags_of(v, endpoint) & IS_LOOPBACK:  # C2: before any hint
+        hint = 0
     if hint == 0:
         if flags_of(v, endpoint) & IS_AMBIGUOUS:
             endpoint = v.alternatives[v.links[8 * <size_t> endpoint + LINK_ALTERNATIVES] + index]
@@ -154,10 +168,11 @@ cdef inline void candidate(
     load_identity(v, endpoint, out)
     out.egress_cidr = v.parts[8 * <size_t> endpoint + PART_EGRESS_CIDR]
     out.ingress_cidr = v.parts[8 * <size_t> endpoint + PART_INGRESS_CIDR]
-    pod = v.pod_parts + 6 * <size_t> (hint - 1)
+    pod = v.pod_parts + POD_COLUMNS * <size_t> (hint - 1)
     out.is_node = pod[5] != 0
     out.pod = 0 if out.is_node else hint
     out.node = pod[4]
+    out.notes = pod[6]
     out.egress_row = 0 if out.is_node else pod[0]
     out.egress_label = 0 if out.is_node else pod[1]
     out.ingress_row = 0 if out.is_node else pod[2]
@@ -231,11 +246,11 @@ cdef void pair(
     cdef uint32_t ports, egress, ingress
     cdef bint hairpin
     if s.pod == 0 and d.pod == 0:
-        plain_allow(NO_POD_ENDPOINT, out)  # A9.4
+        allow_flow(NO_POD_ENDPOINT, 0, s, d, out)  # A9.4
         return
     hairpin = s.pod != 0 and s.pod == d.pod
     if hairpin and not way.via_service:
-        plain_allow(SELF_TRAFFIC, out)  # A10.1
+        allow_flow(SELF_TRAFFIC, WHOLE_SELF_TRAFFIC, s, d, out)  # A10.1
         return
     ports = port_class(v, way.protocol, way.port, way.port_known)
     egress = side_decision(
@@ -326,12 +341,12 @@ cdef void add_backends(
     cdef Identity d
     cdef Outcome item
     cdef size_t i
-    way.source_nat = e[2]
     way.via_service = True
     way.port_known = True
     for i in range(e[1]):
         load_identity(v, v.backend_endpoints[e[0] + i], &d)
         way.port = v.backend_ports[e[0] + i]
+        way.source_nat = v.backend_source_nat[e[0] + i]
         pair(v, c, &way, s, &d, &item)
         merge_add(v, m, &item)
 
@@ -345,8 +360,9 @@ cdef void expand(
     add_backends(v, c, entry, way[0], s, &m)
     if m.count:
         merge_end(v, &m, False, SERVICE_BACKEND_DEPENDENT, MERGED_SERVICE_BACKEND_DEPENDENT, out)
-    elif v.no_policies:
-        plain_allow(NOT_ISOLATED, out)  # C7.1
+    elif v.no_policies:  # C7.1: whoever the backend is, nothing isolates it
+        allow_flow(NOT_ISOLATED, 0, s, s, out)
+        out.egress = side_decision(v, &v.egress, s.egress_row, 0, 0, 0)
     else:
         out.verdict = UNKNOWN
         out.special = SERVICE_NO_ENDPOINTS
@@ -409,20 +425,29 @@ cdef void uncertain(
 # --- the whole flow -------------------------------------------------------------------------------
 
 
-cdef bint settled_by_icmp(const Case* c, Outcome* out) noexcept nogil:
-    """Neighbour discovery (A17.4) and ICMP errors (A17.3, R18)."""
+cdef bint settled_at_once(const View* v, const Case* c, size_t entry, Outcome* out) noexcept nogil:
+    """Neighbour discovery (A17.4), ICMP errors (A17.3, R18) and loopback (A10.2)."""
     cdef uint8_t kind = c.icmp_type
-    if c.protocol == 58:
-        if 133 <= kind <= 137:
-            plain_allow(NEIGHBOUR_DISCOVERY, out)
-            return True
-        if 1 <= kind <= 4:
-            plain_allow(REPLY, out)
-            return True
+    cdef uint32_t decision = 0
+    cdef uint8_t special = 0
+    cdef Identity s, d
+    if c.protocol == 58 and 133 <= kind <= 137:
+        special, decision = NEIGHBOUR_DISCOVERY, WHOLE_NEIGHBOUR_DISCOVERY
+    elif c.protocol == 58 and 1 <= kind <= 4:
+        special, decision = REPLY, WHOLE_REPLY
     elif c.protocol == 1 and (kind == 3 or kind == 4 or kind == 5 or kind == 11 or kind == 12):
-        plain_allow(REPLY, out)
-        return True
-    return False
+        special, decision = REPLY, WHOLE_REPLY
+    elif (flags_of(v, c.src) | flags_of(v, c.dst)) & IS_LOOPBACK:
+        special, decision = LOOPBACK, WHOLE_LOOPBACK
+    else:
+        return False
+    candidate(v, c.src, c.src_hint, 0, &s)
+    if entry < v.service_count and v.service_entries[3 * entry + 1]:
+        load_identity(v, v.backend_endpoints[v.service_entries[3 * entry]], &d)
+    else:
+        candidate(v, c.dst, c.dst_hint, 0, &d)
+    allow_flow(special, decision, &s, &d, out)
+    return True
 
 
 cdef inline bint is_uncertain(const Case* c) noexcept nogil:
@@ -459,10 +484,9 @@ cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil:
     cdef size_t i
     cdef size_t entry = v.service_count
     cdef size_t dialled
-    if settled_by_icmp(c, result):
-        return
-    if (flags_of(v, c.src) | flags_of(v, c.dst)) & IS_LOOPBACK:
-        plain_allow(LOOPBACK, result)  # A10.2
+    if c.dst_hint == 0 and flags_of(v, c.dst) & IS_SERVICE and not is_uncertain(c):
+        entry = find_service(v, c.dst, c.protocol, c.dport)
+    if settled_at_once(v, c, entry, result):
         return
     way.protocol = c.protocol
     way.port = c.dport
@@ -470,9 +494,7 @@ cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil:
     way.via_service = c.via_service
     way.source_nat = NAT_NONE
     way.dialled = c.dst
-    if c.dst_hint == 0 and flags_of(v, c.dst) & IS_SERVICE and not is_uncertain(c):
-        entry = find_service(v, c.dst, c.protocol, c.dport)
-    elif c.via_service and c.dialled != NO_ENDPOINT and c.dialled_port_known:
+    if entry == v.service_count and c.via_service and c.dialled != NO_ENDPOINT and c.dialled_port_known:
         if flags_of(v, c.dialled) & IS_SERVICE:  # R10 for a flow recorded behind its service
             dialled = find_service(v, c.dialled, c.protocol, c.dialled_port)
             if dialled < v.service_count:
@@ -483,3 +505,56 @@ cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil:
         candidate(v, c.src, c.src_hint, i, &s)
         one_source(v, c, &way, entry, &s, &m)
     merge_end(v, &m, True, AMBIGUOUS_IP, MERGED_AMBIGUOUS_IP, result)
+
+
+# --- notes ----------------------------------------------------------------------------------------
+
+
+cdef uint32_t backend_notes(const View* v, size_t entry) noexcept nogil:
+    cdef const uint32_t* e = v.service_entries + 3 * entry
+    cdef uint32_t notes = 0
+    cdef size_t i
+    for i in range(e[1]):
+        notes |= v.links[8 * <size_t> v.backend_endpoints[e[0] + i] + LINK_NOTES]
+    return notes
+
+
+cdef uint32_t possible_notes(const View* v, const Case* c) noexcept nogil:
+    """Notes of every backend that an unrecorded port or protocol may mean (R9)."""
+    cdef const uint32_t* link = v.links + 8 * <size_t> c.dst
+    cdef uint32_t notes = 0
+    cdef uint32_t group
+    cdef size_t index, i
+    for i in range(2):
+        group = link[LINK_NODE_PORT_GROUP if i else LINK_OWN_GROUP]
+        if group == 0:
+            continue
+        index = first_key(v, <uint64_t> group << 24)
+        while index < v.service_count and (v.service_keys[index] >> 24) == group:
+            if compatible(v, index, c.protocol) and (
+                not c.dport_known or (v.service_keys[index] & 0xFFFF) == c.dport
+            ):
+                notes |= backend_notes(v, index)
+            index += 1
+    return notes
+
+
+cdef uint32_t case_notes(const View* v, const Case* c) noexcept nogil:
+    """Give what is noted of every identity either end may have."""
+    cdef uint32_t notes = 0
+    cdef Identity who
+    cdef size_t entry, i
+    for i in range(candidate_count(v, c.src, c.src_hint)):
+        candidate(v, c.src, c.src_hint, i, &who)
+        notes |= who.notes & ~<uint32_t> NOTE_OWN_NODE_UNKNOWN
+    if c.dst_hint == 0 and flags_of(v, c.dst) & IS_SERVICE:
+        if is_uncertain(c):
+            notes |= possible_notes(v, c)
+        else:
+            entry = find_service(v, c.dst, c.protocol, c.dport)
+            if entry < v.service_count:
+                return notes | backend_notes(v, entry)
+    for i in range(candidate_count(v, c.dst, c.dst_hint)):
+        candidate(v, c.dst, c.dst_hint, i, &who)
+        notes |= who.notes
+    return notes

@@ -27,6 +27,8 @@ cdef enum:
     LINK_OWN_GROUP = 3
     LINK_SEGMENTS = 4
     LINK_SEGMENT_COUNT = 5
+    LINK_NOTES = 6
+    POD_COLUMNS = 7              # of pod_parts
     # EndpointFlag.
     IS_POD = 1
     IS_NODE = 2
@@ -75,6 +77,7 @@ cdef struct View:
     size_t service_count
     const uint32_t* backend_endpoints
     const uint16_t* backend_ports
+    const uint8_t* backend_source_nat
     const uint32_t* node_endpoints
     size_t node_split
     size_t node_count

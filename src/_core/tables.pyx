@@ -84,6 +84,7 @@ cdef class CompiledTables:
         v.service_count = arrays["service_keys"].size
         v.backend_endpoints = _u32(a["backend_endpoints"])
         v.backend_ports = _u16(a["backend_ports"])
+        v.backend_source_nat = _u8(a["backend_source_nat"])
         v.node_endpoints = _u32(a["node_endpoints"])
         v.node_split = node_split
         v.node_count = arrays["node_endpoints"].size
@@ -163,7 +164,7 @@ def _check_endpoints(dict a, size_t endpoints):
     for name, width in (("endpoint_parts", 8), ("endpoint_links", 8), ("endpoint_fast", 8)):
         if a[name].shape != (endpoints, width):
             raise ValueError(f"table {name}: wrong shape")
-    if a["pod_parts"].shape[1] != 6:
+    if a["pod_parts"].shape[1] != 7:
         raise ValueError("table pod_parts: wrong shape")
     _limit(parts[:, 6], pods + 1, "endpoint_parts")
     classes = a["port_maps"].shape[1]
@@ -187,8 +188,9 @@ def _check_endpoints(dict a, size_t endpoints):
     if entries.shape != (a["service_keys"].size, 3):
         raise ValueError("table service_entries: wrong shape")
     _limit(entries[:, 0] + entries[:, 1], a["backend_endpoints"].size + 1, "service_entries")
-    if a["backend_ports"].size != a["backend_endpoints"].size:
-        raise ValueError("table backend_ports: wrong size")
+    for name in ("backend_ports", "backend_source_nat"):
+        if a[name].size != a["backend_endpoints"].size:
+            raise ValueError(f"table {name}: wrong size")
     backends = a["backend_endpoints"].astype(np.int64)
     if backends.size and (fast[backends, 7] & 8).any():
         raise ValueError("table backend_endpoints: a backend is ambiguous")
@@ -196,6 +198,8 @@ def _check_endpoints(dict a, size_t endpoints):
 
 def _check_sides(dict a, bint dense):
     decisions = a["decision_info"].size
+    if decisions < 11:
+        raise ValueError("table decision_info: the reserved decisions are missing")
     _limit(a["runs"], decisions, "runs")
     classes = a["port_maps"].shape[1]
     _limit(a["port_lookup"], classes, "port_lookup")

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol._core.evaluate import evaluate as _evaluate
+from netpol._core.evaluate import notes as _notes
 from netpol._core.tables import CompiledTables
 from netpol.compiler.build import DENSE_LIMIT, compile_program
 from netpol.compiler.tables import Tables
@@ -219,7 +220,13 @@ class Engine:
 
     @cached_property
     def _pod_ids(self) -> dict[str, int]:
-        return {names[0]: index + 1 for index, names in enumerate(self.tables.meta["pods"])}
+        parts = self.tables.arrays["pod_parts"]
+        nowhere = (parts[:, 5] != 0) & (parts[:, 4] == 0)  # a node's pod without a node
+        return {
+            names[0]: index + 1
+            for index, names in enumerate(self.tables.meta["pods"])
+            if not nowhere[index]
+        }
 
     def evaluate(self, flows: Any, out: Verdicts | None = None) -> Verdicts:
         """Judge flows; each row in the initiator's direction (semantics.md C5).
@@ -245,7 +252,7 @@ class Engine:
         opened = _as_opened(batch)
         opened["src_hint"] = self._hints(batch.src_pod, batch.is_reply, batch.dst_pod)
         opened["dst_hint"] = self._hints(batch.dst_pod, batch.is_reply, batch.src_pod)
-        _evaluate(self._core, count, opened, results, len(self._pod_ids))
+        _evaluate(self._core, count, opened, results)
         if batch.is_reply is not None:
             results["special"][batch.is_reply] = Reason.REPLY + 1  # R19
         return Verdicts(self, batch, opened, results)
@@ -269,6 +276,15 @@ class Engine:
         return np.fromiter(
             (self._pod_ids.get(name, 0) if name else 0 for name in names), np.uint32, len(names)
         )
+
+    def notes(self, opened: dict[str, Any], results: dict[str, Any]) -> npt.NDArray[np.uint16]:
+        """Give the ``Note`` bits of who the ends of each flow may be; for ``Verdicts``."""
+        count = len(results["verdict"])
+        found = np.empty(count, np.uint16)
+        _notes(
+            self._core, count, opened, results["src_endpoint"], results["dst_endpoint"], found
+        )
+        return found
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the tables to one file; ``netpol.load`` maps it. Raises ``OutputError``."""
@@ -402,7 +418,10 @@ def _as_opened(batch: FlowBatch) -> dict[str, Any]:
     known = np.ones(len(batch), bool) if known is None else known
     sport = batch.sport if batch.sport is not None else np.zeros(len(batch), np.uint16)
     columns["dport"] = np.where(reply, sport, forward["dport"]).astype(np.uint16)
-    columns["dport_known"] = np.where(reply, batch.sport is not None, known)
+    answered = batch.sport_known
+    if answered is None:
+        answered = np.full(len(batch), batch.sport is not None)
+    columns["dport_known"] = np.where(reply, answered, known)
     if "original_dst" in columns:
         columns["original_dst"] = np.where(turned, columns["dst"], forward["original_dst"])
     if "original_dport" in columns:
@@ -410,7 +429,7 @@ def _as_opened(batch: FlowBatch) -> dict[str, Any]:
             reply, columns["dport"], forward["original_dport"]
         ).astype(np.uint16)
     if "src_seen" in columns:
-        columns["src_seen"] = np.where(turned, columns["src"], forward["src_seen"])
+        columns["src_seen"] = np.where(turned, address(0), forward["src_seen"])
     return columns
 
 

@@ -21,9 +21,13 @@ __all__ = ["Verdicts"]
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
-_QUIET = (Reason.NOT_ISOLATED, Reason.DEFAULT_ALLOW)
 _NO_REASON = 255
+#: What an allowed flow's reason is taken from first: a rule or exemption says more than that
+#: nothing filters the protocol, and that more than that nothing isolates the pod.
+_LOUDNESS = np.zeros(256, np.uint8)
+_LOUDNESS[[Reason.DEFAULT_ALLOW, Reason.NOT_ISOLATED, _NO_REASON]] = 1, 2, 3
 _PORT_PROTOCOLS = (6, 17, 132)
+_ICMP_ERRORS, _ICMPV6_ERRORS = (3, 4, 5, 11, 12), (1, 2, 3, 4)  # R18
 
 
 class Verdicts:
@@ -86,10 +90,9 @@ class Verdicts:
         reasons = self._decision_reasons
         info = self.engine.tables.arrays["decision_info"]
         egress, ingress = reasons[self.egress], reasons[self.ingress]
-        loud = ~np.isin(egress, (*_QUIET, _NO_REASON))
         pick_egress = np.where(
             self.verdict == Verdict.ALLOW,
-            loud | ((egress != _NO_REASON) & np.isin(ingress, (*_QUIET, _NO_REASON))),
+            _LOUDNESS[egress] <= _LOUDNESS[ingress],
             (info[self.egress] & 3) == self.verdict,
         )
         result = np.where(pick_egress, egress, ingress)
@@ -110,17 +113,15 @@ class Verdicts:
     @cached_property
     def notes(self) -> npt.NDArray[np.uint16]:
         """uint16[n], ``Note`` bits: what lowers confidence without changing the verdict."""
-        endpoints = self.engine.endpoints
-        of_source = endpoints.notes & ~np.uint16(Note.OWN_NODE_UNKNOWN)
-        notes = of_source[self.src_endpoint] | endpoints.notes[self.dst_endpoint]
+        notes = self.engine.notes(self._opened, self.storage)
         protocol = self._opened["protocol"]
         beyond = ~np.isin(protocol, (*_PORT_PROTOCOLS, UNKNOWN_PROTOCOL))
         notes[beyond] |= np.uint16(Note.UNSPECIFIED_PROTOCOL)
-        special = self.storage["special"]
-        icmp = np.isin(protocol, (1, 58)) & (special == Reason.REPLY + 1)
-        if self.batch.is_reply is not None:
-            icmp &= ~self.batch.is_reply
-        notes[icmp] |= np.uint16(Note.RELATED_ICMP)
+        kind = self._opened.get("icmp_type")
+        if kind is not None:
+            error = (protocol == 1) & np.isin(kind, _ICMP_ERRORS)
+            error |= (protocol == 58) & np.isin(kind, _ICMPV6_ERRORS)
+            notes[error] |= np.uint16(Note.RELATED_ICMP)
         time = self._opened.get("time")
         if time is not None:
             old = (time != NO_TIME) & (time < self.engine.tables.meta["newest"])

@@ -30,7 +30,7 @@ from netpol.compiler.tables import Tables
 from netpol.kube.snapshot import Snapshot
 from netpol.policy.program import NamedPort, Policy, PolicyProgram, Rule
 from netpol.switches import Switches
-from netpol.verdict import Reason, Side
+from netpol.verdict import Note, Reason, Side
 
 __all__ = ["DENSE_LIMIT", "compile_program"]
 
@@ -247,12 +247,14 @@ class _Compilation:
         entries: list[tuple[int, int, int]] = []
         backends: list[int] = []
         ports: list[int] = []
+        source_nat: list[int] = []
         for (group, protocol, port), entry in sorted(services.entries.items()):
             keys.append(group << 24 | protocol << 16 | port)
             entries.append((len(backends), len(entry.backends), int(entry.source_nat)))
             for backend in sorted(entry.backends):
                 backends.append(self.endpoints.backend_endpoint(backend))
                 ports.append(backend.port)
+                source_nat.append(backend.source_nat)
         nodes = [self.endpoints.node_endpoints(family) for family in (4, 6)]
         self.node_split = len(nodes[0])
         return {
@@ -260,11 +262,12 @@ class _Compilation:
             "service_entries": np.array(entries, np.uint32).reshape(-1, 3),
             "backend_endpoints": np.array(backends, np.uint32),
             "backend_ports": np.array(ports, np.uint16),
+            "backend_source_nat": np.array(source_nat, np.uint8),
             "node_endpoints": np.array(nodes[0] + nodes[1], np.uint32),
         }
 
     def _pod_parts(self) -> npt.NDArray[np.uint32]:
-        parts = np.zeros((len(self.identities.pods), 6), np.uint32)
+        parts = np.zeros((len(self.identities.pods), 7), np.uint32)
         for pod in self.identities.pods:
             group = self.groups.of_pod[pod.index]
             if group >= 0:
@@ -272,7 +275,9 @@ class _Compilation:
                     self.egress.row_of_group[group], self.egress.column_of_group[group],
                     self.ingress.row_of_group[group], self.ingress.column_of_group[group],
                 )  # fmt: skip
-            parts[pod.index, 4:] = pod.node + 1, pod.as_node
+            located = pod.as_node or pod.node in self.identities.located_nodes
+            notes = 0 if located else Note.OWN_NODE_UNKNOWN
+            parts[pod.index, 4:] = pod.node + 1, pod.as_node, notes
         return parts
 
     def _meta(self, layout: str, own: list[int]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Takes outcomes of one side, gives interned decisions: everything an answer can say of a side.
 
-Id 0 means "this side is not a pod". Ids 1 to ``len(MERGE_REASONS)`` mean "the candidates
-disagree" (R14), one per reason. All others are outcomes of rules.
+Id 0 means "this side is not a pod". Then come "the candidates disagree" (R14), one per merge
+reason, and "the whole flow is allowed", one per reason of that kind. All others come of rules.
+The core knows the reserved ids by number (src/_core/judge.pyx).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from netpol.verdict import Reason, Side, Tier, Verdict
 
-__all__ = ["MERGE_REASONS", "Decision", "DecisionTable"]
+__all__ = ["MERGE_REASONS", "WHOLE_FLOW_REASONS", "Decision", "DecisionTable"]
 
 #: Reasons that merging several candidates gives; decision id is the index plus 1.
 MERGE_REASONS = (
@@ -20,6 +21,15 @@ MERGE_REASONS = (
     Reason.UNKNOWN_PORT,
     Reason.UNKNOWN_PROTOCOL,
     Reason.SOURCE_NAT,
+)
+
+
+#: Reasons that allow a flow as a whole; decision ids follow those of MERGE_REASONS.
+WHOLE_FLOW_REASONS = (
+    Reason.LOOPBACK,
+    Reason.SELF_TRAFFIC,
+    Reason.REPLY,
+    Reason.NEIGHBOUR_DISCOVERY,
 )
 
 
@@ -55,6 +65,8 @@ class DecisionTable:
         self.intern(Decision(Side.NONE, Verdict.ALLOW, None))
         for reason in MERGE_REASONS:
             self.intern(Decision(Side.NONE, Verdict.UNKNOWN, reason))
+        for reason in WHOLE_FLOW_REASONS:
+            self.intern(Decision(Side.NONE, Verdict.ALLOW, reason))
 
     def intern(self, decision: Decision) -> int:
         """Give the id of a decision."""

@@ -7,7 +7,6 @@ endpoint that lists them (C5), one whose owner changes over time a timed endpoin
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -15,7 +14,7 @@ from typing import NamedTuple
 
 from netpol.compiler.identities import BEGINNING, END, V4_MAPPED, Identities, family_of
 from netpol.compiler.regions import Mark, Region, Regions
-from netpol.compiler.services import Backend, ServicePorts
+from netpol.compiler.services import Backend, BackendKind, ServicePorts
 from netpol.kube.snapshot import Snapshot
 from netpol.verdict import Note
 
@@ -119,7 +118,7 @@ class Endpoints:
     def region_endpoint(self, region: Region) -> int:
         """Give the endpoint of an address nobody owns (C2.3)."""
         if region.marks & _LOOPBACK:
-            return self.intern(EndpointKey(EndpointKind.LOOPBACK))
+            return self.intern(EndpointKey(EndpointKind.LOOPBACK, region=region))
         notes = region.marks
         if notes & Note.IN_PODCIDR:
             notes |= Note.POSSIBLE_NODE_GATEWAY
@@ -128,19 +127,11 @@ class Endpoints:
     def backend_endpoint(self, backend: Backend) -> int:
         """Give the endpoint of a service backend: no services of its own, no times."""
         region = self._region(backend.address)
-        if backend.pod >= 0:
-            return self.intern(self._pod_key(backend.pod, region))
-        if backend.node >= 0:
-            return self.intern(EndpointKey(EndpointKind.NODE, node=backend.node, region=region))
-        return self.region_endpoint(region)
-
-    def pod_endpoint(self, pod: int, address: int) -> int:
-        """Give the endpoint of a pod that a log names, at an address (C1 hints, R5)."""
-        identity = self.identities.pods[pod]
-        region = self._region(address)
-        if identity.as_node:
-            return self.intern(EndpointKey(EndpointKind.NODE, node=identity.node, region=region))
-        return self.intern(self._pod_key(pod, region))
+        if backend.kind is BackendKind.POD:
+            return self.intern(self._pod_key(backend.index, region))
+        if backend.kind is BackendKind.NODE:
+            return self.intern(EndpointKey(EndpointKind.NODE, node=backend.index, region=region))
+        return self._external(backend.address, region)
 
     def node_endpoints(self, family: int) -> list[int]:
         """Give the endpoint of every node at each of its addresses of a family (R10)."""
@@ -210,16 +201,14 @@ class Endpoints:
                     EndpointKind.AMBIGUOUS, groups=groups, alternatives=tuple(candidates)
                 )
             )
-        base = self.keys[self.region_endpoint(region)]
-        notes = base.notes | (Note.STALE_POD_IP if holders else 0)
-        return self.intern(base._replace(groups=groups, notes=notes))
+        return self._external(address, region, groups)
 
-    def at(self, address: int, time: int | None) -> int:
-        """Give the endpoint of an address at a time: for tests and ``explain``, not for kernels."""
-        endpoint = self.by_address.get(address)
-        if endpoint is None:
-            return self.region_endpoint(self._region(address))
-        segments = self.keys[endpoint].segments
-        if time is None or not segments:
-            return endpoint
-        return segments[bisect_right([start for start, _ in segments], time) - 1][1]
+    def _external(
+        self, address: int, region: Region, groups: tuple[int, int] = (0, 0)
+    ) -> int:
+        """Give the endpoint of an address nobody holds now, but perhaps another time (C2.3)."""
+        base = self.keys[self.region_endpoint(region)]
+        notes = base.notes
+        if address in self.identities.pods_at and base.kind is EndpointKind.EXTERNAL:
+            notes |= Note.STALE_POD_IP
+        return self.intern(base._replace(groups=groups, notes=notes))

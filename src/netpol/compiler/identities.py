@@ -121,6 +121,13 @@ class Identities:
                 **(namespace.metadata.labels or {}),
                 NAMESPACE_NAME_LABEL: name,  # A2.4
             }
+        others = (
+            snapshot.namespaces, snapshot.nodes, snapshot.services, snapshot.endpoint_slices,
+        )  # fmt: skip
+        for group in others:
+            for item in group:
+                created = parse_time(item.metadata.creation_timestamp)
+                self.newest = max(self.newest, BEGINNING if created is None else created)
         pods = sorted(
             snapshot.pods, key=lambda pod: (pod.metadata.namespace or "default", pod.metadata.name)
         )

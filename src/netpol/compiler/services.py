@@ -13,10 +13,17 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from netpol.compiler.identities import Identities, PodIdentity, family_of, parse_address
-from netpol.kube.objects import Endpoint, EndpointSlice, Pod, Service, ServicePort
+from netpol.kube.objects import (
+    ContainerPort,
+    Endpoint,
+    EndpointSlice,
+    Pod,
+    Service,
+    ServicePort,
+)
 from netpol.kube.snapshot import Snapshot
 
-__all__ = ["NODE_PORT_GROUPS", "Backend", "ServiceEntry", "ServicePorts", "SourceNat"]
+__all__ = ["NODE_PORT_GROUPS", "Backend", "BackendKind", "ServiceEntry", "ServicePorts", "SourceNat"]
 
 _PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 NODE_PORT_GROUPS = {4: 1, 6: 2}
@@ -32,13 +39,22 @@ class SourceNat(IntEnum):
     ANY_NODE = 2
 
 
+class BackendKind(IntEnum):
+    """What a backend is, in the order of R8."""
+
+    POD = 0
+    NODE = 1
+    EXTERNAL = 2
+
+
 class Backend(NamedTuple):
-    """One candidate behind a service port, ordered as R8 says. ``pod`` or ``node`` may be -1."""
+    """One candidate behind a service port; sorts as R8 says. ``index`` is of the pod or node."""
 
     address: int
     port: int
-    pod: int
-    node: int
+    kind: BackendKind
+    index: int = -1
+    source_nat: SourceNat = SourceNat.NONE
 
 
 @dataclass(slots=True)
@@ -46,7 +62,7 @@ class ServiceEntry:
     """What one (group, protocol, port) leads to."""
 
     backends: set[Backend] = field(default_factory=set)
-    source_nat: SourceNat = SourceNat.NONE
+    source_nat: SourceNat = SourceNat.NONE  # the most that any way through the entry does
     names: set[str] = field(default_factory=set)
 
 
@@ -57,6 +73,9 @@ class ServicePorts:
         self.entries: dict[tuple[int, int, int], ServiceEntry] = {}
         self._identities = identities
         self._pods = {(pod.namespace, pod.name): pod for pod in identities.pods}
+        self._specs = {
+            (pod.metadata.namespace or "default", pod.metadata.name): pod for pod in snapshot.pods
+        }
         self._by_namespace: dict[str, list[PodIdentity]] = {}
         for pod in identities.pods:
             self._by_namespace.setdefault(pod.namespace, []).append(pod)
@@ -74,6 +93,7 @@ class ServicePorts:
             for family, group in NODE_PORT_GROUPS.items()
             if any(key[0] == group for key in self.entries)
         }
+        self._join_node_ports()
 
     def groups_of(self, address: int) -> tuple[int, int]:
         """Give (NodePort group or 0, own group or 0) of an address."""
@@ -88,6 +108,18 @@ class ServicePorts:
         """Addresses that have service ports of their own."""
         return self._own_groups
 
+    def _join_node_ports(self) -> None:
+        """Where an address has a port of its own that is also a NodePort, either may be meant."""
+        address_of = {group: address for address, group in self._own_groups.items()}
+        for (group, protocol, port), entry in list(self.entries.items()):
+            if group >= _FIRST_OWN_GROUP:
+                shared = self.groups_of(address_of[group])[0]
+                other = self.entries.get((shared, protocol, port)) if shared else None
+                if other is not None:
+                    entry.backends |= other.backends
+                    entry.source_nat = max(entry.source_nat, other.source_nat)
+                    entry.names |= other.names
+
     def _own_group(self, address: int) -> int:
         return self._own_groups.setdefault(address, _FIRST_OWN_GROUP + len(self._own_groups))
 
@@ -96,7 +128,7 @@ class ServicePorts:
         source_nat: SourceNat, name: str,
     ) -> None:  # fmt: skip
         entry = self.entries.setdefault((group, protocol, port), ServiceEntry())
-        entry.backends.update(backends)
+        entry.backends.update(item._replace(source_nat=source_nat) for item in backends)
         entry.source_nat = max(entry.source_nat, source_nat)
         entry.names.add(name)
 
@@ -133,12 +165,7 @@ class ServicePorts:
         identity = self._pods[pod.metadata.namespace or "default", pod.metadata.name]
         if pod.spec is None or pod.spec.host_network or identity.terminal or identity.node < 0:
             return
-        ports = [
-            port
-            for container in pod.spec.containers or ()
-            for port in container.ports or ()
-            if port.host_port
-        ]
+        ports = [port for port in _service_ports(pod) if port.host_port]
         if not ports:
             return
         for address, owners in self._identities.nodes_at.items():
@@ -147,9 +174,10 @@ class ServicePorts:
             mine = [own for own in identity.addresses if family_of(own) == family_of(address)]
             for port in ports:
                 protocol = _PROTOCOLS.get(port.protocol or "TCP")
-                if protocol is not None and port.host_port:
+                if protocol is not None and port.host_port and mine:
                     backends = [
-                        Backend(own, port.container_port, identity.index, -1) for own in mine
+                        Backend(own, port.container_port, BackendKind.POD, identity.index)
+                        for own in mine
                     ]
                     group = self._own_group(address)
                     self._add(
@@ -167,29 +195,32 @@ class ServicePorts:
     def _from_slices(
         self, slices: list[EndpointSlice], port: ServicePort, family: int
     ) -> Iterator[Backend]:
-        candidates: list[tuple[Endpoint, int, str]] = []
+        candidates: list[tuple[Endpoint, int, int, str]] = []
         for piece in slices:
+            namespace = piece.metadata.namespace or "default"
             for offered in piece.ports or ():
                 same_name = (offered.name or "") == (port.name or "")
-                if same_name and (offered.protocol or "TCP") == (port.protocol or "TCP"):
-                    number = port.port if offered.port is None else offered.port
-                    namespace = piece.metadata.namespace or "default"
-                    candidates += [(item, number, namespace) for item in piece.endpoints or ()]
+                if not same_name or (offered.protocol or "TCP") != (port.protocol or "TCP"):
+                    continue
+                number = port.port if offered.port is None else offered.port
+                candidates += [
+                    (endpoint, address, number, namespace)
+                    for endpoint in piece.endpoints or ()
+                    for address in map(parse_address, endpoint.addresses)
+                    if address is not None and family_of(address) == family
+                ]
         ready = [item for item in candidates if _is_ready(item[0])]
         draining = [item for item in candidates if _is_draining(item[0])]
-        for endpoint, number, namespace in ready or draining:  # C6
-            for text in endpoint.addresses:
-                address = parse_address(text)
-                if address is not None and family_of(address) == family:
-                    yield from self._at(address, number, endpoint, namespace)
+        for endpoint, address, number, namespace in ready or draining:  # C6
+            yield from self._at(address, number, endpoint, namespace)
 
     def _at(
         self, address: int, port: int, endpoint: Endpoint, namespace: str
     ) -> Iterator[Backend]:
         target = endpoint.target_ref
-        if target is not None and target.kind == "Pod":
+        if target is not None and target.kind in (None, "Pod"):
             pod = self._pods.get((target.namespace or namespace, target.name or ""))
-            if pod is not None and not pod.terminal:
+            if pod is not None and not pod.terminal and (not pod.as_node or pod.node >= 0):
                 yield _pod_backend(pod, address, port)
                 return
         pods = [
@@ -198,12 +229,12 @@ class ServicePorts:
             if not self._identities.pods[index].terminal
         ]
         for index in pods:
-            yield Backend(address, port, index, -1)
+            yield Backend(address, port, BackendKind.POD, index)
         nodes = self._identities.nodes_at.get(address, [])
         for node in nodes:
-            yield Backend(address, port, -1, node)
+            yield Backend(address, port, BackendKind.NODE, node)
         if not pods and not nodes:
-            yield Backend(address, port, -1, -1)
+            yield Backend(address, port, BackendKind.EXTERNAL)
 
     def _from_selector(
         self, namespace: str, selector: dict[str, str], port: ServicePort, family: int
@@ -211,29 +242,41 @@ class ServicePorts:
         for pod in self._by_namespace.get(namespace, ()):
             if pod.terminal or not selector.items() <= pod.labels.items():
                 continue
-            number = _target_port(pod, port)
+            number = _target_port(self._specs[pod.namespace, pod.name], port)
             for address in pod.addresses:
                 if number is not None and family_of(address) == family:
                     yield _pod_backend(pod, address, number)
 
 
 def _pod_backend(pod: PodIdentity, address: int, port: int) -> Backend:
-    if pod.as_node:
-        return Backend(address, port, -1, pod.node)
-    return Backend(address, port, pod.index, -1)
+    if not pod.as_node:
+        return Backend(address, port, BackendKind.POD, pod.index)
+    if pod.node < 0:
+        return Backend(address, port, BackendKind.EXTERNAL)
+    return Backend(address, port, BackendKind.NODE, pod.node)
 
 
-def _target_port(pod: PodIdentity, port: ServicePort) -> int | None:
+def _service_ports(pod: Pod) -> list[ContainerPort]:
+    """Ports of containers and sidecars in written order, as services see them."""
+    spec = pod.spec
+    if spec is None:
+        return []
+    sidecars = [item for item in spec.init_containers or () if item.restart_policy == "Always"]
+    return [
+        port for container in (*(spec.containers or ()), *sidecars) for port in container.ports or ()
+    ]
+
+
+def _target_port(pod: Pod, port: ServicePort) -> int | None:
+    """Give the number; for a name the first port that has it, None if there is none (R7)."""
     target = port.target_port
-    if target is None or target == 0:
-        return port.port
-    if isinstance(target, int):
-        return target
-    protocol = _PROTOCOLS.get(port.protocol or "TCP")
-    named = sorted(
-        number for name, own, number in pod.ports if name == target and own == protocol
-    )
-    return named[0] if named else None
+    if not isinstance(target, str):
+        return target or port.port
+    protocol = port.protocol or "TCP"
+    for offered in _service_ports(pod):
+        if offered.name == target and (offered.protocol or "TCP") == protocol:
+            return offered.container_port
+    return None
 
 
 def _load_balancer_addresses(service: Service) -> Iterator[str]:

@@ -315,8 +315,6 @@ class SideCompiler:
         elif certain:
             verdict, reason = Verdict.ALLOW, Reason.NP_RULE
             policy, rule = _credit(rules, certain)
-        elif treatment is Treatment.UNDEFINED:
-            verdict, reason = Verdict.UNKNOWN, Reason.UNKNOWN_PROTOCOL
         elif possible:
             first = possible & -possible
             verdict = Verdict.UNKNOWN
@@ -327,6 +325,8 @@ class SideCompiler:
             else:
                 reason = Reason.UNKNOWN_PORT
             policy, rule = _credit(rules, possible)
+        elif treatment is Treatment.UNDEFINED:
+            verdict, reason = Verdict.UNKNOWN, Reason.UNKNOWN_PROTOCOL
         return self.decisions.intern(
             Decision(
                 self.side, verdict, reason, Tier.NETWORKPOLICY, policy, rule,

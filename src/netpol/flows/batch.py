@@ -70,6 +70,7 @@ class FlowBatch:
     dport: Column  # uint16[n]; meaningless where dport_known is False and for portless protocols
     dport_known: Column | None = None  # bool[n]; None: every port is known
     sport: Column | None = None  # uint16[n]
+    sport_known: Column | None = None  # bool[n]; None: every one of ``sport`` is known
     icmp_type: Column | None = None  # uint8[n], NO_ICMP where absent
     icmp_code: Column | None = None  # uint8[n], NO_ICMP where absent
     time: Column | None = None  # int64[n], ns since the epoch UTC, NO_TIME where absent
@@ -78,7 +79,8 @@ class FlowBatch:
     bytes: Column | None = None  # uint64[n], both directions
     original_dst: Column | None = None  # as src: what the client dialled; equals dst if not NATed
     original_dport: Column | None = None  # uint16[n]
-    src_seen: Column | None = None  # as src: the source the server saw; equals src if not NATed
+    # As src: the source the server saw; equals src if not NATed, all zeros if not recorded.
+    src_seen: Column | None = None
     is_reply: Column | None = None  # bool[n]: record of the reply direction (A16.1)
     recorded_verdict: Column | None = None  # uint8[n], Verdict codes
     src_pod: Any = None  # sequence of "namespace/pod" or None: identity the log gives (C1 hints)

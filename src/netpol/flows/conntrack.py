@@ -157,8 +157,8 @@ def entries_to_batch(
     """Give the flows of conntrack records, by the NAT rule above.
 
     Columns that would say nothing are None: ``original_dst`` and ``original_dport`` where no record
-    went through destination NAT, ``src_seen`` where none went through source NAT, ICMP, time and
-    counters where no record has them. A record without accounting in a batch with it counts 0.
+    went through destination NAT, ICMP, time and counters where no record has them. ``src_seen`` is
+    always there: that the server saw the client itself is knowledge too (A15.5). A record without accounting in a batch with it counts 0.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def entries_to_batch(
         bytes=entries["bytes"].copy() if acct else None,
         original_dst=dialled.copy() if dnat else None,
         original_dport=original_dport if dnat else None,
-        src_seen=None if np.array_equal(src, seen) else seen.copy(),
+        src_seen=seen.copy(),
         file=file,
         line=entries["line"].copy(),
     )

@@ -286,6 +286,7 @@ def _read_ports(
         judge.note(bad, "bad source port")
         if known.any():
             parts["sport"] = sport.astype(np.uint16)
+            parts["sport_known"] = None if known.all() else known
     if "original_dport" in columns:
         original, known, bad = integers(columns["original_dport"], 65535)
         judge.note(bad, "bad original port")
@@ -297,7 +298,7 @@ def _read_optional(columns: Mapping[str, Any], judge: _Judge, parts: dict[str, A
     """Read what is neither address, protocol nor port. A column without any value stays out."""
     for name in ("icmp_type", "icmp_code"):
         if name in columns:
-            values, known, bad = integers(columns[name], NO_ICMP - 1)
+            values, known, bad = integers(columns[name], NO_ICMP)
             judge.note(bad, f"bad {name.replace('_', ' ')}")
             if known.any():
                 parts[name] = np.where(known & ~bad, values, NO_ICMP).astype(np.uint8)
@@ -337,7 +338,9 @@ def _pods(column: Any, judge: _Judge, name: str) -> list[str | None] | None:
 
 
 def _read_addresses(columns: Mapping[str, Any], judge: _Judge) -> dict[str, _Addresses]:
-    """Read the address columns; one that is not recorded falls back to what it would equal."""
+    """Read the address columns. An unrecorded ``original_dst`` is ``dst``: nothing was translated;
+    an unrecorded ``src_seen`` is all zeros, since "not known" and "the client" judge differently.
+    """
     read = {
         name: _addresses(columns[name])
         for name in ("src", "dst", "original_dst", "src_seen")
@@ -352,6 +355,9 @@ def _read_addresses(columns: Mapping[str, Any], judge: _Judge) -> dict[str, _Add
         judge.note(own.known & (own.family == 0), f"bad {name} address")
         for mine, fallback in zip(own[:3], read[otherwise][:3], strict=True):
             mine[~own.known] = fallback[~own.known]
+        if name == "src_seen":
+            own.v4[~own.known] = 0
+            own.wide[~own.known] = 0
     return read
 
 
@@ -359,7 +365,8 @@ def _address_columns(addresses: dict[str, _Addresses], good: Mask) -> dict[str, 
     """Give the address columns in one layout, narrow if every row is IPv4."""
     narrow = all((item.family[good] == 4).all() for item in addresses.values())
     columns = {name: (item.v4 if narrow else item.wide)[good] for name, item in addresses.items()}
-    for name, otherwise in (("original_dst", "dst"), ("src_seen", "src")):
-        if name in columns and np.array_equal(columns[name], columns[otherwise]):
-            del columns[name]
+    if "original_dst" in columns and np.array_equal(columns["original_dst"], columns["dst"]):
+        del columns["original_dst"]
+    if "src_seen" in columns and not columns["src_seen"].any():
+        del columns["src_seen"]
     return columns

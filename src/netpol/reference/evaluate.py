@@ -44,7 +44,8 @@ class Query:
     icmp_type: int | None
     time: int | None
     via_service: bool
-    src_seen: Address | None
+    src_seen: Address | None  # the client's own address where it was not translated
+    dialled: tuple[Address, int] | None  # of a flow recorded behind its service
     src_pod: str | None
     dst_pod: str | None
 
@@ -177,7 +178,11 @@ class ReferenceEvaluator:
         if question.hairpin:  # R11: traffic to the pod itself is not read twice
             return first
         others: Sequence[End] = target.sources
-        if query.src_seen is not None:  # R11
+        if query.dialled is not None and query.protocol is not None:  # R10
+            others = self._services.nat_sources(*query.dialled, query.protocol)
+        if query.src_seen == query.src:  # R11: known not to be translated
+            others = ()
+        elif query.src_seen is not None:
             seen = query.src_seen
             others = [End(who, seen) for who in self._identities.of(seen, query.time)]
         readings = [(str(question.peer), first)]
@@ -231,6 +236,8 @@ def _query(flow: Flow) -> Query:
         and flow.dport is not None
         and flow.original_dport != flow.dport
     )
+    via_service = dialled is not None and (dialled != dst or other_port)  # R12
+    behind = via_service and dialled is not None and flow.original_dport is not None
     return Query(
         src=src,
         dst=dst,
@@ -238,8 +245,9 @@ def _query(flow: Flow) -> Query:
         port=flow.dport,
         icmp_type=None if flow.icmp_type == NOT_RECORDED else flow.icmp_type,
         time=flow.time,
-        via_service=dialled is not None and (dialled != dst or other_port),  # R12
-        src_seen=seen if seen != src else None,
+        via_service=via_service,
+        src_seen=seen,
+        dialled=(dialled, flow.original_dport) if behind else None,
         src_pod=flow.src_pod,
         dst_pod=flow.dst_pod,
     )

@@ -184,37 +184,40 @@ class Services:
         ]
         if identities[0].kind in (Kind.POD, Kind.LOOPBACK) or self._identities.hinted(hint):
             return plain  # C2.2: a pod address beats a service address
-        entries = self._compatible(address, protocol, port, time)
+        entries = self._compatible(address, protocol, port)
         if not entries:
             return plain  # R9
         names = " or ".join(dict.fromkeys(entry.name for entry in entries))
         if protocol is not None and port is not None:
-            targets = self._ordered(entries, address, time)
+            targets = self._ordered(entries, address)
             return [Destination(names, targets, Reason.SERVICE_BACKEND_DEPENDENT)]
         targets = tuple(target for item in plain for target in item.targets)
         for number in sorted({(entry.protocol, entry.port) for entry in entries}):
             same = [entry for entry in entries if (entry.protocol, entry.port) == number]
-            targets += self._ordered(same, address, time)
+            targets += self._ordered(same, address)
         missing = Reason.UNKNOWN_PROTOCOL if protocol is None else Reason.UNKNOWN_PORT
         name = " or ".join([*(item.name for item in plain), names])
         return [Destination(name, targets, missing)]
 
+    def nat_sources(self, address: Address, port: int, protocol: int) -> list[End]:
+        """Give the node ends the server may see as source of what dialled an entry (R10)."""
+        entries = self._compatible(address, protocol, port)
+        return [end for entry in entries for end in entry.nat_nodes]
+
     def _compatible(
-        self, address: Address, protocol: int | None, port: int | None, time: int | None
+        self, address: Address, protocol: int | None, port: int | None
     ) -> list[Entry]:
         return [
             entry
             for entry in self._entries.get(address, ())
             if (protocol is None or entry.protocol == protocol)
             and (port is None or entry.port == port)
-            and (entry.pod is None or entry.pod.alive(time))
+            and (entry.pod is None or entry.pod.alive(None))
         ]
 
-    def _ordered(
-        self, entries: list[Entry], dialled: Address, time: int | None
-    ) -> tuple[Target, ...]:
+    def _ordered(self, entries: list[Entry], dialled: Address) -> tuple[Target, ...]:
         """Give the backends of entries that share one address and port, in R8's order."""
-        found = {target for entry in entries for target in self._backends(entry, dialled, time)}
+        found = {target for entry in entries for target in self._backends(entry, dialled)}
         return tuple(
             sorted(
                 found,
@@ -227,11 +230,11 @@ class Services:
             )
         )
 
-    def _backends(self, entry: Entry, dialled: Address, time: int | None) -> Iterator[Target]:
+    def _backends(self, entry: Entry, dialled: Address) -> Iterator[Target]:
         if entry.pod is not None:
             ends = self._at_pod(entry.pod, dialled, entry.container_port)
         elif self._any_slice:
-            ends = self._from_slices(entry, dialled, time)
+            ends = self._from_slices(entry, dialled)
         else:
             ends = self._from_selector(entry, dialled)
         for end, port in ends:
@@ -260,9 +263,7 @@ class Services:
                 if port is not None:
                     yield from self._at_pod(pod, dialled, port)
 
-    def _from_slices(
-        self, entry: Entry, dialled: Address, time: int | None
-    ) -> Iterator[tuple[End, int]]:
+    def _from_slices(self, entry: Entry, dialled: Address) -> Iterator[tuple[End, int]]:
         """Give ready endpoints, else serving and terminating ones (C6, R6)."""
         service, spec = entry.service, entry.spec
         if service is None or spec is None:
@@ -282,21 +283,21 @@ class Services:
                             found.append((item, endpoint, address, number))
         chosen = [one for one in found if _ready(one[1])]
         for item, endpoint, address, number in chosen or [o for o in found if _lingers(o[1])]:
-            for identity in self._of_endpoint(item, endpoint, address, time):
+            for identity in self._of_endpoint(item, endpoint, address):
                 yield End(identity, address), number
 
     def _of_endpoint(
-        self, item: EndpointSlice, endpoint: Endpoint, address: Address, time: int | None
+        self, item: EndpointSlice, endpoint: Endpoint, address: Address
     ) -> list[Identity]:
         """Give who an endpoint is: the live pod it names, else whoever has the address (R6)."""
         ref = endpoint.target_ref
         if ref is not None and ref.kind in (None, "Pod"):
             namespace = ref.namespace or item.metadata.namespace or "default"
             pod = self._identities.by_key.get((namespace, ref.name or ""))
-            identity = self._identities.of_pod(pod) if pod and pod.alive(time) else None
+            identity = self._identities.of_pod(pod) if pod and pod.alive(None) else None
             if identity is not None:
                 return [identity]
-        return self._identities.of(address, time)
+        return self._identities.of(address, None)
 
 
 def _ready(endpoint: Endpoint) -> bool:
