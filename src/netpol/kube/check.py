@@ -77,4 +77,4 @@ def check_policies(
 def error_code(error: InputError) -> str:
     """Give the stable one-word code of an error's class."""
     codes = {ValidationError: "invalid", ManifestError: "manifest", SnapshotError: "snapshot"}
-    return codes.get(type(error), "error")  # type: ignore[arg-type]
+    return codes.get(type(error), "error")

@@ -16,9 +16,20 @@ from netpol.kube.objects import Source
 from netpol.kube.typed import decode_value
 from netpol.kube.yamltree import YamlDocument, field_lines, read_yaml
 
-__all__ = ["Document", "FieldLines", "JsonDocument", "ValueDocument", "decode"]
+__all__ = [
+    "BAD_JSON",
+    "Document",
+    "FieldLines",
+    "JsonDocument",
+    "ValueDocument",
+    "decode",
+    "json_header",
+]
 
 T = TypeVar("T", bound=Struct)
+
+#: What msgspec raises for text that is no JSON, or not of the type wanted.
+BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class FieldLines(Mapping[str, int]):
@@ -69,7 +80,7 @@ def decode(document: Document, kind: type[T]) -> T:
     """Type a cluster object; ``ManifestError`` with file, line and field if that fails."""
     try:
         return document.fast(kind)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except BAD_JSON:
         pass
     result = decode_value(document.value(), kind)
     if result.errors:
@@ -126,11 +137,12 @@ class JsonDocument:
     def value(self) -> Any:
         """Give the plain value."""
         try:
+            _ANY.decode(self._raw)  # json.loads lets broken UTF-16 escapes through
             return json.loads(bytes(self._raw), object_pairs_hook=_unique)
         except _DuplicateKeyError as error:
             line = self._line_of_duplicate()
             raise ManifestError(str(error), Location(self.file, line)) from None
-        except (ValueError, RecursionError) as error:
+        except (ValueError, *BAD_JSON) as error:
             raise ManifestError(
                 f"not valid JSON: {error}", Location(self.file, self.line)
             ) from None
@@ -156,6 +168,9 @@ class JsonDocument:
         except UnicodeDecodeError:
             pass
         return self.line
+
+
+_ANY = msgspec.json.Decoder()
 
 
 @cache

@@ -142,10 +142,10 @@ def read_input(file: InputFile) -> bytes:
         data = sys.stdin.buffer.read() if file.path is None else file.path.read_bytes()
     except (OSError, ValueError) as error:
         raise _unreadable(file.name, error) from None
-    data = _decompress(data, file.name)
+    data = _decompress(data, file.name).removeprefix(b"\xef\xbb\xbf")
     if not data or data.isspace():
         raise ManifestError("the file is empty", Location(file=file.name))
-    return data.removeprefix(b"\xef\xbb\xbf")
+    return data
 
 
 def _decompress(data: bytes, name: str) -> bytes:

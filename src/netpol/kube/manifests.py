@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 import numpy as np
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from netpol.errors import InputError, Location, ManifestError
-from netpol.kube.documents import Document, JsonDocument, ValueDocument, json_header
+from netpol.kube.documents import BAD_JSON, Document, JsonDocument, ValueDocument, json_header
 from netpol.kube.inputs import InputFile, Paths, find_inputs, read_input
 from netpol.kube.yamltree import read_yaml
 
@@ -26,6 +26,9 @@ __all__ = ["documents_from_objects", "raise_error", "read_documents"]
 # as the JSON error is the likelier one and YAML is slow.
 MAX_YAML_RETRY_BYTES = 16 << 20
 
+# Lists of lists exist (kubectl writes one level); each level costs a stack frame.
+MAX_LIST_DEPTH = 8
+
 _POSITION = re.compile(r"\(byte (\d+)\)")
 
 
@@ -34,11 +37,22 @@ class _Envelope(Struct):
 
     apiVersion: str | None = None  # noqa: N815
     kind: str | None = None
-    items: list[Raw] | None = None
+    items: list[Raw] | UnsetType | None = UNSET
 
 
 _ENVELOPES = msgspec.json.Decoder(_Envelope)
 _RAWS = msgspec.json.Decoder(Raw)
+
+
+class _Inherited(NamedTuple):
+    """What a list says of its items, and how many lists stand around them."""
+
+    api_version: str | None
+    kind: str | None
+    depth: int
+
+
+_NOTHING = _Inherited(None, None, 0)
 
 
 def raise_error(error: InputError) -> NoReturn:
@@ -105,13 +119,16 @@ def _from_value(
     place: tuple[str, int],
     lines: dict[int, list[int]],
     report: Callable[[InputError], None],
-    inherited: tuple[str | None, str | None] = (None, None),
+    inherited: _Inherited = _NOTHING,
 ) -> Iterator[Document]:
     """Give the object, or those of the list, that a plain value holds."""
     if not isinstance(value, dict):
         report(ManifestError("expected a Kubernetes object", Location(*place)))
         return
-    header = (value.get("apiVersion", inherited[0]), value.get("kind", inherited[1]))
+    header = (
+        value.get("apiVersion", inherited.api_version),
+        value.get("kind", inherited.kind),
+    )
     checked = _checked_header(header, place, report)
     if checked is None:
         return
@@ -119,11 +136,15 @@ def _from_value(
     if not _is_list(checked[1]) or ("items" in value and not isinstance(items, list | None)):
         yield ValueDocument(value, checked, place, lines)
         return
+    if not _may_hold_lists(inherited, place, report):
+        return
     own_lines = dict(zip(value, lines.get(id(value), ()), strict=False))
     item_lines = lines.get(id(items), ())
     for index, item in enumerate(items or ()):
         line = item_lines[index] if index < len(item_lines) else own_lines.get("items", place[1])
-        yield from _from_value(item, (place[0], line), lines, report, _item_header(checked))
+        yield from _from_value(
+            item, (place[0], line), lines, report, _for_items(checked, inherited)
+        )
 
 
 class _Parsed(NamedTuple):
@@ -140,10 +161,10 @@ def _parse_json(file: str, data: bytes) -> _Parsed:
             lists = _ENVELOPES.decode_lines(data)
         except msgspec.ValidationError:
             lists = []
-        if lists and all(each.items is not None and _is_list(each.kind) for each in lists):
+        if lists and all(each.items is not UNSET and _is_list(each.kind) for each in lists):
             return _Parsed(lists, [])
         return _Parsed([], _RAWS.decode_lines(data))
-    except (msgspec.DecodeError, RecursionError) as error:
+    except BAD_JSON as error:
         raise _malformed(file, data, error) from None
 
 
@@ -154,8 +175,9 @@ def _from_json(
     for envelope in parsed.lists:
         header = _checked_header((envelope.apiVersion, envelope.kind), (file, 1), report)
         if header is not None:
-            yield from _from_raws(file, envelope.items or [], lines, report, _item_header(header))
-    yield from _from_raws(file, parsed.documents, lines, report, (None, None))
+            inherited = _for_items(header, _NOTHING)
+            yield from _from_raws(file, envelope.items or [], lines, report, inherited)
+    yield from _from_raws(file, parsed.documents, lines, report)
 
 
 def _from_raws(
@@ -163,30 +185,34 @@ def _from_raws(
     raws: list[Raw],
     lines: _LineCounter,
     report: Callable[[InputError], None],
-    inherited: tuple[str | None, str | None],
+    inherited: _Inherited = _NOTHING,
 ) -> Iterator[Document]:
     for raw in raws:
         place = (file, lines.line_of(raw))
         try:
             api_version, kind = json_header(raw)
-        except (msgspec.ValidationError, RecursionError):
+        except BAD_JSON:
             report(ManifestError("expected a Kubernetes object", Location(*place)))
             continue
-        header = _checked_header((api_version or inherited[0], kind or inherited[1]), place, report)
+        header = _checked_header(
+            (api_version or inherited.api_version, kind or inherited.kind), place, report
+        )
         if header is None:
             continue
         items = _items(raw) if _is_list(header[1]) else None
         if items is None:
             yield JsonDocument(raw, header, place)
-        else:
-            yield from _from_raws(file, items, lines, report, _item_header(header))
+        elif _may_hold_lists(inherited, place, report):
+            yield from _from_raws(file, items, lines, report, _for_items(header, inherited))
 
 
 def _items(raw: Raw) -> list[Raw] | None:
+    """Give the items of a list; None if the object has no such field."""
     try:
-        return _ENVELOPES.decode(raw).items
-    except msgspec.ValidationError:
+        items = _ENVELOPES.decode(raw).items
+    except BAD_JSON:
         return None
+    return None if items is UNSET else items or []
 
 
 class _LineCounter:
@@ -216,10 +242,22 @@ def _is_list(kind: str | None) -> bool:
     return kind is not None and kind.endswith("List")
 
 
-def _item_header(header: tuple[str, str]) -> tuple[str | None, str | None]:
+def _for_items(header: tuple[str, str], inherited: _Inherited) -> _Inherited:
     """Give what items of a list inherit: ``PodList`` types them, ``List`` does not (A0.1)."""
     api_version, kind = header
-    return (None, None) if kind == "List" else (api_version, kind.removesuffix("List"))
+    depth = inherited.depth + 1
+    if kind == "List":
+        return _Inherited(None, None, depth)
+    return _Inherited(api_version, kind.removesuffix("List"), depth)
+
+
+def _may_hold_lists(
+    inherited: _Inherited, place: tuple[str, int], report: Callable[[InputError], None]
+) -> bool:
+    if inherited.depth < MAX_LIST_DEPTH:
+        return True
+    report(ManifestError(f"lists nested deeper than {MAX_LIST_DEPTH}", Location(*place)))
+    return False
 
 
 def _checked_header(
@@ -237,6 +275,8 @@ def _checked_header(
 def _malformed(file: str, data: bytes, error: Exception) -> ManifestError:
     if isinstance(error, RecursionError):
         return ManifestError("not valid JSON: nested too deeply", Location(file))
+    if isinstance(error, UnicodeDecodeError):
+        return ManifestError("not valid JSON: not valid UTF-8", Location(file))
     found = _POSITION.search(str(error))
     end = int(found[1]) if found else len(data)
     message = _POSITION.sub("", str(error)).strip()

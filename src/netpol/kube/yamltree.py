@@ -146,10 +146,10 @@ class _Builder:
 
     def _typed(self, event: Any, line: int) -> Any:
         plain, quoted = event.implicit
+        if quoted or event.tag == "!":
+            return event.value
         if plain:
             return resolve_plain(event.value)
-        if quoted or event.tag is None or event.tag == "!":
-            return event.value
         return self._tagged(event.tag, event.value, line)
 
     def _tagged(self, tag: str, text: str, line: int) -> Any:

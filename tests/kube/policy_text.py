@@ -1,0 +1,56 @@
+"""Writes policies as YAML text and reads them back, for the tests of this folder."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from netpol.kube.check import CheckResult, check_policies
+from netpol.kube.objects import NetworkPolicy
+from netpol.kube.policies import read_policies
+from netpol.switches import Switches
+
+HEAD = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: x}\n"
+
+
+def manifest(spec: str) -> str:
+    """Give a whole manifest; ``spec`` is YAML, its first line is line 5 of the text."""
+    return HEAD + "spec:\n" + textwrap.indent(textwrap.dedent(spec).strip("\n"), "  ") + "\n"
+
+
+def check_text(text: str | bytes, name: str = "p.yaml", **switches: str) -> CheckResult:
+    """Check one file holding ``text``."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return check_policies(path, switches=Switches(**switches))
+
+
+def errors(spec: str, **switches: str) -> list[tuple[str | None, str]]:
+    """Give (field, message) for every error of a policy, the policy's name left out."""
+    result = check_text(manifest(spec), **switches)
+    return [
+        (each.location.field, each.message.removeprefix("NetworkPolicy x/p: "))
+        for each in result.errors
+    ]
+
+
+def fields(spec: str, **switches: str) -> list[str | None]:
+    """Give only the fields of the errors."""
+    return [field for field, _ in errors(spec, **switches)]
+
+
+def codes(spec: str, **switches: str) -> list[str]:
+    """Give the codes of the warnings of a policy that has no errors."""
+    result = check_text(manifest(spec), **switches)
+    assert not result.errors
+    return [finding.code for finding in result.findings]
+
+
+def stored(spec: str, **switches: str) -> NetworkPolicy:
+    """Give the policy as the API server stores it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "p.yaml")
+        path.write_text(manifest(spec))
+        return read_policies(path, switches=Switches(**switches)).policies[0].policy
