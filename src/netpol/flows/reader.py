@@ -94,9 +94,9 @@ def _zone(name: str | None) -> ZoneInfo | None:
 class FlowStream:
     """Flow batches of several logs, in input order, in constant memory.
 
-    Iterating gives ``FlowBatch`` objects of at most 65,536 rows and raises ``FlowError`` where a log
-    cannot be read, has no record, or (``strict``) has a bad one. What was given before the error
-    is then not the whole input. Iterating again reads again.
+    Iterating gives ``FlowBatch`` objects of at most 65,536 rows and raises ``FlowError`` where a
+    log cannot be read, has no record, or (``strict``) has a bad one. What was given before the
+    error is then not the whole input. Iterating again reads again.
 
     Attributes
     ----------
