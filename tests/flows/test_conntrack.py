@@ -15,7 +15,8 @@ from netpol.flows.conntrack_events import merge_events
 from netpol.flows.reader import open_flows
 from netpol.flows.source import Source
 from netpol.flows.stats import ReadStats
-from tests.flows.support import LINES, dump, path
+
+from .support import LINES, dump, path
 
 NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "icmpv6": 58}
 DUMPS = sorted(name for name in LINES if "events" not in name)

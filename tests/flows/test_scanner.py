@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netpol._core.conntrack import CAUSES, MAX_LINE, STATE_NAMES, Scanner
-from tests.flows import strict_conntrack
-from tests.flows.support import LINES, dump, outcome, scan
+
+from . import strict_conntrack
+from .support import LINES, dump, outcome, scan
 
 LINE = (
     b"tcp      6 431986 ESTABLISHED src=10.244.1.10 dst=10.96.100.1 sport=42000 dport=80 "

@@ -216,7 +216,7 @@ def _nothing_read(stats: ReadStats, lines: int, skipped: dict[str, int]) -> str:
     if not read:
         return "no records: the file is empty"
     why = f" ({', '.join(causes)})" if causes else ""
-    return f"no records in {read} lines{why}"
+    return f"no records in {read} {'line' if read == 1 else 'lines'}{why}"
 
 
 def _spool_stdin(spool: IO[bytes]) -> None:
