@@ -4,7 +4,6 @@ The parsers themselves are in the .pxd, inline for every reader of the core.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
-from libc.string cimport memcpy
 
 cdef enum:
     LONGEST_TEXT = 45  # of an address with a dotted tail
@@ -27,13 +26,13 @@ cdef uint8_t parse_one(
     if stop == end and p != end:
         map_ipv4(v4[0], wide)
         return 4
+    v4[0] = 0
     stop = parse_ipv6(p, end, wide)
     if stop == NULL or (stop != end and (stop[0] != c"%" or stop + 1 == end)):
         return 0
     if is_mapped(wide):
         v4[0] = mapped_ipv4(wide)
         return 4
-    v4[0] = 0
     return 6
 
 

@@ -5,7 +5,7 @@ The hot loop tries ``parse_fast`` on every line and falls back to ``parse_line``
 the line's two halves are joined.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcpy
 
@@ -14,8 +14,11 @@ import numpy as np
 from netpol._core.addresses_text cimport map_ipv4
 from netpol._core.conntrack_fast cimport FAST_MARGIN, parse_fast
 from netpol._core.conntrack_line cimport find_notice, is_blank, parse_line, skip_prefix
-from netpol._core.conntrack_row cimport MIXED_IN, N_CAUSES, OK, TOO_LONG, WIDE, Address, Row
-from netpol._core.conntrack_line import STATE_NAMES
+from netpol._core.conntrack_row cimport MIXED_IN, N_CAUSES, OK, TOO_LONG, WIDE, Row
+from netpol._core import conntrack_line
+
+#: Names of the state codes: 0 is no state, 255 (not here) a name not known.
+STATE_NAMES = conntrack_line.STATE_NAMES
 
 #: Bytes of the longest line that is read; longer ones are counted as too long.
 MAX_LINE = 65536
@@ -130,6 +133,11 @@ cdef inline bint is_numbered(const uint8_t *begin, const uint8_t *content) noexc
     return False
 
 
+cdef void *address_of(array) except NULL:
+    """Give where an array's data is."""
+    return <void *> <uintptr_t> array.ctypes.data
+
+
 cdef class Scanner:
     """Scans conntrack text into preallocated columns.
 
@@ -188,39 +196,33 @@ cdef class Scanner:
         free(self._joined)
 
     cdef int _take_pointers(self) except -1:
-        cdef uint8_t[::1] u8
-        cdef uint8_t[:, ::1] wide
-        cdef uint16_t[::1] u16
-        cdef uint32_t[::1] u32
-        cdef uint64_t[::1] u64
-        cdef int64_t[::1] i64
         columns = self.columns
-        u32 = columns["orig_src"]; self._to.orig_src = &u32[0]
-        u32 = columns["orig_dst"]; self._to.orig_dst = &u32[0]
-        u32 = columns["reply_src"]; self._to.reply_src = &u32[0]
-        u32 = columns["reply_dst"]; self._to.reply_dst = &u32[0]
-        wide = columns["orig_src_wide"]; self._to.orig_src_wide = &wide[0, 0]
-        wide = columns["orig_dst_wide"]; self._to.orig_dst_wide = &wide[0, 0]
-        wide = columns["reply_src_wide"]; self._to.reply_src_wide = &wide[0, 0]
-        wide = columns["reply_dst_wide"]; self._to.reply_dst_wide = &wide[0, 0]
-        u16 = columns["orig_sport"]; self._to.orig_sport = &u16[0]
-        u16 = columns["orig_dport"]; self._to.orig_dport = &u16[0]
-        u16 = columns["reply_sport"]; self._to.reply_sport = &u16[0]
-        u16 = columns["reply_dport"]; self._to.reply_dport = &u16[0]
-        u8 = columns["protocol"]; self._to.protocol = &u8[0]
-        u8 = columns["icmp_type"]; self._to.icmp_type = &u8[0]
-        u8 = columns["icmp_code"]; self._to.icmp_code = &u8[0]
-        u64 = columns["packets"]; self._to.packets = &u64[0]
-        u64 = columns["bytes"]; self._to.bytes = &u64[0]
-        u16 = columns["flags"]; self._to.flags = &u16[0]
-        u8 = columns["event"]; self._to.event = &u8[0]
-        u8 = columns["state"]; self._to.state = &u8[0]
-        u16 = columns["zone_orig"]; self._to.zone_orig = &u16[0]
-        u16 = columns["zone_reply"]; self._to.zone_reply = &u16[0]
-        i64 = columns["time"]; self._to.time = &i64[0]
-        i64 = columns["delta_time"]; self._to.delta_time = &i64[0]
-        i64 = columns["start"]; self._to.start = &i64[0]
-        i64 = columns["line"]; self._to.line = &i64[0]
+        self._to.orig_src = <uint32_t *> address_of(columns["orig_src"])
+        self._to.orig_dst = <uint32_t *> address_of(columns["orig_dst"])
+        self._to.reply_src = <uint32_t *> address_of(columns["reply_src"])
+        self._to.reply_dst = <uint32_t *> address_of(columns["reply_dst"])
+        self._to.orig_src_wide = <uint8_t *> address_of(columns["orig_src_wide"])
+        self._to.orig_dst_wide = <uint8_t *> address_of(columns["orig_dst_wide"])
+        self._to.reply_src_wide = <uint8_t *> address_of(columns["reply_src_wide"])
+        self._to.reply_dst_wide = <uint8_t *> address_of(columns["reply_dst_wide"])
+        self._to.orig_sport = <uint16_t *> address_of(columns["orig_sport"])
+        self._to.orig_dport = <uint16_t *> address_of(columns["orig_dport"])
+        self._to.reply_sport = <uint16_t *> address_of(columns["reply_sport"])
+        self._to.reply_dport = <uint16_t *> address_of(columns["reply_dport"])
+        self._to.protocol = <uint8_t *> address_of(columns["protocol"])
+        self._to.icmp_type = <uint8_t *> address_of(columns["icmp_type"])
+        self._to.icmp_code = <uint8_t *> address_of(columns["icmp_code"])
+        self._to.packets = <uint64_t *> address_of(columns["packets"])
+        self._to.bytes = <uint64_t *> address_of(columns["bytes"])
+        self._to.flags = <uint16_t *> address_of(columns["flags"])
+        self._to.event = <uint8_t *> address_of(columns["event"])
+        self._to.state = <uint8_t *> address_of(columns["state"])
+        self._to.zone_orig = <uint16_t *> address_of(columns["zone_orig"])
+        self._to.zone_reply = <uint16_t *> address_of(columns["zone_reply"])
+        self._to.time = <int64_t *> address_of(columns["time"])
+        self._to.delta_time = <int64_t *> address_of(columns["delta_time"])
+        self._to.start = <int64_t *> address_of(columns["start"])
+        self._to.line = <int64_t *> address_of(columns["line"])
         return 0
 
     @property

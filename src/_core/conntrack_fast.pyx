@@ -143,7 +143,7 @@ cdef inline const uint8_t *counters(const uint8_t *p, Row *row, Tuple *t) noexce
 
 cdef inline const uint8_t *time_and_event(const uint8_t *p, Row *row) noexcept nogil:
     """Read ``[seconds.micros]`` TAB and the event's type, each if there."""
-    cdef uint64_t seconds, low, micros, word
+    cdef uint64_t seconds, micros, word
     if p[0] == c"[" and p[11] == c".":
         # Ten digits, six digits; two of the ten are read with the second word.
         if digit_run8(load64(p + 1)) < 8 or digit_run8(load64(p + 9)) != 2:

@@ -13,8 +13,9 @@ class Scanner:
     Addresses ``orig_src orig_dst reply_src reply_dst``: uint32 host order (0 if IPv6), and the same
     with ``_wide``: uint8[n, 16] network order, valid for IPv6 records, after ``widen()`` for all.
     Ports ``orig_sport orig_dport reply_sport reply_dport``: uint16; ICMP has its id in sport, GRE
-    its keys (low 16 bits), other protocols 0. ``protocol``, ``icmp_type``, ``icmp_code`` (of the original tuple,
-    255 if not ICMP): uint8. ``packets``, ``bytes``: uint64, both directions, saturating.
+    its keys (low 16 bits), other protocols 0. ``protocol``, ``icmp_type``, ``icmp_code`` (of the
+    original tuple, 255 if not ICMP): uint8. ``packets``, ``bytes``: uint64, both directions,
+    saturating.
     ``flags``: uint16 of 1 unreplied, 2 assured, 4 offload, 8 hardware offload, 16 has counters,
     32 IPv6, 64 event caused by a program. ``event``: uint8, 0 none, 1 NEW, 2 UPDATE, 3 DESTROY.
     ``state``: uint8, index into STATE_NAMES, 255 another. ``zone_orig``, ``zone_reply``: uint16.

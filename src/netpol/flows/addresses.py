@@ -11,7 +11,7 @@ import pyarrow as pa
 from netpol._core import addresses_text
 from netpol.flows.batch import Column
 
-__all__ = ["format_addresses", "parse_addresses"]
+__all__ = ["format_addresses", "map_ipv4", "parse_addresses"]
 
 
 def parse_addresses(
@@ -49,6 +49,14 @@ def parse_addresses(
     if text.null_count:
         family[text.is_null().to_numpy(zero_copy_only=False)] = 0
     return v4, wide, family
+
+
+def map_ipv4(v4: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
+    """Give IPv4 addresses (uint32[n], host order) as mapped ones (uint8[n, 16])."""
+    wide = np.zeros((len(v4), 16), np.uint8)
+    wide[:, 10:12] = 255
+    wide[:, 12:] = v4.astype(">u4").view(np.uint8).reshape(-1, 4)
+    return wide
 
 
 def format_addresses(addresses: Column) -> Any:

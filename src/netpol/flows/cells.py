@@ -37,7 +37,9 @@ _PROTOCOLS = {name: number for number, name in PROTOCOL_NAMES.items()} | {
 }
 
 _VERDICTS = {
-    Verdict.ALLOW: ("allow", "allowed", "accept", "accepted", "permit", "permitted", "pass", "forwarded"),
+    Verdict.ALLOW: (
+        "allow", "allowed", "accept", "accepted", "permit", "permitted", "pass", "forwarded",
+    ),
     Verdict.DENY: ("deny", "denied", "drop", "dropped", "reject", "rejected", "block", "blocked"),
     Verdict.UNKNOWN: ("unknown", "audit", "error"),
 }  # fmt: skip

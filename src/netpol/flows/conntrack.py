@@ -1,19 +1,20 @@
 """Takes conntrack text, gives flow batches; one record is one connection with both its tuples.
 
-Reads what ``conntrack -L``, ``/proc/net/nf_conntrack`` and ``conntrack -E`` print. The client is the
-source of the original tuple, the server the source of the *reply* tuple: that is who really
+Reads what ``conntrack -L``, ``/proc/net/nf_conntrack`` and ``conntrack -E`` print. The client is
+the source of the original tuple, the server the source of the *reply* tuple: that is who really
 talked, whatever NAT there was. The original destination is what the client dialled, the reply's
 destination the source that the server saw.
 
-Events (``-E``) are merged by ``conntrack_events``. A dump has no time: its ``delta-time`` counts from
-a moment it does not say, and its ``[start=]`` is a clock of an unnamed zone, read only where the
-caller names the zone.
+Events (``-E``) are merged by ``conntrack_events``. A dump has no time: its ``delta-time`` counts
+from a moment it does not say, and its ``[start=]`` is a clock of an unnamed zone, read only where
+the caller names the zone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -219,8 +220,6 @@ def _times(entries: Entries, start_zone: ZoneInfo | None) -> Column | None:
 
 def _from_local(seconds: Column, zone: ZoneInfo) -> npt.NDArray[np.int64]:
     """Give ns UTC of wall clock seconds of a zone; few distinct ones, so one at a time."""
-    from datetime import UTC, datetime
-
     distinct, inverse = np.unique(seconds, return_inverse=True)
     utc = [
         int(datetime.fromtimestamp(int(s), UTC).replace(tzinfo=zone).timestamp()) for s in distinct

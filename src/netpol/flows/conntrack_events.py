@@ -21,6 +21,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from netpol.flows.addresses import map_ipv4
 from netpol.flows.batch import NO_TIME
 from netpol.flows.conntrack import BATCH_ROWS, WIDE, Entries
 from netpol.flows.stats import ReadStats
@@ -203,4 +204,14 @@ class _Merger:
         for begin in range(0, len(slots), BATCH_ROWS):
             chosen = np.array(slots[begin : begin + BATCH_ROWS], np.int64)
             columns = {name: column[chosen] for name, column in self._columns.items()}
-            yield Entries(len(chosen), columns)
+            entries = Entries(len(chosen), columns)
+            _widen(entries)
+            yield entries
+
+
+def _widen(entries: Entries) -> None:
+    """Fill the wide columns of IPv4 records if there are others among them."""
+    narrow = (entries["flags"] & WIDE) == 0
+    if not narrow.all():
+        for name in _ADDRESSES:
+            entries[f"{name}_wide"][narrow] = map_ipv4(entries[name][narrow])

@@ -70,7 +70,7 @@ class Deduplicator:
 
 
 def _ordinals(high: _U64, low: _U64, origin: npt.NDArray[np.int64]) -> _U64:
-    """Give how many earlier events of the same origin have the same key, 0 for table records."""
+    """Give how many earlier events of the same origin have the same key, in bits 48 to 62."""
     out = np.zeros(len(high), np.uint64)
     events = np.flatnonzero(origin >= 0)
     if not len(events):
@@ -82,7 +82,7 @@ def _ordinals(high: _U64, low: _U64, origin: npt.NDArray[np.int64]) -> _U64:
         starts[1:] |= column[order[1:]] != column[order[:-1]]
     position = np.arange(len(order))
     since = position - np.maximum.accumulate(np.where(starts, position, 0))
-    out[order] = np.minimum(since, _ORDINALS)
+    out[order] = np.minimum(since, _ORDINALS).astype(np.uint64) << np.uint64(48)
     return out
 
 
@@ -100,7 +100,7 @@ def _shows_nat(entries: Entries) -> npt.NDArray[np.bool_]:
 
 
 def _keys(entries: Entries) -> tuple[_U64, _U64]:
-    """Give the 128-bit key of each record; bits 48 to 62 of the lower word are left for ordinals."""
+    """Give the two words of each record's key; bits 48 to 62 of the lower are for ordinals."""
     low = _u64(entries["reply_sport"]) << np.uint64(32)
     low |= _u64(entries["reply_dport"]) << np.uint64(16)
     low |= _u64(entries["protocol"]) << np.uint64(8)

@@ -1,6 +1,7 @@
 """Takes flows in whatever shape a program holds them, gives a flow batch.
 
-A record with a cell that cannot be read is no flow: readers of logs count it, ``batch_from`` raises.
+A record with a cell that cannot be read is no flow: readers of logs count it, ``batch_from``
+raises.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from netpol.errors import FlowError, Location
-from netpol.flows.addresses import parse_addresses
+from netpol.flows.addresses import map_ipv4, parse_addresses
 from netpol.flows.batch import NO_ICMP, Column, FlowBatch
 from netpol.flows.cells import boolean, integers, protocols, texts, times, verdicts
 from netpol.flows.flow import Flow
@@ -173,7 +174,7 @@ def _addresses(column: Any) -> _Addresses:
     if pa.types.is_integer(kind):
         values, known, bad = integers(column, 0xFFFFFFFF)
         v4 = values.astype(np.uint32)
-        return _Addresses(v4, _mapped(v4), np.where(bad | ~known, 0, 4).astype(np.uint8), known)
+        return _Addresses(v4, map_ipv4(v4), np.where(bad | ~known, 0, 4).astype(np.uint8), known)
     if pa.types.is_fixed_size_binary(kind) or pa.types.is_binary(kind):
         return _binary_addresses(column)
     text, known = texts(column)
@@ -195,14 +196,6 @@ def _binary_addresses(column: Any) -> _Addresses:
     right = (sizes == 16) | (sizes == 4)
     family = np.where(right, np.where(mapped, 4, 6), 0).astype(np.uint8)
     return _Addresses(np.where(mapped, v4, np.uint32(0)), wide, family, known)
-
-
-def _mapped(v4: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
-    """Give IPv4 addresses as 16 bytes."""
-    wide = np.zeros((len(v4), 16), np.uint8)
-    wide[:, 10:12] = 255
-    wide[:, 12:] = v4.astype(">u4").view(np.uint8).reshape(-1, 4)
-    return wide
 
 
 class _Judge:
@@ -230,7 +223,8 @@ def normalise(
     Parameters
     ----------
     columns : mapping of str to pyarrow.Array
-        Columns by their name in ``table_columns.COLUMNS``, of one length; ``src`` and ``dst`` needed.
+        Columns by their name in ``table_columns.COLUMNS``, of one length; ``src`` and ``dst`` are
+        needed.
     file : str
         Where they were read.
     lines : int64[n], optional
@@ -353,11 +347,13 @@ def _read_addresses(columns: Mapping[str, Any], judge: _Judge) -> dict[str, _Add
             continue
         own = read[name]
         judge.note(own.known & (own.family == 0), f"bad {name} address")
-        for mine, fallback in zip(own[:3], read[otherwise][:3], strict=True):
-            mine[~own.known] = fallback[~own.known]
+        absent, fallback = ~own.known, read[otherwise]
+        own.v4[absent] = fallback.v4[absent]
+        own.wide[absent] = fallback.wide[absent]
+        own.family[absent] = fallback.family[absent]
         if name == "src_seen":
-            own.v4[~own.known] = 0
-            own.wide[~own.known] = 0
+            own.v4[absent] = 0
+            own.wide[absent] = 0
     return read
 
 

@@ -94,9 +94,9 @@ def _zone(name: str | None) -> ZoneInfo | None:
 class FlowStream:
     """Flow batches of several logs, in input order, in constant memory.
 
-    Iterating gives ``FlowBatch`` objects of at most 65,536 rows and raises ``FlowError`` where a log
-    cannot be read, has no record, or (``strict``) has a bad one. What was given before the error
-    is then not the whole input. Iterating again reads again.
+    Iterating gives ``FlowBatch`` objects of at most 65,536 rows and raises ``FlowError`` where a
+    log cannot be read, has no record, or (``strict``) has a bad one. What was given before the
+    error is then not the whole input. Iterating again reads again.
 
     Attributes
     ----------
@@ -216,7 +216,7 @@ def _nothing_read(stats: ReadStats, lines: int, skipped: dict[str, int]) -> str:
     if not read:
         return "no records: the file is empty"
     why = f" ({', '.join(causes)})" if causes else ""
-    return f"no records in {read} lines{why}"
+    return f"no records in {read} {'line' if read == 1 else 'lines'}{why}"
 
 
 def _spool_stdin(spool: IO[bytes]) -> None:

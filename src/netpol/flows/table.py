@@ -80,7 +80,10 @@ def _batch(
     stats.lines += table.num_rows
     for row, cause in problems:
         text = ",".join("" if (v := c[row].as_py()) is None else str(v) for c in columns.values())
-        stats.skip(file, int(lines[row]), cause, text, strict=strict)
+        if text.strip(","):
+            stats.skip(file, int(lines[row]), cause, text, strict=strict)
+        else:
+            stats.blank += 1
     return batch
 
 
@@ -106,9 +109,16 @@ class _CsvReader:
         self._strict = strict
         self._odd_rows: list[int] = []  # physical rows that pyarrow left out, ascending
         self._next_row = 2  # row 1 is the header
+        self._fatal: FlowError | None = None
 
     def batches(self) -> Iterator[FlowBatch]:
         """Read the rows below the header."""
+        try:
+            yield from self._parts()
+        except pa.ArrowInvalid as error:
+            raise self._fatal or error from None
+
+    def _parts(self) -> Iterator[FlowBatch]:
         reader = self._open()
         for record_batch in reader:
             for begin in range(0, record_batch.num_rows, BATCH_ROWS):
@@ -147,6 +157,9 @@ class _CsvReader:
             self._stats.skipped["wrong number of cells"] += 1
             self._stats.sample(self._source.name, row.number, cause, row.text)
             if self._strict:
+                self._fatal = FlowError(
+                    f"{cause}: {row.text[:200]!r}", Location(self._source.name, row.number)
+                )
                 return "error"
         return "skip"
 

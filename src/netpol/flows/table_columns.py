@@ -11,7 +11,7 @@ __all__ = ["COLUMNS", "DELIMITERS", "looks_like_header", "map_columns", "sniff_d
 
 DELIMITERS = (",", "\t", ";", "|")
 
-#: Column of a flow batch: the names it goes by, compared in lower case with "_" for "-", "." and " ".
+#: Column of a flow batch: the names it goes by, compared in lower case, "_" for "-", "." and " ".
 COLUMNS: dict[str, tuple[str, ...]] = {
     "src": (
         "src", "source", "src_ip", "srcip", "source_ip", "sourceip", "src_addr", "srcaddr",
