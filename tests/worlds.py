@@ -218,35 +218,35 @@ def policy(space: str | None, spec: str | Object | None, name: str = "p") -> Obj
     return found
 
 
-#: The fixture of semantics.md D.
+#: The fixture of semantics.md D; namespaces in lower case, as the API wants them.
 FIXTURE: dict[str, Object] = {
-    "X": namespace("X", team="x"),
-    "Y": namespace("Y", team="y"),
-    "Z": namespace("Z"),
+    "x": namespace("x", team="x"),
+    "y": namespace("y", team="y"),
+    "z": namespace("z"),
     "n1": node("n1", "192.168.0.1", pod_cidr="10.0.0.0/24"),
     "n2": node("n2", "192.168.0.2", pod_cidr="10.0.1.0/24"),
-    "X/a": pod(
-        "X/a", "10.0.0.1", "fd00::1", labels={"pod": "a"}, declared=("http=80", "dns=53/UDP")
+    "x/a": pod(
+        "x/a", "10.0.0.1", "fd00::1", labels={"pod": "a"}, declared=("http=80", "dns=53/UDP")
     ),
-    "X/b": pod("X/b", "10.0.0.2", labels={"pod": "b"}, declared=("http=8080",)),
-    "Y/a": pod("Y/a", "10.0.1.1", node="n2", labels={"pod": "a"}, declared=("http=8080",)),
-    "Y/b": pod("Y/b", "10.0.1.2", node="n2", labels={"pod": "b"}),
-    "Z/c": pod("Z/c", "10.0.1.3", node="n2"),
-    "X/h": pod("X/h", "192.168.0.1", labels={"pod": "h"}, hostNetwork=True),
-    "X/svc-a": service(
-        "X/svc-a", "10.96.0.10", {"port": 80, "targetPort": 80}, selector={"pod": "a"}
+    "x/b": pod("x/b", "10.0.0.2", labels={"pod": "b"}, declared=("http=8080",)),
+    "y/a": pod("y/a", "10.0.1.1", node="n2", labels={"pod": "a"}, declared=("http=8080",)),
+    "y/b": pod("y/b", "10.0.1.2", node="n2", labels={"pod": "b"}),
+    "z/c": pod("z/c", "10.0.1.3", node="n2"),
+    "x/h": pod("x/h", "192.168.0.1", labels={"pod": "h"}, hostNetwork=True),
+    "x/svc-a": service(
+        "x/svc-a", "10.96.0.10", {"port": 80, "targetPort": 80}, selector={"pod": "a"}
     ),
 }
 
 #: Addresses of the words that flows are written with.
 ADDRESSES = {
-    "X/a": "10.0.0.1",
-    "X/a6": "fd00::1",
-    "X/b": "10.0.0.2",
-    "Y/a": "10.0.1.1",
-    "Y/b": "10.0.1.2",
-    "Z/c": "10.0.1.3",
-    "X/h": "192.168.0.1",
+    "x/a": "10.0.0.1",
+    "x/a6": "fd00::1",
+    "x/b": "10.0.0.2",
+    "y/a": "10.0.1.1",
+    "y/b": "10.0.1.2",
+    "z/c": "10.0.1.3",
+    "x/h": "192.168.0.1",
     "n1": "192.168.0.1",
     "n2": "192.168.0.2",
     "svc-a": "10.96.0.10",

@@ -7,13 +7,13 @@ BY_RULE = "allow ingress np-rule"
 
 
 def ingress_ports(ports: str) -> dict:
-    return policy("X", f"{{podSelector: {{}}, ingress: [{{ports: {ports}}}]}}")
+    return policy("x", f"{{podSelector: {{}}, ingress: [{{ports: {ports}}}]}}")
 
 
 def test_d5_054_port_without_protocol_is_tcp(world: World) -> None:
     world.check(
         ingress_ports("[{port: 80}]"),
-        {"Y/a -> X/a udp/80": DENIED, "Y/a -> X/a tcp/80": BY_RULE},
+        {"y/a -> x/a udp/80": DENIED, "y/a -> x/a tcp/80": BY_RULE},
     )
 
 
@@ -21,10 +21,10 @@ def test_d5_055_range_holds_both_its_ends(world: World) -> None:
     world.check(
         ingress_ports("[{port: 80, endPort: 90}]"),
         {
-            "Y/a -> X/a tcp/79": DENIED,
-            "Y/a -> X/a tcp/80": BY_RULE,
-            "Y/a -> X/a tcp/90": BY_RULE,
-            "Y/a -> X/a tcp/91": DENIED,
+            "y/a -> x/a tcp/79": DENIED,
+            "y/a -> x/a tcp/80": BY_RULE,
+            "y/a -> x/a tcp/90": BY_RULE,
+            "y/a -> x/a tcp/91": DENIED,
         },
     )
 
@@ -33,9 +33,9 @@ def test_d5_056_range_of_one(world: World) -> None:
     world.check(
         ingress_ports("[{port: 80, endPort: 80}]"),
         {
-            "Y/a -> X/a tcp/79": DENIED,
-            "Y/a -> X/a tcp/80": BY_RULE,
-            "Y/a -> X/a tcp/81": DENIED,
+            "y/a -> x/a tcp/79": DENIED,
+            "y/a -> x/a tcp/80": BY_RULE,
+            "y/a -> x/a tcp/81": DENIED,
         },
     )
 
@@ -43,23 +43,23 @@ def test_d5_056_range_of_one(world: World) -> None:
 def test_d5_060_sctp_is_not_tcp(world: World) -> None:
     world.check(
         ingress_ports("[{protocol: SCTP, port: 80}]"),
-        {"Y/a -> X/a tcp/80": DENIED, "Y/a -> X/a sctp/80": BY_RULE},
+        {"y/a -> x/a tcp/80": DENIED, "y/a -> x/a sctp/80": BY_RULE},
     )
 
 
 def test_d5_061_source_ports_never_count(world: World) -> None:
     rule = ingress_ports("[{port: 80}]")
-    world.check(rule, {"Y/a -> X/a tcp/5000": DENIED}, sport=80)
+    world.check(rule, {"y/a -> x/a tcp/5000": DENIED}, sport=80)
 
 
 def test_d5_062_rule_with_ports_and_no_known_port(world: World) -> None:
     rule = ingress_ports("[{port: 80}]")
-    world.check(rule, {"Y/a -> X/a tcp": "unknown ingress unknown-port"})
-    answer = world.answer(rule, "Y/a -> X/a tcp")
-    assert answer.ingress == ("unknown", "unknown-port", "X/p", 0)
+    world.check(rule, {"y/a -> x/a tcp": "unknown ingress unknown-port"})
+    answer = world.answer(rule, "y/a -> x/a tcp")
+    assert answer.ingress == ("unknown", "unknown-port", "x/p", 0)
 
 
 def test_d5_063_portless_rule_settles_an_unknown_port(world: World) -> None:
-    rules = policy("X", "{podSelector: {}, ingress: [{ports: [{port: 80}]}, {}]}")
-    world.check(rules, {"Y/a -> X/a tcp": BY_RULE})
-    assert world.answer(rules, "Y/a -> X/a tcp").ingress == ("allow", "np-rule", "X/p", 1)
+    rules = policy("x", "{podSelector: {}, ingress: [{ports: [{port: 80}]}, {}]}")
+    world.check(rules, {"y/a -> x/a tcp": BY_RULE})
+    assert world.answer(rules, "y/a -> x/a tcp").ingress == ("allow", "np-rule", "x/p", 1)
