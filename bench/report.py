@@ -101,7 +101,7 @@ def ratios(result: Result, by_name: dict[str, Result]) -> Iterator[str]:
 def _over(rate: float, by_name: dict[str, Result], other: str, label: str) -> Iterator[str]:
     base = by_name.get(other)
     if base is not None:
-        yield f"{rate / (figure(base, 'Mflows/s') or float('nan')):.2f} x {label}"
+        yield f"{rate / (figure(base, 'Mflows/s') or float('nan')):.3g} x {label}"
 
 
 def row(result: Result, by_name: dict[str, Result]) -> str:

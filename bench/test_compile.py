@@ -19,4 +19,4 @@ def test_compile(benchmark: Any, world: World) -> None:
         rounds=rounds,
         warmup_rounds=rounds - 1,
     )
-    benchmark.extra_info["table MB"] = round(engine.nbytes / 1e6, 2)
+    benchmark.extra_info["table MB"] = round(engine.tables.nbytes / 1e6, 2)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from netpol.flows.reader import open_flows
 
 from bench.conftest import cached_engine
 from bench.shapes import World, write_conntrack, write_manifests
+from netpol.flows.reader import open_flows
 from netpol.replay import replay
 
 
