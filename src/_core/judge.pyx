@@ -371,35 +371,47 @@ cdef void expand(
         out.side = (1 if s.pod else 0) | 2
 
 
-cdef bint compatible(const View* v, size_t entry, uint8_t protocol) noexcept nogil:
-    return protocol == NO_PROTOCOL or ((v.service_keys[entry] >> 16) & 0xFF) == protocol
+cdef inline bint compatible(const View* v, const Case* c, size_t entry) noexcept nogil:
+    """Whether a service port may be the one meant, going by what is recorded."""
+    cdef uint64_t key = v.service_keys[entry]
+    if c.protocol != NO_PROTOCOL and ((key >> 16) & 0xFF) != c.protocol:
+        return False
+    return not c.dport_known or (key & 0xFFFF) == c.dport
 
 
-cdef bint add_possible_backends(
+cdef size_t next_possible(const View* v, const Case* c, size_t* group, size_t index) noexcept nogil:
+    """Walk the service ports the flow may mean, own group first; service_count when there is no more.
+
+    Start with ``group[0] == 0`` and any index; then pass what it gave, plus 1.
+    """
+    cdef const uint32_t* link = v.links + 8 * <size_t> c.dst
+    cdef uint32_t wanted
+    while group[0] <= 2:
+        if group[0] == 0:
+            group[0] = 1
+            index = first_key(v, <uint64_t> link[LINK_OWN_GROUP] << 24)
+        wanted = link[LINK_OWN_GROUP if group[0] == 1 else LINK_NODE_PORT_GROUP]
+        while wanted and index < v.service_count and (v.service_keys[index] >> 24) == wanted:
+            if compatible(v, c, index):
+                return index
+            index += 1
+        group[0] += 1
+        index = first_key(v, <uint64_t> link[LINK_NODE_PORT_GROUP] << 24)
+    return v.service_count
+
+
+cdef void add_possible_backends(
     const View* v, const Case* c, const Way* way, const Identity* s, Merge* m
 ) noexcept nogil:
     """Add the backends of every service port that an unrecorded port or protocol may mean (R9)."""
-    cdef const uint32_t* link = v.links + 8 * <size_t> c.dst
-    cdef uint32_t groups[2]
-    cdef size_t index, i
     cdef Way other = way[0]
-    cdef bint found = False
-    groups[0] = link[LINK_OWN_GROUP]
-    groups[1] = link[LINK_NODE_PORT_GROUP]
-    for i in range(2):
-        if groups[i] == 0:
-            continue
-        index = first_key(v, <uint64_t> groups[i] << 24)
-        while index < v.service_count and (v.service_keys[index] >> 24) == groups[i]:
-            if compatible(v, index, way.protocol) and (
-                not way.port_known or (v.service_keys[index] & 0xFFFF) == way.port
-            ):
-                found = True
-                other.protocol = <uint8_t> ((v.service_keys[index] >> 16) & 0xFF)
-                other.dialled = c.dst
-                add_backends(v, c, index, other, s, m)
-            index += 1
-    return found
+    cdef size_t group = 0
+    cdef size_t index = next_possible(v, c, &group, 0)
+    while index < v.service_count:
+        other.protocol = <uint8_t> ((v.service_keys[index] >> 16) & 0xFF)
+        other.dialled = c.dst
+        add_backends(v, c, index, other, s, m)
+        index = next_possible(v, c, &group, index + 1)
 
 
 cdef void uncertain(
@@ -462,14 +474,16 @@ cdef void one_source(
     cdef Outcome item
     cdef Identity d
     cdef size_t i
+    cdef size_t group = 0
     if entry < v.service_count:
         expand(v, c, entry, way, s, &item)
         merge_add(v, m, &item)
         return
     if c.dst_hint == 0 and flags_of(v, c.dst) & IS_SERVICE and is_uncertain(c):
-        uncertain(v, c, way, s, &item)
-        merge_add(v, m, &item)
-        return
+        if next_possible(v, c, &group, 0) < v.service_count:
+            uncertain(v, c, way, s, &item)
+            merge_add(v, m, &item)
+            return
     for i in range(candidate_count(v, c.dst, c.dst_hint)):
         candidate(v, c.dst, c.dst_hint, i, &d)
         pair(v, c, way, s, &d, &item)
@@ -521,21 +535,12 @@ cdef uint32_t backend_notes(const View* v, size_t entry) noexcept nogil:
 
 cdef uint32_t possible_notes(const View* v, const Case* c) noexcept nogil:
     """Notes of every backend that an unrecorded port or protocol may mean (R9)."""
-    cdef const uint32_t* link = v.links + 8 * <size_t> c.dst
     cdef uint32_t notes = 0
-    cdef uint32_t group
-    cdef size_t index, i
-    for i in range(2):
-        group = link[LINK_NODE_PORT_GROUP if i else LINK_OWN_GROUP]
-        if group == 0:
-            continue
-        index = first_key(v, <uint64_t> group << 24)
-        while index < v.service_count and (v.service_keys[index] >> 24) == group:
-            if compatible(v, index, c.protocol) and (
-                not c.dport_known or (v.service_keys[index] & 0xFFFF) == c.dport
-            ):
-                notes |= backend_notes(v, index)
-            index += 1
+    cdef size_t group = 0
+    cdef size_t index = next_possible(v, c, &group, 0)
+    while index < v.service_count:
+        notes |= backend_notes(v, index)
+        index = next_possible(v, c, &group, index + 1)
     return notes
 
 

@@ -244,11 +244,13 @@ def normalise(
     _read_ports(columns, judge, parts, rows)
     _read_optional(columns, judge, parts)
     addresses = _read_addresses(columns, judge)
+    _settle_original_port(addresses, parts)
     good = judge.cause_of == 0
     if judge.causes != [""]:
         parts = {name: _choose(values, good) for name, values in parts.items()}
         lines = None if lines is None else lines[good]
     parts |= _address_columns(addresses, good)
+    _drop_untranslated(parts)
     batch = FlowBatch(**parts, file=file, line=lines)
     return batch, judge.problems()
 
@@ -357,12 +359,31 @@ def _read_addresses(columns: Mapping[str, Any], judge: _Judge) -> dict[str, _Add
     return read
 
 
+def _settle_original_port(addresses: Mapping[str, _Addresses], parts: dict[str, Any]) -> None:
+    """A dialled port without a dialled address says nothing (R12)."""
+    if "original_dport" in parts:
+        dialled = addresses.get("original_dst")
+        if dialled is None:
+            del parts["original_dport"]
+        else:
+            parts["original_dport"] = np.where(
+                dialled.known, parts["original_dport"], parts["dport"]
+            ).astype(np.uint16)
+
+
+def _drop_untranslated(parts: dict[str, Any]) -> None:
+    """Leave the dialled address and port out where no row went through a service."""
+    if "original_dst" not in parts or not np.array_equal(parts["original_dst"], parts["dst"]):
+        return
+    if np.array_equal(parts.get("original_dport", parts["dport"]), parts["dport"]):
+        del parts["original_dst"]
+        parts.pop("original_dport", None)
+
+
 def _address_columns(addresses: dict[str, _Addresses], good: Mask) -> dict[str, Column]:
     """Give the address columns in one layout, narrow if every row is IPv4."""
     narrow = all((item.family[good] == 4).all() for item in addresses.values())
     columns = {name: (item.v4 if narrow else item.wide)[good] for name, item in addresses.items()}
-    if "original_dst" in columns and np.array_equal(columns["original_dst"], columns["dst"]):
-        del columns["original_dst"]
     if "src_seen" in columns and not columns["src_seen"].any():
         del columns["src_seen"]
     return columns
