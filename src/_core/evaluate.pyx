@@ -24,6 +24,7 @@ cdef extern from "intrinsics.h" nogil:
 
 cdef extern from "string.h" nogil:
     int memcmp(const void* a, const void* b, size_t n)
+    void* memset(void* target, int value, size_t n)
 
 cdef enum:
     BLOCK = 512
@@ -98,6 +99,14 @@ cdef void apply_times(
             endpoints[i] = at_time(v, endpoints[i], time[i])
 
 
+cdef inline uint8_t special_flags(uint32_t s, uint32_t d, bint same) noexcept nogil:
+    """Not 0 where the endpoints alone ask for judging the flow by itself."""
+    return <uint8_t> (
+        ((s | d) & (IS_LOOPBACK | IS_AMBIGUOUS | IS_MULTI)) | (d & IS_SERVICE)
+        | (s & IS_POD if same else 0)
+    )
+
+
 # --- stages 2 and 3: one plain pair each side -----------------------------------------------------
 
 
@@ -108,45 +117,73 @@ cdef inline bint own_node(const uint32_t* subject, const uint32_t* peer) noexcep
     )
 
 
+cdef inline uint32_t class_of(const View* v, const Columns* c, size_t i) noexcept nogil:
+    cdef uint32_t slot = c.protocol[i]
+    if c.dport_known != NULL and not c.dport_known[i]:
+        slot += 256
+    return v.port_lookup[v.slot_base[slot] + (c.dport[i] & v.slot_mask[slot])]
+
+
 cdef void dense_runs(
-    const View* v, size_t count, const uint32_t* src, const uint32_t* dst, uint32_t* egress,
-    uint32_t* ingress,
+    const View* v, const Columns* c, size_t start, size_t count, const uint32_t* src,
+    const uint32_t* dst, uint32_t* egress, uint32_t* ingress, uint8_t* flags,
 ) noexcept nogil:
-    """Cells by (row, column); on return ``egress`` and ``ingress`` hold run bases."""
+    """Cells by (row, column); on return ``egress`` and ``ingress`` index runs of decisions.
+
+    Everything that two endpoint records tell is read in one pass, and the next pass finds its cells
+    prefetched: 2 passes were 1.3 x as fast as 4 narrower ones.
+    """
+    cdef uint16_t egress_local[BLOCK]
+    cdef uint16_t ingress_local[BLOCK]
     cdef const uint32_t* s
     cdef const uint32_t* d
-    cdef uint32_t column
+    cdef uint32_t column, ports
+    cdef bint egress_exempt = v.egress.own_column != NO_COLUMN
+    cdef bint ingress_exempt = v.ingress.own_column != NO_COLUMN
     cdef size_t i
     for i in range(count):
         s = v.fast + 8 * <size_t> src[i]
         d = v.fast + 8 * <size_t> dst[i]
+        ports = class_of(v, c, start + i)
         column = d[FAST_EGRESS_COLUMN]
-        if v.egress.own_column != NO_COLUMN and own_node(s, d):
+        if egress_exempt and own_node(s, d):
             column = v.egress.own_column
         egress[i] = s[FAST_EGRESS_CELL] + column
+        NETPOL_PREFETCH(&v.egress.cells[egress[i]])
         column = s[FAST_INGRESS_COLUMN]
-        if v.ingress.own_column != NO_COLUMN and own_node(d, s):
+        if ingress_exempt and own_node(d, s):
             column = v.ingress.own_column
         ingress[i] = d[FAST_INGRESS_CELL] + column
-        NETPOL_PREFETCH(&v.egress.cells[egress[i]])
         NETPOL_PREFETCH(&v.ingress.cells[ingress[i]])
+        egress_local[i] = v.port_maps[s[FAST_EGRESS_PORTS] + ports]
+        ingress_local[i] = v.port_maps[d[FAST_INGRESS_PORTS] + ports]
+        flags[i] = special_flags(s[FAST_FLAGS], d[FAST_FLAGS], src[i] == dst[i])
     for i in range(count):
-        egress[i] = v.egress.cells[egress[i]]
-        ingress[i] = v.ingress.cells[ingress[i]]
+        egress[i] = v.egress.cells[egress[i]] + egress_local[i]
+        NETPOL_PREFETCH(&v.runs[egress[i]])
+        ingress[i] = v.ingress.cells[ingress[i]] + ingress_local[i]
+        NETPOL_PREFETCH(&v.runs[ingress[i]])
+
+
+cdef inline uint32_t visible_cidr(
+    const View* v, const uint32_t* part, uint32_t flags, uint32_t cidr
+) noexcept nogil:
+    """A CIDR peer may be set to ignore pods, or pods and nodes (R20)."""
+    if v.hide_pod_cidr and (part[PART_POD] or (v.hide_node_cidr and flags & IS_NODE)):
+        return 0
+    return cidr
 
 
 cdef void paged_runs(
-    const View* v, size_t count, const uint32_t* src, const uint32_t* dst, uint32_t* egress,
-    uint32_t* ingress,
+    const View* v, const Columns* c, size_t start, size_t count, const uint32_t* src,
+    const uint32_t* dst, uint32_t* egress, uint32_t* ingress, uint8_t* flags,
 ) noexcept nogil:
     """As ``dense_runs``, from the paged tables."""
     cdef const uint32_t* s
     cdef const uint32_t* d
-    cdef uint32_t label
-    cdef bint source_own, target_own
-    cdef bint hide_pod = v.hide_pod_cidr
-    cdef bint hide_node = v.hide_node_cidr
-    cdef uint32_t cidr
+    cdef const uint32_t* fs
+    cdef const uint32_t* fd
+    cdef uint32_t label, ports
     cdef size_t i
     for i in range(count):
         s = v.parts + 8 * <size_t> src[i]
@@ -160,56 +197,38 @@ cdef void paged_runs(
     for i in range(count):
         s = v.parts + 8 * <size_t> src[i]
         d = v.parts + 8 * <size_t> dst[i]
-        source_own = False
-        target_own = False
-        if v.egress.own_exempt:
-            target_own = own_node(v.fast + 8 * <size_t> src[i], v.fast + 8 * <size_t> dst[i])
-        if v.ingress.own_exempt:
-            source_own = own_node(v.fast + 8 * <size_t> dst[i], v.fast + 8 * <size_t> src[i])
-        label = OWN_NODE_COLUMN if target_own else d[PART_EGRESS_LABEL]
-        cidr = d[PART_EGRESS_CIDR]
-        if hide_pod:
-            if d[6] or (hide_node and v.fast[8 * <size_t> dst[i] + FAST_FLAGS] & IS_NODE):
-                cidr = 0
-        egress[i] = paged_run(v, &v.egress, s[PART_EGRESS_ROW], label, cidr)
-        label = OWN_NODE_COLUMN if source_own else s[PART_INGRESS_LABEL]
-        cidr = s[PART_INGRESS_CIDR]
-        if hide_pod:
-            if s[6] or (hide_node and v.fast[8 * <size_t> src[i] + FAST_FLAGS] & IS_NODE):
-                cidr = 0
-        ingress[i] = paged_run(v, &v.ingress, d[PART_INGRESS_ROW], label, cidr)
+        fs = v.fast + 8 * <size_t> src[i]
+        fd = v.fast + 8 * <size_t> dst[i]
+        ports = class_of(v, c, start + i)
+        label = d[PART_EGRESS_LABEL]
+        if v.egress.own_exempt and own_node(fs, fd):
+            label = OWN_NODE_COLUMN
+        egress[i] = v.port_maps[fs[FAST_EGRESS_PORTS] + ports] + paged_run(
+            v, &v.egress, s[PART_EGRESS_ROW], label,
+            visible_cidr(v, d, fd[FAST_FLAGS], d[PART_EGRESS_CIDR]))
+        label = s[PART_INGRESS_LABEL]
+        if v.ingress.own_exempt and own_node(fd, fs):
+            label = OWN_NODE_COLUMN
+        ingress[i] = v.port_maps[fd[FAST_INGRESS_PORTS] + ports] + paged_run(
+            v, &v.ingress, d[PART_INGRESS_ROW], label,
+            visible_cidr(v, s, fs[FAST_FLAGS], s[PART_INGRESS_CIDR]))
+        NETPOL_PREFETCH(&v.runs[egress[i]])
+        NETPOL_PREFETCH(&v.runs[ingress[i]])
+        flags[i] = special_flags(fs[FAST_FLAGS], fd[FAST_FLAGS], src[i] == dst[i])
 
 
 cdef void decide(
-    const View* v, const Columns* c, size_t start, size_t count, const uint32_t* src,
-    const uint32_t* dst, uint32_t* egress, uint32_t* ingress, const Results* r,
+    const View* v, size_t count, uint32_t* egress, uint32_t* ingress, uint8_t* verdict,
 ) noexcept nogil:
-    """Port classes, then runs to decisions and verdicts."""
-    cdef uint32_t ports[BLOCK]
-    cdef uint32_t slot
+    """Runs to decisions and verdicts."""
     cdef size_t i
-    cdef uint8_t verdict, e, g
+    cdef uint8_t both
     for i in range(count):
-        slot = c.protocol[start + i]
-        if c.dport_known != NULL and not c.dport_known[start + i]:
-            slot += 256
-        ports[i] = v.port_lookup[v.slot_base[slot] + (c.dport[start + i] & v.slot_mask[slot])]
-        NETPOL_PREFETCH(&v.runs[egress[i]])
-        NETPOL_PREFETCH(&v.runs[ingress[i]])
-    for i in range(count):
-        egress[i] = v.runs[
-            egress[i] + v.port_maps[v.fast[8 * <size_t> src[i] + FAST_EGRESS_PORTS] + ports[i]]]
-        ingress[i] = v.runs[
-            ingress[i] + v.port_maps[v.fast[8 * <size_t> dst[i] + FAST_INGRESS_PORTS] + ports[i]]]
-        e = v.decision_info[egress[i]] & 3
-        g = v.decision_info[ingress[i]] & 3
-        verdict = 2 if (e | g) & 2 else 0
-        if (e | g) & 1:
-            verdict = 1
-        r.verdict[start + i] = verdict
-        r.special[start + i] = 0
-        r.egress[start + i] = egress[i]
-        r.ingress[start + i] = ingress[i]
+        egress[i] = v.runs[egress[i]]
+        ingress[i] = v.runs[ingress[i]]
+        both = (v.decision_info[egress[i]] | v.decision_info[ingress[i]]) & 3
+        # Bit 0 is deny, bit 1 unknown: deny wins (C5).
+        verdict[i] = 1 if both & 1 else both
 
 
 # --- stage 4: what needs judging one by one -------------------------------------------------------
@@ -228,16 +247,19 @@ cdef inline bint is_absent(const uint8_t* column, size_t width, size_t i) noexce
     return True
 
 
-cdef inline bint is_special(
+cdef inline bint has_extras(const Columns* c) noexcept nogil:
+    """Whether any column is there that may take a plain pair off the fast path."""
+    return (
+        c.icmp_type != NULL or c.src_seen != NULL or c.original_dst != NULL
+        or c.src_hint != NULL or c.dst_hint != NULL or c.width == 16
+    )
+
+
+cdef bint is_extra(
     const View* v, const Columns* c, size_t i, uint32_t src, uint32_t dst
 ) noexcept nogil:
-    cdef uint32_t s = v.fast[8 * <size_t> src + FAST_FLAGS]
-    cdef uint32_t d = v.fast[8 * <size_t> dst + FAST_FLAGS]
-    if (s | d) & (IS_LOOPBACK | IS_AMBIGUOUS | IS_MULTI) or d & IS_SERVICE:
-        return True
-    if src == dst and s & IS_POD:
-        return True
-    if c.width == 16 and s & d & IS_POD:
+    """Whether a row's further columns ask for judging it alone."""
+    if c.width == 16 and v.parts[8 * <size_t> src + PART_POD] != 0:
         # A dual-stack pod has an endpoint a family; a record may name one of each.
         if v.parts[8 * <size_t> src + PART_POD] == v.parts[8 * <size_t> dst + PART_POD]:
             return True
@@ -246,10 +268,10 @@ cdef inline bint is_special(
     if c.src_seen != NULL and not is_absent(c.src_seen, c.width, i):
         if not same_address(c.src, c.src_seen, c.width, i):
             return True
-    elif c.original_dst != NULL and not same_address(c.dst, c.original_dst, c.width, i):
-        return True
-    elif c.original_dst != NULL and c.original_dport != NULL:
-        if c.original_dport[i] != c.dport[i]:
+    elif c.original_dst != NULL:
+        if not same_address(c.dst, c.original_dst, c.width, i):
+            return True
+        if c.original_dport != NULL and c.original_dport[i] != c.dport[i]:
             return True
     if c.src_hint != NULL and c.src_hint[i]:
         return True
@@ -324,33 +346,31 @@ cdef void judge_row(
 
 
 cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results* r) noexcept nogil:
-    cdef uint32_t src[BLOCK]
-    cdef uint32_t dst[BLOCK]
-    cdef uint32_t egress[BLOCK]
-    cdef uint32_t ingress[BLOCK]
+    cdef uint8_t flags[BLOCK]
+    cdef uint32_t* src
+    cdef uint32_t* dst
+    cdef bint extras = has_extras(c)
     cdef size_t start = 0
     cdef size_t count, i
     while start < n:
         count = n - start
         if count > BLOCK:
             count = BLOCK
+        src = r.src_endpoint + start
+        dst = r.dst_endpoint + start
         resolve(v, c.src, c.width, start, count, src)
         resolve(v, c.dst, c.width, start, count, dst)
         if c.time != NULL:
             apply_times(v, c.time + start, count, src)
             apply_times(v, c.time + start, count, dst)
-        for i in range(count):
-            r.src_endpoint[start + i] = src[i]
-            r.dst_endpoint[start + i] = dst[i]
-            NETPOL_PREFETCH(&v.fast[8 * <size_t> src[i]])
-            NETPOL_PREFETCH(&v.fast[8 * <size_t> dst[i]])
         if v.dense:
-            dense_runs(v, count, src, dst, egress, ingress)
+            dense_runs(v, c, start, count, src, dst, r.egress + start, r.ingress + start, flags)
         else:
-            paged_runs(v, count, src, dst, egress, ingress)
-        decide(v, c, start, count, src, dst, egress, ingress, r)
+            paged_runs(v, c, start, count, src, dst, r.egress + start, r.ingress + start, flags)
+        decide(v, count, r.egress + start, r.ingress + start, r.verdict + start)
+        memset(r.special + start, 0, count)
         for i in range(count):
-            if is_special(v, c, start + i, src[i], dst[i]):
+            if flags[i] or (extras and is_extra(v, c, start + i, src[i], dst[i])):
                 judge_row(v, c, start + i, src[i], dst[i], r)
         start += count
 
@@ -361,8 +381,14 @@ cdef void note_all(
 ) noexcept nogil:
     cdef Case case
     cdef size_t i
+    cdef bint extras = has_extras(c)
+    cdef uint32_t s, d
     for i in range(n):
-        if is_special(v, c, i, src[i], dst[i]):
+        s = v.fast[8 * <size_t> src[i] + FAST_FLAGS]
+        d = v.fast[8 * <size_t> dst[i] + FAST_FLAGS]
+        if special_flags(s, d, src[i] == dst[i]) or (
+            extras and is_extra(v, c, i, src[i], dst[i])
+        ):
             case = case_of(v, c, i, src[i], dst[i])
             notes[i] = <uint16_t> case_notes(v, &case)
         else:
