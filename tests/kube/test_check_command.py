@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,14 @@ def test_escape_controls() -> None:
     assert escape_controls("a\n\t\x1b\x7f\x9b\u2028\u202e\udc80é😀") == (
         "a\\n\\t\\x1b\\x7f\\x9b\\u2028\\u202e\\udc80é😀"
     )
+
+
+def test_every_code_is_documented() -> None:
+    root = Path(__file__).parent.parent.parent
+    documented = set(re.findall(r"^\| `([a-z-]+)`", (root / "docs/check.md").read_text(), re.M))
+    sources = "".join(
+        (root / "src/netpol/kube" / f"{name}.py").read_text()
+        for name in ("written", "lint", "lint_cluster", "policies", "check")
+    )
+    used = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', sources)) | {"manifest", "invalid", "snapshot"}
+    assert documented == used - {"all-init"}

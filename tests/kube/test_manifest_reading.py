@@ -209,6 +209,16 @@ def test_a0_2_duplicate_keys_in_json() -> None:
     assert (error.location.line, error.message) == (11, "duplicate key 'podSelector'")
 
 
+@pytest.mark.parametrize("first", ["[]", "null", None])
+def test_a0_2_second_items_key_of_a_json_list(first: str | None) -> None:
+    item = json.dumps(as_json(POLICY))
+    first = first or f"[{item}]"
+    head = '{"apiVersion": "v1", "kind": "List", "items": '
+    text = f'{head}{first}, "items": [{item.replace(chr(34) + "p", chr(34) + "q")}, {item}]}}'
+    (error,) = check_text(f"{head}[{item}]}}\n{text}").errors
+    assert error.message == "duplicate key 'items'"
+
+
 # --- a0.3 and a0.4: types of scalars ----------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ __all__ = ["check"]
 #: Raised when a field changes its meaning or goes; new fields do not raise it.
 SCHEMA_VERSION = 1
 
+# Options that other commands have with other values get variables of their own, NETPOL_CHECK_...
 _PATH = click.Path(allow_dash=True)
 _EXAMPLES = """\b
 Examples:
@@ -55,14 +56,16 @@ Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    envvar="NETPOL_OUTPUT",
+    envvar="NETPOL_CHECK_OUTPUT",
     help="Lines for a person, or one JSON document.",
 )
-@click.option("--strict", is_flag=True, envvar="NETPOL_STRICT", help="Same as --fail-on warning.")
+@click.option(
+    "--strict", is_flag=True, envvar="NETPOL_CHECK_STRICT", help="Same as --fail-on warning."
+)
 @click.option(
     "--fail-on",
     type=click.Choice(["warning"]),
-    envvar="NETPOL_FAIL_ON",
+    envvar="NETPOL_CHECK_FAIL_ON",
     help="Exit 1 if there is a warning.",
 )
 @click.option(

@@ -194,6 +194,21 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def duplicate_key(text: bytes) -> str | None:
+    """Say which key an object in some JSON texts, one after the other, has twice; else None."""
+    decoder = json.JSONDecoder(object_pairs_hook=_unique)
+    rest = text.decode(errors="replace").lstrip()
+    try:
+        while rest:
+            _, end = decoder.raw_decode(rest)
+            rest = rest[end:].lstrip()
+    except _DuplicateKeyError as error:
+        return str(error)
+    except (ValueError, RecursionError):
+        pass  # Not for this function to report.
+    return None
+
+
 def _json_field_lines(text: bytes, file: str, offset: int) -> dict[str, int]:
     try:
         documents: list[YamlDocument] = list(read_yaml(text.decode(), file))

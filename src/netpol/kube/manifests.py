@@ -16,7 +16,14 @@ import numpy as np
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from netpol.errors import InputError, Location, ManifestError
-from netpol.kube.documents import BAD_JSON, Document, JsonDocument, ValueDocument, json_header
+from netpol.kube.documents import (
+    BAD_JSON,
+    Document,
+    JsonDocument,
+    ValueDocument,
+    duplicate_key,
+    json_header,
+)
 from netpol.kube.inputs import InputFile, Paths, find_inputs, read_input
 from netpol.kube.yamltree import read_yaml
 
@@ -172,6 +179,10 @@ def _from_json(
     file: str, data: bytes, parsed: _Parsed, report: Callable[[InputError], None]
 ) -> Iterator[Document]:
     lines = _LineCounter(data)
+    duplicate = _duplicate_beside_items(data, [each.items or [] for each in parsed.lists])
+    if duplicate is not None:
+        report(ManifestError(duplicate, Location(file)))
+        return
     for envelope in parsed.lists:
         header = _checked_header((envelope.apiVersion, envelope.kind), (file, 1), report)
         if header is not None:
@@ -213,6 +224,22 @@ def _items(raw: Raw) -> list[Raw] | None:
     except BAD_JSON:
         return None
     return None if items is UNSET else items or []
+
+
+def _duplicate_beside_items(data: bytes, lists: list[list[Raw]]) -> str | None:
+    """Look for a key met twice in the lists themselves (A0.2): a second ``items`` hides the first.
+
+    Cutting out the items leaves little text to look through, however long the lists are.
+    """
+    if not lists:
+        return None
+    base, kept, pieces = _address(data), 0, []
+    for items in lists:
+        if items:
+            pieces.append(data[kept : _address(items[0]) - base])
+            kept = _address(items[-1]) - base + len(memoryview(items[-1]))
+    pieces.append(data[kept:])
+    return duplicate_key(b"".join(pieces))
 
 
 class _LineCounter:
