@@ -48,13 +48,13 @@ def test_what_is_an_address_and_what_is_not():
     )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.text("0123456789abcdefF:.% x", max_size=24), min_size=1, max_size=8))
 def test_any_text_is_judged_as_the_standard_library_does(texts):
     check([text for text in texts if not text.strip().startswith("%")])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.ip_addresses(), min_size=1, max_size=20), st.booleans())
 def test_formatting_and_parsing_are_inverse(addresses, exploded):
     texts = [address.exploded if exploded else str(address) for address in addresses]

@@ -260,7 +260,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(text)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(mutated())
 def test_fast_and_careful_parser_agree_on_mutated_lines(text):
     text += PAD
@@ -275,7 +275,7 @@ def test_any_bytes_are_read_without_a_crash(data):
     assert scanner.rows + scanner.blank + scanner.notices + sum(scanner.counts) <= scanner.lines
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(mutated())
 def test_what_the_strict_parser_takes_the_scanner_reads_alike(text):
     lines = text.decode("latin-1").split("\n")
