@@ -19,6 +19,17 @@ from netpol._core.conntrack_row cimport (
 )
 
 
+# Codes of the common states, as ``conntrack_line.STATES`` numbers them.
+cdef enum:
+    STATE_SYN_SENT = 2
+    STATE_SYN_RECV = 3
+    STATE_ESTABLISHED = 4
+    STATE_FIN_WAIT = 5
+    STATE_CLOSE_WAIT = 6
+    STATE_LAST_ACK = 7
+    STATE_TIME_WAIT = 8
+
+
 cdef inline uint64_t word8(const char *text) noexcept nogil:
     """Give 8 characters as the word that ``load64`` would read."""
     return load64(<const uint8_t *> text)
@@ -223,11 +234,23 @@ cdef inline const uint8_t *timeout_and_state(const uint8_t *p, Row *row) noexcep
     start = p
     word = load64(p)
     if word == word8(b"ESTABLIS") and load32(p + 8) == word4(b"HED "):
-        row.state = 4
+        row.state = STATE_ESTABLISHED
         return p + 12
     if word == word8(b"TIME_WAI") and p[8] == c"T" and p[9] == c" ":
-        row.state = 8
+        row.state = STATE_TIME_WAIT
         return p + 10
+    if word == word8(b"CLOSE_WA") and load32(p + 7) == word4(b"AIT "):
+        row.state = STATE_CLOSE_WAIT
+        return p + 11
+    if p[8] == c" ":
+        row.state = (
+            STATE_FIN_WAIT * (word == word8(b"FIN_WAIT"))
+            + STATE_LAST_ACK * (word == word8(b"LAST_ACK"))
+            + STATE_SYN_SENT * (word == word8(b"SYN_SENT"))
+            + STATE_SYN_RECV * (word == word8(b"SYN_RECV"))
+        )
+        if row.state:
+            return p + 9
     if not c"A" <= p[0] <= c"Z":
         return NULL
     while (c"A" <= p[0] <= c"Z" or c"0" <= p[0] <= c"9" or p[0] == c"_") and p - start < 20:
@@ -264,9 +287,13 @@ cdef inline const uint8_t *tail(const uint8_t *p, Row *row) noexcept nogil:
             p += 13
         else:
             return NULL
-    p = keyed(p, b" mark=", 6, &mark)
-    if p == NULL:
-        return NULL
+    # Nearly every line has "mark=0" and ends with "use=1": one comparison each.
+    if load64(p) == word8(b" mark=0 "):
+        p += 7
+    else:
+        p = keyed(p, b" mark=", 6, &mark)
+        if p == NULL:
+            return NULL
     if memcmp(p, b" zone=", 6) == 0:
         p = counter(p + 6, &zone)
         if p == NULL or zone > 65535:
@@ -278,6 +305,8 @@ cdef inline const uint8_t *tail(const uint8_t *p, Row *row) noexcept nogil:
         if p == NULL:
             return NULL
         row.delta_time = <int64_t> delta
+    if load64(p) << 8 == word8(b" use=1\n") << 8:
+        return p + 6 if mark <= 0xffffffffu else NULL
     p = keyed(p, b" use=", 5, &use)
     if p == NULL:
         return NULL

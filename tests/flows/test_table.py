@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -71,7 +72,8 @@ def test_all_columns(tmp_path):
     "header",
     ["source_ip,destination_ip,proto,dst_port", "SRCADDR,DstAddr,Protocol,dstport",
      "Source,Destination,ip_proto,Destination Port", "saddr;daddr;proto;dport",
-     "src_ip\tdest_ip\tproto\tdest_port", '"src","dst","protocol","port"', "\ufeffsrc,dst,proto,port"],
+     "src_ip\tdest_ip\tproto\tdest_port", '"src","dst","protocol","port"',
+     "\ufeffsrc,dst,proto,port"],
 )  # fmt: skip
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_synonyms_delimiters_and_line_ends(tmp_path, header, end):
@@ -96,7 +98,7 @@ def test_ambiguous_header(tmp_path, header, message):
 
 
 def test_missing_column_is_named(tmp_path):
-    with pytest.raises(FlowError, match="no column for dst.*there are: src, port"):
+    with pytest.raises(FlowError, match=r"no column for dst.*there are: src, port"):
         read(tmp_path, "src,port\n1.1.1.1,2\n", format="csv")
 
 
@@ -236,6 +238,7 @@ WIDE = np.array(
         U32.astype(np.int64),
         WIDE,
         [row.tobytes() for row in WIDE],
+        pa.array([row.tobytes() for row in WIDE], pa.large_binary()),
         [ipaddress.ip_address(text).packed for text in TEXT],
         ["::ffff:10.0.0.1", "::ffff:a00:2"],
         pa.array(TEXT),
@@ -260,6 +263,29 @@ def test_protocols_of_every_kind(protocol):
     assert batch.protocol.tolist() == [6, 17]
     assert batch.dport.tolist() == [80, 0]
     assert batch.dport_known.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        [1795400074, None],
+        [1795400074.0, None],
+        [1795400074000.0, None],
+        [datetime(2026, 11, 23, 2, 14, 34, tzinfo=UTC), None],
+        np.array(["2026-11-23T02:14:34", "NaT"], "datetime64[ms]"),
+        np.array([1795400074, np.nan]),
+        ["2026-11-23T02:14:34Z", ""],
+    ],
+)
+def test_times_of_every_kind(time):
+    batch = batch_from({"src": U32, "dst": U32, "time": time})
+    assert batch.time.tolist() == [1795400074 * 10**9, NO_TIME]
+
+
+def test_a_time_beyond_the_range_is_bad():
+    for time in ([99_999_999_999], [99_999_999_999.5], [-1.0]):
+        with pytest.raises(FlowError, match="bad time"):
+            batch_from({"src": U32[:1], "dst": U32[:1], "time": time})
 
 
 def test_flows_list_mapping_and_arrow_agree():

@@ -169,9 +169,26 @@ def times(column: Any) -> Cells:
         return _timestamps(column, known)
     if pa.types.is_integer(column.type):
         values, known, bad = integers(column, (1 << 63) - 1)
-        return Cells(np.where(known & ~bad, _scale(values.astype(np.int64)), NO_TIME), known, bad)
+        scaled = np.where(known & ~bad, _scale(values.astype(np.int64)), NO_TIME)
+        return Cells(scaled, known, known & (scaled == NO_TIME))
+    if pa.types.is_floating(column.type):
+        return _float_times(column)
     text, known = texts(column)
     return _time_texts(text, known)
+
+
+def _float_times(column: Any) -> Cells:
+    """Read times held as floats: whole part and fraction apart, so that no more is lost."""
+    values = _numpy(pc.fill_null(column.cast(pa.float64()), np.nan))
+    known = ~np.isnan(values)
+    right = known & (values >= 0) & (values < 2.0**63)
+    values = np.where(right, values, 0.0)
+    whole = np.floor(values).astype(np.int64)
+    scaled = _scale(whole)
+    unit = np.where(whole > 0, scaled // np.maximum(whole, 1), 10**9)
+    nanos = scaled + np.round((values - whole) * unit).astype(np.int64)
+    good = right & (scaled != NO_TIME)
+    return Cells(np.where(good, nanos, NO_TIME), known, known & ~good)
 
 
 def _timestamps(column: Any, known: Mask) -> Cells:

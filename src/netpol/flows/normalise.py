@@ -175,10 +175,15 @@ def _addresses(column: Any) -> _Addresses:
         values, known, bad = integers(column, 0xFFFFFFFF)
         v4 = values.astype(np.uint32)
         return _Addresses(v4, map_ipv4(v4), np.where(bad | ~known, 0, 4).astype(np.uint8), known)
-    if pa.types.is_fixed_size_binary(kind) or pa.types.is_binary(kind):
+    if _is_bytes(kind):
         return _binary_addresses(column)
     text, known = texts(column)
     return _Addresses(*parse_addresses(text), known)
+
+
+def _is_bytes(kind: Any) -> bool:
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    return any(test(kind) for test in tests) or str(kind) == "binary_view"
 
 
 def _binary_addresses(column: Any) -> _Addresses:
