@@ -183,7 +183,7 @@ def _edges() -> tuple[str, ...]:
 ANYWHERE = (*OUTSIDE, *ODD, *_edges(), *NODE_V4, *NODE_V6, *V4, *V6)
 #: Mostly what policies speak about, then ICMP, GRE, UDPLite, an unassigned one, not recorded.
 PROTOCOLS = (6, 6, 6, 6, 6, 6, 17, 17, 17, 132, 1, 58, 47, 136, 254, None)
-ICMP_TYPES = (0, 1, 2, 3, 4, 5, 8, 11, 12, 128, 132, 133, 137, 138, 255)
+ICMP_TYPES = (0, 1, 2, 3, 4, 5, 8, 11, 12, 128, 132, 133, 137, 138)
 CONDITIONS = (
     None,
     {"ready": True},

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from netpol.flows.reader import open_flows
 
 import netpol
 from netpol.flows.batch import FlowBatch
+from netpol.flows.reader import open_flows
 from netpol.kube.policies import read_policies
 from netpol.kube.snapshot import read_snapshot
 from netpol.replay import ReplaySummary, replay

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import yaml
@@ -72,7 +73,23 @@ def adapt_reference(outcome: Outcome) -> Answer:
 
 
 def adapt_engine(engine: Any, flows: list[Flow]) -> list[Answer]:
-    """Give the compiled engine's answers to some flows."""
+    """Give the compiled engine's answers to some flows.
+
+    A column of a batch is there for every row or for none, so flows that lack different fields
+    are put in different batches.
+    """
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for index, one in enumerate(flows):
+        lacking = tuple(f.name for f in fields(one) if getattr(one, f.name) in (None, False))
+        groups.setdefault(lacking, []).append(index)
+    answers: dict[int, Answer] = {}
+    for indexes in groups.values():
+        batch = [flows[index] for index in indexes]
+        answers.update(zip(indexes, _answers(engine, batch), strict=True))
+    return [answers[index] for index in range(len(flows))]
+
+
+def _answers(engine: Any, flows: list[Flow]) -> list[Answer]:
     found = engine.evaluate(flows)
 
     def side(number: int) -> SideAnswer:

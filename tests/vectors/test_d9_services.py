@@ -116,10 +116,13 @@ def test_d9_105_recorded_source_replaces_the_guess(world: World) -> None:
     spec = "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 8.8.8.8/32}}]}]}"
     asked = "ext -> x/a tcp/80"
     dialled = {"original_dst": "192.168.0.2", "original_dport": 30080}
-    seen = {"src_seen": "192.168.0.2"}
     unknown = {asked: "unknown ingress source-nat"}
-    world.check(policy("x", spec), {asked: BY_RULE}, node_port("Cluster"), **dialled)
-    world.check(policy("x", spec), unknown, node_port("Cluster"), **dialled, **seen)
+    allowed = {asked: BY_RULE}
+    rule = policy("x", spec)
+    world.check(rule, unknown, node_port("Cluster"), **dialled)
+    world.check(rule, unknown, node_port("Local"), **dialled, src_seen="192.168.0.2")
+    world.check(rule, allowed, node_port("Cluster"), **dialled, src_seen="8.8.8.8")
+    world.check(rule, allowed, node_port("Local"), **dialled)
 
 
 def test_d9_106_reply_is_judged_as_what_it_answers(world: World) -> None:
