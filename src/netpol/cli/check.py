@@ -55,14 +55,16 @@ Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    envvar="NETPOL_OUTPUT",
+    envvar="NETPOL_CHECK_OUTPUT",
     help="Lines for a person, or one JSON document.",
 )
-@click.option("--strict", is_flag=True, envvar="NETPOL_STRICT", help="Same as --fail-on warning.")
+@click.option(
+    "--strict", is_flag=True, envvar="NETPOL_CHECK_STRICT", help="Same as --fail-on warning."
+)
 @click.option(
     "--fail-on",
     type=click.Choice(["warning"]),
-    envvar="NETPOL_FAIL_ON",
+    envvar="NETPOL_CHECK_FAIL_ON",
     help="Exit 1 if there is a warning.",
 )
 @click.option(
