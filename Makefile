@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORE := pyproject.toml CMakeLists.txt $(wildcard src/_core/*)
 LAB := examples/lab
 
-.PHONY: demo test lint format bench docs clean
+.PHONY: demo test golden lint format bench docs clean
 
 demo: $(VENV)/.stamp-run
 	$(BIN)/netpol replay $(LAB)/node1.conntrack.txt $(LAB)/node2.conntrack.txt --dedup \
@@ -13,6 +13,10 @@ demo: $(VENV)/.stamp-run
 
 test: $(VENV)/.stamp-dev
 	$(BIN)/python -m pytest -q
+
+# Renews the expected outputs; look at the difference before committing it.
+golden: $(VENV)/.stamp-dev
+	GOLDEN=write $(BIN)/python -m pytest -q tests/test_cli.py
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Takes a Markdown page, gives it with the output of every ``$ netpol`` line as it is now.
 
-A console block begins with ``$ netpol`` or ``$ cd``; what follows up to the end of the block is
+A console block begins with ``$ netpol``; what follows the command up to the end of the block is
 replaced by what the command prints. Commands run in ``examples/``.
 """
 
@@ -15,9 +15,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md",)
-WIDTH = "100"
+WIDTH = "110"
 
-_BLOCK = re.compile(r"(```console\n\$ netpol )([^\n]*(?:\\\n[^\n]*)*)\n(.*?)(```)", re.DOTALL)
+_BLOCK = re.compile(r"(```console\n\$ netpol )((?:[^\n]*\\\n)*[^\n]*)\n(.*?)(```)", re.DOTALL)
 
 
 def refreshed(text: str) -> str:

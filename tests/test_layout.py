@@ -29,15 +29,15 @@ MAY_IMPORT = {
     "policy": _WORDS | {"kube"},
     "flows": _WORDS | {"_core"},
     "reference": _WORDS | {"kube", "flows"},
-    "compile": _WORDS | {"kube", "policy", "_core"},
-    "verdicts": _READ | {"compile", "reference", "_core"},
-    "engine": _READ | {"compile", "reference", "verdicts", "_core"},
+    "compiler": _WORDS | {"kube", "policy", "_core"},
+    "verdicts": _READ | {"compiler", "reference", "engine", "_core"},
+    "engine": _READ | {"compiler", "reference", "verdicts", "_core"},
     "tally": {"flows"},
     "replay": {"verdict", "flows", "engine", "verdicts", "tally"},
     "report": {"errors", "verdict", "flows", "tally", "replay"},
     "cli": _READ | {"", "replay", "report", "tally"},
     "__main__": {"cli"},
-    "__init__": _READ | {"engine", "verdicts", "reference"},
+    "__init__": _READ | {"engine", "verdicts", "replay"},
 }
 
 PUBLIC = {

@@ -7,7 +7,6 @@ from the decisions and how much weight each got; no flow is looked at by Python.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -31,7 +30,8 @@ __all__ = [
     "replay",
 ]
 
-_PORT_PROTOCOLS = np.array([6, 17, 33, 132, 136, UNKNOWN_PROTOCOL], np.uint8)
+_HAS_PORTS = np.zeros(256, np.bool_)  # by protocol number
+_HAS_PORTS[[6, 17, 33, 132, 136, UNKNOWN_PROTOCOL]] = True
 _REASONS, _SIDES = len(Reason), len(Side)
 
 
@@ -289,10 +289,9 @@ class _Tally:
         src = self._workload_of[verdicts.src_endpoint[rows]]
         dst = self._workload_of[verdicts.dst_endpoint[rows]]
         protocol = batch.protocol[rows]
-        has_port = np.isin(protocol, _PORT_PROTOCOLS)
-        if batch.dport_known is not None:
-            has_port &= batch.dport_known[rows]
-        port = np.where(has_port, batch.dport[rows], 0).astype(np.uint64)
+        port, has_port = _server_ports(batch, rows)
+        has_port &= _HAS_PORTS[protocol]
+        port = np.where(has_port, port, 0).astype(np.uint64)
         service = (
             outcome[rows].astype(np.uint64) << np.uint64(25)
             | has_port.astype(np.uint64) << np.uint64(24)
@@ -309,29 +308,25 @@ class _Tally:
     def summary(self, top: int, reader: ReaderCounts) -> ReplaySummary:
         """Turn the sums into names."""
         outcomes = {_outcome(code): w for code, w in self._outcomes.items().items()}
-        groups = self._pairs.groups()
         return ReplaySummary(
             total=sum(outcomes.values(), Weight()),
             has_packets=self._has_packets,
             has_bytes=self._has_bytes,
             outcomes=outcomes,
             notes={note: weight for note, weight in self._notes.items() if weight.flows},
-            denied=self._top(groups, Verdict.DENY, outcomes, top),
-            unknown=self._top(groups, Verdict.UNKNOWN, outcomes, top),
+            denied=self._top(Verdict.DENY, outcomes, top),
+            unknown=self._top(Verdict.UNKNOWN, outcomes, top),
             policies=self._policies(),
             isolation=_isolation(self._engine.pods),
             reader=reader,
         )
 
     def _top(
-        self,
-        groups: list[tuple[tuple[int, ...], Weight]],
-        verdict: Verdict,
-        outcomes: dict[tuple[Verdict, Reason, Side], Weight],
-        top: int,
+        self, verdict: Verdict, outcomes: dict[tuple[Verdict, Reason, Side], Weight], top: int
     ) -> PairList:
-        mine = [g for g in groups if _outcome(g[0][1] >> 25)[0] is verdict]
-        listed = heapq.nsmallest(top, mine, key=lambda g: (-g[1].flows, -g[1].bytes))
+        service = self._pairs.words()[1]
+        mine = np.flatnonzero(service // np.uint64(_REASONS * _SIDES << 25) == verdict)
+        listed = self._pairs.heaviest(mine, top)
         total = sum((w for (v, _, _), w in outcomes.items() if v is verdict), Weight())
         shown = sum((weight for _, weight in listed), Weight())
         return PairList(
@@ -391,6 +386,18 @@ class _Tally:
         )
 
 
+def _server_ports(batch: FlowBatch, rows: Column) -> tuple[Column, Column]:
+    """Give the port of the flow's server and whether it is known; a reply's is its source (R19)."""
+    port = batch.dport[rows]
+    known = np.ones(len(rows), np.bool_) if batch.dport_known is None else batch.dport_known[rows]
+    if batch.is_reply is None or not batch.is_reply[rows].any():
+        return port, known
+    reply = batch.is_reply[rows]
+    if batch.sport is None:
+        return port, known & ~reply
+    return np.where(reply, batch.sport[rows], port), known | reply
+
+
 def _policy_use(
     index: int,
     info: Any,
@@ -423,9 +430,9 @@ def _policy_use(
 
 
 def _rule_line(info: Any, side: Side, rule: int) -> int | None:
-    lines = getattr(info, "rule_lines", None) or {}
-    line: int | None = lines.get((side.label, rule))
-    return line
+    egress, ingress = info.rule_lines
+    lines: tuple[int, ...] = egress if side is Side.EGRESS else ingress
+    return lines[rule] or None
 
 
 def _isolation(pods: Sequence[tuple[str, bool, bool]]) -> Isolation:

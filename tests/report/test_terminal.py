@@ -18,7 +18,7 @@ from netpol.replay import (
     ReplaySummary,
     RuleUse,
 )
-from netpol.report.terminal import make_console, print_summary
+from netpol.report.terminal import render
 from netpol.report.wording import NOTES, REASONS, SETTLES, percent, size
 from netpol.tally import Weight
 from netpol.verdict import Note, Reason, Side, Verdict
@@ -73,9 +73,7 @@ def summary(name: str) -> ReplaySummary:
 
 def shown(content: ReplaySummary, width: int, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("COLUMNS", str(width))
-    file = io.StringIO()
-    print_summary(content, make_console(file))
-    return file.getvalue()
+    return render(content, io.StringIO())
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
@@ -85,6 +83,7 @@ def test_every_line_fits(width: int, name: str, monkeypatch: pytest.MonkeyPatch)
 
     text = shown(summary(name), width, monkeypatch)
     assert all(cell_len(line) <= width for line in text.splitlines())
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
     assert "DENY" not in text
     for word in ("deny", "443/tcp", "unknown-port", "snapshot-age", "bad port", "1,234,567"):
         assert word in text
@@ -108,9 +107,7 @@ def test_no_colour_off_a_terminal_and_with_no_color(monkeypatch: pytest.MonkeyPa
     for variables, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        file = Terminal()
-        print_summary(summary("a/b"), make_console(file))
-        assert ("\x1b[3" in file.getvalue()) is coloured
+        assert ("\x1b[3" in render(summary("a/b"), Terminal())) is coloured
 
 
 def test_many_rules_are_cut_to_the_busiest(monkeypatch: pytest.MonkeyPatch) -> None:

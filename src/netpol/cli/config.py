@@ -1,7 +1,8 @@
 """Takes ``netpol.toml``, gives defaults for a command's options.
 
-Keys are the long option names, with hyphens or underscores. A table named like a command overrides
-the top level for that command. Relative paths are relative to the file they stand in.
+Keys are the long option names, with hyphens or underscores. A table named like a command is for
+that command and overrides the top level, which holds what commands share: the keys that are also
+``NETPOL_KEY`` in the environment. Relative paths are relative to the file they stand in.
 """
 
 from __future__ import annotations
@@ -47,10 +48,7 @@ class _Settings:
     def for_command(self, command: click.Command) -> dict[str, Any]:
         from netpol.cli.main import COMMANDS
 
-        options = {
-            option.name: option for option in command.params if isinstance(option, click.Option)
-        }
-        known = {name for name in options if name is not None}
+        options = _options(command)
         common = {k: v for k, v in self._values.items() if k not in COMMANDS}
         own = self._values.get(command.name or "", {})
         if not isinstance(own, dict):
@@ -58,9 +56,10 @@ class _Settings:
         settings: dict[str, Any] = {}
         for place, table in (("", common), (f"{command.name}.", own)):
             for key, value in table.items():
-                name = _parameter(key)
-                if name in known:
-                    settings[name] = self._value(place + key, value, options[name])
+                name = key.replace("-", "_")
+                option = options.get(name)
+                if option is not None and (place or _is_shared(option)):
+                    settings[name] = self._value(place + key, value, option)
                 elif place or not _known_elsewhere(name):
                     raise ConfigError(f"{self._path}: {place}{key}: no such setting")
         return settings
@@ -84,8 +83,14 @@ class _Settings:
         return value if value == "-" else str(self._path.parent / value)
 
 
-def _parameter(key: str) -> str:
-    return key.replace("-", "_")
+def _options(command: click.Command) -> dict[str, click.Option]:
+    options = (param for param in command.params if isinstance(param, click.Option))
+    return {option.name: option for option in options if option.name is not None}
+
+
+def _is_shared(option: click.Option) -> bool:
+    """Whether the option means the same for every command that has it."""
+    return option.envvar == f"NETPOL_{(option.name or '').upper()}"
 
 
 def _known_elsewhere(name: str) -> bool:
@@ -94,4 +99,4 @@ def _known_elsewhere(name: str) -> bool:
 
     context = click.Context(main)
     commands = (main.get_command(context, other) for other in COMMANDS)
-    return any(name == param.name for command in commands if command for param in command.params)
+    return any(name in _options(command) for command in commands if command)

@@ -20,10 +20,11 @@ from netpol.cli.options import (
     pop_switches,
     switch_options,
 )
-from netpol.errors import ConfigError
+from netpol.errors import ConfigError, ManifestError
 from netpol.switches import Switches
 
 if TYPE_CHECKING:
+    from netpol.kube.policies import PolicySet
     from netpol.replay import RecordWriter, ReplaySummary
 
 __all__ = ["replay"]
@@ -55,6 +56,7 @@ class _Request:
     output: str
     output_file: str | None
     fail_on: tuple[str, ...]
+    start_zone: str | None
     strict: bool
     dedup: bool
     top: int
@@ -86,7 +88,7 @@ class _Request:
     default="auto",
     show_default=True,
     metavar="NAME",
-    help="Format of the flow logs: auto (by content), conntrack, table.",
+    help="Format of the flow logs: auto (by content), conntrack, csv, parquet, arrow.",
 )
 @env_option(
     "--namespace",
@@ -116,6 +118,11 @@ class _Request:
     default=(),
     metavar="VERDICT[,VERDICT]",
     help="Exit 1 if there is a flow with this verdict: deny, unknown.",
+)
+@env_option(
+    "--start-zone",
+    metavar="ZONE",
+    help="Time zone of conntrack's [start=] times, such as Europe/Berlin.",
 )
 @env_option("--strict", is_flag=True, help="Fail on the first record that cannot be read.")
 @env_option("--dedup", is_flag=True, help="Count a connection that several dumps hold only once.")
@@ -182,7 +189,11 @@ def _run(request: _Request) -> ReplaySummary:
         )
         engine = _engine(request)
         stream = open_flows(
-            request.flows, format=request.format, strict=request.strict, dedup=request.dedup
+            request.flows,
+            format=request.format,
+            strict=request.strict,
+            dedup=request.dedup,
+            start_zone=request.start_zone,
         )
         writers: list[RecordWriter] = []
         if request.output in _RECORDS:
@@ -203,34 +214,40 @@ def _run(request: _Request) -> ReplaySummary:
 
 
 def _table(summary: ReplaySummary, target: TextIO) -> bytes:
-    """Give the summary as it should look on ``target``: its width, colours and encoding."""
-    from netpol.report.terminal import make_console, print_summary
+    from netpol.report.terminal import render
 
-    console = make_console(target)
-    with console.capture() as capture:
-        print_summary(summary, console)
-    text = "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    text = render(summary, target)
     return text.encode(target.encoding or "utf-8", errors="backslashreplace")
 
 
 def _engine(request: _Request) -> Any:
     import netpol
-    from netpol.kube.policies import read_policies
     from netpol.kube.snapshot import read_snapshot
 
     with _stdin_twice(request):
         snapshot = read_snapshot(request.cluster, switches=request.switches)
-    sources = request.policies or request.cluster
-    policies = read_policies(sources, switches=request.switches, namespace=request.namespace)
-    if not len(policies):
-        hint = "" if request.policies else "; give --policies"
-        raise ConfigError(f"no NetworkPolicy in {', '.join(sources)}{hint}")
+    policies = _policies(request)
     if not request.quiet:
         for warning in dict.fromkeys((*snapshot.warnings, *policies.warnings)):
             say("warning", warning)
     return netpol.compile(
         policies, snapshot, memory_budget=request.memory_budget, **asdict(request.switches)
     )
+
+
+def _policies(request: _Request) -> PolicySet:
+    from netpol.kube.policies import read_policies
+
+    try:
+        return read_policies(
+            request.policies or request.cluster,
+            switches=request.switches,
+            namespace=request.namespace,
+        )
+    except ManifestError as error:
+        if request.policies or error.location.file is not None:
+            raise
+        raise ConfigError(f"{error}; name the policies with --policies") from None
 
 
 @contextlib.contextmanager

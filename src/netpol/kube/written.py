@@ -42,7 +42,7 @@ def _also_ingress(spec: NetworkPolicySpec) -> Iterator[tuple[str, str, str]]:
         "without policyTypes, a policy with egress rules also isolates its pods for ingress, and "
         "having no ingress rules it denies them all incoming traffic: the API server makes it "
         "policyTypes [Ingress, Egress]. Write policyTypes: [Egress] if only egress is meant, "
-        "or list both to say that the denial is",
+        "or list both to say that the denial is meant",
     )
 
 

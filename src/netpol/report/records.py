@@ -58,7 +58,7 @@ class RecordWriter:
 
 @contextmanager
 def record_writer(kind: str, sink: OutputSink) -> Iterator[RecordWriter]:
-    """Give a writer of format ``kind`` (one of ``FORMATS``) that is complete when the block ends."""
+    """Give a writer of format ``kind`` (see ``FORMATS``), complete when the block ends."""
     writer = RecordWriter(sink, FORMATS[kind])
     yield writer
     writer.close()

@@ -6,9 +6,10 @@ read as markup. Colour only underlines what the words already say.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Sequence
-from typing import IO
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +21,7 @@ from netpol.report.wording import NOTES, REASONS, SETTLES, count, percent, size
 from netpol.tally import Weight
 from netpol.verdict import Reason, Side, Verdict
 
-__all__ = ["make_console", "print_summary"]
+__all__ = ["render"]
 
 _STYLES = {Verdict.ALLOW: "green", Verdict.DENY: "red", Verdict.UNKNOWN: "yellow"}
 _WIDE = 100  # columns from which the optional columns of a table fit
@@ -28,17 +29,27 @@ _RULE_ROWS = 40
 _NAMES = 8
 
 
-def make_console(file: IO[str]) -> Console:
-    """Give a console on ``file``: coloured on a terminal unless NO_COLOR, plain elsewhere.
+def render(summary: ReplaySummary, target: TextIO) -> str:
+    """Give every section that has something to say, as it should look on ``target``.
 
-    Off a terminal there is no width to fit, so lines are as long as ``COLUMNS``, else 120.
+    Coloured for a terminal unless NO_COLOR, and as wide as it is; plain for anything else, with
+    lines as long as ``COLUMNS``, else 120. Lines have no trailing blanks.
     """
-    width = None if file.isatty() or os.environ.get("COLUMNS") else 120
-    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+    terminal = target.isatty()
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=terminal,
+        width=None if terminal or os.environ.get("COLUMNS") else 120,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    with console.capture() as capture:
+        _print_sections(summary, console)
+    return "\n".join(line.rstrip() for line in capture.get().split("\n"))
 
 
-def print_summary(summary: ReplaySummary, console: Console) -> None:
-    """Print every section that has something to say."""
+def _print_sections(summary: ReplaySummary, console: Console) -> None:
     wide = console.width >= _WIDE
     _print_totals(summary, console)
     _print_pairs("Denied", Verdict.DENY, summary.denied, summary, console, wide)

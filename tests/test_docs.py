@@ -1,0 +1,67 @@
+"""The documentation is what the program does: made by it, run by it, or listing all it has."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from netpol.report.wording import NOTES, REASONS
+from netpol.verdict import Note, Reason
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def test_cli_page_is_the_commands_own_help() -> None:
+    assert text(DOCS / "cli.md") == script("generate_cli").page(), "run: make docs"
+
+
+def test_readme_shows_real_output() -> None:
+    readme = text(ROOT / "README.md")
+    assert readme.count("```console\n$ netpol") == 3
+    assert script("run_examples").refreshed(readme) == readme, "run: make docs"
+
+
+def test_readme_python_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT / "examples")
+    (code,) = re.findall(r"```python\n(.*?)```", text(ROOT / "README.md"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert "{'allow': 1, 'deny': 1, 'unknown': 0}" in capsys.readouterr().out
+    assert names["table"].num_rows == 2
+
+
+def test_output_page_lists_every_column_reason_and_note() -> None:
+    page = text(DOCS / "output.md")
+    for reason in Reason:
+        assert f"| `{reason.label}` | {REASONS[reason]} |" in page
+    for note in Note:
+        if note:
+            assert f"| `{note.labels[0]}` | {NOTES[note]} |" in page
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("examples/*/README.md")):
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text(page)):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
