@@ -22,7 +22,7 @@ lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/cython-lint src/_core
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src/_core  # it calls pycodestyle by name
 
 format: $(VENV)/.stamp-dev
 	$(BIN)/ruff check --fix .

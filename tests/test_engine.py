@@ -171,7 +171,7 @@ def test_a_damaged_table_file_is_refused(engine: netpol.Engine, tmp_path: Path, 
     path = tmp_path / "tables"
     engine.save(path)
     path.write_bytes(damaged(path.read_bytes())[kind])
-    with pytest.raises(InputError, match="tables|table file"):
+    with pytest.raises(InputError, match=r"tables|table file"):
         netpol.load(path)
 
 

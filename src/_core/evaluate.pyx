@@ -1,7 +1,7 @@
 """The staged kernel: columns of flows in, verdicts and one decision id a side out.
 
-Work goes in stages over blocks of flows, so that the loads of a block overlap instead of waiting for
-each other: addresses to endpoints, endpoints to rows and columns, cells to runs, runs to decisions.
+Work goes in stages over blocks of flows, so that the loads of a block overlap instead of waiting
+for each other: addresses to endpoints, endpoints to rows and columns, cells to runs, runs to decisions.
 Flows that need more than one plain pair (services, ambiguous owners, NAT, self traffic, ICMP
 errors) are finished by ``judge``.
 """
@@ -234,7 +234,9 @@ cdef void decide(
 # --- stage 4: what needs judging one by one -------------------------------------------------------
 
 
-cdef inline bint same_address(const uint8_t* a, const uint8_t* b, size_t width, size_t i) noexcept nogil:
+cdef inline bint same_address(
+    const uint8_t* a, const uint8_t* b, size_t width, size_t i
+) noexcept nogil:
     return memcmp(a + width * i, b + width * i, width) == 0
 
 
@@ -479,7 +481,7 @@ def evaluate(CompiledTables tables, size_t n, dict columns, dict results):
 def notes(CompiledTables tables, size_t n, dict columns, src_endpoint, dst_endpoint, out):
     """Fill ``out`` (uint16[n]) with the ``Note`` bits of who the ends of each flow may be.
 
-    ``columns`` and the endpoints (uint32[n]) are what ``evaluate`` took and gave. Raises as it does.
+    ``columns`` and the endpoints (uint32[n]) are what ``evaluate`` took and gave; raises alike.
     """
     cdef Columns c
     _fill_columns(&c, tables, n, columns)

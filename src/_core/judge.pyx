@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from netpol._core.sides cimport port_class, side_decision
 from netpol._core.tables cimport (
-    HAIRPIN_COLUMN, IS_AMBIGUOUS, IS_LOOPBACK, IS_NODE, IS_POD, IS_SERVICE, LINK_ALTERNATIVE_COUNT,
+    HAIRPIN_COLUMN, IS_AMBIGUOUS, IS_LOOPBACK, IS_NODE, IS_SERVICE, LINK_ALTERNATIVE_COUNT,
     LINK_ALTERNATIVES, LINK_NODE_PORT_GROUP, LINK_NOTES, LINK_OWN_GROUP, OWN_NODE_COLUMN,
     POD_COLUMNS,
     PART_EGRESS_CIDR, PART_EGRESS_LABEL, PART_EGRESS_ROW, PART_INGRESS_CIDR, PART_INGRESS_LABEL,
@@ -95,7 +95,9 @@ cdef inline uint8_t side_of(uint8_t verdict, uint8_t e, uint8_t i) noexcept nogi
     return (1 if (e & 3) == verdict else 0) | (2 if (i & 3) == verdict else 0)
 
 
-cdef inline void settle(const View* v, uint32_t egress, uint32_t ingress, Outcome* out) noexcept nogil:
+cdef inline void settle(
+    const View* v, uint32_t egress, uint32_t ingress, Outcome* out
+) noexcept nogil:
     cdef uint8_t e = v.decision_info[egress]
     cdef uint8_t i = v.decision_info[ingress]
     out.egress = egress
@@ -380,7 +382,7 @@ cdef inline bint compatible(const View* v, const Case* c, size_t entry) noexcept
 
 
 cdef size_t next_possible(const View* v, const Case* c, size_t* group, size_t index) noexcept nogil:
-    """Walk the service ports the flow may mean, own group first; service_count when there is no more.
+    """Walk the service ports the flow may mean, own group first; service_count at the end.
 
     Start with ``group[0] == 0`` and any index; then pass what it gave, plus 1.
     """
@@ -437,7 +439,9 @@ cdef void uncertain(
 # --- the whole flow -------------------------------------------------------------------------------
 
 
-cdef bint settled_at_once(const View* v, const Case* c, size_t entry, Outcome* out) noexcept nogil:
+cdef bint settled_at_once(
+    const View* v, const Case* c, size_t entry, Outcome* out
+) noexcept nogil:
     """Neighbour discovery (A17.4), ICMP errors (A17.3, R18) and loopback (A10.2)."""
     cdef uint8_t kind = c.icmp_type
     cdef uint32_t decision = 0

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from netpol.engine import Engine, compile, load
+    from netpol.engine import Engine, compile, load  # noqa: A004
     from netpol.flows.batch import FlowBatch
     from netpol.flows.flow import Flow
     from netpol.flows.reader import open_flows

@@ -20,6 +20,7 @@ from netpol.compiler.tables import Tables
 from netpol.errors import InputError, Location
 from netpol.flows.batch import FlowBatch
 from netpol.flows.normalise import batch_from
+from netpol.kube.gcpause import gc_paused
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
 from netpol.policy.lower import lower
@@ -115,7 +116,7 @@ class EndpointTable:
         return len(self.kind)
 
     def label(self, index: int) -> str:
-        """Give ``namespace/pod``, ``node/NAME``, ``service/NS/NAME``, ``external`` …"""
+        """Give ``namespace/pod``, ``node/NAME``, ``service/NS/NAME``, ``external`` and so on."""
         return self._name(index, 0)
 
     @cached_property
@@ -141,8 +142,7 @@ class EndpointTable:
         if kind is EndpointKind.AMBIGUOUS:
             first, count = int(self._links[index, 0]), int(self._links[index, 1])
             names = [
-                self._name(int(item), column)
-                for item in self._alternatives[first : first + count]
+                self._name(int(item), column) for item in self._alternatives[first : first + count]
             ]
             return "ambiguous: " + ", ".join(dict.fromkeys(names))
         return kind.name.lower()
@@ -213,9 +213,7 @@ class Engine:
         ]
         return [
             (names[0], bool(egress), bool(ingress))
-            for names, egress, ingress in zip(
-                self.tables.meta["pods"], *isolated, strict=True
-            )
+            for names, egress, ingress in zip(self.tables.meta["pods"], *isolated, strict=True)
         ]
 
     @cached_property
@@ -281,9 +279,7 @@ class Engine:
         """Give the ``Note`` bits of who the ends of each flow may be; for ``Verdicts``."""
         count = len(results["verdict"])
         found = np.empty(count, np.uint16)
-        _notes(
-            self._core, count, opened, results["src_endpoint"], results["dst_endpoint"], found
-        )
+        _notes(self._core, count, opened, results["src_endpoint"], results["dst_endpoint"], found)
         return found
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -291,7 +287,7 @@ class Engine:
         self.tables.save(path)
 
 
-def compile(
+def compile(  # noqa: A001
     policies: PolicySet,
     snapshot: Snapshot,
     *,
@@ -320,8 +316,9 @@ def compile(
         The tables would exceed ``memory_budget``.
     """
     chosen = Switches(**switches)
-    tables = compile_program(lower(policies), snapshot, chosen, memory_budget, dense_limit)
-    return Engine(tables, (policies, snapshot, chosen))
+    with gc_paused():
+        tables = compile_program(lower(policies), snapshot, chosen, memory_budget, dense_limit)
+        return Engine(tables, (policies, snapshot, chosen))
 
 
 def load(path: str | os.PathLike[str]) -> Engine:
@@ -431,5 +428,3 @@ def _as_opened(batch: FlowBatch) -> dict[str, Any]:
     if "src_seen" in columns:
         columns["src_seen"] = np.where(turned, address(0), forward["src_seen"])
     return columns
-
-

@@ -88,4 +88,6 @@ class Note(IntFlag):
     @property
     def labels(self) -> list[str]:
         """Give the spellings of the set bits."""
-        return [bit.name.lower().replace("_", "-") for bit in type(self) if bit and bit in self]
+        return [
+            str(bit.name).lower().replace("_", "-") for bit in type(self) if bit and bit in self
+        ]

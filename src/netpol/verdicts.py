@@ -103,10 +103,7 @@ class Verdicts:
     @cached_property
     def _decision_reasons(self) -> U8:
         return np.array(
-            [
-                _NO_REASON if item.reason is None else item.reason
-                for item in self.engine.decisions
-            ],
+            [_NO_REASON if item.reason is None else item.reason for item in self.engine.decisions],
             np.uint8,
         )
 
@@ -301,7 +298,7 @@ def _rules(pa: Any, rules: npt.NDArray[np.int32]) -> Any:
 
 
 def _notes(pa: Any, notes: npt.NDArray[np.uint16]) -> Any:
-    """Notes as text, joined by spaces; the few distinct combinations become a dictionary."""
+    """Give notes as text, joined by spaces; the few distinct combinations are the dictionary."""
     distinct, inverse = np.unique(notes, return_inverse=True)
     words = pa.array([" ".join(Note(int(bits)).labels) for bits in distinct], pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(inverse.astype(np.int32)), words)

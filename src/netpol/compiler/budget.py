@@ -19,7 +19,7 @@ class Budget:
         if self.taken + size > self.limit:
             raise CapacityError(
                 f"the tables would need {_mebibytes(self.taken + size)} MiB, more than the budget "
-                f"of {_mebibytes(self.limit)} MiB; the last {_mebibytes(size)} MiB are for {cause}. "
+                f"of {_mebibytes(self.limit)} MiB; {_mebibytes(size)} MiB of them for {cause}. "
                 "Raise memory_budget (--memory-budget), or compile fewer policies or namespaces "
                 "at a time"
             )

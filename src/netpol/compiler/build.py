@@ -83,9 +83,7 @@ class _Compilation:
         )
         self.row_ports = RowPorts(self.ports, switches)
         self.egress, self.ingress = (
-            SideCompiler(
-                side, policies, self.groups, self.row_ports, self.decisions, switches
-            )
+            SideCompiler(side, policies, self.groups, self.row_ports, self.decisions, switches)
             for side in (Side.EGRESS, Side.INGRESS)
         )
         marks = region_marks(snapshot)
@@ -117,9 +115,7 @@ class _Compilation:
             dense = [DenseColumns(empty, empty)] * 2
         store = PageStore()
         for side, columns in zip((self.egress, self.ingress), dense, strict=True):
-            packed = pack_side(
-                side, self.switches, len(self.ports), store, columns, self.budget
-            )
+            packed = pack_side(side, self.switches, len(self.ports), store, columns, self.budget)
             arrays.update({f"{k}_{side.side.label}": v for k, v in packed._asdict().items()})
         arrays["pages"] = store.array()
         arrays["runs"] = self._runs(arrays)
@@ -331,10 +327,7 @@ def _policy_meta(policy: Policy) -> dict[str, Any]:
         "line": source.line if source else 0,
         "isolates": [policy.isolates_egress, policy.isolates_ingress],
         "rules": [
-            [
-                source.line_of(f"spec.{side}[{rule.index}]") if source else 0
-                for rule in rules
-            ]
+            [source.line_of(f"spec.{side}[{rule.index}]") if source else 0 for rule in rules]
             for side, rules in (("egress", policy.egress), ("ingress", policy.ingress))
         ],
     }

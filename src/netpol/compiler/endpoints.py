@@ -128,17 +128,15 @@ class Endpoints:
         """Give the endpoint of a service backend: no services of its own, no times."""
         region = self._region(backend.address)
         if backend.kind is BackendKind.POD:
-            return self.intern(self._pod_key(backend.index, region))
+            return self.intern(self._pod_key(backend.owner, region))
         if backend.kind is BackendKind.NODE:
-            return self.intern(EndpointKey(EndpointKind.NODE, node=backend.index, region=region))
+            return self.intern(EndpointKey(EndpointKind.NODE, node=backend.owner, region=region))
         return self._external(backend.address, region)
 
     def node_endpoints(self, family: int) -> list[int]:
         """Give the endpoint of every node at each of its addresses of a family (R10)."""
         return [
-            self.intern(
-                EndpointKey(EndpointKind.NODE, node=node, region=self._region(address))
-            )
+            self.intern(EndpointKey(EndpointKind.NODE, node=node, region=self._region(address)))
             for address, owners in sorted(self.identities.nodes_at.items())
             if family_of(address) == family
             for node in owners
@@ -159,9 +157,7 @@ class Endpoints:
     def _address_endpoint(self, address: int) -> int:
         pods = [self.identities.pods[index] for index in self.identities.pods_at.get(address, ())]
         default = self._at_time(address, None)
-        edges = sorted(
-            {pod.start for pod in pods} | {pod.end for pod in pods} | {BEGINNING}
-        )
+        edges = sorted({pod.start for pod in pods} | {pod.end for pod in pods} | {BEGINNING})
         segments: list[tuple[int, int]] = []
         for edge in edges:
             if edge >= END:
@@ -197,15 +193,11 @@ class Endpoints:
             return candidates[0]
         if candidates:
             return self.intern(
-                EndpointKey(
-                    EndpointKind.AMBIGUOUS, groups=groups, alternatives=tuple(candidates)
-                )
+                EndpointKey(EndpointKind.AMBIGUOUS, groups=groups, alternatives=tuple(candidates))
             )
         return self._external(address, region, groups)
 
-    def _external(
-        self, address: int, region: Region, groups: tuple[int, int] = (0, 0)
-    ) -> int:
+    def _external(self, address: int, region: Region, groups: tuple[int, int] = (0, 0)) -> int:
         """Give the endpoint of an address nobody holds now, but perhaps another time (C2.3)."""
         base = self.keys[self.region_endpoint(region)]
         notes = base.notes

@@ -141,23 +141,18 @@ class Identities:
         owned = [
             *_node_addresses(snapshot.nodes, indexes),
             *_host_addresses(pods, self.pods, indexes),
-            *(
-                (indexes[name], parse_address(address))
-                for name, address in switches.node_addresses
-            ),
+            *((indexes[name], parse_address(address)) for name, address in switches.node_addresses),
         ]
-        for node, address in owned:
-            if address is not None:
-                owners = self.nodes_at.setdefault(address, [])
+        for node, held in owned:
+            if held is not None:
+                owners = self.nodes_at.setdefault(held, [])
                 if node not in owners:
                     owners.append(node)
                     owners.sort()
         return self
 
 
-def _identity(
-    index: int, pod: Pod, nodes: Mapping[str, int], switches: Switches
-) -> PodIdentity:
+def _identity(index: int, pod: Pod, nodes: Mapping[str, int], switches: Switches) -> PodIdentity:
     spec, status = pod.spec, pod.status
     terminal = bool(status and status.phase in ("Succeeded", "Failed"))
     host_network = bool(spec and spec.host_network)

@@ -30,9 +30,7 @@ class PodGroups:
     namespace : int32[G], index into ``namespace_names``.
     """
 
-    def __init__(
-        self, identities: Identities, names: frozenset[str], switches: Switches
-    ) -> None:
+    def __init__(self, identities: Identities, names: frozenset[str], switches: Switches) -> None:
         self.of_pod = np.full(len(identities.pods), -1, np.int32)
         self.ports: list[NamedPorts] = []
         self.namespace_names: list[str] = []
@@ -73,11 +71,10 @@ class PodGroups:
             wide = self._match_namespaces(subject.namespaces)[self.namespace[members]]
             members = members[wide == YES]
         matched = self._match_pods(subject.pods)[self._labels[members]]
-        return members[matched == YES]
+        chosen: npt.NDArray[np.int64] = members[matched == YES]
+        return chosen
 
-    def peers(
-        self, peer: PodPeer
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    def peers(self, peer: PodPeer) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
         """Give the groups that a peer matches or may match, and YES or MAYBE for each (A5, C4)."""
         members = self._members_of(peer.namespace)
         values = self._match_pods(peer.pods)[self._labels[members]]
@@ -115,10 +112,8 @@ def _restrict(pod: PodIdentity, names: frozenset[str]) -> NamedPorts:
     return frozenset(item for item in pod.ports if item[0] in names)
 
 
-def _namespace_sets(
-    names: Sequence[str], identities: Identities, switches: Switches
-) -> LabelSets:
-    """A namespace that is not in the snapshot has one known label, its name (A3.8)."""
+def _namespace_sets(names: Sequence[str], identities: Identities, switches: Switches) -> LabelSets:
+    """Give label sets; a namespace the snapshot lacks has one known label, its name (A3.8)."""
     known = identities.namespaces
     unknown_matters = switches.missing_namespace == "unknown-labels"
     return LabelSets(
@@ -131,5 +126,3 @@ def _members(values: npt.NDArray[np.int32], count: int) -> list[npt.NDArray[np.i
     order = np.argsort(values, kind="stable")
     edges = np.searchsorted(values[order], np.arange(count + 1))
     return [np.sort(order[edges[i] : edges[i + 1]]) for i in range(count)]
-
-

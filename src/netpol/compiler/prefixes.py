@@ -1,8 +1,8 @@
 """Takes regions and known addresses, gives the tables that turn an address into an endpoint id.
 
-IPv4: a direct trie of 16, 8 and 8 bits; at most three dependent loads. IPv6: an open-addressing hash
-of the known addresses (probe length bounded when it is built) and, for all others, the sorted starts
-of regions, searched by halving. Both are linear in prefixes whatever their shape.
+IPv4: a direct trie of 16, 8 and 8 bits; at most three dependent loads. IPv6: an open-addressing
+hash of the known addresses (probe length bounded when it is built) and, for all others, the sorted
+starts of regions, searched by halving. Both are linear in prefixes whatever their shape.
 """
 
 from __future__ import annotations

@@ -23,7 +23,14 @@ from netpol.kube.objects import (
 )
 from netpol.kube.snapshot import Snapshot
 
-__all__ = ["NODE_PORT_GROUPS", "Backend", "BackendKind", "ServiceEntry", "ServicePorts", "SourceNat"]
+__all__ = [
+    "NODE_PORT_GROUPS",
+    "Backend",
+    "BackendKind",
+    "ServiceEntry",
+    "ServicePorts",
+    "SourceNat",
+]
 
 _PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 NODE_PORT_GROUPS = {4: 1, 6: 2}
@@ -48,12 +55,15 @@ class BackendKind(IntEnum):
 
 
 class Backend(NamedTuple):
-    """One candidate behind a service port; sorts as R8 says. ``index`` is of the pod or node."""
+    """One candidate behind a service port; sorts as R8 says.
+
+    ``owner`` is the index of the pod or node.
+    """
 
     address: int
     port: int
     kind: BackendKind
-    index: int = -1
+    owner: int = -1
     source_nat: SourceNat = SourceNat.NONE
 
 
@@ -77,8 +87,8 @@ class ServicePorts:
             (pod.metadata.namespace or "default", pod.metadata.name): pod for pod in snapshot.pods
         }
         self._by_namespace: dict[str, list[PodIdentity]] = {}
-        for pod in identities.pods:
-            self._by_namespace.setdefault(pod.namespace, []).append(pod)
+        for identity in identities.pods:
+            self._by_namespace.setdefault(identity.namespace, []).append(identity)
         self._own_groups: dict[int, int] = {}
         self._slices: dict[tuple[str, str], list[EndpointSlice]] = {}
         for piece in snapshot.endpoint_slices:
@@ -141,7 +151,7 @@ class ServicePorts:
         namespace = service.metadata.namespace or "default"
         name = f"{namespace}/{service.metadata.name}"
         dialled = [
-            *((text, SourceNat.NONE) for text in spec.cluster_ips or [spec.cluster_ip]),
+            *((text, SourceNat.NONE) for text in spec.cluster_ips or [spec.cluster_ip or ""]),
             *((text, outside) for text in spec.external_ips or ()),
             *((text, outside) for text in _load_balancer_addresses(service)),
         ]
@@ -214,9 +224,7 @@ class ServicePorts:
         for endpoint, address, number, namespace in ready or draining:  # C6
             yield from self._at(address, number, endpoint, namespace)
 
-    def _at(
-        self, address: int, port: int, endpoint: Endpoint, namespace: str
-    ) -> Iterator[Backend]:
+    def _at(self, address: int, port: int, endpoint: Endpoint, namespace: str) -> Iterator[Backend]:
         target = endpoint.target_ref
         if target is not None and target.kind in (None, "Pod"):
             pod = self._pods.get((target.namespace or namespace, target.name or ""))
@@ -263,7 +271,9 @@ def _service_ports(pod: Pod) -> list[ContainerPort]:
         return []
     sidecars = [item for item in spec.init_containers or () if item.restart_policy == "Always"]
     return [
-        port for container in (*(spec.containers or ()), *sidecars) for port in container.ports or ()
+        port
+        for container in (*(spec.containers or ()), *sidecars)
+        for port in container.ports or ()
     ]
 
 

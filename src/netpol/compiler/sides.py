@@ -308,7 +308,7 @@ class SideCompiler:
         peer_maybe: int,
         treatment: Treatment,
     ) -> int:
-        """The NetworkPolicy tier: any YES allows, else any MAYBE is unknown, else deny (C4)."""
+        """Apply the NetworkPolicy tier: a YES allows, else a MAYBE is unknown, else deny (C4)."""
         verdict, reason, policy, rule = Verdict.DENY, Reason.NP_IMPLICIT_DENY, row.policies[0], -1
         if treatment is Treatment.UNFILTERED:
             verdict, reason, policy = Verdict.ALLOW, Reason.DEFAULT_ALLOW, -1
@@ -336,9 +336,7 @@ class SideCompiler:
 
     def _exempt(self, row: Row, reason: Reason, count: int) -> int:
         decision = self.decisions.intern(
-            Decision(
-                self.side, Verdict.ALLOW, reason, Tier.NETWORKPOLICY, isolating=row.policies
-            )
+            Decision(self.side, Verdict.ALLOW, reason, Tier.NETWORKPOLICY, isolating=row.policies)
         )
         return self._intern_run((decision,) * count)
 
@@ -380,5 +378,3 @@ def _members(columns: dict[int, int], count: int) -> list[Indexes]:
             found[lowest.bit_length() - 1].append(column)
             mask ^= lowest
     return [np.array(sorted(item), np.int64) for item in found]
-
-

@@ -51,8 +51,8 @@ LAYOUT: dict[str, tuple[str, int, str]] = {
     "backend_ports": ("uint16", 1, "port of each backend"),
     "backend_source_nat": ("uint8", 1, "SourceNat of the way to each backend"),
     "node_endpoints": ("uint32", 1, "endpoints of nodes: IPv4 ones, then IPv6 ones"),
-    "pod_parts": ("uint32", 2, "pods, 7: egress row, egress label column, ingress row, ingress label "
-                  "column, node + 1, 1 if the pod is only its node, notes"),
+    "pod_parts": ("uint32", 2, "pods, 7: egress row, egress label column, ingress row, ingress "
+                  "label column, node + 1, 1 if the pod is only its node, notes"),
     "port_lookup": ("uint32", 1, "3 * 65536 + 8: (protocol slot, port) -> port class"),
     "port_slot_base": ("uint32", 1, "512: by protocol; second half where no port is recorded"),
     "port_slot_mask": ("uint32", 1, "512: which port bits count"),

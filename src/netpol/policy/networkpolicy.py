@@ -93,7 +93,7 @@ def _rule(
     peers: list[NetworkPolicyPeer | None] | None,
     ports: list[NetworkPolicyPort | None] | None,
 ) -> Rule:
-    """An absent or empty list is no constraint (A4)."""
+    """Give a rule; an absent or empty list is no constraint (A4)."""
     return Rule(
         index=index,
         action=Action.ALLOW,

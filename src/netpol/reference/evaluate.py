@@ -237,7 +237,9 @@ def _query(flow: Flow) -> Query:
         and flow.original_dport != flow.dport
     )
     via_service = dialled is not None and (dialled != dst or other_port)  # R12
-    behind = via_service and dialled is not None and flow.original_dport is not None
+    behind = None
+    if via_service and dialled is not None and flow.original_dport is not None:
+        behind = (dialled, flow.original_dport)
     return Query(
         src=src,
         dst=dst,
@@ -247,7 +249,7 @@ def _query(flow: Flow) -> Query:
         time=flow.time,
         via_service=via_service,
         src_seen=seen,
-        dialled=(dialled, flow.original_dport) if behind else None,
+        dialled=behind,
         src_pod=flow.src_pod,
         dst_pod=flow.dst_pod,
     )

@@ -204,9 +204,7 @@ class Services:
         entries = self._compatible(address, protocol, port)
         return [end for entry in entries for end in entry.nat_nodes]
 
-    def _compatible(
-        self, address: Address, protocol: int | None, port: int | None
-    ) -> list[Entry]:
+    def _compatible(self, address: Address, protocol: int | None, port: int | None) -> list[Entry]:
         return [
             entry
             for entry in self._entries.get(address, ())

@@ -1,0 +1,19 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+class CompiledTables:
+    def __init__(
+        self,
+        arrays: dict[str, npt.NDArray[Any]],
+        *,
+        dense: bool,
+        own_columns: Sequence[int],
+        own_exempt: Sequence[bool],
+        hairpin_exempt: bool,
+        node_split: int,
+        no_policies: bool,
+        hide_pod_cidr: bool,
+        hide_node_cidr: bool,
+    ) -> None: ...
