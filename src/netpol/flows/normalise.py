@@ -339,8 +339,10 @@ def _pods(column: Any, judge: _Judge, name: str) -> list[str | None] | None:
 
 
 def _read_addresses(columns: Mapping[str, Any], judge: _Judge) -> dict[str, _Addresses]:
-    """Read the address columns. An unrecorded ``original_dst`` is ``dst``: nothing was translated;
-    an unrecorded ``src_seen`` is all zeros, since "not known" and "the client" judge differently.
+    """Read the address columns.
+
+    An unrecorded ``original_dst`` is ``dst``: nothing was translated. An unrecorded ``src_seen`` is
+    all zeros, since "not known" and "the client" judge differently.
     """
     read = {
         name: _addresses(columns[name])
