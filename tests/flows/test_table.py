@@ -54,13 +54,14 @@ def test_all_columns(tmp_path):
     )
     assert batch.time.tolist() == [1795399815500000000, 1795400074250000000]
     assert batch.sport.tolist() == [42000, 0]
+    assert batch.sport_known.tolist() == [True, False]
     assert batch.dport_known.tolist() == [True, False]
     assert batch.flows.tolist() == [3, 1]
     assert batch.packets.tolist() == [9, 0]
     assert batch.bytes.tolist() == [(1 << 64) - 1, 0]
     assert format_addresses(batch.original_dst).to_pylist() == ["10.96.0.1", "10.0.0.2"]
     assert batch.original_dport.tolist() == [80, 0]
-    assert format_addresses(batch.src_seen).to_pylist() == ["10.0.0.9", "10.0.0.1"]
+    assert format_addresses(batch.src_seen).to_pylist() == ["10.0.0.9", "0.0.0.0"]  # not recorded
     assert batch.is_reply.tolist() == [True, False]
     assert batch.icmp_type.tolist() == [NO_ICMP, 8]
     assert batch.recorded_verdict.tolist() == [Verdict.DENY, Verdict.UNKNOWN]
@@ -138,7 +139,7 @@ def test_bad_optional_cells(tmp_path):
         ("time", "2026-11-23 02:10:15", "bad time"),  # no zone
         ("time", "2026-13-23T02:10:15Z", "bad time"),
         ("bytes", "-4", "bad bytes"),
-        ("icmp_type", "255", "bad icmp type"),
+        ("icmp_type", "256", "bad icmp type"),
         ("is_reply", "perhaps", "bad is_reply"),
         ("verdict", "hmm", "bad verdict"),
         ("src_pod", "web-0", "bad src_pod (not namespace/name)"),

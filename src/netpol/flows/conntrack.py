@@ -159,8 +159,8 @@ def entries_to_batch(
 
     Columns that would say nothing are None: ``original_dst`` and ``original_dport`` where no record
     went through destination NAT, ICMP, time and counters where no record has them. ``src_seen`` is
-    always there: that the server saw the client itself is knowledge too (A15.5). A
-    record without accounting in a batch with it counts 0.
+    always there: that the server saw the client itself is knowledge too (A15.5). A record without
+    accounting in a batch with it counts 0.
 
     Parameters
     ----------

@@ -342,7 +342,7 @@ def _read_addresses(columns: Mapping[str, Any], judge: _Judge) -> dict[str, _Add
     """Read the address columns.
 
     An unrecorded ``original_dst`` is ``dst``: nothing was translated. An unrecorded ``src_seen`` is
-    all zeros, since "not known" and "the client" are judged differently.
+    all zeros, since "not known" and "the client" judge differently.
     """
     read = {
         name: _addresses(columns[name])
@@ -367,7 +367,7 @@ def _read_addresses(columns: Mapping[str, Any], judge: _Judge) -> dict[str, _Add
 
 
 def _settle_original_port(addresses: Mapping[str, _Addresses], parts: dict[str, Any]) -> None:
-    """Drop dialled ports that come without a dialled address: they say nothing (R12)."""
+    """A dialled port without a dialled address says nothing (R12)."""
     if "original_dport" in parts:
         dialled = addresses.get("original_dst")
         if dialled is None:
