@@ -324,7 +324,9 @@ def _flow(pick: Choices, near: Interesting) -> Flow:
         more["original_dst"] = pick.of(*pools.VIPS) if pick.rarely(2) else address()
         more["original_dport"] = pick.of(80, 8080, None)
     if extra in (9, 10):
-        more["src_seen"] = address()
+        seen = address()
+        # A batch says "not recorded" by the unspecified address, which no packet comes from.
+        more["src_seen"] = None if seen in ("::", "0.0.0.0") else seen
     if extra in (11, 12):
         more["time"] = pick.of(*pools.TIMES_NS) + pick.between(-1, 1)
     if extra == 13:

@@ -11,7 +11,7 @@ from netpol.reference import ReferenceEvaluator
 from strategies import Case, cases
 from worlds import adapt_engine, adapt_reference, load
 
-EXAMPLES = int(os.environ.get("NETPOL_EXAMPLES", "3000"))
+EXAMPLES = int(os.environ.get("NETPOL_EXAMPLES", "1000"))
 random_worlds = settings(
     max_examples=EXAMPLES,
     deadline=None,

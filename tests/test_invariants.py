@@ -19,7 +19,7 @@ from worlds import EVALUATORS, Answer, judge_with, load, namespace, policy
 
 both_evaluators = pytest.mark.parametrize("evaluator", EVALUATORS)
 random_worlds = settings(
-    max_examples=int(os.environ.get("NETPOL_EXAMPLES", "1200")) // 8,
+    max_examples=int(os.environ.get("NETPOL_EXAMPLES", "640")) // 8,
     deadline=None,
     derandomize="NETPOL_EXAMPLES" not in os.environ,
     database=None,

@@ -178,7 +178,7 @@ class ReferenceEvaluator:
         if question.hairpin:  # R11: traffic to the pod itself is not read twice
             return first
         others: Sequence[End] = target.sources
-        if query.dialled is not None and query.protocol is not None:  # R10
+        if query.dialled and query.protocol is not None and not target.via_service:  # R10
             others = self._services.nat_sources(*query.dialled, query.protocol)
         if query.src_seen == query.src:  # R11: known not to be translated
             others = ()
