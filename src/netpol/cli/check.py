@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netpol.cli.options import CONTEXT
 from netpol.report.text import escape_controls
 from netpol.switches import Switches
 
@@ -31,7 +32,7 @@ Examples:
 Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
 
 
-@click.command(epilog=_EXAMPLES, no_args_is_help=True)
+@click.command(context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True)
 @click.argument("policies", nargs=-1, required=True, type=_PATH)
 @click.option(
     "--cluster",

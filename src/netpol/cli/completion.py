@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from netpol.cli.options import CONTEXT
+
 __all__ = ["completion"]
 
 _EXAMPLES = """\b
@@ -13,7 +15,7 @@ _EXAMPLES = """\b
   fish   netpol completion fish | source       in ~/.config/fish/config.fish"""
 
 
-@click.command(epilog=_EXAMPLES)
+@click.command(context_settings=CONTEXT, epilog=_EXAMPLES)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script for SHELL."""

@@ -9,6 +9,7 @@ import click
 
 import netpol
 from netpol.cli.errors import exit_codes
+from netpol.cli.options import CONTEXT
 
 __all__ = ["COMMANDS", "main"]
 
@@ -51,7 +52,7 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=CONTEXT,
     epilog="Every option can also be set as NETPOL_OPTION in the environment or as a key of "
     "netpol.toml; the command line wins over the environment, and that over the file.",
 )

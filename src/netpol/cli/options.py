@@ -12,6 +12,7 @@ import click
 from netpol.switches import Switches
 
 __all__ = [
+    "CONTEXT",
     "ChoiceList",
     "SectionedCommand",
     "Size",
@@ -36,6 +37,10 @@ _SWITCH_HELP = {
 }
 
 _SWITCH_TITLE = "Switches, for behaviour that Kubernetes leaves open"
+
+#: For every command: click remembers a command's help option by the context it first ran in, so a
+#: command that is run on its own must know it as well as the group does.
+CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

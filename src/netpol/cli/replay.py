@@ -13,6 +13,7 @@ import click
 
 from netpol.cli.errors import EXIT_FINDINGS, say
 from netpol.cli.options import (
+    CONTEXT,
     ChoiceList,
     SectionedCommand,
     Size,
@@ -65,7 +66,9 @@ class _Request:
     switches: Switches
 
 
-@click.command(cls=SectionedCommand, epilog=_EXAMPLES, no_args_is_help=True)
+@click.command(
+    cls=SectionedCommand, context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True
+)
 @click.argument("flows", nargs=-1, required=True, type=_PATH)
 @env_option(
     "--cluster",
