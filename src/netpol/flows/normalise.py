@@ -367,7 +367,7 @@ def _read_addresses(columns: Mapping[str, Any], judge: _Judge) -> dict[str, _Add
 
 
 def _settle_original_port(addresses: Mapping[str, _Addresses], parts: dict[str, Any]) -> None:
-    """A dialled port without a dialled address says nothing (R12)."""
+    """Drop a dialled port that has no dialled address: alone it says nothing (R12)."""
     if "original_dport" in parts:
         dialled = addresses.get("original_dst")
         if dialled is None:
