@@ -1,7 +1,8 @@
 """The staged kernel: columns of flows in, verdicts and one decision id a side out.
 
 Work goes in stages over blocks of flows, so that the loads of a block overlap instead of waiting
-for each other: addresses to endpoints, endpoints to rows and columns, cells to runs, runs to decisions.
+for each other: addresses to endpoints, endpoints to rows and columns, cells to runs, runs to
+decisions.
 Flows that need more than one plain pair (services, ambiguous owners, NAT, self traffic, ICMP
 errors) are finished by ``judge``.
 """
