@@ -289,7 +289,7 @@ cdef inline void merge_end(
 ) noexcept nogil:
     """Agreement gives the first outcome; otherwise unknown, agreeing sides kept (R13, R14)."""
     out[0] = m.first
-    if m.same_verdict and (m.same_side or not sides_too):
+    if m.same_verdict and (m.same_side or not sides_too or m.first.verdict == ALLOW):
         return
     out.verdict = UNKNOWN
     out.special = special
@@ -512,7 +512,7 @@ cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil:
     way.via_service = c.via_service
     way.source_nat = NAT_NONE
     way.dialled = c.dst
-    if entry == v.service_count and c.via_service and c.dialled != NO_ENDPOINT and c.dialled_port_known:
+    if entry == v.service_count and c.via_service and c.dialled_port_known:
         if flags_of(v, c.dialled) & IS_SERVICE:  # R10 for a flow recorded behind its service
             dialled = find_service(v, c.dialled, c.protocol, c.dialled_port)
             if dialled < v.service_count:

@@ -119,7 +119,8 @@ class ReferenceEvaluator:
             for source in sources  # R13: sources vary slowest
             for destination in destinations
         ]
-        if len({(pair.verdict, pair.side) for pair in pairs}) == 1:  # C5
+        # C5 compares sides too; where every pair allows, no side can make a difference (R13).
+        if len({(p.verdict, p.verdict is not Verdict.ALLOW and p.side) for p in pairs}) == 1:
             return pairs[0] if len(pairs) == 1 else replace(pairs[0], parts=tuple(pairs))
         return _merged(pairs, Reason.AMBIGUOUS_IP)
 
