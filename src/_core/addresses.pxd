@@ -1,5 +1,5 @@
 # Address -> endpoint id, from the prefix tables (netpol.compiler.prefixes).
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from netpol._core.tables cimport View
 
@@ -8,12 +8,19 @@ cdef enum:
 
 
 cdef inline uint32_t lookup_v4(const View* v, uint32_t address) noexcept nogil:
-    """Three-level direct trie, 16-8-8 bits."""
+    """Three-level direct trie, 16-8-8 bits.
+
+    Where an entry is no pointer the next level reads block 0 and drops what it read: pods end on
+    the third level, the outside on the first, and a branch between them would be mispredicted.
+    """
     cdef uint32_t entry = v.v4_root[address >> 16]
-    if entry & 0x80000000U:
-        entry = v.v4_blocks[((entry & 0x7FFFFFFFU) << 8) | ((address >> 8) & 0xFF)]
-        if entry & 0x80000000U:
-            entry = v.v4_blocks[((entry & 0x7FFFFFFFU) << 8) | (address & 0xFF)]
+    cdef uint32_t pointer = <uint32_t> (-(<int32_t> (entry >> 31)))
+    cdef uint32_t next_entry = v.v4_blocks[
+        ((entry & 0x7FFFFFFFU & pointer) << 8) | ((address >> 8) & 0xFF)]
+    entry ^= (entry ^ next_entry) & pointer
+    pointer = <uint32_t> (-(<int32_t> (entry >> 31)))
+    next_entry = v.v4_blocks[((entry & 0x7FFFFFFFU & pointer) << 8) | (address & 0xFF)]
+    entry ^= (entry ^ next_entry) & pointer
     return entry
 
 

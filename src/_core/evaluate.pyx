@@ -10,7 +10,9 @@ errors) are finished by ``judge``.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from netpol._core.addresses cimport lookup_v4, lookup_wide
-from netpol._core.judge cimport Case, NO_ENDPOINT, Outcome, case_notes, judge
+from netpol._core.judge cimport (
+    ALLOW, Case, NO_ENDPOINT, Outcome, SELF_TRAFFIC, WHOLE_SELF_TRAFFIC, case_notes, judge,
+)
 from netpol._core.sides cimport paged_run
 from netpol._core.tables cimport (
     CompiledTables, FAST_EGRESS_CELL, FAST_EGRESS_COLUMN, FAST_EGRESS_PORTS, FAST_FLAGS,
@@ -28,8 +30,9 @@ cdef extern from "string.h" nogil:
     void* memset(void* target, int value, size_t n)
 
 cdef enum:
-    BLOCK = 512
+    BLOCK = 1024
     NOTE_OWN_NODE_UNKNOWN = 32
+    IS_EXTRA = 128               # beside EndpointFlag, in the flags of a row
 
 cdef int64_t NO_TIME = -9223372036854775807 - 1
 
@@ -66,8 +69,6 @@ cdef void resolve(
     cdef const uint32_t* narrow = <const uint32_t*> column
     cdef size_t i
     if width == 4:
-        for i in range(count):
-            NETPOL_PREFETCH(&v.v4_root[narrow[start + i] >> 16])
         for i in range(count):
             out[i] = lookup_v4(v, narrow[start + i])
     else:
@@ -118,16 +119,45 @@ cdef inline bint own_node(const uint32_t* subject, const uint32_t* peer) noexcep
     )
 
 
-cdef inline uint32_t class_of(const View* v, const Columns* c, size_t i) noexcept nogil:
-    cdef uint32_t slot = c.protocol[i]
-    if c.dport_known != NULL and not c.dport_known[i]:
-        slot += 256
-    return v.port_lookup[v.slot_base[slot] + (c.dport[i] & v.slot_mask[slot])]
+cdef void classify(
+    const View* v, const Columns* c, size_t start, size_t count, const uint32_t* src,
+    const uint32_t* dst, uint32_t* classes,
+) noexcept nogil:
+    """Ports to classes, in two passes; asks for the endpoint records on the way."""
+    cdef const uint32_t* fast = v.fast
+    cdef const uint32_t* base = v.slot_base
+    cdef const uint32_t* mask = v.slot_mask
+    cdef const uint32_t* first = v.slot_first
+    cdef const uint16_t* lookup = v.port_lookup
+    cdef const uint8_t* protocol = c.protocol + start
+    cdef const uint16_t* dport = c.dport + start
+    cdef uint16_t slots[BLOCK]
+    cdef uint32_t place
+    cdef size_t i
+    for i in range(count):
+        slots[i] = protocol[i]
+    if c.dport_known != NULL:
+        for i in range(count):
+            slots[i] += 0 if c.dport_known[start + i] else 256
+    for i in range(count):
+        NETPOL_PREFETCH(&fast[8 * <size_t> src[i]])
+        NETPOL_PREFETCH(&fast[8 * <size_t> dst[i]])
+        place = base[slots[i]] + (dport[i] & mask[slots[i]])
+        NETPOL_PREFETCH(&lookup[place])
+        classes[i] = place
+    for i in range(count):
+        classes[i] = first[slots[i]] + lookup[classes[i]]
+
+
+ctypedef fused cell_t:
+    uint16_t
+    uint32_t
 
 
 cdef void dense_runs(
-    const View* v, const Columns* c, size_t start, size_t count, const uint32_t* src,
+    const View* v, size_t count, const uint32_t* classes, const uint32_t* src,
     const uint32_t* dst, uint32_t* egress, uint32_t* ingress, uint8_t* flags,
+    const cell_t* egress_cells, const cell_t* ingress_cells,
 ) noexcept nogil:
     """Cells by (row, column); on return ``egress`` and ``ingress`` index runs of decisions.
 
@@ -136,34 +166,42 @@ cdef void dense_runs(
     """
     cdef uint16_t egress_local[BLOCK]
     cdef uint16_t ingress_local[BLOCK]
+    # Locals, since the compiler must assume that storing a result may change what ``v`` holds.
+    cdef const uint32_t* fast = v.fast
+    cdef const uint16_t* port_maps = v.port_maps
+    cdef const uint32_t* runs = v.runs
+    cdef uint32_t egress_own = v.egress.own_column
+    cdef uint32_t ingress_own = v.ingress.own_column
     cdef const uint32_t* s
     cdef const uint32_t* d
-    cdef uint32_t column, ports
-    cdef bint egress_exempt = v.egress.own_column != NO_COLUMN
-    cdef bint ingress_exempt = v.ingress.own_column != NO_COLUMN
+    cdef uint32_t column, ports, cell
     cdef size_t i
     for i in range(count):
-        s = v.fast + 8 * <size_t> src[i]
-        d = v.fast + 8 * <size_t> dst[i]
-        ports = class_of(v, c, start + i)
+        s = fast + 8 * <size_t> src[i]
+        d = fast + 8 * <size_t> dst[i]
+        ports = classes[i]
         column = d[FAST_EGRESS_COLUMN]
-        if egress_exempt and own_node(s, d):
-            column = v.egress.own_column
-        egress[i] = s[FAST_EGRESS_CELL] + column
-        NETPOL_PREFETCH(&v.egress.cells[egress[i]])
+        if egress_own != NO_COLUMN and own_node(s, d):
+            column = egress_own
+        cell = s[FAST_EGRESS_CELL] + column
+        NETPOL_PREFETCH(&egress_cells[cell])
+        egress[i] = cell
         column = s[FAST_INGRESS_COLUMN]
-        if ingress_exempt and own_node(d, s):
-            column = v.ingress.own_column
-        ingress[i] = d[FAST_INGRESS_CELL] + column
-        NETPOL_PREFETCH(&v.ingress.cells[ingress[i]])
-        egress_local[i] = v.port_maps[s[FAST_EGRESS_PORTS] + ports]
-        ingress_local[i] = v.port_maps[d[FAST_INGRESS_PORTS] + ports]
+        if ingress_own != NO_COLUMN and own_node(d, s):
+            column = ingress_own
+        cell = d[FAST_INGRESS_CELL] + column
+        NETPOL_PREFETCH(&ingress_cells[cell])
+        ingress[i] = cell
+        egress_local[i] = port_maps[s[FAST_EGRESS_PORTS] + ports]
+        ingress_local[i] = port_maps[d[FAST_INGRESS_PORTS] + ports]
         flags[i] = special_flags(s[FAST_FLAGS], d[FAST_FLAGS], src[i] == dst[i])
     for i in range(count):
-        egress[i] = v.egress.cells[egress[i]] + egress_local[i]
-        NETPOL_PREFETCH(&v.runs[egress[i]])
-        ingress[i] = v.ingress.cells[ingress[i]] + ingress_local[i]
-        NETPOL_PREFETCH(&v.runs[ingress[i]])
+        cell = egress_cells[egress[i]] + egress_local[i]
+        NETPOL_PREFETCH(&runs[cell])
+        egress[i] = cell
+        cell = ingress_cells[ingress[i]] + ingress_local[i]
+        NETPOL_PREFETCH(&runs[cell])
+        ingress[i] = cell
 
 
 cdef inline uint32_t visible_cidr(
@@ -176,7 +214,7 @@ cdef inline uint32_t visible_cidr(
 
 
 cdef void paged_runs(
-    const View* v, const Columns* c, size_t start, size_t count, const uint32_t* src,
+    const View* v, size_t count, const uint32_t* classes, const uint32_t* src,
     const uint32_t* dst, uint32_t* egress, uint32_t* ingress, uint8_t* flags,
 ) noexcept nogil:
     """As ``dense_runs``, from the paged tables."""
@@ -200,7 +238,7 @@ cdef void paged_runs(
         d = v.parts + 8 * <size_t> dst[i]
         fs = v.fast + 8 * <size_t> src[i]
         fd = v.fast + 8 * <size_t> dst[i]
-        ports = class_of(v, c, start + i)
+        ports = classes[i]
         label = d[PART_EGRESS_LABEL]
         if v.egress.own_exempt and own_node(fs, fd):
             label = OWN_NODE_COLUMN
@@ -222,12 +260,17 @@ cdef void decide(
     const View* v, size_t count, uint32_t* egress, uint32_t* ingress, uint8_t* verdict,
 ) noexcept nogil:
     """Runs to decisions and verdicts."""
+    cdef const uint32_t* runs = v.runs
+    cdef const uint8_t* info = v.decision_info
+    cdef uint32_t e, g
     cdef size_t i
     cdef uint8_t both
     for i in range(count):
-        egress[i] = v.runs[egress[i]]
-        ingress[i] = v.runs[ingress[i]]
-        both = (v.decision_info[egress[i]] | v.decision_info[ingress[i]]) & 3
+        e = runs[egress[i]]
+        g = runs[ingress[i]]
+        egress[i] = e
+        ingress[i] = g
+        both = (info[e] | info[g]) & 3
         # Bit 0 is deny, bit 1 unknown: deny wins (C5).
         verdict[i] = 1 if both & 1 else both
 
@@ -350,11 +393,13 @@ cdef void judge_row(
 
 cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results* r) noexcept nogil:
     cdef uint8_t flags[BLOCK]
+    cdef uint32_t classes[BLOCK]
     cdef uint32_t* src
     cdef uint32_t* dst
     cdef bint extras = has_extras(c)
+    cdef uint16_t special[BLOCK + 1]
     cdef size_t start = 0
-    cdef size_t count, i
+    cdef size_t count, i, k, found
     while start < n:
         count = n - start
         if count > BLOCK:
@@ -366,14 +411,36 @@ cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results*
         if c.time != NULL:
             apply_times(v, c.time + start, count, src)
             apply_times(v, c.time + start, count, dst)
-        if v.dense:
-            dense_runs(v, c, start, count, src, dst, r.egress + start, r.ingress + start, flags)
+        classify(v, c, start, count, src, dst, classes)
+        if v.dense and v.narrow:
+            dense_runs[uint16_t](
+                v, count, classes, src, dst, r.egress + start, r.ingress + start, flags,
+                <const uint16_t*> v.egress.cells, <const uint16_t*> v.ingress.cells)
+        elif v.dense:
+            dense_runs[uint32_t](
+                v, count, classes, src, dst, r.egress + start, r.ingress + start, flags,
+                <const uint32_t*> v.egress.cells, <const uint32_t*> v.ingress.cells)
         else:
-            paged_runs(v, c, start, count, src, dst, r.egress + start, r.ingress + start, flags)
+            paged_runs(v, count, classes, src, dst, r.egress + start, r.ingress + start, flags)
         decide(v, count, r.egress + start, r.ingress + start, r.verdict + start)
         memset(r.special + start, 0, count)
-        for i in range(count):
-            if flags[i] or (extras and is_extra(v, c, start + i, src[i], dst[i])):
+        if extras:
+            for i in range(count):
+                if is_extra(v, c, start + i, src[i], dst[i]):
+                    flags[i] |= IS_EXTRA
+        found = 0
+        for i in range(count):  # without a branch: which rows are special is not predictable
+            special[found] = <uint16_t> i
+            found += flags[i] != 0
+        for k in range(found):
+            i = special[k]
+            # A pod to its own address, and nothing else about it (A10.1, R12).
+            if flags[i] == IS_POD and c.original_dst == NULL:
+                r.verdict[start + i] = ALLOW
+                r.special[start + i] = SELF_TRAFFIC
+                r.egress[start + i] = WHOLE_SELF_TRAFFIC
+                r.ingress[start + i] = WHOLE_SELF_TRAFFIC
+            else:
                 judge_row(v, c, start + i, src[i], dst[i], r)
         start += count
 

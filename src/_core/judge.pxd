@@ -9,6 +9,39 @@ cdef enum:
     DENY = 1
     UNKNOWN = 2
 
+cdef enum:
+    # Reason + 1 (netpol.verdict.Reason).
+    NO_POD_ENDPOINT = 1
+    LOOPBACK = 2
+    SELF_TRAFFIC = 3
+    REPLY = 4
+    NEIGHBOUR_DISCOVERY = 5
+    NOT_ISOLATED = 7
+    SERVICE_BACKEND_DEPENDENT = 15
+    SERVICE_NO_ENDPOINTS = 16
+    AMBIGUOUS_IP = 17
+    UNKNOWN_PORT = 19
+    UNKNOWN_PROTOCOL = 20
+    # Decision ids of merged sides: order of netpol.compiler.decisions.MERGE_REASONS, plus 1.
+    MERGED_AMBIGUOUS_IP = 1
+    MERGED_SERVICE_BACKEND_DEPENDENT = 2
+    MERGED_SERVICE_NO_ENDPOINTS = 3
+    MERGED_UNKNOWN_PORT = 4
+    MERGED_UNKNOWN_PROTOCOL = 5
+    MERGED_SOURCE_NAT = 6
+    # Then WHOLE_FLOW_REASONS.
+    WHOLE_LOOPBACK = 7
+    WHOLE_SELF_TRAFFIC = 8
+    WHOLE_REPLY = 9
+    WHOLE_NEIGHBOUR_DISCOVERY = 10
+    NOTE_OWN_NODE_UNKNOWN = 32
+    # netpol.compiler.services.SourceNat.
+    NAT_NONE = 0
+    NAT_DIALLED_NODE = 1
+    NAT_ANY_NODE = 2
+    RULE_ALLOWS = 4
+    NO_PROTOCOL = 255
+
 cdef struct Case:
     uint32_t src               # endpoint ids, times already applied
     uint32_t dst

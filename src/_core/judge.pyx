@@ -12,43 +12,12 @@ from netpol._core.tables cimport (
     LINK_ALTERNATIVES, LINK_NODE_PORT_GROUP, LINK_NOTES, LINK_OWN_GROUP, OWN_NODE_COLUMN,
     POD_COLUMNS,
     PART_EGRESS_CIDR, PART_EGRESS_LABEL, PART_EGRESS_ROW, PART_INGRESS_CIDR, PART_INGRESS_LABEL,
-    PART_INGRESS_ROW, PART_NODE, PART_POD, FAST_FLAGS, SideView, View,
+    PART_INGRESS_ROW, PART_NODE, PART_POD, FAST_EGRESS_CELL, FAST_EGRESS_COLUMN, FAST_EGRESS_PORTS,
+    FAST_FLAGS, FAST_INGRESS_CELL, FAST_INGRESS_COLUMN, FAST_INGRESS_PORTS, SideView, View,
 )
 
-cdef enum:
-    # Reason + 1 (netpol.verdict.Reason).
-    NO_POD_ENDPOINT = 1
-    LOOPBACK = 2
-    SELF_TRAFFIC = 3
-    REPLY = 4
-    NEIGHBOUR_DISCOVERY = 5
-    NOT_ISOLATED = 7
-    SERVICE_BACKEND_DEPENDENT = 15
-    SERVICE_NO_ENDPOINTS = 16
-    AMBIGUOUS_IP = 17
-    UNKNOWN_PORT = 19
-    UNKNOWN_PROTOCOL = 20
-    # Decision ids of merged sides: order of netpol.compiler.decisions.MERGE_REASONS, plus 1.
-    MERGED_AMBIGUOUS_IP = 1
-    MERGED_SERVICE_BACKEND_DEPENDENT = 2
-    MERGED_SERVICE_NO_ENDPOINTS = 3
-    MERGED_UNKNOWN_PORT = 4
-    MERGED_UNKNOWN_PROTOCOL = 5
-    MERGED_SOURCE_NAT = 6
-    # Then WHOLE_FLOW_REASONS.
-    WHOLE_LOOPBACK = 7
-    WHOLE_SELF_TRAFFIC = 8
-    WHOLE_REPLY = 9
-    WHOLE_NEIGHBOUR_DISCOVERY = 10
-    NOTE_OWN_NODE_UNKNOWN = 32
-    # netpol.compiler.services.SourceNat.
-    NAT_NONE = 0
-    NAT_DIALLED_NODE = 1
-    NAT_ANY_NODE = 2
-    RULE_ALLOWS = 4
-    NO_PROTOCOL = 255
-
 cdef struct Identity:
+    const uint32_t* fast       # the endpoint's record; NULL where the log names the pod
     uint32_t egress_row
     uint32_t egress_label
     uint32_t egress_cidr
@@ -57,7 +26,6 @@ cdef struct Identity:
     uint32_t ingress_cidr
     uint32_t pod               # + 1, 0 if not a pod
     uint32_t node              # + 1, 0 if none or not known
-    uint32_t notes
     bint is_node
 
 cdef struct Way:               # how a pair was reached
@@ -120,6 +88,7 @@ cdef inline void allow_flow(
 
 cdef inline void load_identity(const View* v, uint32_t endpoint, Identity* out) noexcept nogil:
     cdef const uint32_t* part = v.parts + 8 * <size_t> endpoint
+    out.fast = v.fast + 8 * <size_t> endpoint
     out.egress_row = part[PART_EGRESS_ROW]
     out.egress_label = part[PART_EGRESS_LABEL]
     out.egress_cidr = part[PART_EGRESS_CIDR]
@@ -128,8 +97,8 @@ cdef inline void load_identity(const View* v, uint32_t endpoint, Identity* out) 
     out.ingress_cidr = part[PART_INGRESS_CIDR]
     out.pod = part[PART_POD]
     out.node = part[PART_NODE]
-    out.is_node = (v.fast[8 * <size_t> endpoint + FAST_FLAGS] & IS_NODE) != 0
-    out.notes = v.links[8 * <size_t> endpoint + LINK_NOTES]
+    # A pod is no node, and its flags would be one more cache line.
+    out.is_node = out.pod == 0 and (v.fast[8 * <size_t> endpoint + FAST_FLAGS] & IS_NODE) != 0
     hide_cidr(v, out)
 
 
@@ -170,11 +139,11 @@ cdef inline void candidate(
     load_identity(v, endpoint, out)
     out.egress_cidr = v.parts[8 * <size_t> endpoint + PART_EGRESS_CIDR]
     out.ingress_cidr = v.parts[8 * <size_t> endpoint + PART_INGRESS_CIDR]
+    out.fast = NULL
     pod = v.pod_parts + POD_COLUMNS * <size_t> (hint - 1)
     out.is_node = pod[5] != 0
     out.pod = 0 if out.is_node else hint
     out.node = pod[4]
-    out.notes = pod[6]
     out.egress_row = 0 if out.is_node else pod[0]
     out.egress_label = 0 if out.is_node else pod[1]
     out.ingress_row = 0 if out.is_node else pod[2]
@@ -195,14 +164,52 @@ cdef inline uint32_t peer_label(
     return label
 
 
+cdef inline uint32_t dense_decision(
+    const View* v, const SideView* side, uint32_t cell, uint32_t port_map, uint32_t ports
+) noexcept nogil:
+    cdef uint32_t run
+    if v.narrow:
+        run = (<const uint16_t*> side.cells)[cell]
+    else:
+        run = (<const uint32_t*> side.cells)[cell]
+    return v.runs[run + v.port_maps[port_map + ports]]
+
+
+cdef inline bint is_dense(
+    const View* v, const Identity* s, const Identity* d, bint hairpin
+) noexcept nogil:
+    """Whether the cells know the pair: 2 loads a side where the paged tables need 8."""
+    return v.dense and s.fast != NULL and d.fast != NULL and not hairpin
+
+
+cdef inline uint32_t egress_of(
+    const View* v, const Identity* source, const Identity* target, uint32_t ports, bint hairpin
+) noexcept nogil:
+    cdef uint32_t label = peer_label(
+        &v.egress, target.egress_label, source, target, hairpin)
+    if is_dense(v, source, target, hairpin):
+        return dense_decision(
+            v, &v.egress, source.fast[FAST_EGRESS_CELL] + (
+                v.egress.own_column if label == OWN_NODE_COLUMN
+                else target.fast[FAST_EGRESS_COLUMN]),
+            source.fast[FAST_EGRESS_PORTS], ports)
+    return side_decision(
+        v, &v.egress, source.egress_row, label, target.egress_cidr, ports)
+
+
 cdef inline uint32_t ingress_of(
     const View* v, const Identity* source, const Identity* target, uint32_t ports, bint hairpin
 ) noexcept nogil:
+    cdef uint32_t label = peer_label(
+        &v.ingress, source.ingress_label, target, source, hairpin)
+    if is_dense(v, source, target, hairpin):
+        return dense_decision(
+            v, &v.ingress, target.fast[FAST_INGRESS_CELL] + (
+                v.ingress.own_column if label == OWN_NODE_COLUMN
+                else source.fast[FAST_INGRESS_COLUMN]),
+            target.fast[FAST_INGRESS_PORTS], ports)
     return side_decision(
-        v, &v.ingress, target.ingress_row,
-        peer_label(&v.ingress, source.ingress_label, target, source, hairpin),
-        source.ingress_cidr, ports,
-    )
+        v, &v.ingress, target.ingress_row, label, source.ingress_cidr, ports)
 
 
 cdef uint32_t ingress_readings(
@@ -255,10 +262,7 @@ cdef void pair(
         allow_flow(SELF_TRAFFIC, WHOLE_SELF_TRAFFIC, s, d, out)  # A10.1
         return
     ports = port_class(v, way.protocol, way.port, way.port_known)
-    egress = side_decision(
-        v, &v.egress, s.egress_row, peer_label(&v.egress, d.egress_label, s, d, hairpin),
-        d.egress_cidr, ports,
-    )
+    egress = egress_of(v, s, d, ports, hairpin)
     ingress = ingress_of(v, s, d, ports, hairpin)
     if d.pod != 0 and not hairpin:
         ingress = ingress_readings(v, c, way, d, ports, ingress)
@@ -322,7 +326,7 @@ cdef size_t find_service(
 ) noexcept nogil:
     """Give the entry of (address, protocol, port), or service_count if it is no service port."""
     cdef const uint32_t* link = v.links + 8 * <size_t> endpoint
-    cdef uint64_t key
+    cdef uint64_t key, slot
     cdef size_t index, i
     cdef uint32_t groups[2]
     groups[0] = link[LINK_OWN_GROUP]
@@ -330,9 +334,13 @@ cdef size_t find_service(
     for i in range(2):
         if groups[i] != 0:
             key = (<uint64_t> groups[i] << 24) | (<uint64_t> protocol << 16) | port
-            index = first_key(v, key)
-            if index < v.service_count and v.service_keys[index] == key:
-                return index
+            slot = key * 0x9E3779B97F4A7C15ULL
+            slot = (slot ^ (slot >> 32)) & v.service_mask
+            while v.service_slots[slot]:
+                index = v.service_slots[slot] - 1
+                if v.service_keys[index] == key:
+                    return index
+                slot = (slot + 1) & v.service_mask
     return v.service_count
 
 
@@ -343,14 +351,25 @@ cdef void add_backends(
     cdef Identity d
     cdef Outcome item
     cdef size_t i
+    cdef uint32_t judged = s.pod  # pod of the backend judged last; as if the source's for none
+    # Replicas of one workload come out alike, and most services are that. Only a hairpin, or a node
+    # as source (or as what the server saw), can tell them apart.
+    cdef bint alike = not s.is_node and not c.seen_differs
     way.via_service = True
     way.port_known = True
-    for i in range(e[1]):
-        load_identity(v, v.backend_endpoints[e[0] + i], &d)
-        way.port = v.backend_ports[e[0] + i]
-        way.source_nat = v.backend_source_nat[e[0] + i]
+    for i in range(e[0], e[0] + e[1]):
+        if (
+            alike and i > e[0] and v.backend_alike[i]
+            and v.backend_pods[i] != s.pod and judged != s.pod
+        ):
+            m.count += 1
+            continue
+        load_identity(v, v.backend_endpoints[i], &d)
+        way.port = v.backend_ports[i]
+        way.source_nat = v.backend_source_nat[i]
         pair(v, c, &way, s, &d, &item)
         merge_add(v, m, &item)
+        judged = v.backend_pods[i]
 
 
 cdef void expand(
@@ -528,6 +547,17 @@ cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil:
 # --- notes ----------------------------------------------------------------------------------------
 
 
+cdef uint32_t candidate_notes(
+    const View* v, uint32_t endpoint, uint32_t hint, size_t index
+) noexcept nogil:
+    """Give what is noted of the index-th identity; see ``candidate``."""
+    if hint and not flags_of(v, endpoint) & IS_LOOPBACK:
+        return v.pod_parts[POD_COLUMNS * <size_t> (hint - 1) + 6]
+    if flags_of(v, endpoint) & IS_AMBIGUOUS:
+        endpoint = v.alternatives[v.links[8 * <size_t> endpoint + LINK_ALTERNATIVES] + index]
+    return v.links[8 * <size_t> endpoint + LINK_NOTES]
+
+
 cdef uint32_t backend_notes(const View* v, size_t entry) noexcept nogil:
     cdef const uint32_t* e = v.service_entries + 3 * entry
     cdef uint32_t notes = 0
@@ -551,11 +581,9 @@ cdef uint32_t possible_notes(const View* v, const Case* c) noexcept nogil:
 cdef uint32_t case_notes(const View* v, const Case* c) noexcept nogil:
     """Give what is noted of every identity either end may have."""
     cdef uint32_t notes = 0
-    cdef Identity who
     cdef size_t entry, i
     for i in range(candidate_count(v, c.src, c.src_hint)):
-        candidate(v, c.src, c.src_hint, i, &who)
-        notes |= who.notes & ~<uint32_t> NOTE_OWN_NODE_UNKNOWN
+        notes |= candidate_notes(v, c.src, c.src_hint, i) & ~<uint32_t> NOTE_OWN_NODE_UNKNOWN
     if c.dst_hint == 0 and flags_of(v, c.dst) & IS_SERVICE:
         if is_uncertain(c):
             notes |= possible_notes(v, c)
@@ -564,6 +592,5 @@ cdef uint32_t case_notes(const View* v, const Case* c) noexcept nogil:
             if entry < v.service_count:
                 return notes | backend_notes(v, entry)
     for i in range(candidate_count(v, c.dst, c.dst_hint)):
-        candidate(v, c.dst, c.dst_hint, i, &who)
-        notes |= who.notes
+        notes |= candidate_notes(v, c.dst, c.dst_hint, i)
     return notes

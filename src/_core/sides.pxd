@@ -10,7 +10,7 @@ cdef inline uint32_t port_class(
     const View* v, uint32_t protocol, uint32_t port, bint known
 ) noexcept nogil:
     cdef uint32_t slot = protocol + (0 if known else 256)
-    return v.port_lookup[v.slot_base[slot] + (port & v.slot_mask[slot])]
+    return v.slot_first[slot] + v.port_lookup[v.slot_base[slot] + (port & v.slot_mask[slot])]
 
 
 cdef inline uint32_t paged_run(

@@ -49,7 +49,7 @@ cdef struct SideView:
     const uint32_t* pairs
     const uint32_t* label_pages   # [R, label_width]
     const uint32_t* cidr_pages    # [R, cidr_width]
-    const uint32_t* cells
+    const void* cells             # uint16 or uint32, see View.narrow
     size_t label_width
     size_t cidr_width
     uint32_t own_column           # dense column of the own node, NO_COLUMN if not exempt
@@ -73,19 +73,24 @@ cdef struct View:
     const int64_t* segment_starts
     const uint32_t* segment_values
     const uint64_t* service_keys
+    const uint32_t* service_slots  # hash of service_keys: index + 1, 0 where empty
+    uint64_t service_mask
     const uint32_t* service_entries
     size_t service_count
     const uint32_t* backend_endpoints
     const uint16_t* backend_ports
     const uint8_t* backend_source_nat
+    const uint32_t* backend_pods  # + 1
+    const uint8_t* backend_alike
     const uint32_t* node_endpoints
     size_t node_split
     size_t node_count
     const uint32_t* pod_parts
     size_t pod_count
-    const uint32_t* port_lookup
+    const uint16_t* port_lookup
     const uint32_t* slot_base
     const uint32_t* slot_mask
+    const uint32_t* slot_first
     const uint16_t* port_maps
     const uint16_t* pages
     const uint32_t* runs
@@ -93,6 +98,7 @@ cdef struct View:
     SideView egress
     SideView ingress
     bint dense
+    bint narrow
     bint no_policies
     bint hide_pod_cidr            # ipblock_scope (A6.4, R20)
     bint hide_node_cidr

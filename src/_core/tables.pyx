@@ -82,9 +82,13 @@ cdef class CompiledTables:
         v.service_keys = _u64(a["service_keys"])
         v.service_entries = _u32(a["service_entries"])
         v.service_count = arrays["service_keys"].size
+        v.service_slots = _u32(a["service_slots"])
+        v.service_mask = arrays["service_slots"].size - 1
         v.backend_endpoints = _u32(a["backend_endpoints"])
         v.backend_ports = _u16(a["backend_ports"])
         v.backend_source_nat = _u8(a["backend_source_nat"])
+        v.backend_pods = _u32(a["backend_pods"])
+        v.backend_alike = _u8(a["backend_alike"])
         v.node_endpoints = _u32(a["node_endpoints"])
         v.node_split = node_split
         v.node_count = arrays["node_endpoints"].size
@@ -92,9 +96,13 @@ cdef class CompiledTables:
             raise ValueError("table node_endpoints: split beyond its end")
         v.pod_parts = _u32(a["pod_parts"])
         v.pod_count = arrays["pod_parts"].shape[0]
-        v.port_lookup = _u32(a["port_lookup"])
+        v.port_lookup = _u16(a["port_lookup"])
         v.slot_base = _u32(a["port_slot_base"])
         v.slot_mask = _u32(a["port_slot_mask"])
+        v.slot_first = _u32(a["port_slot_first"])
+        v.narrow = a["cells_egress"].dtype == np.uint16
+        if a["cells_ingress"].dtype != a["cells_egress"].dtype:
+            raise ValueError("table cells_ingress: not of the type of cells_egress")
         v.port_maps = _u16(a["port_maps"])
         v.pages = _u16(a["pages"])
         v.runs = _u32(a["runs"])
@@ -113,7 +121,9 @@ cdef int _fill_side(SideView* side, dict a, dict arrays, str name, uint32_t own_
     side.pairs = _u32(a[f"pairs_{name}"])
     side.label_pages = _u32(a[f"label_pages_{name}"])
     side.cidr_pages = _u32(a[f"cidr_pages_{name}"])
-    side.cells = _u32(a[f"cells_{name}"])
+    cells = a[f"cells_{name}"]
+    side.cells = <const void*> _u16(cells) if cells.dtype == np.uint16 else \
+        <const void*> _u32(cells)
     side.label_width = arrays[f"label_pages_{name}"].shape[1]
     side.cidr_width = arrays[f"cidr_pages_{name}"].shape[1]
     side.own_column = own_column
@@ -182,13 +192,17 @@ def _check_endpoints(dict a, size_t endpoints):
         else np.zeros(0, np.uint32)
     if (nested & 8).any():
         raise ValueError("table alternatives: an alternative is ambiguous itself")
+    slots = a["service_slots"]
+    if slots.size == 0 or slots.size & (slots.size - 1) or slots.all():
+        raise ValueError("table service_slots: size must be a power of two, one slot empty")
+    _limit(slots, a["service_keys"].size + 1, "service_slots")
     if a["segment_starts"].size != a["segment_values"].size:
         raise ValueError("table segment_starts: wrong size")
     entries = a["service_entries"].astype(np.int64)
     if entries.shape != (a["service_keys"].size, 3):
         raise ValueError("table service_entries: wrong shape")
     _limit(entries[:, 0] + entries[:, 1], a["backend_endpoints"].size + 1, "service_entries")
-    for name in ("backend_ports", "backend_source_nat"):
+    for name in ("backend_ports", "backend_source_nat", "backend_pods", "backend_alike"):
         if a[name].size != a["backend_endpoints"].size:
             raise ValueError(f"table {name}: wrong size")
     backends = a["backend_endpoints"].astype(np.int64)
@@ -202,11 +216,7 @@ def _check_sides(dict a, bint dense):
         raise ValueError("table decision_info: the reserved decisions are missing")
     _limit(a["runs"], decisions, "runs")
     classes = a["port_maps"].shape[1]
-    _limit(a["port_lookup"], classes, "port_lookup")
-    if a["port_slot_base"].size != 512 or a["port_slot_mask"].size != 512:
-        raise ValueError("table port_slot_base: must have 512 entries")
-    reach = a["port_slot_base"].astype(np.int64) + a["port_slot_mask"]
-    _limit(reach, a["port_lookup"].size, "port_slot_base")
+    _check_ports(a, classes)
     longest = a["port_maps"].max(axis=1).astype(np.int64)
     runs = a["runs"].size
     pages = a["pages"].shape[0]
@@ -235,6 +245,17 @@ def _check_sides(dict a, bint dense):
             if pod_column is not None:
                 _limit(a["pod_parts"][:, pod_column], width, "pod_parts")
         _check_cells(a, side, first, dense, runs, top_map)
+
+
+def _check_ports(dict a, size_t classes):
+    base, mask, first = (a[f"port_slot_{name}"].astype(np.int64)
+                         for name in ("base", "mask", "first"))
+    if not base.size == mask.size == first.size == 512:
+        raise ValueError("table port_slot_base: must have 512 entries")
+    _limit(base + mask, a["port_lookup"].size, "port_slot_base")
+    for slot in range(512):
+        reached = a["port_lookup"][base[slot]:base[slot] + mask[slot] + 1]
+        _limit(reached.astype(np.int64) + first[slot], classes, "port_slot_first")
 
 
 def _check_row_ends(dict a, str side, rows, pairs, longest, size_t runs):

@@ -17,6 +17,7 @@ from netpol.compiler.endpoints import (
     Endpoints,
     region_marks,
 )
+from netpol.compiler.hashing import hash_services
 from netpol.compiler.identities import Identities, family_of
 from netpol.compiler.partition import PodGroups
 from netpol.compiler.portclasses import PORT_PROTOCOLS, cut_port_classes
@@ -103,6 +104,7 @@ class _Compilation:
         prefixes = build_prefixes(self.endpoints, self.budget)
         arrays.update(prefixes._asdict())
         parts = self._endpoint_parts()
+        arrays.update(_backend_likeness(arrays, parts))
         visible = self._visible(parts)
         dense = [self._dense_columns(visible, side) for side in (0, 1)]
         size = sum(
@@ -123,6 +125,7 @@ class _Compilation:
         arrays["port_lookup"] = self.ports.lookup
         arrays["port_slot_base"] = self.ports.slot_base
         arrays["port_slot_mask"] = self.ports.slot_mask
+        arrays["port_slot_first"] = self.ports.slot_first
         arrays["decision_info"] = np.array(
             [d.verdict | (4 if d.reason in _BY_RULE else 0) for d in self.decisions.items],
             np.uint8,
@@ -139,7 +142,11 @@ class _Compilation:
         shift = len(self.egress.runs)
         for name in ("pairs_ingress", "cells_ingress"):
             arrays[name] += np.uint32(shift)
-        return np.array(self.egress.runs + self.ingress.runs, np.uint32)
+        runs = np.array(self.egress.runs + self.ingress.runs, np.uint32)
+        if len(runs) <= 0x10000:  # half the bytes of what the kernel reads most at random
+            for name in ("cells_egress", "cells_ingress"):
+                arrays[name] = arrays[name].astype(np.uint16)
+        return runs
 
     def _endpoint_parts(self) -> npt.NDArray[np.uint32]:
         """Rows and columns of every endpoint; see ``tables.LAYOUT``."""
@@ -255,6 +262,7 @@ class _Compilation:
         self.node_split = len(nodes[0])
         return {
             "service_keys": np.array(keys, np.uint64),
+            "service_slots": hash_services(keys),
             "service_entries": np.array(entries, np.uint32).reshape(-1, 3),
             "backend_endpoints": np.array(backends, np.uint32),
             "backend_ports": np.array(ports, np.uint16),
@@ -307,6 +315,20 @@ def _port_names(rules: list[Rule]) -> frozenset[str]:
     return frozenset(
         port.name for rule in rules for port in rule.ports or () if isinstance(port, NamedPort)
     )
+
+
+def _backend_likeness(
+    arrays: dict[str, npt.NDArray[Any]], parts: npt.NDArray[np.uint32]
+) -> dict[str, npt.NDArray[Any]]:
+    """Tell replicas: pods alike in row, columns and port, reached without source NAT."""
+    backends = parts[arrays["backend_endpoints"]]
+    told = np.column_stack(
+        [backends[:, :6], arrays["backend_ports"], arrays["backend_source_nat"]]
+    ).astype(np.int64)
+    alike = np.zeros(len(told), bool)
+    alike[1:] = (told[1:] == told[:-1]).all(axis=1)
+    alike[1:] &= (backends[1:, 6] != 0) & (backends[:-1, 6] != 0) & (told[1:, 7] == 0)
+    return {"backend_pods": backends[:, 6].copy(), "backend_alike": alike.astype(np.uint8)}
 
 
 def _service_names(services: ServicePorts) -> dict[str, list[str]]:

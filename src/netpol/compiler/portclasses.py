@@ -43,17 +43,18 @@ class PortClasses:
     protocol : int16[C], the protocol, -1 if not recorded or several.
     first : int32[C], the lowest port of a plain class, else -1.
     kind : uint8[C], a ``PortKind``.
-    lookup : uint32[3 * 65536 + 256], class of (protocol slot, port), then tail slots.
-    slot_base, slot_mask : uint32[512], per protocol number, then again for "port not recorded":
-        class = lookup[slot_base[p] + (port & slot_mask[p])].
+    lookup : uint16[3 * 65536 + 1], (protocol slot, port) -> class within the protocol; then a 0.
+    slot_base, slot_mask, slot_first : uint32[512], per protocol number, then again for "port not
+        recorded": class = slot_first[p] + lookup[slot_base[p] + (port & slot_mask[p])].
     """
 
     protocol: npt.NDArray[np.int16]
     first: npt.NDArray[np.int32]
     kind: npt.NDArray[np.uint8]
-    lookup: npt.NDArray[np.uint32]
+    lookup: npt.NDArray[np.uint16]
     slot_base: npt.NDArray[np.uint32]
     slot_mask: npt.NDArray[np.uint32]
+    slot_first: npt.NDArray[np.uint32]
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -89,6 +90,41 @@ class PortClasses:
 
 def cut_port_classes(ports: Iterable[Port], names: Iterable[tuple[str, int, int]]) -> PortClasses:
     """Give the classes that the distinct ``ports`` elements and resolved ``names`` need."""
+    edges = _edges(ports, names)
+    protocol_of: list[int] = []
+    first_of: list[int] = []
+    kind_of: list[int] = []
+    lookup = np.zeros(3 * 65536 + 1, np.uint16)
+    slots = np.zeros((3, 512), np.uint32)  # base, mask and first class; see PortClasses
+    slots[0] = 3 * 65536  # where no port counts: the one last entry, which is 0
+    for slot, protocol in enumerate(PORT_PROTOCOLS):
+        starts = np.array(sorted(edge for edge in edges[protocol] if edge < 65536), np.int64)
+        members = np.searchsorted(starts, np.arange(65536), side="right") - 1
+        lookup[slot * 65536 : (slot + 1) * 65536] = members
+        slots[:, protocol] = slot * 65536, 0xFFFF, len(kind_of)
+        protocol_of += [protocol] * len(starts)
+        first_of += starts.tolist()
+        kind_of += [PortKind.PLAIN] * len(starts)
+    others = [number for number in range(512) if number not in PORT_PROTOCOLS]
+    extra = [(-2, PortKind.OTHER, others), (1, PortKind.ICMP, [1, 58, 257, 314])]
+    extra += [(-1, PortKind.UNKNOWN_PROTOCOL, [255, 511])]
+    extra += [(number, PortKind.UNKNOWN_PORT, [256 + number]) for number in PORT_PROTOCOLS]
+    for protocol, kind, places in extra:  # later ones are more special
+        slots[2, places] = len(kind_of)
+        protocol_of.append(protocol)
+        first_of.append(-1)
+        kind_of.append(kind)
+    return PortClasses(
+        np.array(protocol_of, np.int16),
+        np.array(first_of, np.int32),
+        np.array(kind_of, np.uint8),
+        lookup,
+        *slots,
+    )
+
+
+def _edges(ports: Iterable[Port], names: Iterable[tuple[str, int, int]]) -> dict[int, set[int]]:
+    """Give every port at which something begins or ends, by protocol."""
     edges: dict[int, set[int]] = {protocol: {0} for protocol in PORT_PROTOCOLS}
     wanted = set()
     for port in ports:
@@ -99,45 +135,4 @@ def cut_port_classes(ports: Iterable[Port], names: Iterable[tuple[str, int, int]
     for name, protocol, number in names:
         if name in wanted and protocol in edges:
             edges[protocol].update((number, number + 1))
-    protocol_of: list[int] = []
-    first_of: list[int] = []
-    kind_of: list[int] = []
-    lookup = np.zeros(3 * 65536 + 8, np.uint32)
-    for slot, protocol in enumerate(PORT_PROTOCOLS):
-        starts = np.array(sorted(edge for edge in edges[protocol] if edge < 65536), np.int64)
-        members = np.searchsorted(starts, np.arange(65536), side="right") - 1
-        lookup[slot * 65536 : (slot + 1) * 65536] = len(kind_of) + members
-        protocol_of += [protocol] * len(starts)
-        first_of += starts.tolist()
-        kind_of += [PortKind.PLAIN] * len(starts)
-    tail = 3 * 65536
-    extra = [(protocol, PortKind.UNKNOWN_PORT) for protocol in PORT_PROTOCOLS]
-    extra += [(-1, PortKind.UNKNOWN_PROTOCOL), (1, PortKind.ICMP), (-2, PortKind.OTHER)]
-    for offset, (protocol, kind) in enumerate(extra):
-        lookup[tail + offset] = len(kind_of)
-        protocol_of.append(protocol)
-        first_of.append(-1)
-        kind_of.append(kind)
-    base, mask = _slots(tail)
-    return PortClasses(
-        np.array(protocol_of, np.int16),
-        np.array(first_of, np.int32),
-        np.array(kind_of, np.uint8),
-        lookup,
-        base,
-        mask,
-    )
-
-
-def _slots(tail: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Entries 0-255 serve a recorded port, 256-511 an unrecorded one."""
-    base = np.full(512, tail + 5, np.uint32)
-    mask = np.zeros(512, np.uint32)
-    for slot, protocol in enumerate(PORT_PROTOCOLS):
-        base[protocol] = slot * 65536
-        mask[protocol] = 0xFFFF
-        base[256 + protocol] = tail + slot
-    for half in (0, 256):
-        base[half + 255] = tail + 3
-        base[half + 1] = base[half + 58] = tail + 4
-    return base, mask
+    return edges

@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from netpol.compiler.budget import Budget
 from netpol.compiler.endpoints import Endpoints
+from netpol.compiler.hashing import MASK64, hash_address
 from netpol.compiler.identities import V4_MAPPED, family_of
 
-__all__ = ["POINTER", "PrefixTables", "build_prefixes", "hash_address"]
+__all__ = ["POINTER", "PrefixTables", "build_prefixes"]
 
 POINTER = np.uint32(1 << 31)
-_MASK64 = (1 << 64) - 1
 _MAX_PROBES = 32
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
@@ -54,7 +54,7 @@ def build_prefixes(endpoints: Endpoints, budget: Budget) -> PrefixTables:
     root, blocks = _trie(*_v4_intervals(endpoints, v4), budget)
     keys, values, seed = _hash(v6, budget)
     regions = endpoints.regions[6]
-    starts = np.array([[s >> 64, s & _MASK64] for s in regions.starts], np.uint64)
+    starts = np.array([[s >> 64, s & MASK64] for s in regions.starts], np.uint64)
     region_values = np.array([endpoints.region_endpoint(c) for c in regions.classes], np.uint32)
     return PrefixTables(root, blocks, keys, values, seed, starts, region_values)
 
@@ -99,13 +99,6 @@ def _trie(starts: U64, values: U32, budget: Budget) -> tuple[U32, U32]:
     return root, blocks if len(blocks) else np.zeros(256, np.uint32)
 
 
-def hash_address(high: int, low: int, seed: int) -> int:
-    """Mix an IPv6 address; the core computes the same (src/_core/addresses.pxd)."""
-    mixed = ((high ^ seed) * 0x9E3779B97F4A7C15) & _MASK64
-    mixed = ((mixed ^ (mixed >> 32) ^ low) * 0xD6E8FEB86659FD93) & _MASK64
-    return mixed ^ (mixed >> 29)
-
-
 def _hash(known: Mapping[int, int], budget: Budget) -> tuple[U64, U32, U64]:
     slots = 16
     while slots < 2 * len(known):
@@ -127,7 +120,7 @@ def _try_hash(known: Mapping[int, int], slots: int, seed: int) -> tuple[U64, U32
     values = np.full(slots, 0xFFFFFFFF, np.uint32)
     taken: dict[int, tuple[int, int]] = {}
     for address, endpoint in known.items():
-        slot = hash_address(address >> 64, address & _MASK64, seed) & (slots - 1)
+        slot = hash_address(address >> 64, address & MASK64, seed) & (slots - 1)
         for _ in range(_MAX_PROBES):
             if slot not in taken:
                 break
@@ -136,6 +129,6 @@ def _try_hash(known: Mapping[int, int], slots: int, seed: int) -> tuple[U64, U32
             return None
         taken[slot] = (address, endpoint)
     for slot, (address, endpoint) in taken.items():
-        keys[slot] = address >> 64, address & _MASK64
+        keys[slot] = address >> 64, address & MASK64
         values[slot] = endpoint
     return keys, values

@@ -26,8 +26,8 @@ VERSION = 1
 _MAGIC = b"netpol-tables\n"
 _ALIGN = 64
 
-#: name -> (dtype, dimensions, meaning). Sizes: E endpoints, R rows, L label columns (padded to 16),
-#: K CIDR columns (padded to 16), C port classes, D decisions; _egress/_ingress for either side.
+#: name -> (dtype or dtypes, dimensions, meaning). Sizes: E endpoints, R rows, L label columns and
+#: K CIDR columns (both padded to 16), C port classes, D decisions; _egress/_ingress for each side.
 LAYOUT: dict[str, tuple[str, int, str]] = {
     "v4_root": ("uint32", 1, "65536: IPv4 /16 -> endpoint, or POINTER | block"),
     "v4_blocks": ("uint32", 1, "blocks * 256: next 8 bits -> endpoint, or POINTER | block"),
@@ -46,16 +46,20 @@ LAYOUT: dict[str, tuple[str, int, str]] = {
     "segment_starts": ("int64", 1, "ns: when each segment of a timed endpoint begins"),
     "segment_values": ("uint32", 1, "the endpoint during the segment"),
     "service_keys": ("uint64", 1, "sorted: group << 24 | protocol << 16 | port"),
+    "service_slots": ("uint32", 1, "hash of the keys: index + 1, 0 where empty; a power of two"),
     "service_entries": ("uint32", 2, "keys, 3: backends offset, count, most SourceNat"),
     "backend_endpoints": ("uint32", 1, "endpoint of each backend"),
     "backend_ports": ("uint16", 1, "port of each backend"),
     "backend_source_nat": ("uint8", 1, "SourceNat of the way to each backend"),
+    "backend_pods": ("uint32", 1, "pod + 1 of each backend, 0 if it is none"),
+    "backend_alike": ("uint8", 1, "1 if only pod and node tell the backend from the one before"),
     "node_endpoints": ("uint32", 1, "endpoints of nodes: IPv4 ones, then IPv6 ones"),
     "pod_parts": ("uint32", 2, "pods, 7: egress row, egress label column, ingress row, ingress "
                   "label column, node + 1, 1 if the pod is only its node, notes"),
-    "port_lookup": ("uint32", 1, "3 * 65536 + 8: (protocol slot, port) -> port class"),
+    "port_lookup": ("uint16", 1, "3 * 65536 + 1: (protocol slot, port) -> class within it"),
     "port_slot_base": ("uint32", 1, "512: by protocol; second half where no port is recorded"),
     "port_slot_mask": ("uint32", 1, "512: which port bits count"),
+    "port_slot_first": ("uint32", 1, "512: first port class of the slot"),
     "port_maps": ("uint16", 2, "maps, C: port class -> local class of the row's map"),
     "runs": ("uint32", 1, "decisions, one run per (row, column pair): indexed by local port class"),
     "decision_info": ("uint8", 1, "D: verdict, | 4 if a rule allows"),
@@ -68,8 +72,9 @@ LAYOUT: dict[str, tuple[str, int, str]] = {
     "cidr_pages_egress": ("uint32", 2, "R, K / 16: page of local classes"),
     "cidr_pages_ingress": ("uint32", 2, "as cidr_pages_egress"),
     "pages": ("uint16", 2, "pages, 16: local classes, hash-consed over rows and sides"),
-    "cells_egress": ("uint32", 2, "R, columns: run base; 0 x 0 where only the paged form is used"),
-    "cells_ingress": ("uint32", 2, "as cells_egress"),
+    "cells_egress": ("uint16|uint32", 2, "R, columns: run base; 0 x 0 where only the paged form "
+                     "is used"),
+    "cells_ingress": ("uint16|uint32", 2, "as cells_egress, and of its type"),
 }  # fmt: skip
 
 
@@ -83,7 +88,8 @@ class Tables:
     def __post_init__(self) -> None:
         for name, (dtype, dimensions, _) in LAYOUT.items():
             array = self.arrays.get(name)
-            if array is None or array.dtype != dtype or array.ndim != dimensions:
+            known = array is not None and array.dtype.name in dtype.split("|")
+            if array is None or not known or array.ndim != dimensions:
                 raise ValueError(f"table {name}: expected {dtype} of {dimensions} dimensions")
 
     @property
