@@ -248,7 +248,7 @@ def _policies(request: _Request) -> PolicySet:
             namespace=request.namespace,
         )
     except ManifestError as error:
-        if request.policies or error.location.file is not None:
+        if request.policies or not error.message.startswith("no NetworkPolicy"):
             raise
         raise ConfigError(f"{error}; name the policies with --policies") from None
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from netpol.errors import InputError, Location, ManifestError
 
-__all__ = ["InputFile", "Paths", "find_inputs", "read_input"]
+__all__ = ["InputFile", "Paths", "find_inputs", "named", "read_input"]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -44,6 +44,12 @@ class InputFile(NamedTuple):
     def is_json(self) -> bool:
         """Say whether the name promises JSON."""
         return self.name.removesuffix(".gz").removesuffix(".zst").endswith(".json")
+
+
+def named(paths: Paths) -> Location:
+    """Give the place of a mistake that is not in one file but in all that was named."""
+    listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    return Location(", ".join("<stdin>" if os.fspath(p) == "-" else os.fspath(p) for p in listed))
 
 
 def find_inputs(paths: Paths, report: Callable[[InputError], None]) -> Iterator[InputFile]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from netpol.kube.defaults import apply_defaults
 from netpol.kube.documents import Document
 from netpol.kube.findings import Finding, policy_label
 from netpol.kube.gcpause import gc_paused
-from netpol.kube.inputs import Paths
+from netpol.kube.inputs import Paths, named
 from netpol.kube.kinds import is_network_policy, refuse_policy
 from netpol.kube.manifests import documents_from_objects, raise_error, read_documents
 from netpol.kube.objects import NetworkPolicy, Source
@@ -84,6 +85,7 @@ def read_policies(
     ValidationError
         A policy the API server would refuse.
     """
+    paths = paths if isinstance(paths, str | os.PathLike) else list(paths)
     errors: list[InputError] = []
     result = load_policies(
         read_documents(paths, errors.append),
@@ -94,7 +96,7 @@ def read_policies(
     if errors:
         raise _first_of(errors)
     if not result.policies:
-        raise ManifestError(no_policies_message(result))
+        raise ManifestError(no_policies_message(result), named(paths))
     return result
 
 

@@ -8,6 +8,7 @@ which may be host names, and those of endpoint slices with address type FQDN.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from msgspec.structs import replace
 from netpol.errors import Location, ManifestError, SnapshotError
 from netpol.kube.documents import Document, decode
 from netpol.kube.gcpause import gc_paused
-from netpol.kube.inputs import Paths
+from netpol.kube.inputs import Paths, named
 from netpol.kube.kinds import CLUSTER_KINDS, is_workload
 from netpol.kube.manifests import documents_from_objects, read_documents
 from netpol.kube.objects import EndpointSlice, Namespace, Node, ObjectMeta, Pod, Service, Source
@@ -72,7 +73,13 @@ def read_snapshot(paths: Paths, *, switches: Switches | None = None) -> Snapshot
     SnapshotError
         No pods, two different objects of one name, or an address that is none.
     """
-    return build_snapshot(read_documents(paths), switches=switches)
+    paths = paths if isinstance(paths, str | os.PathLike) else list(paths)
+    try:
+        return build_snapshot(read_documents(paths), switches=switches)
+    except SnapshotError as error:
+        if error.location.file is not None:
+            raise
+        raise SnapshotError(error.message, named(paths)) from None
 
 
 def snapshot_from_objects(
