@@ -1,4 +1,4 @@
-"""The compiled engine and the reference evaluator give the same answers in random worlds."""
+"""The compiled engine, in both layouts, and the reference evaluator agree in random worlds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from hypothesis import HealthCheck, given, settings
 
 import netpol
+from netpol.compiler.build import DENSE_LIMIT
 from netpol.reference import ReferenceEvaluator
 from strategies import Case, cases
 from worlds import adapt_engine, adapt_reference, load
@@ -26,9 +27,11 @@ random_worlds = settings(
 def test_the_engine_agrees_with_the_reference_evaluator(case: Case) -> None:
     policies, snapshot = load(case.policies, case.objects)
     chosen = {name: getattr(case.switches, name) for name in case.switches.__dataclass_fields__}
-    engine = netpol.compile(policies, snapshot, **chosen)
     reference = ReferenceEvaluator(policies, snapshot, case.switches)
-    compiled = adapt_engine(engine, case.flows)
-    for flow, found in zip(case.flows, compiled, strict=True):
-        expected = adapt_reference(reference.judge(flow))
-        assert found == expected, f"{flow}\n{reference.explain(flow)}"
+    expected = [adapt_reference(reference.judge(flow)) for flow in case.flows]
+    for layout, limit in (("dense", DENSE_LIMIT), ("paged", 0)):
+        engine = netpol.compile(policies, snapshot, dense_limit=limit, **chosen)
+        assert engine.tables.meta["layout"] == layout
+        compiled = adapt_engine(engine, case.flows)
+        for flow, found, wanted in zip(case.flows, compiled, expected, strict=True):
+            assert found == wanted, f"{layout} {flow}\n{reference.explain(flow)}"
