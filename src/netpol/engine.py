@@ -217,6 +217,13 @@ class Engine:
         ]
 
     @cached_property
+    def decision_reasons(self) -> npt.NDArray[np.uint8]:
+        """uint8[decisions]: ``Reason`` of each decision, 255 where the side is not a pod."""
+        return np.array(
+            [255 if item.reason is None else item.reason for item in self.decisions], np.uint8
+        )
+
+    @cached_property
     def _pod_ids(self) -> dict[str, int]:
         parts = self.tables.arrays["pod_parts"]
         nowhere = (parts[:, 5] != 0) & (parts[:, 4] == 0)  # a node's pod without a node

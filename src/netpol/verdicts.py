@@ -27,6 +27,8 @@ _NO_REASON = 255
 _LOUDNESS = np.zeros(256, np.uint8)
 _LOUDNESS[[Reason.DEFAULT_ALLOW, Reason.NOT_ISOLATED, _NO_REASON]] = 1, 2, 3
 _PORT_PROTOCOLS = (6, 17, 132)
+_PROTOCOL_NOTES = np.full(256, Note.UNSPECIFIED_PROTOCOL, np.uint16)
+_PROTOCOL_NOTES[[*_PORT_PROTOCOLS, UNKNOWN_PROTOCOL]] = 0
 _ICMP_ERRORS, _ICMPV6_ERRORS = (3, 4, 5, 11, 12), (1, 2, 3, 4)  # R18
 
 
@@ -87,7 +89,7 @@ class Verdicts:
     @cached_property
     def reason(self) -> U8:
         """uint8[n], ``Reason``: that of the side that decides, or of the whole flow (C3)."""
-        reasons = self._decision_reasons
+        reasons = self.engine.decision_reasons
         info = self.engine.tables.arrays["decision_info"]
         egress, ingress = reasons[self.egress], reasons[self.ingress]
         pick_egress = np.where(
@@ -101,19 +103,11 @@ class Verdicts:
         return np.asarray(np.where(special != 0, special - 1, result), np.uint8)
 
     @cached_property
-    def _decision_reasons(self) -> U8:
-        return np.array(
-            [_NO_REASON if item.reason is None else item.reason for item in self.engine.decisions],
-            np.uint8,
-        )
-
-    @cached_property
     def notes(self) -> npt.NDArray[np.uint16]:
         """uint16[n], ``Note`` bits: what lowers confidence without changing the verdict."""
         notes = self.engine.notes(self._opened, self.storage)
         protocol = self._opened["protocol"]
-        beyond = ~np.isin(protocol, (*_PORT_PROTOCOLS, UNKNOWN_PROTOCOL))
-        notes[beyond] |= np.uint16(Note.UNSPECIFIED_PROTOCOL)
+        notes |= _PROTOCOL_NOTES[protocol]
         kind = self._opened.get("icmp_type")
         if kind is not None:
             error = (protocol == 1) & np.isin(kind, _ICMP_ERRORS)
