@@ -7,20 +7,15 @@ cdef enum:
     EMPTY_SLOT = 0xFFFFFFFF
 
 
-cdef inline uint32_t lookup_v4(const View* v, uint32_t address) noexcept nogil:
-    """Three-level direct trie, 16-8-8 bits.
-
-    Where an entry is no pointer the next level reads block 0 and drops what it read: pods end on
-    the third level, the outside on the first, and a branch between them would be mispredicted.
-    """
-    cdef uint32_t entry = v.v4_root[address >> 16]
-    cdef uint32_t pointer = <uint32_t> (-(<int32_t> (entry >> 31)))
-    cdef uint32_t next_entry = v.v4_blocks[
-        ((entry & 0x7FFFFFFFU & pointer) << 8) | ((address >> 8) & 0xFF)]
-    entry ^= (entry ^ next_entry) & pointer
-    pointer = <uint32_t> (-(<int32_t> (entry >> 31)))
-    next_entry = v.v4_blocks[((entry & 0x7FFFFFFFU & pointer) << 8) | (address & 0xFF)]
-    entry ^= (entry ^ next_entry) & pointer
+cdef inline uint32_t lookup_v4(
+    const uint32_t* root, const uint32_t* blocks, uint32_t address
+) noexcept nogil:
+    """Three-level direct trie, 16-8-8 bits."""
+    cdef uint32_t entry = root[address >> 16]
+    if entry & 0x80000000U:
+        entry = blocks[<uint32_t> (entry << 8) | ((address >> 8) & 0xFF)]
+        if entry & 0x80000000U:
+            entry = blocks[<uint32_t> (entry << 8) | (address & 0xFF)]
     return entry
 
 
@@ -59,5 +54,5 @@ cdef inline uint32_t lookup_wide(const View* v, const uint8_t* p) noexcept nogil
     cdef uint64_t high = load_be64(p)
     cdef uint64_t low = load_be64(p + 8)
     if high == 0 and (low >> 32) == 0xFFFF:
-        return lookup_v4(v, <uint32_t> low)
+        return lookup_v4(v.v4_root, v.v4_blocks, <uint32_t> low)
     return lookup_v6(v, high, low)
