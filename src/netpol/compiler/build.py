@@ -320,14 +320,15 @@ def _port_names(rules: list[Rule]) -> frozenset[str]:
 def _backend_likeness(
     arrays: dict[str, npt.NDArray[Any]], parts: npt.NDArray[np.uint32]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Tell replicas: pods alike in row, columns and port, reached without source NAT."""
+    """Tell replicas: pods alike in all a destination is judged by, reached without source NAT.
+
+    That is the egress columns, by which the source's policies see it, and its ingress row.
+    """
     backends = parts[arrays["backend_endpoints"]]
-    told = np.column_stack(
-        [backends[:, :6], arrays["backend_ports"], arrays["backend_source_nat"]]
-    ).astype(np.int64)
+    told = np.column_stack([backends[:, 1:4], arrays["backend_ports"]]).astype(np.int64)
+    plain = (backends[:, 6] != 0) & (arrays["backend_source_nat"] == 0)
     alike = np.zeros(len(told), bool)
-    alike[1:] = (told[1:] == told[:-1]).all(axis=1)
-    alike[1:] &= (backends[1:, 6] != 0) & (backends[:-1, 6] != 0) & (told[1:, 7] == 0)
+    alike[1:] = (told[1:] == told[:-1]).all(axis=1) & plain[1:] & plain[:-1]
     return {"backend_pods": backends[:, 6].copy(), "backend_alike": alike.astype(np.uint8)}
 
 
