@@ -424,11 +424,13 @@ cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results*
         if v.dense and v.narrow:
             dense_runs[uint16_t](
                 v, count, classes, src, dst, r.egress + start, r.ingress + start,
-                r.verdict + start, flags, <const uint16_t*> v.egress.cells, <const uint16_t*> v.ingress.cells)
+                r.verdict + start, flags,
+                <const uint16_t*> v.egress.cells, <const uint16_t*> v.ingress.cells)
         elif v.dense:
             dense_runs[uint32_t](
                 v, count, classes, src, dst, r.egress + start, r.ingress + start,
-                r.verdict + start, flags, <const uint32_t*> v.egress.cells, <const uint32_t*> v.ingress.cells)
+                r.verdict + start, flags,
+                <const uint32_t*> v.egress.cells, <const uint32_t*> v.ingress.cells)
         else:
             paged_runs(v, count, classes, src, dst, r.egress + start, r.ingress + start, flags)
             decide(v, count, r.egress + start, r.ingress + start, r.verdict + start)
