@@ -58,6 +58,7 @@ class Source(io.RawIOBase):
         self.bytes_read = 0
         self._offset = 0
         self._ours = stream is None and path != "-"
+        self._open_files: list[IO[bytes]] = []  # innermost last; what ``close`` closes
         self._stream = self._decompress(stream or self._open(path))
         self.plain_path = path if self._ours and self._stream is self._raw else None
         self.head = self._read_head()
@@ -74,15 +75,17 @@ class Source(io.RawIOBase):
 
     def _decompress(self, raw: IO[bytes]) -> IO[bytes]:
         self._raw = raw
+        self._open_files.append(raw)
         try:
             magic = cast("io.BufferedReader", raw).peek(4)[:4]
         except OSError as error:
             raise self._error(error) from None
         if magic.startswith(GZIP_MAGIC):
-            return cast("IO[bytes]", gzip.GzipFile(fileobj=raw, mode="rb"))
-        if magic == ZSTD_MAGIC:
-            return cast("IO[bytes]", pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd"))
-        return raw
+            self._open_files.append(cast("IO[bytes]", gzip.GzipFile(fileobj=raw, mode="rb")))
+        elif magic == ZSTD_MAGIC:
+            unpacked = pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd")
+            self._open_files.append(cast("IO[bytes]", unpacked))
+        return self._open_files[-1]
 
     def _read_head(self) -> bytes:
         """Read until 64 KiB are there or the input ends, so that pipes are looked at as files are.
@@ -131,10 +134,13 @@ class Source(io.RawIOBase):
         return n
 
     def close(self) -> None:
-        """Close the input, unless it was open before."""
+        """Close the input, unless it was open before.
+
+        Also runs on a source that could not be opened: IOBase closes what is thrown away.
+        """
         if not self.closed and self._ours:
-            self._stream.close()
-            self._raw.close()
+            while self._open_files:
+                self._open_files.pop().close()
         super().close()
 
     def __enter__(self) -> Self:
