@@ -209,6 +209,22 @@ def test_a_budget_too_small_names_the_cause() -> None:
     assert "memory_budget" in str(caught.value)
 
 
+@pytest.mark.parametrize("limit", [3, 9])
+def test_more_peer_classes_than_ids_are_refused(
+    monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Local classes are 16 bits wide in the pages: one more must not wrap round to another's."""
+    peers = [{"ipBlock": {"cidr": f"20.{i}.0.0/16"}} for i in range(6)]
+    rules = [{"from": [peer]} for peer in peers]  # 6 classes of addresses, and none of them
+    read = load([policy("x", {"podSelector": {}, "ingress": rules}, "many")], fixture())
+    monkeypatch.setattr("netpol.compiler.sides.MAX_LOCALS", limit)
+    if limit > 6:
+        assert netpol.compile(*read).evaluate(COLUMNS).counts()["deny"] == 3
+    else:
+        with pytest.raises(CapacityError, match=r"x/many.*7 classes of peers apart"):
+            netpol.compile(*read)
+
+
 def test_an_unknown_switch_value_is_refused() -> None:
     with pytest.raises(ConfigError, match="host_network"):
         netpol.compile(*load(POLICIES, fixture()), host_network="both")

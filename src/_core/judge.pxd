@@ -69,5 +69,3 @@ cdef struct Outcome:
 cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil
 
 cdef uint32_t case_notes(const View* v, const Case* c) noexcept nogil
-
-cdef uint8_t combine(uint8_t egress_info, uint8_t ingress_info) noexcept nogil

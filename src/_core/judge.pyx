@@ -1,7 +1,7 @@
 """Judges one flow by the decision procedure C5 and C6, with readings R8-R14, on the tables.
 
 The staged kernel hands over what is not one plain endpoint talking to another. Everything ends in
-``pair``: one identity to one identity, each side looked up in the paged tables.
+``pair``: one identity to one identity, each side looked up in the cells or the paged tables.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -45,7 +45,7 @@ cdef struct Merge:
     bint same_ingress
 
 
-cdef uint8_t combine(uint8_t egress_info, uint8_t ingress_info) noexcept nogil:
+cdef inline uint8_t combine(uint8_t egress_info, uint8_t ingress_info) noexcept nogil:
     """DENY if any side denies, else UNKNOWN if any is unknown, else ALLOW (C5)."""
     cdef uint8_t e = egress_info & 3
     cdef uint8_t i = ingress_info & 3

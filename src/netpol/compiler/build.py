@@ -1,4 +1,4 @@
-"""Takes a policy program and a snapshot, gives ``Tables``: the stages of compile/, in order."""
+"""Takes a policy program and a snapshot, gives ``Tables``: the stages of compiler/, in order."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ class _Compilation:
         )
         self.row_ports = RowPorts(self.ports, switches)
         self.egress, self.ingress = (
-            SideCompiler(side, policies, self.groups, self.row_ports, self.decisions, switches)
+            SideCompiler(
+                side, policies, self.groups, self.row_ports, self.decisions, switches, self.budget
+            )
             for side in (Side.EGRESS, Side.INGRESS)
         )
         marks = region_marks(snapshot)

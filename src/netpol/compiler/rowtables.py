@@ -97,7 +97,6 @@ def pack_side(
     for index in range(count):
         row = side.compile_row(index)
         flat = row.pairs.reshape(-1)
-        budget.take(flat.nbytes, f"pairs of peer classes of the {name} rows")
         pairs.append(flat)
         isolated = bool(side.rows[index].policies)
         rows[index] = base, row.pairs.shape[1], row.port_map * port_classes, isolated

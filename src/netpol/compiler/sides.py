@@ -16,12 +16,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.budget import Budget
 from netpol.compiler.columns import Grouped, Indexes, group_columns
 from netpol.compiler.decisions import Decision, DecisionTable
 from netpol.compiler.partition import PodGroups
 from netpol.compiler.portclasses import NamedPorts
 from netpol.compiler.rowports import RowPorts, Treatment
 from netpol.compiler.selection import YES
+from netpol.errors import CapacityError
 from netpol.policy.program import CidrPeer, NamedPort, PodPeer, Policy, Rule
 from netpol.switches import Switches
 from netpol.verdict import Reason, Side, Tier, Verdict
@@ -39,6 +41,8 @@ __all__ = [
 NOT_A_POD_ROW, NOT_ISOLATED_ROW = 0, 1
 NO_POD_COLUMN, OWN_NODE_COLUMN, HAIRPIN_COLUMN = 0, 1, 2
 _FIRST_COLUMN = 3
+#: Local classes of one row; their ids are 16 bits wide in the pages.
+MAX_LOCALS = 0xFFFF
 
 
 class Row(NamedTuple):
@@ -84,6 +88,7 @@ class SideCompiler:
     row_ports: RowPorts
     decisions: DecisionTable
     switches: Switches
+    budget: Budget
     rows: list[Row] = field(default_factory=list)
     row_of_group: npt.NDArray[np.int32] = field(init=False)
     column_of_group: npt.NDArray[np.int32] = field(init=False)
@@ -216,7 +221,7 @@ class SideCompiler:
     # --- rows --------------------------------------------------------------------------------
 
     def compile_row(self, index: int) -> CompiledRow:
-        """Give one row's tables."""
+        """Give one row's tables. Raises ``CapacityError`` before it allocates too much."""
         if index == NOT_A_POD_ROW:
             return self._constant_row(0)
         row = self.rows[index]
@@ -240,7 +245,7 @@ class SideCompiler:
         low = (1 << count) - 1
         locals_ = len(labels.bits)
         special = (locals_, locals_ + 1)
-        pairs = np.empty((locals_ + 2, len(cidrs.bits)), np.uint32)
+        pairs = self._allocate_pairs(row, locals_ + 2, len(cidrs.bits))
         memo: dict[tuple[int, int, int], int] = {}
         for i, (bits, meaning) in enumerate(zip(labels.bits, labels.extra, strict=True)):
             for j, more in enumerate(cidrs.bits):
@@ -252,6 +257,21 @@ class SideCompiler:
         pairs[special[0]] = self._exempt(row, Reason.OWN_NODE, len(ports.locals_))
         pairs[special[1]] = self._exempt(row, Reason.NP_HAIRPIN, len(ports.locals_))
         return CompiledRow(ports.map_id, labels, cidrs, special, pairs)
+
+    def _allocate_pairs(self, row: Row, labels: int, cidrs: int) -> npt.NDArray[np.uint32]:
+        """Give an empty pair table, if it fits: pages hold local classes in 16 bits."""
+        subject = self.policies[row.policies[0]].label
+        if max(labels, cidrs) > MAX_LOCALS:
+            raise CapacityError(
+                f"the {self.side.label} rules of {len(row.policies)} policies on one subject "
+                f"({subject} is the first) tell {max(labels, cidrs)} classes of peers apart; at "
+                f"most {MAX_LOCALS} fit. Give their peers fewer distinct selectors or CIDRs"
+            )
+        self.budget.take(
+            labels * cidrs * 4,
+            f"{labels} x {cidrs} classes of {self.side.label} peers of what {subject} selects",
+        )
+        return np.empty((labels, cidrs), np.uint32)
 
     def _constant_row(self, decision: int) -> CompiledRow:
         none = group_columns([])
