@@ -162,7 +162,7 @@ def damaged(data: bytes) -> dict[str, bytes]:
         "another file": b"apiVersion: v1\n" * 20,
         "cut in the directory": data[:200],
         "cut in the arrays": data[: len(data) // 2],
-        "another version": data.replace(b'"version":1', b'"version":9', 1),
+        "another version": data.replace(b'"version":2', b'"version":9', 1),
     }
 
 

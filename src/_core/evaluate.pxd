@@ -1,30 +1,8 @@
 # The kernel for other parts of the core: columns of flows in, verdicts and decision ids out.
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint16_t, uint32_t
 
+from netpol._core.columns cimport Columns, Results
 from netpol._core.tables cimport CompiledTables, View
-
-cdef struct Columns:
-    const uint8_t* src          # n * width bytes
-    const uint8_t* dst
-    const uint8_t* original_dst
-    const uint8_t* src_seen
-    size_t width                # 4 or 16
-    const uint8_t* protocol
-    const uint16_t* dport
-    const uint8_t* dport_known
-    const uint16_t* original_dport
-    const uint8_t* icmp_type
-    const int64_t* time
-    const uint32_t* src_hint
-    const uint32_t* dst_hint
-
-cdef struct Results:
-    uint8_t* verdict
-    uint8_t* special
-    uint32_t* egress
-    uint32_t* ingress
-    uint32_t* src_endpoint
-    uint32_t* dst_endpoint
 
 cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results* r) noexcept nogil
 

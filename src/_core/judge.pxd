@@ -66,6 +66,10 @@ cdef struct Outcome:
     uint32_t egress
     uint32_t ingress
 
+cdef size_t find_service(
+    const View* v, uint32_t endpoint, uint8_t protocol, uint16_t port
+) noexcept nogil
+
 cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil
 
 cdef uint32_t case_notes(const View* v, const Case* c) noexcept nogil

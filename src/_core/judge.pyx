@@ -6,18 +6,21 @@ The staged kernel hands over what is not one plain endpoint talking to another. 
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from netpol._core.sides cimport port_class, side_decision
+from netpol._core.plain cimport (
+    NETPOL_DECISION, RECORD_COLUMN, RECORD_COLUMN_MASK, cell_decision, port_class, port_place,
+)
+from netpol._core.sides cimport flags_of, side_decision
 from netpol._core.tables cimport (
     HAIRPIN_COLUMN, IS_AMBIGUOUS, IS_LOOPBACK, IS_NODE, IS_SERVICE, LINK_ALTERNATIVE_COUNT,
     LINK_ALTERNATIVES, LINK_NODE_PORT_GROUP, LINK_NOTES, LINK_OWN_GROUP, OWN_NODE_COLUMN,
     POD_COLUMNS,
     PART_EGRESS_CIDR, PART_EGRESS_LABEL, PART_EGRESS_ROW, PART_INGRESS_CIDR, PART_INGRESS_LABEL,
-    PART_INGRESS_ROW, PART_NODE, PART_POD, FAST_EGRESS_CELL, FAST_EGRESS_COLUMN, FAST_EGRESS_PORTS,
-    FAST_FLAGS, FAST_INGRESS_CELL, FAST_INGRESS_COLUMN, FAST_INGRESS_PORTS, SideView, View,
+    PART_INGRESS_ROW, PART_NODE, PART_POD, SideView, View,
 )
 
 cdef struct Identity:
-    const uint32_t* fast       # the endpoint's record; NULL where the log names the pod
+    const uint32_t* src_record  # the endpoint's; NULL where the log names the pod
+    const uint32_t* dst_record
     uint32_t egress_row
     uint32_t egress_label
     uint32_t egress_cidr
@@ -88,7 +91,8 @@ cdef inline void allow_flow(
 
 cdef inline void load_identity(const View* v, uint32_t endpoint, Identity* out) noexcept nogil:
     cdef const uint32_t* part = v.parts + 8 * <size_t> endpoint
-    out.fast = v.fast + 8 * <size_t> endpoint
+    out.src_record = v.plain.src_records + 4 * <size_t> endpoint
+    out.dst_record = v.plain.dst_records + 4 * <size_t> endpoint
     out.egress_row = part[PART_EGRESS_ROW]
     out.egress_label = part[PART_EGRESS_LABEL]
     out.egress_cidr = part[PART_EGRESS_CIDR]
@@ -98,7 +102,7 @@ cdef inline void load_identity(const View* v, uint32_t endpoint, Identity* out) 
     out.pod = part[PART_POD]
     out.node = part[PART_NODE]
     # A pod is no node, and its flags would be one more cache line.
-    out.is_node = out.pod == 0 and (v.fast[8 * <size_t> endpoint + FAST_FLAGS] & IS_NODE) != 0
+    out.is_node = out.pod == 0 and (flags_of(v, endpoint) & IS_NODE) != 0
     hide_cidr(v, out)
 
 
@@ -110,10 +114,6 @@ cdef inline void hide_cidr(const View* v, Identity* out) noexcept nogil:
 
 
 # --- candidates of an address ---------------------------------------------------------------------
-
-
-cdef inline uint32_t flags_of(const View* v, uint32_t endpoint) noexcept nogil:
-    return v.fast[8 * <size_t> endpoint + FAST_FLAGS]
 
 
 cdef inline size_t candidate_count(const View* v, uint32_t endpoint, uint32_t hint) noexcept nogil:
@@ -139,7 +139,8 @@ cdef inline void candidate(
     load_identity(v, endpoint, out)
     out.egress_cidr = v.parts[8 * <size_t> endpoint + PART_EGRESS_CIDR]
     out.ingress_cidr = v.parts[8 * <size_t> endpoint + PART_INGRESS_CIDR]
-    out.fast = NULL
+    out.src_record = NULL
+    out.dst_record = NULL
     pod = v.pod_parts + POD_COLUMNS * <size_t> (hint - 1)
     out.is_node = pod[5] != 0
     out.pod = 0 if out.is_node else hint
@@ -164,22 +165,11 @@ cdef inline uint32_t peer_label(
     return label
 
 
-cdef inline uint32_t dense_decision(
-    const View* v, const SideView* side, uint32_t cell, uint32_t port_map, uint32_t ports
-) noexcept nogil:
-    cdef uint32_t run
-    if v.narrow:
-        run = (<const uint16_t*> side.cells)[cell]
-    else:
-        run = (<const uint32_t*> side.cells)[cell]
-    return v.runs[run + v.port_maps[port_map + ports]]
-
-
 cdef inline bint is_dense(
     const View* v, const Identity* s, const Identity* d, bint hairpin
 ) noexcept nogil:
-    """Whether the cells know the pair: 2 loads a side where the paged tables need 8."""
-    return v.dense and s.fast != NULL and d.fast != NULL and not hairpin
+    """Whether the cells know the pair: half the loads of the row tables."""
+    return v.dense and s.src_record != NULL and d.src_record != NULL and not hairpin
 
 
 cdef inline uint32_t egress_of(
@@ -188,11 +178,10 @@ cdef inline uint32_t egress_of(
     cdef uint32_t label = peer_label(
         &v.egress, target.egress_label, source, target, hairpin)
     if is_dense(v, source, target, hairpin):
-        return dense_decision(
-            v, &v.egress, source.fast[FAST_EGRESS_CELL] + (
-                v.egress.own_column if label == OWN_NODE_COLUMN
-                else target.fast[FAST_EGRESS_COLUMN]),
-            source.fast[FAST_EGRESS_PORTS], ports)
+        return NETPOL_DECISION & cell_decision(
+            &v.plain, v.plain.egress_index, source.src_record,
+            v.plain.egress_own if label == OWN_NODE_COLUMN
+            else target.dst_record[RECORD_COLUMN] & RECORD_COLUMN_MASK, ports)
     return side_decision(
         v, &v.egress, source.egress_row, label, target.egress_cidr, ports)
 
@@ -203,11 +192,10 @@ cdef inline uint32_t ingress_of(
     cdef uint32_t label = peer_label(
         &v.ingress, source.ingress_label, target, source, hairpin)
     if is_dense(v, source, target, hairpin):
-        return dense_decision(
-            v, &v.ingress, target.fast[FAST_INGRESS_CELL] + (
-                v.ingress.own_column if label == OWN_NODE_COLUMN
-                else source.fast[FAST_INGRESS_COLUMN]),
-            target.fast[FAST_INGRESS_PORTS], ports)
+        return NETPOL_DECISION & cell_decision(
+            &v.plain, v.plain.ingress_index, target.dst_record,
+            v.plain.ingress_own if label == OWN_NODE_COLUMN
+            else source.src_record[RECORD_COLUMN] & RECORD_COLUMN_MASK, ports)
     return side_decision(
         v, &v.ingress, target.ingress_row, label, source.ingress_cidr, ports)
 
@@ -261,7 +249,7 @@ cdef void pair(
     if hairpin and not way.via_service:
         allow_flow(SELF_TRAFFIC, WHOLE_SELF_TRAFFIC, s, d, out)  # A10.1
         return
-    ports = port_class(v, way.protocol, way.port, way.port_known)
+    ports = port_class(&v.plain, port_place(way.protocol, way.port, way.port_known))
     egress = egress_of(v, s, d, ports, hairpin)
     ingress = ingress_of(v, s, d, ports, hairpin)
     if d.pod != 0 and not hairpin:

@@ -1,16 +1,9 @@
 # The packed tables as raw pointers: what kernels see of netpol.compiler.tables.LAYOUT.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from netpol._core.plain cimport Plain
+
 cdef enum:
-    # Columns of endpoint_fast; flags are netpol.compiler.endpoints.EndpointFlag.
-    FAST_EGRESS_CELL = 0
-    FAST_EGRESS_COLUMN = 1
-    FAST_EGRESS_PORTS = 2
-    FAST_INGRESS_CELL = 3
-    FAST_INGRESS_COLUMN = 4
-    FAST_INGRESS_PORTS = 5
-    FAST_NODE = 6
-    FAST_FLAGS = 7
     # Columns of endpoint_parts.
     PART_EGRESS_ROW = 0
     PART_EGRESS_LABEL = 1
@@ -29,7 +22,7 @@ cdef enum:
     LINK_SEGMENT_COUNT = 5
     LINK_NOTES = 6
     POD_COLUMNS = 7              # of pod_parts
-    # EndpointFlag.
+    # EndpointFlag, as it stands in the top byte of a record's third word.
     IS_POD = 1
     IS_NODE = 2
     IS_LOOPBACK = 4
@@ -37,10 +30,10 @@ cdef enum:
     IS_SERVICE = 16
     IS_TIMED = 32
     IS_MULTI = 64
+    IS_NOTED = 128
     # Label columns with a meaning of their own (netpol.compiler.sides).
     OWN_NODE_COLUMN = 1
     HAIRPIN_COLUMN = 2
-    NO_COLUMN = 0xFFFFFFFF
     PAGE_SHIFT = 4
     PAGE_MASK = 15
 
@@ -49,24 +42,19 @@ cdef struct SideView:
     const uint32_t* pairs
     const uint32_t* label_pages   # [R, label_width]
     const uint32_t* cidr_pages    # [R, cidr_width]
-    const void* cells             # uint16 or uint32, see View.narrow
     size_t label_width
     size_t cidr_width
-    uint32_t own_column           # dense column of the own node, NO_COLUMN if not exempt
     bint own_exempt
     bint hairpin_exempt
 
 cdef struct View:
-    const uint32_t* v4_root
-    const uint32_t* v4_blocks
-    const uint64_t* v6_hash
-    const uint32_t* v6_hash_value
+    Plain plain                   # what plain pairs are judged by
+    const uint64_t* v6_hash       # [slots, 4]
     uint64_t v6_mask
     uint64_t v6_seed
     const uint64_t* v6_starts
     const uint32_t* v6_values
     size_t v6_count
-    const uint32_t* fast
     const uint32_t* parts
     const uint32_t* links
     const uint32_t* alternatives
@@ -77,6 +65,8 @@ cdef struct View:
     uint64_t service_mask
     const uint32_t* service_entries
     size_t service_count
+    const uint32_t* service_replicas  # [services, 2]
+    const uint32_t* replicas          # [replicas, 2]
     const uint32_t* backend_endpoints
     const uint16_t* backend_ports
     const uint8_t* backend_source_nat
@@ -87,18 +77,13 @@ cdef struct View:
     size_t node_count
     const uint32_t* pod_parts
     size_t pod_count
-    const uint16_t* port_lookup
-    const uint32_t* slot_base
-    const uint32_t* slot_mask
-    const uint32_t* slot_first
     const uint16_t* port_maps
     const uint16_t* pages
     const uint32_t* runs
     const uint8_t* decision_info
     SideView egress
     SideView ingress
-    bint dense
-    bint narrow
+    bint dense                    # whether ``plain`` has cells
     bint no_policies
     bint hide_pod_cidr            # ipblock_scope (A6.4, R20)
     bint hide_node_cidr

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.compiler.budget import Budget
+from netpol.compiler.cells import Endpoints as KernelEndpoints
+from netpol.compiler.cells import Kernel, RowTables, build_kernel, fold_ports, without_cells
 from netpol.compiler.decisions import DecisionTable
 from netpol.compiler.endpoints import (
     EndpointFlag,
@@ -23,10 +25,11 @@ from netpol.compiler.partition import PodGroups
 from netpol.compiler.portclasses import PORT_PROTOCOLS, cut_port_classes
 from netpol.compiler.prefixes import build_prefixes
 from netpol.compiler.regions import cut_regions
+from netpol.compiler.replicas import distinct_replicas
 from netpol.compiler.rowports import RowPorts
-from netpol.compiler.rowtables import DenseColumns, PageStore, pack_side
+from netpol.compiler.rowtables import PageStore, SideTables, pack_side
 from netpol.compiler.services import ServicePorts
-from netpol.compiler.sides import OWN_NODE_COLUMN, SideCompiler
+from netpol.compiler.sides import SideCompiler
 from netpol.compiler.tables import Tables
 from netpol.kube.snapshot import Snapshot
 from netpol.policy.program import NamedPort, Policy, PolicyProgram, Rule
@@ -35,10 +38,9 @@ from netpol.verdict import Note, Reason, Side
 
 __all__ = ["DENSE_LIMIT", "compile_program"]
 
-#: Cells of both sides beyond this many bytes would leave the cheap working set (about 8 MB), where
-#: the paged form is as fast and far smaller.
-DENSE_LIMIT = 8 << 20
-_NO_COLUMN = 0xFFFFFFFF
+#: Bytes that each of the kernel's tables may take; beyond, the row tables alone are used, which are
+#: a quarter as fast. 100 000 pods and 5 000 policies need 7 MB, with labels of every pod's own 40.
+DENSE_LIMIT = 128 << 20
 
 
 def compile_program(
@@ -53,7 +55,7 @@ def compile_program(
     Parameters
     ----------
     memory_budget : bytes all tables may take.
-    dense_limit : bytes the cells of both sides may take; 0 forces the paged form.
+    dense_limit : bytes that each table of cells may take; 0 forces the paged form.
 
     Raises
     ------
@@ -107,48 +109,59 @@ class _Compilation:
         arrays.update(prefixes._asdict())
         parts = self._endpoint_parts()
         arrays.update(_backend_likeness(arrays, parts))
-        visible = self._visible(parts)
-        dense = [self._dense_columns(visible, side) for side in (0, 1)]
-        size = sum(
-            len(side.rows) * len(columns.label) * 4
-            for side, columns in zip((self.egress, self.ingress), dense, strict=True)
-        )
-        layout = "dense" if size <= dense_limit else "paged"
-        if layout == "paged":
-            empty = np.empty(0, np.int64)
-            dense = [DenseColumns(empty, empty)] * 2
         store = PageStore()
-        for side, columns in zip((self.egress, self.ingress), dense, strict=True):
-            packed = pack_side(side, self.switches, len(self.ports), store, columns, self.budget)
-            arrays.update({f"{k}_{side.side.label}": v for k, v in packed._asdict().items()})
+        sides = tuple(
+            pack_side(side, self.switches, len(self.ports), store, self.budget)
+            for side in (self.egress, self.ingress)
+        )
+        for side, packed in zip(("egress", "ingress"), sides, strict=True):
+            arrays.update({f"{name}_{side}": value for name, value in packed._asdict().items()})
         arrays["pages"] = store.array()
         arrays["runs"] = self._runs(arrays)
         arrays["port_maps"] = np.array(self.row_ports.maps, np.uint16)
-        arrays["port_lookup"] = self.ports.lookup
-        arrays["port_slot_base"] = self.ports.slot_base
-        arrays["port_slot_mask"] = self.ports.slot_mask
-        arrays["port_slot_first"] = self.ports.slot_first
         arrays["decision_info"] = np.array(
             [d.verdict | (4 if d.reason in _BY_RULE else 0) for d in self.decisions.items],
             np.uint8,
         )
+        kernel = self._kernel(arrays, parts, (sides[0], sides[1]), dense_limit)
+        arrays.update(kernel.arrays)
+        arrays.update(distinct_replicas(arrays, parts))
         arrays["endpoint_parts"] = parts
-        arrays["endpoint_fast"] = self._endpoint_fast(visible, dense, arrays)
         arrays.update(self._endpoint_links())
         arrays["pod_parts"] = self._pod_parts()
-        own = [self._own_column(columns, side) for side, columns in enumerate(dense)]
-        return Tables(arrays, self._meta(layout, own))
+        layout = "dense" if arrays["cell_index_egress"].size else "paged"
+        return Tables(arrays, self._meta(layout, kernel.own_columns))
 
     def _runs(self, arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint32]:
         """Both sides' runs in one array: ingress bases move up by the length of egress's."""
-        shift = len(self.egress.runs)
-        for name in ("pairs_ingress", "cells_ingress"):
-            arrays[name] += np.uint32(shift)
-        runs = np.array(self.egress.runs + self.ingress.runs, np.uint32)
-        if len(runs) <= 0x10000:  # half the bytes of what the kernel reads most at random
-            for name in ("cells_egress", "cells_ingress"):
-                arrays[name] = arrays[name].astype(np.uint16)
-        return runs
+        pairs = arrays["pairs_ingress"]
+        pairs += np.uint32(len(self.egress.runs))
+        return np.array(self.egress.runs + self.ingress.runs, np.uint32)
+
+    def _kernel(
+        self,
+        arrays: dict[str, npt.NDArray[Any]],
+        parts: npt.NDArray[np.uint32],
+        sides: tuple[SideTables, SideTables],
+        limit: int,
+    ) -> Kernel:
+        """Give the cells if they fit in ``limit``, and what the kernel needs in any case."""
+        flags = np.array([self._flags(key) for key in self.endpoints.keys], np.uint32)
+        endpoints = KernelEndpoints(self._visible(parts), flags)
+        rows = RowTables(
+            arrays["pages"], arrays["port_maps"], arrays["runs"], arrays["decision_info"] & 3
+        )
+        own = self.switches.own_node_egress, self.switches.own_node_ingress
+        exempt = own[0] == "allow", own[1] == "allow"
+        left = (self.budget.limit - self.budget.taken) // 8  # records, index, pages, runs, maps
+        kernel = build_kernel(sides, rows, endpoints, exempt, min(limit, left))
+        if kernel is None:
+            kernel = without_cells(endpoints)
+        narrow = kernel.arrays["cell_pages"].dtype == np.uint8 and len(self.ports) <= 65536
+        kernel.arrays["port_lookup"] = fold_ports(self.ports, narrow=narrow)
+        size = sum(array.nbytes for array in kernel.arrays.values())
+        self.budget.take(size, f"cells of {len(parts)} endpoints")
+        return kernel
 
     def _endpoint_parts(self) -> npt.NDArray[np.uint32]:
         """Rows and columns of every endpoint; see ``tables.LAYOUT``."""
@@ -179,47 +192,14 @@ class _Compilation:
         visible[rows, 2] = visible[rows, 5] = 0
         return visible
 
-    def _dense_columns(self, parts: npt.NDArray[np.uint32], side: int) -> DenseColumns:
-        first = 3 * side
-        pairs = parts[:, first + 1 : first + 3].astype(np.int64)
-        own = np.array([[OWN_NODE_COLUMN, 0]], np.int64)
-        distinct = np.unique(np.concatenate([pairs, own]), axis=0)
-        return DenseColumns(distinct[:, 0], distinct[:, 1])
-
-    def _own_column(self, columns: DenseColumns, side: int) -> int:
-        switch = self.switches.own_node_ingress if side else self.switches.own_node_egress
-        if switch != "allow":
-            return _NO_COLUMN
-        found = np.flatnonzero(columns.label == OWN_NODE_COLUMN)
-        return int(found[0]) if len(found) else 0
-
-    def _endpoint_fast(
-        self,
-        parts: npt.NDArray[np.uint32],
-        dense: list[DenseColumns],
-        arrays: dict[str, npt.NDArray[Any]],
-    ) -> npt.NDArray[np.uint32]:
-        fast = np.zeros_like(parts)
-        for side, columns in enumerate(dense):
-            name = ("egress", "ingress")[side]
-            rows = parts[:, 3 * side]
-            width = len(columns.label)
-            if width:
-                key = columns.label << 32 | columns.cidr
-                wanted = parts[:, 3 * side + 1].astype(np.int64) << 32 | parts[:, 3 * side + 2]
-                fast[:, 3 * side + 1] = np.searchsorted(key, wanted)
-            fast[:, 3 * side] = rows * np.uint32(width)
-            fast[:, 3 * side + 2] = arrays[f"rows_{name}"][rows, 2]
-        fast[:, 6] = parts[:, 7]
-        fast[:, 7] = [self._flags(key) for key in self.endpoints.keys]
-        return fast
-
     def _flags(self, key: EndpointKey) -> int:
         flags = _KIND_FLAGS[key.kind]
         if any(key.groups):
             flags |= EndpointFlag.SERVICE
         if key.segments:
             flags |= EndpointFlag.TIMED
+        if key.notes:
+            flags |= EndpointFlag.NOTED
         if key.kind is EndpointKind.POD:
             families = [family_of(item) for item in self.identities.pods[key.pod].addresses]
             if len(families) != len(set(families)):

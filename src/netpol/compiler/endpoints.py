@@ -34,7 +34,7 @@ class EndpointKind(IntEnum):
 
 
 class EndpointFlag(IntFlag):
-    """Properties the kernel tests; all but POD, NODE and TIMED take a flow off the fast path."""
+    """Properties the kernel tests; POD, NODE, TIMED and NOTED leave a flow on the fast path."""
 
     POD = 1
     NODE = 2
@@ -43,6 +43,7 @@ class EndpointFlag(IntFlag):
     SERVICE = 16
     TIMED = 32
     MULTI = 64  # a pod with several addresses of one family: "same pod" is not "same endpoint"
+    NOTED = 128  # has notes
 
 
 class EndpointKey(NamedTuple):

@@ -33,15 +33,14 @@ class PrefixTables(NamedTuple):
     ----------
     v4_root : uint32[65536]; an entry with bit 31 set points to block ``entry & 0x7fffffff``.
     v4_blocks : uint32[blocks * 256]; entries of second-level blocks may point on likewise.
-    v6_hash : uint64[slots, 2], v6_hash_value : uint32[slots] (0xffffffff is an empty slot),
-        v6_seed : uint64[1]; slots is a power of two.
+    v6_hash : uint64[slots, 4]: high, low, endpoint (0xffffffff in an empty slot), 0: half a cache
+        line; v6_seed : uint64[1]; slots is a power of two.
     v6_starts : uint64[regions, 2] (high, low), v6_values : uint32[regions].
     """
 
     v4_root: U32
     v4_blocks: U32
     v6_hash: U64
-    v6_hash_value: U32
     v6_seed: U64
     v6_starts: U64
     v6_values: U32
@@ -52,11 +51,11 @@ def build_prefixes(endpoints: Endpoints, budget: Budget) -> PrefixTables:
     v4 = {a - V4_MAPPED: e for a, e in endpoints.by_address.items() if family_of(a) == 4}
     v6 = {a: e for a, e in endpoints.by_address.items() if family_of(a) == 6}
     root, blocks = _trie(*_v4_intervals(endpoints, v4), budget)
-    keys, values, seed = _hash(v6, budget)
+    table, seed = _hash(v6, budget)
     regions = endpoints.regions[6]
     starts = np.array([[s >> 64, s & MASK64] for s in regions.starts], np.uint64)
     region_values = np.array([endpoints.region_endpoint(c) for c in regions.classes], np.uint32)
-    return PrefixTables(root, blocks, keys, values, seed, starts, region_values)
+    return PrefixTables(root, blocks, table, seed, starts, region_values)
 
 
 def _v4_intervals(endpoints: Endpoints, known: Mapping[int, int]) -> tuple[U64, U32]:
@@ -99,25 +98,25 @@ def _trie(starts: U64, values: U32, budget: Budget) -> tuple[U32, U32]:
     return root, blocks if len(blocks) else np.zeros(256, np.uint32)
 
 
-def _hash(known: Mapping[int, int], budget: Budget) -> tuple[U64, U32, U64]:
+def _hash(known: Mapping[int, int], budget: Budget) -> tuple[U64, U64]:
     slots = 16
     while slots < 2 * len(known):
         slots *= 2
     seed = 1
     while True:
-        budget.take(slots * 20, f"{len(known)} IPv6 addresses")
+        budget.take(slots * 32, f"{len(known)} IPv6 addresses")
         built = _try_hash(known, slots, seed)
         if built is not None:
-            return (*built, np.array([seed], np.uint64))
-        budget.taken -= slots * 20
+            return built, np.array([seed], np.uint64)
+        budget.taken -= slots * 32
         seed += 1
         if seed % 4 == 0:
             slots *= 2
 
 
-def _try_hash(known: Mapping[int, int], slots: int, seed: int) -> tuple[U64, U32] | None:
-    keys = np.zeros((slots, 2), np.uint64)
-    values = np.full(slots, 0xFFFFFFFF, np.uint32)
+def _try_hash(known: Mapping[int, int], slots: int, seed: int) -> U64 | None:
+    table = np.zeros((slots, 4), np.uint64)
+    table[:, 2] = 0xFFFFFFFF
     taken: dict[int, tuple[int, int]] = {}
     for address, endpoint in known.items():
         slot = hash_address(address >> 64, address & MASK64, seed) & (slots - 1)
@@ -129,6 +128,5 @@ def _try_hash(known: Mapping[int, int], slots: int, seed: int) -> tuple[U64, U32
             return None
         taken[slot] = (address, endpoint)
     for slot, (address, endpoint) in taken.items():
-        keys[slot] = address >> 64, address & MASK64
-        values[slot] = endpoint
-    return keys, values
+        table[slot, :3] = address >> 64, address & MASK64, endpoint
+    return table

@@ -1,4 +1,4 @@
-"""Takes compiled rows of one side, gives its packed tables: pairs, pages and, if small, cells."""
+"""Takes compiled rows of one side, gives its packed row tables: pairs and pages."""
 
 from __future__ import annotations
 
@@ -13,18 +13,11 @@ from netpol.compiler.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN, SideCompiler
 from netpol.switches import Switches
 from netpol.verdict import Side
 
-__all__ = ["PAGE", "DenseColumns", "PageStore", "SideTables", "pack_side"]
+__all__ = ["PAGE", "PageStore", "SideTables", "pack_side"]
 
 PAGE = 16
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
-
-
-class DenseColumns(NamedTuple):
-    """The (label column, CIDR column) of every dense column; empty where cells are not built."""
-
-    label: npt.NDArray[np.int64]
-    cidr: npt.NDArray[np.int64]
 
 
 class SideTables(NamedTuple):
@@ -34,7 +27,6 @@ class SideTables(NamedTuple):
     pairs: U32
     label_pages: U32
     cidr_pages: U32
-    cells: U32
 
 
 class PageStore:
@@ -70,7 +62,6 @@ def pack_side(
     switches: Switches,
     port_classes: int,
     store: PageStore,
-    dense: DenseColumns,
     budget: Budget,
 ) -> SideTables:
     """Compile every row of a side and pack it.
@@ -78,7 +69,7 @@ def pack_side(
     Raises
     ------
     CapacityError
-        If the page indexes or cells would exceed the budget; decided before they are allocated.
+        If the page indexes would exceed the budget; decided before they are allocated.
     """
     count = len(side.rows)
     labels = len(side.column_ports)
@@ -86,9 +77,6 @@ def pack_side(
     name = side.side.label
     label_pages = _indexes(budget, count, labels, f"{count} {name} rows x {labels} label columns")
     cidr_pages = _indexes(budget, count, cidrs, f"{count} {name} rows x {cidrs} CIDR columns")
-    width = len(dense.label)
-    budget.take(count * width * 4, f"{count} {name} rows x {width} columns")
-    cells = np.zeros((count if width else 0, width), np.uint32)
     rows = np.zeros((count, 4), np.uint32)
     pairs: list[U32] = []
     base = 0
@@ -105,12 +93,7 @@ def pack_side(
                                         isolated and hairpin)  # fmt: skip
         store.put(label_pages[index], columns, values)
         store.put(cidr_pages[index], row.cidrs.touched, row.cidrs.local.astype(np.uint16))
-        if width:
-            cells[index] = row.pairs[
-                _spread(columns, values, labels)[dense.label],
-                _spread(row.cidrs.touched, row.cidrs.local, cidrs)[dense.cidr],
-            ]
-    return SideTables(rows, np.concatenate(pairs), label_pages, cidr_pages, cells)
+    return SideTables(rows, np.concatenate(pairs), label_pages, cidr_pages)
 
 
 def _indexes(budget: Budget, rows: int, columns: int, cause: str) -> U32:
@@ -140,11 +123,3 @@ def _with_special(
         np.concatenate([np.array(columns, np.int64), labels.touched]),
         np.concatenate([np.array(values, np.uint16), labels.local.astype(np.uint16)]),
     )
-
-
-def _spread(
-    columns: npt.NDArray[np.int64], values: npt.NDArray[np.integer], size: int
-) -> npt.NDArray[np.int64]:
-    wide = np.zeros(size, np.int64)
-    wide[columns] = values
-    return wide

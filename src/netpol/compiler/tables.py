@@ -22,7 +22,7 @@ from netpol.errors import InputError, Location, OutputError
 
 __all__ = ["LAYOUT", "VERSION", "Tables"]
 
-VERSION = 1
+VERSION = 2
 _MAGIC = b"netpol-tables\n"
 _ALIGN = 64
 
@@ -31,13 +31,14 @@ _ALIGN = 64
 LAYOUT: dict[str, tuple[str, int, str]] = {
     "v4_root": ("uint32", 1, "65536: IPv4 /16 -> endpoint, or POINTER | block"),
     "v4_blocks": ("uint32", 1, "blocks * 256: next 8 bits -> endpoint, or POINTER | block"),
-    "v6_hash": ("uint64", 2, "slots, 2: known IPv6 addresses, high and low half"),
-    "v6_hash_value": ("uint32", 1, "slots: endpoint, 0xffffffff if empty"),
+    "v6_hash": ("uint64", 2, "slots, 4: known IPv6 addresses: high and low half, endpoint "
+                "(0xffffffff if empty), 0"),
     "v6_seed": ("uint64", 1, "1: seed of the hash"),
     "v6_starts": ("uint64", 2, "regions, 2: first address of each IPv6 region"),
     "v6_values": ("uint32", 1, "regions: endpoint"),
-    "endpoint_fast": ("uint32", 2, "E, 8: egress cell base, egress column, egress port map base, "
-                      "ingress cell base, ingress column, ingress port map base, node + 1, flags"),
+    "src_records": ("uint32", 2, "E, 4: first cell of the egress row, first run of that row, "
+                    "ingress column | flags << 24, map of that row | (node + 1) << 16"),
+    "dst_records": ("uint32", 2, "E, 4: the same with egress and ingress exchanged"),
     "endpoint_parts": ("uint32", 2, "E, 8: egress row, egress label column, egress CIDR column, "
                        "ingress row, ingress label column, ingress CIDR column, pod + 1, node + 1"),
     "endpoint_links": ("uint32", 2, "E, 8: alternatives offset and count, NodePort group, own "
@@ -48,6 +49,8 @@ LAYOUT: dict[str, tuple[str, int, str]] = {
     "service_keys": ("uint64", 1, "sorted: group << 24 | protocol << 16 | port"),
     "service_slots": ("uint32", 1, "hash of the keys: index + 1, 0 where empty; a power of two"),
     "service_entries": ("uint32", 2, "keys, 3: backends offset, count, most SourceNat"),
+    "service_replicas": ("uint32", 2, "keys, 2: replicas offset, count; 0 if judged one by one"),
+    "replicas": ("uint32", 2, "replicas, 2: endpoint and port class of one backend of each kind"),
     "backend_endpoints": ("uint32", 1, "endpoint of each backend"),
     "backend_ports": ("uint16", 1, "port of each backend"),
     "backend_source_nat": ("uint8", 1, "SourceNat of the way to each backend"),
@@ -56,10 +59,8 @@ LAYOUT: dict[str, tuple[str, int, str]] = {
     "node_endpoints": ("uint32", 1, "endpoints of nodes: IPv4 ones, then IPv6 ones"),
     "pod_parts": ("uint32", 2, "pods, 7: egress row, egress label column, ingress row, ingress "
                   "label column, node + 1, 1 if the pod is only its node, notes"),
-    "port_lookup": ("uint16", 1, "3 * 65536 + 1: (protocol slot, port) -> class within it"),
-    "port_slot_base": ("uint32", 1, "512: by protocol; second half where no port is recorded"),
-    "port_slot_mask": ("uint32", 1, "512: which port bits count"),
-    "port_slot_first": ("uint32", 1, "512: first port class of the slot"),
+    "port_lookup": ("uint16|uint32", 1, "3 * 65536 + 512: class by port of TCP, UDP and SCTP, then "
+                    "by protocol: of other protocols, and where no port is recorded"),
     "port_maps": ("uint16", 2, "maps, C: port class -> local class of the row's map"),
     "runs": ("uint32", 1, "decisions, one run per (row, column pair): indexed by local port class"),
     "decision_info": ("uint8", 1, "D: verdict, | 4 if a rule allows"),
@@ -72,9 +73,13 @@ LAYOUT: dict[str, tuple[str, int, str]] = {
     "cidr_pages_egress": ("uint32", 2, "R, K / 16: page of local classes"),
     "cidr_pages_ingress": ("uint32", 2, "as cidr_pages_egress"),
     "pages": ("uint16", 2, "pages, 16: local classes, hash-consed over rows and sides"),
-    "cells_egress": ("uint16|uint32", 2, "R, columns: run base; 0 x 0 where only the paged form "
-                     "is used"),
-    "cells_ingress": ("uint16|uint32", 2, "as cells_egress, and of its type"),
+    "cell_index_egress": ("uint32", 2, "R, columns / 64: page of cells; 0 x 0 where only the row "
+                          "tables are used, as all that follow are then empty"),
+    "cell_index_ingress": ("uint32", 2, "as cell_index_egress"),
+    "cell_pages": ("uint8|uint16", 2, "pages, 64: which of the row's runs a column has"),
+    "cell_maps": ("uint16|uint32", 1, "maps * C: port class -> what to add to a cell; as wide as "
+                  "port_lookup, and twice as wide as cell_pages"),
+    "cell_runs": ("uint32", 1, "decision | verdict << 30, by row, port and cell"),
 }  # fmt: skip
 
 

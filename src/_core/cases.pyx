@@ -1,0 +1,202 @@
+"""Takes rows of flow columns and their endpoints, gives cases for ``judge`` and notes.
+
+Also tells which rows are plain pairs after all: the block kernels list every row that may not be.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcmp, memset
+
+from netpol._core.columns cimport Columns
+from netpol._core.judge cimport NO_ENDPOINT, Case, case_notes
+from netpol._core.plain cimport NETPOL_EXTRA, NETPOL_TRANSLATED
+from netpol._core.resolve cimport resolve
+from netpol._core.sides cimport flags_of
+from netpol._core.tables cimport (
+    IS_AMBIGUOUS, IS_LOOPBACK, IS_MULTI, IS_NOTED, IS_POD, IS_SERVICE, PART_POD, View,
+)
+
+
+cdef inline bint same_address(
+    const uint8_t* a, const uint8_t* b, size_t width, size_t i
+) noexcept nogil:
+    if width == 4:
+        return (<const uint32_t*> a)[i] == (<const uint32_t*> b)[i]
+    return memcmp(a + width * i, b + width * i, width) == 0
+
+
+cdef inline bint is_absent(const uint8_t* column, size_t width, size_t i) noexcept nogil:
+    """An address of all zeros in an optional column means "not recorded"."""
+    cdef size_t k
+    if width == 4:
+        return (<const uint32_t*> column)[i] == 0
+    for k in range(width):
+        if column[width * i + k]:
+            return False
+    return True
+
+
+cdef bint has_extras(const Columns* c) noexcept nogil:
+    """Whether any column is there that may take a plain pair off the fast path."""
+    return (
+        c.icmp_type != NULL or c.src_seen != NULL or c.original_dst != NULL
+        or c.src_hint != NULL or c.dst_hint != NULL
+    )
+
+
+cdef inline bint is_icmp(const Columns* c, size_t i) noexcept nogil:
+    return c.protocol[i] == 1 or c.protocol[i] == 58
+
+
+cdef inline bint is_hinted(const Columns* c, size_t i) noexcept nogil:
+    return (c.src_hint != NULL and c.src_hint[i] != 0) or (
+        c.dst_hint != NULL and c.dst_hint[i] != 0)
+
+
+cdef inline bint is_translated(const Columns* c, size_t i) noexcept nogil:
+    """Whether the server may have seen another source, or the client dialled another address.
+
+    With the source that the server saw on record, what was dialled is of no more interest: a pod
+    that reaches itself through a service has equal endpoints (R10-R12).
+    """
+    if c.src_seen != NULL and not is_absent(c.src_seen, c.width, i):
+        return not same_address(c.src, c.src_seen, c.width, i)
+    if c.original_dst == NULL:
+        return False
+    if not same_address(c.dst, c.original_dst, c.width, i):
+        return True
+    return c.original_dport != NULL and c.original_dport[i] != c.dport[i]
+
+
+cdef void mark_extras(
+    const View* v, const Columns* c, size_t start, size_t count, uint8_t* extra
+) noexcept nogil:
+    """Give NETPOL_EXTRA or NETPOL_TRANSLATED for rows that other columns may make special."""
+    cdef const uint32_t* src = <const uint32_t*> c.src + start
+    cdef const uint32_t* seen
+    cdef size_t i
+    if c.width == 4 and c.src_seen != NULL:
+        seen = <const uint32_t*> c.src_seen + start
+        for i in range(count):  # what a conntrack dump always has: no branches
+            extra[i] = <uint8_t> (NETPOL_TRANSLATED * ((seen[i] != src[i]) & (seen[i] != 0)))
+        if c.original_dst != NULL:
+            for i in range(count):
+                if seen[i] == 0:
+                    extra[i] = <uint8_t> (NETPOL_TRANSLATED * is_translated(c, start + i))
+    elif c.src_seen != NULL or c.original_dst != NULL:
+        for i in range(count):
+            extra[i] = <uint8_t> (NETPOL_TRANSLATED * is_translated(c, start + i))
+    else:
+        memset(extra, 0, count)
+    if c.icmp_type != NULL:
+        for i in range(count):
+            if is_icmp(c, start + i):
+                extra[i] = NETPOL_EXTRA
+    if c.src_hint != NULL or c.dst_hint != NULL:
+        for i in range(count):
+            if is_hinted(c, start + i):
+                extra[i] = NETPOL_EXTRA
+
+
+cdef bint is_plain(
+    const View* v, const Columns* c, size_t i, uint32_t src, uint32_t dst
+) noexcept nogil:
+    """Whether nothing but the two endpoints and the port decides the row."""
+    cdef uint32_t s = flags_of(v, src)
+    cdef uint32_t d = flags_of(v, dst)
+    if (s | d) & (IS_LOOPBACK | IS_AMBIGUOUS | IS_MULTI) or d & IS_SERVICE:
+        return False
+    if src == dst and s & IS_POD:
+        return False
+    if c.width == 16 and s & IS_POD:
+        # A dual-stack pod has an endpoint a family; a record may name one of each.
+        if v.parts[8 * <size_t> src + PART_POD] == v.parts[8 * <size_t> dst + PART_POD]:
+            return False
+    if c.icmp_type != NULL and is_icmp(c, i):
+        return False
+    if d & IS_POD and is_translated(c, i):
+        return False
+    return not is_hinted(c, i)
+
+
+cdef bint is_direct(const Columns* c, size_t i) noexcept nogil:
+    """Whether the row is a recorded port of TCP, UDP or SCTP, without translation or hints."""
+    cdef uint8_t protocol = c.protocol[i]
+    if protocol != 6 and protocol != 17 and protocol != 132:
+        return False
+    if c.dport_known != NULL and not c.dport_known[i]:
+        return False
+    return c.src_seen == NULL and c.original_dst == NULL and not is_hinted(c, i)
+
+
+cdef inline uint32_t resolve_one(
+    const View* v, const Columns* c, const uint8_t* column, size_t i
+) noexcept nogil:
+    cdef uint32_t endpoint
+    resolve(v, c, column, i, 1, v.plain.src_records, &endpoint)
+    return endpoint
+
+
+cdef inline bint is_v4(const Columns* c, size_t i) noexcept nogil:
+    cdef const uint8_t* p
+    cdef size_t k
+    if c.width == 4:
+        return True
+    p = c.dst + 16 * i
+    for k in range(10):
+        if p[k]:
+            return False
+    return p[10] == 0xFF and p[11] == 0xFF
+
+
+cdef Case case_of(
+    const View* v, const Columns* c, size_t i, uint32_t src, uint32_t dst
+) noexcept nogil:
+    cdef Case case
+    case.src = src
+    case.dst = dst
+    case.src_hint = c.src_hint[i] if c.src_hint != NULL else 0
+    case.dst_hint = c.dst_hint[i] if c.dst_hint != NULL else 0
+    case.protocol = c.protocol[i]
+    case.dport = c.dport[i]
+    case.dport_known = c.dport_known == NULL or c.dport_known[i] != 0
+    case.icmp_type = c.icmp_type[i] if c.icmp_type != NULL else 255
+    case.v4 = is_v4(c, i)
+    case.via_service = False
+    case.dialled = NO_ENDPOINT
+    case.dialled_port = 0
+    case.dialled_port_known = False
+    case.seen = NO_ENDPOINT
+    case.seen_differs = False
+    if c.original_dst != NULL:
+        case.dialled = resolve_one(v, c, c.original_dst, i)
+        case.via_service = not same_address(c.dst, c.original_dst, c.width, i)
+        if c.original_dport != NULL:
+            case.dialled_port = c.original_dport[i]
+            case.dialled_port_known = True
+            if case.dport_known and case.dialled_port != case.dport:
+                case.via_service = True
+    if c.src_seen != NULL and not is_absent(c.src_seen, c.width, i):
+        case.seen = resolve_one(v, c, c.src_seen, i)
+        case.seen_differs = not same_address(c.src, c.src_seen, c.width, i)
+    return case
+
+
+cdef void note_rows(
+    const View* v, const Columns* c, size_t n, const uint32_t* src, const uint32_t* dst,
+    uint16_t* notes,
+) noexcept nogil:
+    """Give what is noted of whom either end may be; most endpoints have no note."""
+    cdef Case case
+    cdef size_t i
+    cdef uint32_t s, d
+    cdef bint hints = c.src_hint != NULL or c.dst_hint != NULL
+    for i in range(n):
+        s = flags_of(v, src[i])
+        d = flags_of(v, dst[i])
+        if ((s | d) & (IS_NOTED | IS_AMBIGUOUS)) | (d & IS_SERVICE) or (
+            hints and is_hinted(c, i)
+        ):
+            case = case_of(v, c, i, src[i], dst[i])
+            notes[i] = <uint16_t> case_notes(v, &case)
+        else:
+            notes[i] = 0

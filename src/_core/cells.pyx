@@ -1,0 +1,206 @@
+"""Takes one side's rows as they are packed, gives its cells: pages of row-local ids, and runs.
+
+A cell says which of its row's few runs a column gets: one byte where no row has more than 256.
+Equal pages of 64 cells are stored once, for both sides: most rows treat most columns alike.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+cdef enum:
+    PAGE = 64
+    LOCALS = 16                  # entries of a page of local classes
+
+
+cdef class CellPages:
+    """Pages of 64 cells, equal ones stored once; cells are uint16 here.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes that pages may take.
+    """
+
+    cdef uint16_t* _pages
+    cdef uint32_t* _slots            # page + 1, 0 where empty
+    cdef size_t _count
+    cdef size_t _room
+    cdef size_t _mask
+    cdef size_t _limit
+
+    def __cinit__(self, size_t limit):
+        self._limit = limit
+        self._room = 1024
+        self._mask = 4095
+        self._pages = <uint16_t*> malloc(self._room * PAGE * sizeof(uint16_t))
+        self._slots = <uint32_t*> malloc((self._mask + 1) * sizeof(uint32_t))
+        if self._pages == NULL or self._slots == NULL:
+            raise MemoryError
+        memset(self._slots, 0, (self._mask + 1) * sizeof(uint32_t))
+
+    def __dealloc__(self):
+        free(self._pages)
+        free(self._slots)
+
+    def __len__(self):
+        return self._count
+
+    def array(self):
+        """Give uint16[pages, 64], a copy."""
+        cdef object result = np.empty((max(self._count, 1), PAGE), np.uint16)
+        result[:] = 0
+        if self._count:
+            memcpy(<void*> <uintptr_t> result.ctypes.data, self._pages,
+                   self._count * PAGE * sizeof(uint16_t))
+        return result
+
+    cdef int64_t put(self, const uint16_t* cells) noexcept nogil:
+        """Give the number of the page with these cells; -1 where memory or the limit ends."""
+        cdef size_t slot = hash_page(cells) & self._mask
+        cdef uint32_t found = self._slots[slot]
+        while found:
+            if memcmp(self._pages + (found - 1) * <size_t> PAGE, cells, PAGE * 2) == 0:
+                return found - 1
+            slot = (slot + 1) & self._mask
+            found = self._slots[slot]
+        if (self._count + 1) * PAGE * sizeof(uint16_t) > self._limit or not self._grow():
+            return -1
+        slot = hash_page(cells) & self._mask
+        while self._slots[slot]:
+            slot = (slot + 1) & self._mask
+        memcpy(self._pages + self._count * PAGE, cells, PAGE * sizeof(uint16_t))
+        self._count += 1
+        self._slots[slot] = <uint32_t> self._count
+        return <int64_t> self._count - 1
+
+    cdef bint _grow(self) noexcept nogil:
+        """Make room for one more page and keep the slots at most half full."""
+        cdef void* more
+        cdef size_t i, slot
+        if self._count == self._room:
+            more = realloc(self._pages, 2 * self._room * PAGE * sizeof(uint16_t))
+            if more == NULL:
+                return False
+            self._pages = <uint16_t*> more
+            self._room *= 2
+        if 2 * self._count < self._mask:
+            return True
+        more = malloc(2 * (self._mask + 1) * sizeof(uint32_t))
+        if more == NULL:
+            return False
+        free(self._slots)
+        self._slots = <uint32_t*> more
+        self._mask = 2 * self._mask + 1
+        memset(self._slots, 0, (self._mask + 1) * sizeof(uint32_t))
+        for i in range(self._count):
+            slot = hash_page(self._pages + i * PAGE) & self._mask
+            while self._slots[slot]:
+                slot = (slot + 1) & self._mask
+            self._slots[slot] = <uint32_t> (i + 1)
+        return True
+
+
+cdef inline size_t hash_page(const uint16_t* cells) noexcept nogil:
+    cdef const uint64_t* words = <const uint64_t*> cells
+    cdef uint64_t mixed = 0
+    cdef int i
+    for i in range(PAGE // 4):
+        mixed = (mixed ^ words[i]) * <uint64_t> 0x9E3779B97F4A7C15
+        mixed ^= mixed >> 32
+    return <size_t> mixed
+
+
+def pack_rows(
+    CellPages store,
+    const uint32_t[:, ::1] rows,
+    const uint32_t[::1] pairs,
+    const uint32_t[:, ::1] label_pages,
+    const uint32_t[:, ::1] cidr_pages,
+    const uint16_t[:, ::1] pages,
+    const uint32_t[::1] labels,
+    const uint32_t[::1] cidrs,
+    size_t run_count,
+    uint32_t[:, ::1] index,
+):
+    """Fill ``index`` (uint32[rows, ceil(columns / 64)]) with the page of each 64 columns.
+
+    Parameters
+    ----------
+    rows, pairs, label_pages, cidr_pages, pages : the side's tables, see compiler.tables.LAYOUT.
+    labels, cidrs : uint32[columns], the label and CIDR column of each column.
+    run_count : length of the run table that ``pairs`` points into.
+
+    Returns
+    -------
+    tuple of uint32[rows + 1] and uint32[...], or None
+        Where each row's runs begin in the second array, which holds run bases by cell value; None
+        where the pages exceed the limit, or a row has more than 65536 runs.
+    """
+    cdef size_t width = index.shape[1]
+    cdef size_t columns = labels.shape[0]
+    cdef size_t row_count = rows.shape[0]
+    cdef size_t label_width = label_pages.shape[1]
+    cdef size_t cidr_width = cidr_pages.shape[1]
+    starts = np.zeros(row_count + 1, np.uint32)
+    cdef uint32_t[::1] start = starts
+    # A row cannot have more runs than pairs, nor than columns.
+    found = np.zeros(min(pairs.shape[0], row_count * columns) + 1, np.uint32)
+    cdef uint32_t[::1] bases = found
+    local_labels = np.zeros(label_width * LOCALS, np.uint32)
+    local_cidrs = np.zeros(cidr_width * LOCALS, np.uint32)
+    row_cells = np.zeros(width * PAGE, np.uint16)
+    seen_in = np.zeros(run_count, np.uint32)
+    value_of = np.zeros(run_count, np.uint16)
+    cdef uint32_t[::1] label_of = local_labels
+    cdef uint32_t[::1] cidr_of = local_cidrs
+    cdef uint16_t[::1] cells = row_cells
+    cdef uint32_t[::1] seen = seen_in
+    cdef uint16_t[::1] value = value_of
+    cdef size_t r, j, p, total = 0, mine
+    cdef uint32_t pair_width, base
+    cdef const uint32_t* pair
+    cdef const uint16_t* page
+    cdef int64_t place
+    cdef bint fits = True
+    with nogil:
+        for r in range(row_count):
+            pair_width = rows[r, 1]
+            pair = &pairs[rows[r, 0]]
+            for p in range(label_width):
+                page = &pages[label_pages[r, p], 0]
+                for j in range(LOCALS):
+                    label_of[p * LOCALS + j] = page[j] * pair_width
+            for p in range(cidr_width):
+                page = &pages[cidr_pages[r, p], 0]
+                for j in range(LOCALS):
+                    cidr_of[p * LOCALS + j] = page[j]
+            mine = 0
+            for j in range(columns):
+                base = pair[label_of[labels[j]] + cidr_of[cidrs[j]]]
+                if seen[base] != r + 1:
+                    if mine == 65536:
+                        fits = False
+                        break
+                    seen[base] = <uint32_t> (r + 1)
+                    value[base] = <uint16_t> mine
+                    bases[total + mine] = base
+                    mine += 1
+                cells[j] = value[base]
+            if not fits:
+                break
+            total += mine
+            start[r + 1] = <uint32_t> total
+            for p in range(width):
+                place = store.put(&cells[p * PAGE])
+                if place < 0:
+                    fits = False
+                    break
+                index[r, p] = <uint32_t> place
+            if not fits:
+                break
+    if not fits:
+        return None
+    return starts, found[:total].copy()

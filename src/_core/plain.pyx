@@ -1,0 +1,166 @@
+"""Takes endpoints and ports of a block of flows, gives decisions and verdicts of plain pairs.
+
+A plain pair is one endpoint talking to another with nothing else to consider. Work goes in stages
+over the block, each prefetching what the next one loads: records, index, page, run. Rows that may
+be no plain pair are listed for the caller; their plain answer stands unless it judges otherwise.
+``plain.h`` has the same stages for 16 rows at a time, chosen once at import where they pay.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from netpol._core.addresses cimport lookup_v4
+
+
+cdef extern from "plain.h" nogil:
+    int netpol_use_avx512()
+    void netpol_resolve_avx512(
+        const Plain* t, const uint32_t* addresses, size_t count, const uint32_t* records,
+        uint32_t* out)
+    size_t netpol_plain_avx512(const Plain* t, const Block* f, size_t count, uint32_t* special)
+
+ctypedef fused page_t:
+    uint8_t
+    uint16_t
+
+ctypedef fused map_t:
+    uint16_t
+    uint32_t
+
+ctypedef void (*resolve_t)(
+    const Plain*, const uint32_t*, size_t, const uint32_t*, uint32_t*) noexcept nogil
+
+cdef resolve_t _resolve = resolve_portable
+cdef bint _gathers = netpol_use_avx512()
+if _gathers:
+    _resolve = netpol_resolve_avx512
+
+SIMD = "avx512" if _gathers else "off"
+
+
+cdef void resolve_v4(
+    const Plain* t, const uint32_t* addresses, size_t count, const uint32_t* records,
+    uint32_t* out
+) noexcept nogil:
+    """IPv4 addresses to endpoints; ``records`` is what will be read of them next."""
+    _resolve(t, addresses, count, records, out)
+
+
+cdef size_t plain_pairs(
+    const Plain* t, const Block* f, size_t count, uint32_t* special
+) noexcept nogil:
+    """Judge a block; give how many rows ``special`` (room for 16 more than the block) lists."""
+    cdef size_t whole = 0
+    cdef size_t found = 0
+    if _gathers:
+        whole = count - count % 16
+        found = netpol_plain_avx512(t, f, whole, special)
+    if whole == count:
+        return found
+    if t.narrow:
+        return plain_rows[uint8_t, uint16_t](
+            t, f, whole, count, <const uint8_t*> t.pages, <const uint16_t*> t.maps,
+            <const uint16_t*> t.ports, special, found)
+    return plain_rows[uint16_t, uint32_t](
+        t, f, whole, count, <const uint16_t*> t.pages, <const uint32_t*> t.maps,
+        <const uint32_t*> t.ports, special, found)
+
+
+cdef void resolve_portable(
+    const Plain* t, const uint32_t* addresses, size_t count, const uint32_t* records,
+    uint32_t* out
+) noexcept nogil:
+    cdef const uint32_t* root = t.v4_root
+    cdef const uint32_t* blocks = t.v4_blocks
+    cdef uint32_t endpoint
+    cdef size_t i
+    for i in range(count):
+        endpoint = lookup_v4(root, blocks, addresses[i])
+        NETPOL_PREFETCH(&records[4 * <size_t> endpoint])
+        out[i] = endpoint
+
+
+cdef void classify(
+    const Block* f, size_t first, size_t last, const map_t* ports, uint32_t* classes
+) noexcept nogil:
+    """Ports to classes, in two passes: the lookup is 384 KiB, most of the second-level cache."""
+    cdef uint32_t place
+    cdef size_t i
+    for i in range(first, last):
+        place = port_place(
+            f.protocol[i], f.dport[i], f.dport_known == NULL or f.dport_known[i] != 0)
+        NETPOL_PREFETCH(&ports[place])
+        classes[i] = place
+    for i in range(first, last):
+        classes[i] = ports[classes[i]]
+
+
+cdef size_t plain_rows(
+    const Plain* t, const Block* f, size_t first, size_t last, const page_t* pages,
+    const map_t* maps, const map_t* ports, uint32_t* special, size_t found
+) noexcept nogil:
+    # Locals, since the compiler must assume that storing a result may change what ``t`` holds.
+    cdef uint32_t egress_cell[NETPOL_BLOCK]
+    cdef uint32_t ingress_cell[NETPOL_BLOCK]
+    cdef uint32_t classes[NETPOL_BLOCK]
+    cdef uint32_t* egress = f.egress
+    cdef uint32_t* ingress = f.ingress
+    cdef const uint32_t* egress_index = t.egress_index
+    cdef const uint32_t* ingress_index = t.ingress_index
+    cdef const uint32_t* runs = t.runs
+    cdef const uint32_t* s
+    cdef const uint32_t* d
+    cdef uint32_t e, g, verdict, src_word, dst_word, nodes
+    cdef uint32_t class_count = t.classes
+    cdef bint same_node
+    cdef size_t i
+    classify(f, first, last, ports, classes)
+    for i in range(first, last):  # records to cells and runs
+        s = t.src_records + 4 * <size_t> f.src[i]
+        d = t.dst_records + 4 * <size_t> f.dst[i]
+        src_word = s[RECORD_COLUMN]
+        dst_word = d[RECORD_COLUMN]
+        nodes = s[RECORD_MAP] ^ d[RECORD_MAP]
+        same_node = nodes < 0x10000
+        e = dst_word & RECORD_COLUMN_MASK
+        g = src_word & RECORD_COLUMN_MASK
+        if NETPOL_UNLIKELY(same_node):
+            if dst_word & NETPOL_NODE and t.egress_own != 0xFFFFFFFFu:
+                e = t.egress_own
+            if src_word & NETPOL_NODE and t.ingress_own != 0xFFFFFFFFu:
+                g = t.ingress_own
+        e += s[RECORD_CELLS]
+        g += d[RECORD_CELLS]
+        NETPOL_PREFETCH(&egress_index[e >> PAGE_CELL_SHIFT])
+        NETPOL_PREFETCH(&ingress_index[g >> PAGE_CELL_SHIFT])
+        egress_cell[i] = e
+        ingress_cell[i] = g
+        egress[i] = s[RECORD_RUNS] + maps[
+            <size_t> (s[RECORD_MAP] & 0xFFFF) * class_count + classes[i]]
+        ingress[i] = d[RECORD_RUNS] + maps[
+            <size_t> (d[RECORD_MAP] & 0xFFFF) * class_count + classes[i]]
+        special[found] = <uint32_t> i
+        found += may_be_special(f, i, src_word, dst_word, same_node) != 0
+    for i in range(first, last):  # pages
+        e = egress_cell[i]
+        g = ingress_cell[i]
+        e = (egress_index[e >> PAGE_CELL_SHIFT] << PAGE_CELL_SHIFT) | (e & (PAGE_CELLS - 1))
+        g = (ingress_index[g >> PAGE_CELL_SHIFT] << PAGE_CELL_SHIFT) | (g & (PAGE_CELLS - 1))
+        NETPOL_PREFETCH(&pages[e])
+        NETPOL_PREFETCH(&pages[g])
+        egress_cell[i] = e
+        ingress_cell[i] = g
+    for i in range(first, last):  # cells
+        e = egress[i] + pages[egress_cell[i]]
+        g = ingress[i] + pages[ingress_cell[i]]
+        NETPOL_PREFETCH(&runs[e])
+        NETPOL_PREFETCH(&runs[g])
+        egress[i] = e
+        ingress[i] = g
+    for i in range(first, last):  # decisions; deny (1) beats unknown (2) beats allow (C5)
+        e = runs[egress[i]]
+        g = runs[ingress[i]]
+        egress[i] = e & NETPOL_DECISION
+        ingress[i] = g & NETPOL_DECISION
+        verdict = (e | g) >> 30
+        f.verdict[i] = <uint8_t> (1 if verdict & 1 else verdict)
+    return found

@@ -1,0 +1,90 @@
+"""Takes a flow to a service port, gives its outcome by the backends that policies tell apart.
+
+Replicas with the same rows, columns and port come out alike, so one of each kind is judged: three
+loads a side. What is left to ``judge``: sources that are nodes or may be a backend themselves
+(A10.3), translated flows, and services with backends that are no pods or reached by source NAT.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from netpol._core.cases cimport is_direct
+from netpol._core.columns cimport Columns, Results
+from netpol._core.judge cimport (
+    MERGED_SERVICE_BACKEND_DEPENDENT, SERVICE_BACKEND_DEPENDENT, UNKNOWN, find_service,
+)
+from netpol._core.plain cimport (
+    NETPOL_DECISION, RECORD_COLUMN, RECORD_COLUMN_MASK, cell_decision,
+)
+from netpol._core.sides cimport flags_of
+from netpol._core.tables cimport (
+    IS_AMBIGUOUS, IS_LOOPBACK, IS_MULTI, IS_NODE, IS_POD, IS_SERVICE, PART_EGRESS_LABEL,
+    PART_EGRESS_ROW, PART_INGRESS_LABEL, PART_INGRESS_ROW, View,
+)
+
+
+cdef inline bint may_be_same_pod(const uint32_t* a, const uint32_t* b) noexcept nogil:
+    """Whether two endpoints agree in all that depends on the pod and not on its address."""
+    return (
+        a[PART_EGRESS_ROW] == b[PART_EGRESS_ROW]
+        and a[PART_EGRESS_LABEL] == b[PART_EGRESS_LABEL]
+        and a[PART_INGRESS_ROW] == b[PART_INGRESS_ROW]
+        and a[PART_INGRESS_LABEL] == b[PART_INGRESS_LABEL]
+    )
+
+
+cdef bint judge_service(
+    const View* v, const Columns* c, size_t i, const Results* r
+) noexcept nogil:
+    """Judge the row if it is of this kind; tell whether it was."""
+    cdef uint32_t src = r.src_endpoint[i]
+    cdef uint32_t dst = r.dst_endpoint[i]
+    cdef uint32_t s = flags_of(v, src)
+    cdef uint32_t d = flags_of(v, dst)
+    cdef const uint32_t* entry
+    cdef const uint32_t* replica
+    cdef const uint32_t* from_record = v.plain.src_records + 4 * <size_t> src
+    cdef const uint32_t* from_parts = v.parts + 8 * <size_t> src
+    cdef const uint32_t* to_record
+    cdef uint32_t egress, ingress, verdict, first_egress = 0, first_ingress = 0, first = 0
+    cdef uint32_t differ_verdict = 0, differ_egress = 0, differ_ingress = 0
+    cdef size_t found, k
+    if not v.dense or not d & IS_SERVICE or not is_direct(c, i):
+        return False
+    if (s | d) & (IS_LOOPBACK | IS_AMBIGUOUS | IS_MULTI) or s & IS_NODE:
+        return False
+    found = find_service(v, dst, c.protocol[i], c.dport[i])
+    if found == v.service_count:
+        return True  # no port of a service: the plain pair it is judged as already
+    entry = v.service_replicas + 2 * found
+    if entry[1] == 0:
+        return False
+    for k in range(entry[1]):
+        replica = v.replicas + 2 * (entry[0] + k)
+        if s & IS_POD and may_be_same_pod(from_parts, v.parts + 8 * <size_t> replica[0]):
+            return False
+        to_record = v.plain.dst_records + 4 * <size_t> replica[0]
+        egress = cell_decision(
+            &v.plain, v.plain.egress_index, from_record,
+            to_record[RECORD_COLUMN] & RECORD_COLUMN_MASK, replica[1])
+        ingress = cell_decision(
+            &v.plain, v.plain.ingress_index, to_record,
+            from_record[RECORD_COLUMN] & RECORD_COLUMN_MASK, replica[1])
+        verdict = (egress | ingress) >> 30
+        if verdict & 1:  # deny (1) beats unknown (2) beats allow (C5)
+            verdict = 1
+        if k == 0:
+            first, first_egress, first_ingress = verdict, egress, ingress
+        differ_verdict |= verdict ^ first
+        differ_egress |= (egress ^ first_egress) >> 30
+        differ_ingress |= (ingress ^ first_ingress) >> 30
+    r.verdict[i] = <uint8_t> first
+    r.egress[i] = first_egress & NETPOL_DECISION
+    r.ingress[i] = first_ingress & NETPOL_DECISION
+    if differ_verdict:  # C6, R14: agreeing sides are kept
+        r.verdict[i] = UNKNOWN
+        r.special[i] = SERVICE_BACKEND_DEPENDENT
+        if differ_egress:
+            r.egress[i] = MERGED_SERVICE_BACKEND_DEPENDENT
+        if differ_ingress:
+            r.ingress[i] = MERGED_SERVICE_BACKEND_DEPENDENT
+    return True
