@@ -15,11 +15,15 @@ from netpol._core.judge cimport (
     ALLOW, SELF_TRAFFIC, WHOLE_SELF_TRAFFIC, Case, Outcome, judge,
 )
 from netpol._core.paged cimport paged_pairs
-from netpol._core.plain cimport NETPOL_BLOCK, NETPOL_POD, Block, plain_pairs
+from netpol._core.plain cimport (
+    NETPOL_BLOCK, NETPOL_POD, NETPOL_PREFETCH, Block, plain_pairs,
+)
 from netpol._core.replicas cimport judge_service
 from netpol._core.resolve cimport resolve
 from netpol._core.sides cimport flags_of
-from netpol._core.tables cimport IS_POD, CompiledTables, View
+from netpol._core.tables cimport IS_NOTED, IS_POD, IS_TIMED, CompiledTables, View
+
+cdef uint32_t MINOR_FLAGS = IS_NOTED | IS_TIMED  # that leave self traffic what it is
 
 
 cdef inline void judge_row(
@@ -35,21 +39,25 @@ cdef inline void judge_row(
 
 
 cdef inline void judge_special(
-    const View* v, const Columns* c, size_t i, const Results* r
+    const View* v, const Columns* c, bint extras, size_t i, const Results* r
 ) noexcept nogil:
     """Judge a row that may be no plain pair; its plain answer stands if it is one."""
     cdef uint32_t src = r.src_endpoint[i]
     cdef uint32_t dst = r.dst_endpoint[i]
-    if is_plain(v, c, i, src, dst):
-        return
     # A pod to its own address, and nothing else about it (A10.1, R12).
-    if src == dst and flags_of(v, dst) == IS_POD and not has_extras(c):
+    if src == dst and not extras and flags_of(v, dst) & ~MINOR_FLAGS == IS_POD:
         r.verdict[i] = ALLOW
         r.special[i] = SELF_TRAFFIC
         r.egress[i] = WHOLE_SELF_TRAFFIC
         r.ingress[i] = WHOLE_SELF_TRAFFIC
-    elif not judge_service(v, c, i, r):
+    elif not is_plain(v, c, i, src, dst) and not judge_service(v, c, i, r):
         judge_row(v, c, i, src, dst, r)
+
+
+cdef inline void prefetch_special(const View* v, size_t i, const Results* r) noexcept nogil:
+    """Prefetch what finding a service reads first; the rest follows from it."""
+    NETPOL_PREFETCH(v.links + 8 * <size_t> r.dst_endpoint[i])
+    NETPOL_PREFETCH(v.parts + 8 * <size_t> r.src_endpoint[i])
 
 
 cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results* r) noexcept nogil:
@@ -81,7 +89,9 @@ cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results*
             found = paged_pairs(v, &block, count, special)
         memset(r.special + start, 0, count)
         for k in range(found):
-            judge_special(v, c, start + special[k], r)
+            prefetch_special(v, start + special[k], r)
+        for k in range(found):
+            judge_special(v, c, extras, start + special[k], r)
         start += count
 
 

@@ -99,26 +99,32 @@ NETPOL_AVX512 static inline __m512i netpol_gather8(const void *table, __m512i in
     return _mm512_and_si512(_mm512_srlv_epi32(word, shift), NETPOL_ALL(0xff));
 }
 
+NETPOL_AVX512 static inline __m512i netpol_trie(const netpol_plain *t, __m512i a) {
+    const __m512i low8 = NETPOL_ALL(0xff);
+    __m512i e = _mm512_i32gather_epi32(_mm512_srli_epi32(a, 16), t->v4_root, 4);
+    __m512i next = _mm512_and_si512(_mm512_srli_epi32(a, 8), low8);
+    next = _mm512_or_si512(_mm512_slli_epi32(e, 8), next);
+    e = _mm512_mask_i32gather_epi32(e, _mm512_movepi32_mask(e), next, t->v4_blocks, 4);
+    next = _mm512_or_si512(_mm512_slli_epi32(e, 8), _mm512_and_si512(a, low8));
+    return _mm512_mask_i32gather_epi32(e, _mm512_movepi32_mask(e), next, t->v4_blocks, 4);
+}
+
+/* Two chains of three dependent gathers at a time. */
 NETPOL_AVX512 static void netpol_resolve_avx512(
     const netpol_plain *t, const uint32_t *addresses, size_t count, const uint32_t *records,
     uint32_t *out) {
-    const __m512i low8 = NETPOL_ALL(0xff);
     size_t i;
     int k;
-    for (i = 0; i < count; i += 16) {
-        __mmask16 rows = (__mmask16)(count - i < 16 ? (1u << (count - i)) - 1 : 0xffff);
-        __m512i a = _mm512_maskz_loadu_epi32(rows, addresses + i);
-        __m512i e = _mm512_i32gather_epi32(_mm512_srli_epi32(a, 16), t->v4_root, 4);
-        __m512i next = _mm512_and_si512(_mm512_srli_epi32(a, 8), low8);
-        next = _mm512_or_si512(_mm512_slli_epi32(e, 8), next);
-        e = _mm512_mask_i32gather_epi32(e, _mm512_movepi32_mask(e), next, t->v4_blocks, 4);
-        next = _mm512_or_si512(_mm512_slli_epi32(e, 8), _mm512_and_si512(a, low8));
-        e = _mm512_mask_i32gather_epi32(e, _mm512_movepi32_mask(e), next, t->v4_blocks, 4);
-        _mm512_mask_storeu_epi32(out + i, rows, e);
-        if (rows == 0xffff)
-            for (k = 0; k < 16; k++)
-                NETPOL_PREFETCH(records + 4 * (size_t)out[i + k]);
+    for (i = 0; i + 32 <= count; i += 32) {
+        __m512i a = netpol_trie(t, _mm512_loadu_si512(addresses + i));
+        __m512i b = netpol_trie(t, _mm512_loadu_si512(addresses + i + 16));
+        _mm512_storeu_si512(out + i, a);
+        _mm512_storeu_si512(out + i + 16, b);
+        for (k = 0; k < 32; k++)
+            NETPOL_PREFETCH(records + 4 * (size_t)out[i + k]);
     }
+    if (i < count)
+        _mm512_storeu_si512(out + i, netpol_trie(t, _mm512_loadu_si512(addresses + i)));
 }
 
 #define NETPOL_FOUR(k)                                                                        \

@@ -26,13 +26,7 @@ ctypedef fused map_t:
     uint16_t
     uint32_t
 
-ctypedef void (*resolve_t)(
-    const Plain*, const uint32_t*, size_t, const uint32_t*, uint32_t*) noexcept nogil
-
-cdef resolve_t _resolve = resolve_portable
 cdef bint _gathers = netpol_use_avx512()
-if _gathers:
-    _resolve = netpol_resolve_avx512
 
 SIMD = "avx512" if _gathers else "off"
 
@@ -42,7 +36,12 @@ cdef void resolve_v4(
     uint32_t* out
 ) noexcept nogil:
     """IPv4 addresses to endpoints; ``records`` is what will be read of them next."""
-    _resolve(t, addresses, count, records, out)
+    cdef size_t whole = 0
+    if _gathers:
+        whole = count - count % 16
+        netpol_resolve_avx512(t, addresses, whole, records, out)
+    if whole != count:
+        resolve_portable(t, addresses + whole, count - whole, records, out + whole)
 
 
 cdef size_t plain_pairs(
