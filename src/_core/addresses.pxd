@@ -1,7 +1,6 @@
 # Address -> endpoint id, from the prefix tables (netpol.compiler.prefixes).
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
-from netpol._core.plain cimport NETPOL_PREFETCH
 from netpol._core.tables cimport View
 
 cdef enum:
@@ -20,15 +19,7 @@ cdef inline uint32_t lookup_v4(
     return entry
 
 
-cdef inline uint64_t load_be64(const uint8_t* p) noexcept nogil:
-    cdef uint64_t value = 0
-    cdef int i
-    for i in range(8):
-        value = (value << 8) | p[i]
-    return value
-
-
-cdef inline uint64_t slot_v6(const View* v, uint64_t high, uint64_t low) noexcept nogil:
+cdef inline uint64_t bucket_v6(const View* v, uint64_t high, uint64_t low) noexcept nogil:
     """Where the hash of known addresses begins to look for one."""
     cdef uint64_t mixed = (high ^ v.v6_seed) * <uint64_t> 0x9E3779B97F4A7C15
     mixed = (mixed ^ (mixed >> 32) ^ low) * <uint64_t> 0xD6E8FEB86659FD93
@@ -36,26 +27,37 @@ cdef inline uint64_t slot_v6(const View* v, uint64_t high, uint64_t low) noexcep
 
 
 cdef inline bint is_mapped(uint64_t high, uint64_t low) noexcept nogil:
-    return high == 0 and (low >> 32) == 0xFFFF
+    return (high == 0) & ((low >> 32) == 0xFFFF)  # no branch: families may be mixed
 
 
-cdef inline void prefetch_wide(const View* v, const uint8_t* p) noexcept nogil:
-    """Prefetch what ``lookup_wide`` reads first."""
-    cdef uint64_t high = load_be64(p)
-    cdef uint64_t low = load_be64(p + 8)
-    if not is_mapped(high, low):
-        NETPOL_PREFETCH(v.v6_hash + 4 * slot_v6(v, high, low))
+cdef inline uint64_t known_v6(
+    const uint64_t* entry, uint64_t high, uint64_t low
+) noexcept nogil:
+    """Give the endpoint + 1 if the bucket has the address, else 0; which entry nobody can predict.
+
+    The key of an empty slot is IPv4-mapped, so it is never looked up.
+    """
+    cdef uint64_t first = (entry[0] ^ high) | (entry[1] ^ low)
+    cdef uint64_t second = (entry[4] ^ high) | (entry[5] ^ low)
+    return ((entry[2] + 1) & (0 - <uint64_t> (first == 0))) | (
+        (entry[6] + 1) & (0 - <uint64_t> (second == 0)))
 
 
-cdef inline uint32_t lookup_v6(const View* v, uint64_t high, uint64_t low) noexcept nogil:
-    """Known addresses by hash (compile bounds the probes), others by halving the region starts."""
-    cdef uint64_t slot = slot_v6(v, high, low)
-    cdef const uint64_t* entry = v.v6_hash + 4 * slot
-    while entry[2] != EMPTY_SLOT:
-        if entry[0] == high and entry[1] == low:
-            return <uint32_t> entry[2]
-        slot = (slot + 1) & v.v6_mask
-        entry = v.v6_hash + 4 * slot
+cdef inline uint32_t lookup_v6(
+    const View* v, uint64_t bucket, uint64_t high, uint64_t low
+) noexcept nogil:
+    """Known addresses by hash (compile bounds the probes), others by their region."""
+    cdef const uint64_t* entry = v.v6_hash + 8 * bucket
+    cdef uint64_t found = known_v6(entry, high, low)
+    while found == 0 and entry[6] != EMPTY_SLOT:  # the bucket is full: it may be in the next
+        bucket = (bucket + 1) & v.v6_mask
+        entry = v.v6_hash + 8 * bucket
+        found = known_v6(entry, high, low)
+    return <uint32_t> (found - 1) if found else region_v6(v, high, low)
+
+
+cdef inline uint32_t region_v6(const View* v, uint64_t high, uint64_t low) noexcept nogil:
+    """Halve the region starts, without a branch on the outcome."""
     cdef size_t base = 0
     cdef size_t count = v.v6_count
     cdef size_t half
@@ -63,16 +65,7 @@ cdef inline uint32_t lookup_v6(const View* v, uint64_t high, uint64_t low) noexc
     while count > 1:
         half = count >> 1
         start = v.v6_starts + 2 * (base + half)
-        if start[0] < high or (start[0] == high and start[1] <= low):
-            base += half
+        base += half & (0 - <size_t> (
+            (start[0] < high) | ((start[0] == high) & (start[1] <= low))))
         count -= half
     return v.v6_values[base]
-
-
-cdef inline uint32_t lookup_wide(const View* v, const uint8_t* p) noexcept nogil:
-    """A 16-byte address in network order; IPv4 stands mapped."""
-    cdef uint64_t high = load_be64(p)
-    cdef uint64_t low = load_be64(p + 8)
-    if is_mapped(high, low):
-        return lookup_v4(v.plain.v4_root, v.plain.v4_blocks, <uint32_t> low)
-    return lookup_v6(v, high, low)

@@ -64,6 +64,17 @@ typedef struct { /* columns of one block; dport_known and extra may be NULL */
 #define NETPOL_UNLIKELY(condition) (condition)
 #endif
 
+/* Eight bytes in network order. */
+static inline uint64_t netpol_be64(const uint8_t *p) {
+    uint64_t word;
+    memcpy(&word, p, 8);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return word;
+#else
+    return __builtin_bswap64(word);
+#endif
+}
+
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define NETPOL_HAS_AVX512 1
 #include <cpuid.h>

@@ -1,5 +1,5 @@
 # Plain pairs of a block: endpoints and ports in, decisions and verdicts out, odd rows listed.
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef extern from "plain.h" nogil:
@@ -43,6 +43,7 @@ cdef extern from "plain.h" nogil:
         uint8_t* verdict
         uint32_t both_pods
 
+    uint64_t netpol_be64(const uint8_t* p)
     void NETPOL_PREFETCH(const void* address)
     bint NETPOL_UNLIKELY(bint condition)
 

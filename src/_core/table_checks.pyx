@@ -24,11 +24,11 @@ def check_bounds(dict a):
     if a["v4_root"].size != 65536 or endpoints == 0:
         raise ValueError("table v4_root: must have 65536 entries")
     slots = a["v6_hash"].shape[0]
-    if slots == 0 or slots & (slots - 1) or a["v6_hash"].shape[1] != 4:
+    if slots < 2 or slots & (slots - 1) or a["v6_hash"].shape[1] != 4:
         raise ValueError("table v6_hash: size must be a power of two")
     hashed = a["v6_hash"][:, 2]
-    if not (hashed == 0xFFFFFFFF).any():
-        raise ValueError("table v6_hash: must have an empty slot")
+    if not (hashed[1::2] == 0xFFFFFFFF).any():
+        raise ValueError("table v6_hash: must have a bucket with room")
     _limit(hashed[hashed != 0xFFFFFFFF], endpoints, "v6_hash")
     if a["v6_starts"].shape != (a["v6_values"].size, 2) or a["v6_starts"][0].any():
         raise ValueError("table v6_starts: must begin at ::")

@@ -70,7 +70,7 @@ cdef class CompiledTables:
         a = self._arrays
         _fill_plain(&v.plain, a, arrays, own_columns)
         v.v6_hash = _u64(a["v6_hash"])
-        v.v6_mask = arrays["v6_hash"].shape[0] - 1
+        v.v6_mask = arrays["v6_hash"].shape[0] // 2 - 1
         v.v6_seed = int(arrays["v6_seed"][0])
         v.v6_starts = _u64(a["v6_starts"])
         v.v6_values = _u32(a["v6_values"])

@@ -1,8 +1,9 @@
 """Takes regions and known addresses, gives the tables that turn an address into an endpoint id.
 
 IPv4: a direct trie of 16, 8 and 8 bits; at most three dependent loads. IPv6: an open-addressing
-hash of the known addresses (probe length bounded when it is built) and, for all others, the sorted
-starts of regions, searched by halving. Both are linear in prefixes whatever their shape.
+hash of the known addresses in buckets of one cache line (how many are probed is bounded when it is
+built) and, for all others, the sorted starts of regions, searched by halving. Both are linear in
+prefixes whatever their shape.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from netpol.compiler.identities import V4_MAPPED, family_of
 __all__ = ["POINTER", "PrefixTables", "build_prefixes"]
 
 POINTER = np.uint32(1 << 31)
-_MAX_PROBES = 32
+_BUCKET = 2  # slots of 32 bytes, one cache line
+_MAX_PROBES = 8
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
 
@@ -115,18 +117,27 @@ def _hash(known: Mapping[int, int], budget: Budget) -> tuple[U64, U64]:
 
 
 def _try_hash(known: Mapping[int, int], slots: int, seed: int) -> U64 | None:
-    table = np.zeros((slots, 4), np.uint64)
-    table[:, 2] = 0xFFFFFFFF
-    taken: dict[int, tuple[int, int]] = {}
+    table = _aligned(slots, 4)
+    table[:, 1:3] = V4_MAPPED, 0xFFFFFFFF  # a key that is never looked up
+    buckets = slots // _BUCKET
+    filled = [0] * buckets
     for address, endpoint in known.items():
-        slot = hash_address(address >> 64, address & MASK64, seed) & (slots - 1)
+        high, low = address >> 64, address & MASK64
+        bucket = hash_address(high, low, seed) & (buckets - 1)
         for _ in range(_MAX_PROBES):
-            if slot not in taken:
+            if filled[bucket] < _BUCKET:
                 break
-            slot = (slot + 1) & (slots - 1)
+            bucket = (bucket + 1) & (buckets - 1)
         else:
             return None
-        taken[slot] = (address, endpoint)
-    for slot, (address, endpoint) in taken.items():
-        table[slot, :3] = address >> 64, address & MASK64, endpoint
+        table[_BUCKET * bucket + filled[bucket], :3] = high, low, endpoint
+        filled[bucket] += 1
     return table
+
+
+def _aligned(rows: int, words: int) -> U64:
+    """Give zeros that begin on a cache line, so that a bucket is one."""
+    size = rows * words
+    spare = np.zeros(size + 8, np.uint64)
+    start = -spare.ctypes.data % 64 // 8
+    return spare[start : start + size].reshape(rows, words)

@@ -32,7 +32,7 @@ LAYOUT: dict[str, tuple[str, int, str]] = {
     "v4_root": ("uint32", 1, "65536: IPv4 /16 -> endpoint, or POINTER | block"),
     "v4_blocks": ("uint32", 1, "blocks * 256: next 8 bits -> endpoint, or POINTER | block"),
     "v6_hash": ("uint64", 2, "slots, 4: known IPv6 addresses: high and low half, endpoint "
-                "(0xffffffff if empty), 0"),
+                "(0xffffffff if empty), 0; in buckets of two"),
     "v6_seed": ("uint64", 1, "1: seed of the hash"),
     "v6_starts": ("uint64", 2, "regions, 2: first address of each IPv6 region"),
     "v6_values": ("uint32", 1, "regions: endpoint"),
