@@ -1,4 +1,4 @@
-"""The compiled engine, in both layouts, and the reference evaluator agree in random worlds."""
+"""The compiled engine, in every layout, width and kernel, agrees with the reference evaluator."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 from hypothesis import HealthCheck, given, settings
 
 import netpol
-from netpol.compiler.build import DENSE_LIMIT
+from netpol._core.plain import set_simd
 from netpol.reference import ReferenceEvaluator
 from strategies import Case, cases
-from worlds import adapt_engine, adapt_reference, load
+from worlds import adapt_engine, adapt_reference, load, widened
 
 EXAMPLES = int(os.environ.get("NETPOL_EXAMPLES", "1000"))
 random_worlds = settings(
@@ -29,9 +29,13 @@ def test_the_engine_agrees_with_the_reference_evaluator(case: Case) -> None:
     chosen = {name: getattr(case.switches, name) for name in case.switches.__dataclass_fields__}
     reference = ReferenceEvaluator(policies, snapshot, case.switches)
     expected = [adapt_reference(reference.judge(flow)) for flow in case.flows]
-    for layout, limit in (("dense", DENSE_LIMIT), ("paged", 0)):
-        engine = netpol.compile(policies, snapshot, dense_limit=limit, **chosen)
-        assert engine.tables.meta["layout"] == layout
-        compiled = adapt_engine(engine, case.flows)
-        for flow, found, wanted in zip(case.flows, compiled, expected, strict=True):
-            assert found == wanted, f"{layout} {flow}\n{reference.explain(flow)}"
+    cells = netpol.compile(policies, snapshot, **chosen)
+    rows = netpol.compile(policies, snapshot, dense_limit=0, **chosen)
+    assert (cells.tables.meta["layout"], rows.tables.meta["layout"]) == ("dense", "paged")
+    for name, engine in (("cells", cells), ("wide cells", widened(cells)), ("rows", rows)):
+        for wanted in (True, False):
+            kernel = f"{name}, SIMD {set_simd(wanted)}"
+            compiled = adapt_engine(engine, case.flows)
+            for flow, found, answer in zip(case.flows, compiled, expected, strict=True):
+                assert found == answer, f"{kernel}: {flow}\n{reference.explain(flow)}"
+    set_simd(True)

@@ -31,6 +31,14 @@ cdef bint _gathers = netpol_use_avx512()
 SIMD = "avx512" if _gathers else "off"
 
 
+def set_simd(bint wanted):
+    """Choose the kernels by CPU again, or keep to the portable ones; for tests. Gives ``SIMD``."""
+    global _gathers, SIMD
+    _gathers = wanted and netpol_use_avx512()
+    SIMD = "avx512" if _gathers else "off"
+    return SIMD
+
+
 cdef void resolve_v4(
     const Plain* t, const uint32_t* addresses, size_t count, const uint32_t* records,
     uint32_t* out

@@ -149,7 +149,10 @@ class _Compilation:
         flags = np.array([self._flags(key) for key in self.endpoints.keys], np.uint32)
         endpoints = KernelEndpoints(self._visible(parts), flags)
         rows = RowTables(
-            arrays["pages"], arrays["port_maps"], arrays["runs"], arrays["decision_info"] & 3
+            arrays["pages"],
+            arrays["port_maps"],
+            arrays["runs"],
+            (arrays["decision_info"] & 3).astype(np.uint8),
         )
         own = self.switches.own_node_egress, self.switches.own_node_ingress
         exempt = own[0] == "allow", own[1] == "allow"

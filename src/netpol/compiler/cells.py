@@ -63,7 +63,7 @@ class Kernel(NamedTuple):
 class _Side(NamedTuple):
     """One side's part of the kernel's tables."""
 
-    index: U32
+    pages: U32
     runs: U32
     run_base: npt.NDArray[np.int64]
     locals_: npt.NDArray[np.int64]
@@ -133,8 +133,8 @@ def build_kernel(
     flat = maps.reshape(-1).astype(np.uint16 if narrow else np.uint32)
     runs = np.concatenate([side.runs for side in built])
     arrays: dict[str, npt.NDArray[Any]] = {
-        "cell_index_egress": built[0].index,
-        "cell_index_ingress": built[1].index,
+        "cell_index_egress": built[0].pages,
+        "cell_index_ingress": built[1].pages,
         "cell_pages": cells.astype(np.uint8) if narrow else cells,
         "cell_runs": runs | tables.verdicts[runs].astype(np.uint32) << np.uint32(30),
         # The kernel reads aligned words of two entries.
@@ -251,7 +251,7 @@ def _records(
     for mine, name in enumerate(("src_records", "dst_records")):
         side, row = built[mine], endpoints.parts[:, 3 * mine].astype(np.int64)
         words = (
-            row * side.index.shape[1] * PAGE_CELLS,
+            row * side.pages.shape[1] * PAGE_CELLS,
             side.run_base[row] + shift[mine],
             built[1 - mine].column[:-1] | flags,
             map_of[mine][row] | node << _NODE_SHIFT,
