@@ -43,7 +43,7 @@ cdef void apply_times(
 cdef void resolve_wide(
     const View* v, const uint8_t* column, size_t count, const uint32_t* records, uint32_t* out
 ) noexcept nogil:
-    """Sort a block's rows by family, then those of IPv6 by whether the hash's first bucket has them.
+    """Sort rows by family, then those of IPv6 by whether the first bucket has them.
 
     Neither is a branch: where families are mixed, or an eighth of the addresses external, a branch
     costs as much as the lookup.
