@@ -170,11 +170,8 @@ class Engine:
         options["node_addresses"] = tuple(tuple(pair) for pair in options["node_addresses"])
         self.switches = Switches(**options)
         self.policies = tuple(_policy_info(item) for item in meta["policies"])
-        self.decisions = tuple(
-            _decision(index, item, self.policies) for index, item in enumerate(meta["decisions"])
-        )
         self.endpoints = EndpointTable(tables)
-        if len(self.decisions) != tables.arrays["decision_info"].size:
+        if len(meta["decisions"]) != tables.arrays["decision_info"].size:
             raise ValueError("table decision_info: not as many as there are decisions")
         scope = self.switches.ipblock_scope
         self._core = CompiledTables(
@@ -204,6 +201,12 @@ class Engine:
         )
 
     @cached_property
+    def decisions(self) -> tuple[Decision, ...]:
+        """``Decision`` by id; made when first asked for, which judging does not."""
+        items = self.tables.meta["decisions"]
+        return tuple(_decision(index, item, self.policies) for index, item in enumerate(items))
+
+    @cached_property
     def pods(self) -> list[tuple[str, bool, bool]]:
         """(namespace/name, isolated for egress, isolated for ingress) of every pod (A9.1)."""
         parts = self.tables.arrays["pod_parts"]
@@ -219,9 +222,8 @@ class Engine:
     @cached_property
     def decision_reasons(self) -> npt.NDArray[np.uint8]:
         """uint8[decisions]: ``Reason`` of each decision, 255 where the side is not a pod."""
-        return np.array(
-            [255 if item.reason is None else item.reason for item in self.decisions], np.uint8
-        )
+        reasons = (item[2] for item in self.tables.meta["decisions"])
+        return np.array([255 if reason is None else reason for reason in reasons], np.uint8)
 
     @cached_property
     def _pod_ids(self) -> dict[str, int]:

@@ -14,7 +14,6 @@ from netpol.compiler.cells import Kernel, RowTables, build_kernel, fold_ports, w
 from netpol.compiler.decisions import DecisionTable
 from netpol.compiler.endpoints import (
     EndpointFlag,
-    EndpointKey,
     EndpointKind,
     Endpoints,
     region_marks,
@@ -146,8 +145,7 @@ class _Compilation:
         limit: int,
     ) -> Kernel:
         """Give the cells if they fit in ``limit``, and what the kernel needs in any case."""
-        flags = np.array([self._flags(key) for key in self.endpoints.keys], np.uint32)
-        endpoints = KernelEndpoints(self._visible(parts), flags)
+        endpoints = KernelEndpoints(self._visible(parts), self._flags())
         rows = RowTables(
             arrays["pages"],
             arrays["port_maps"],
@@ -168,19 +166,24 @@ class _Compilation:
 
     def _endpoint_parts(self) -> npt.NDArray[np.uint32]:
         """Rows and columns of every endpoint; see ``tables.LAYOUT``."""
-        parts = np.zeros((len(self.endpoints.keys), 8), np.uint32)
-        egress, ingress = self.egress, self.ingress
-        for index, key in enumerate(self.endpoints.keys):
-            parts[index, 2] = egress.cidr_columns[key.region.egress]
-            parts[index, 5] = ingress.cidr_columns[key.region.ingress]
-            if key.kind is EndpointKind.POD:
-                group = self.groups.of_pod[key.pod]
-                parts[index, 0] = egress.row_of_group[group]
-                parts[index, 1] = egress.column_of_group[group]
-                parts[index, 3] = ingress.row_of_group[group]
-                parts[index, 4] = ingress.column_of_group[group]
-            parts[index, 6] = key.pod + 1
-            parts[index, 7] = key.node + 1
+        keys = self.endpoints.keys
+        parts = np.zeros((len(keys), 8), np.uint32)
+        for column, side, name in ((2, self.egress, 0), (5, self.ingress, 1)):
+            columns = side.cidr_columns
+            parts[:, column] = np.fromiter((columns[key.region[name]] for key in keys), np.uint32)
+        pod = np.fromiter((key.pod for key in keys), np.int64, len(keys))
+        is_pod = pod >= 0
+        group = self.groups.of_pod[pod[is_pod]]
+        for column, values in enumerate(
+            (
+                self.egress.row_of_group, self.egress.column_of_group, None,
+                self.ingress.row_of_group, self.ingress.column_of_group,
+            )
+        ):  # fmt: skip
+            if values is not None:
+                parts[is_pod, column] = values[group]
+        parts[:, 6] = pod + 1
+        parts[:, 7] = np.fromiter((key.node + 1 for key in keys), np.uint32, len(keys))
         return parts
 
     def _visible(self, parts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
@@ -195,35 +198,50 @@ class _Compilation:
         visible[rows, 2] = visible[rows, 5] = 0
         return visible
 
-    def _flags(self, key: EndpointKey) -> int:
-        flags = _KIND_FLAGS[key.kind]
-        if any(key.groups):
-            flags |= EndpointFlag.SERVICE
-        if key.segments:
-            flags |= EndpointFlag.TIMED
-        if key.notes:
-            flags |= EndpointFlag.NOTED
-        if key.kind is EndpointKind.POD:
-            families = [family_of(item) for item in self.identities.pods[key.pod].addresses]
-            if len(families) != len(set(families)):
-                flags |= EndpointFlag.MULTI
-        return int(flags)
+    def _flags(self) -> npt.NDArray[np.uint32]:
+        """Give the ``EndpointFlag`` of every endpoint."""
+        multi = {
+            pod.index
+            for pod in self.identities.pods
+            if len(pod.addresses) > len({family_of(address) for address in pod.addresses})
+        }
+        service, timed, noted, several = (
+            int(flag)
+            for flag in (
+                EndpointFlag.SERVICE, EndpointFlag.TIMED, EndpointFlag.NOTED, EndpointFlag.MULTI,
+            )
+        )  # fmt: skip
+        return np.fromiter(
+            (
+                _KIND_FLAGS[key.kind]
+                | (service if any(key.groups) else 0)
+                | (timed if key.segments else 0)
+                | (noted if key.notes else 0)
+                | (several if key.pod in multi else 0)
+                for key in self.endpoints.keys
+            ),
+            np.uint32,
+            len(self.endpoints.keys),
+        )
 
     def _endpoint_links(self) -> dict[str, npt.NDArray[Any]]:
-        links = np.zeros((len(self.endpoints.keys), 8), np.uint32)
+        links: list[tuple[int, ...]] = []
         alternatives: list[int] = []
         starts: list[int] = []
         values: list[int] = []
-        for index, key in enumerate(self.endpoints.keys):
-            links[index] = (
-                len(alternatives), len(key.alternatives), *key.groups,
-                len(starts), len(key.segments), key.notes, key.kind,
+        for key in self.endpoints.keys:
+            links.append(
+                (
+                    len(alternatives), len(key.alternatives), *key.groups,
+                    len(starts), len(key.segments), key.notes, key.kind,
+                )
             )  # fmt: skip
             alternatives += key.alternatives
-            starts += [start for start, _ in key.segments]
-            values += [endpoint for _, endpoint in key.segments]
+            for start, endpoint in key.segments:
+                starts.append(start)
+                values.append(endpoint)
         return {
-            "endpoint_links": links,
+            "endpoint_links": np.array(links, np.uint32).reshape(-1, 8),
             "alternatives": np.array(alternatives, np.uint32),
             "segment_starts": np.array(starts, np.int64),
             "segment_values": np.array(values, np.uint32),
@@ -256,17 +274,21 @@ class _Compilation:
         }
 
     def _pod_parts(self) -> npt.NDArray[np.uint32]:
-        parts = np.zeros((len(self.identities.pods), 7), np.uint32)
-        for pod in self.identities.pods:
-            group = self.groups.of_pod[pod.index]
-            if group >= 0:
-                parts[pod.index, :4] = (
-                    self.egress.row_of_group[group], self.egress.column_of_group[group],
-                    self.ingress.row_of_group[group], self.ingress.column_of_group[group],
-                )  # fmt: skip
-            located = pod.as_node or pod.node in self.identities.located_nodes
-            notes = 0 if located else Note.OWN_NODE_UNKNOWN
-            parts[pod.index, 4:] = pod.node + 1, pod.as_node, notes
+        pods = self.identities.pods
+        parts = np.zeros((len(pods), 7), np.uint32)
+        group = self.groups.of_pod
+        has_group = group >= 0
+        columns = (
+            self.egress.row_of_group, self.egress.column_of_group,
+            self.ingress.row_of_group, self.ingress.column_of_group,
+        )  # fmt: skip
+        for column, values in enumerate(columns):
+            parts[has_group, column] = values[group[has_group]]
+        located = self.identities.located_nodes
+        unknown = int(Note.OWN_NODE_UNKNOWN)
+        parts[:, 4] = [pod.node + 1 for pod in pods]
+        parts[:, 5] = [pod.as_node for pod in pods]
+        parts[:, 6] = [0 if pod.as_node or pod.node in located else unknown for pod in pods]
         return parts
 
     def _meta(self, layout: str, own: list[int]) -> dict[str, Any]:
@@ -287,11 +309,11 @@ class _Compilation:
 
 
 _KIND_FLAGS = {
-    EndpointKind.POD: EndpointFlag.POD,
-    EndpointKind.NODE: EndpointFlag.NODE,
-    EndpointKind.LOOPBACK: EndpointFlag.LOOPBACK,
-    EndpointKind.AMBIGUOUS: EndpointFlag.AMBIGUOUS,
-    EndpointKind.EXTERNAL: EndpointFlag(0),
+    EndpointKind.POD: int(EndpointFlag.POD),
+    EndpointKind.NODE: int(EndpointFlag.NODE),
+    EndpointKind.LOOPBACK: int(EndpointFlag.LOOPBACK),
+    EndpointKind.AMBIGUOUS: int(EndpointFlag.AMBIGUOUS),
+    EndpointKind.EXTERNAL: 0,
 }
 _BY_RULE = (Reason.NP_RULE, Reason.CNP_ACCEPT)
 

@@ -44,36 +44,55 @@ def group_columns(
     entries : (bit, sorted column indexes that have it); a bit may come several times.
     extra : int64[all columns], a further property that tells columns apart; 0 where it does not.
     """
-    parts = [indexes for _, indexes in entries if len(indexes)]
+    used = [(bit, indexes) for bit, indexes in entries if len(indexes)]
+    parts = [indexes for _, indexes in used]
+    bits = [bit for bit, _ in used]
     if extra is not None:
         parts.append(np.flatnonzero(extra))
+        bits.append(-1)
     if not parts:
         return _EMPTY
-    touched = parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
+    place, touched = _places(np.concatenate(parts))
     highest = max((bit for bit, _ in entries), default=0)
     lanes = highest // _LANE_BITS + 1
-    width = lanes + (extra is not None)
-    codes = np.zeros((len(touched), width), np.int64)
-    for bit, indexes in entries:
-        if len(indexes):
+    codes = np.zeros((len(touched), lanes + (extra is not None)), np.int64)
+    start = 0
+    for bit, part in zip(bits, parts, strict=True):
+        if bit >= 0:
             lane, shift = divmod(bit, _LANE_BITS)
-            codes[np.searchsorted(touched, indexes), lane] |= np.int64(1 << shift)
+            codes[place[start : start + len(part)], lane] |= np.int64(1 << shift)
+        start += len(part)
     if extra is not None:
         codes[:, -1] = extra[touched]
     return _classes(touched, codes, lanes)
 
 
+def _places(indexes: Indexes) -> tuple[Indexes, Indexes]:
+    """Give each index's place among the distinct ones, and those, sorted."""
+    order = indexes.argsort(kind="stable")
+    ascending = indexes[order]
+    new = np.empty(len(indexes), bool)
+    new[:1] = True
+    np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
+    place = np.empty(len(indexes), np.int64)
+    place[order] = new.cumsum() - 1
+    return place, ascending[new]
+
+
 def _classes(touched: Indexes, codes: npt.NDArray[np.int64], lanes: int) -> Grouped:
     if codes.shape[1] == 1:
-        distinct, inverse = np.unique(codes[:, 0], return_inverse=True)
+        inverse, distinct = _places(codes[:, 0])
         distinct = distinct[:, None]
     else:
-        distinct, inverse = np.unique(codes, axis=0, return_inverse=True)
-        inverse = inverse.reshape(-1)
+        # Rows as opaque bytes: the order of classes does not matter, only that it is stable.
+        rows = np.ascontiguousarray(codes).view(np.dtype((np.void, codes.shape[1] * 8)))[:, 0]
+        ids: dict[bytes, int] = {}
+        inverse = np.array([ids.setdefault(row, len(ids)) for row in rows.tolist()], np.int64)
+        distinct = np.frombuffer(b"".join(ids), np.int64).reshape(-1, codes.shape[1])
     bits, extras = [0], [0]
     renumber = np.zeros(len(distinct), np.uint32)
     for index, row in enumerate(distinct.tolist()):
-        value = sum(part << (lane * _LANE_BITS) for lane, part in enumerate(row[:lanes]))
+        value = sum(part << (lane * _LANE_BITS) for lane, part in enumerate(row[:lanes]) if part)
         more = row[lanes] if len(row) > lanes else 0
         if value or more:
             renumber[index] = len(bits)

@@ -12,7 +12,14 @@ from enum import IntEnum, IntFlag
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
-from netpol.compiler.identities import BEGINNING, END, V4_MAPPED, Identities, family_of
+from netpol.compiler.identities import (
+    BEGINNING,
+    END,
+    V4_MAPPED,
+    Identities,
+    PodIdentity,
+    family_of,
+)
 from netpol.compiler.regions import Mark, Region, Regions
 from netpol.compiler.services import Backend, BackendKind, ServicePorts
 from netpol.kube.snapshot import Snapshot
@@ -156,7 +163,12 @@ class Endpoints:
         return EndpointKey(EndpointKind.POD, pod=pod, node=node, region=region, notes=notes)
 
     def _address_endpoint(self, address: int) -> int:
-        pods = [self.identities.pods[index] for index in self.identities.pods_at.get(address, ())]
+        holders = self.identities.pods_at.get(address, ())
+        pods = [self.identities.pods[index] for index in holders]
+        region = self._region(address)
+        alone = len(pods) == 1 and address not in self.identities.nodes_at
+        if alone and not pods[0].terminal and not region.marks & _LOOPBACK:
+            return self._single_pod(address, region, pods[0])
         default = self._at_time(address, None)
         edges = sorted({pod.start for pod in pods} | {pod.end for pod in pods} | {BEGINNING})
         segments: list[tuple[int, int]] = []
@@ -170,6 +182,15 @@ class Endpoints:
             return default
         key = self.keys[default]
         return self.intern(key._replace(segments=tuple(segments)))
+
+    def _single_pod(self, address: int, region: Region, pod: PodIdentity) -> int:
+        """Give what nearly every address is: one running pod's, nobody's before that (A13.4)."""
+        key = self._pod_key(pod.index, region)
+        now = self.intern(key)
+        if pod.start == BEGINNING:
+            return now
+        before = self._external(address, region, self.services.groups_of(address))
+        return self.intern(key._replace(segments=((BEGINNING, before), (pod.start, now))))
 
     def _at_time(self, address: int, time: int | None) -> int:
         """C2: live pods (beside the node, if it has the address too); else nodes; else external."""

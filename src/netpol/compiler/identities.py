@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from netpol.compiler.portclasses import NamedPorts
 from netpol.kube.objects import Container, Node, Pod
@@ -37,6 +37,7 @@ _PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 _NO_NAMES: NamedPorts = frozenset()
 
 
+@lru_cache(maxsize=1 << 18)  # a pod's address stands in podIP, podIPs and its EndpointSlices
 def parse_address(text: str) -> int | None:
     """Give the 128-bit form of an address, or None if the text is not one."""
     text = text.partition("%")[0]
@@ -131,18 +132,25 @@ class Identities:
         pods = sorted(
             snapshot.pods, key=lambda pod: (pod.metadata.namespace or "default", pod.metadata.name)
         )
+        newest = {self.newest}
         for index, pod in enumerate(pods):
             identity = _identity(index, pod, indexes, switches)
             self.pods.append(identity)
-            self.newest = max(self.newest, *_times(pod))
+            newest.update(_times(pod))
             if not identity.as_node:
                 for address in identity.addresses:
                     self.pods_at.setdefault(address, []).append(index)
-        owned = [
-            *_node_addresses(snapshot.nodes, indexes),
-            *_host_addresses(pods, self.pods, indexes),
-            *((indexes[name], parse_address(address)) for name, address in switches.node_addresses),
-        ]
+        self.newest = max(newest)
+        owned = dict.fromkeys(  # most pods say again what their node's address is
+            [
+                *_node_addresses(snapshot.nodes, indexes),
+                *_host_addresses(pods, self.pods, indexes),
+                *(
+                    (indexes[name], parse_address(address))
+                    for name, address in switches.node_addresses
+                ),
+            ]
+        )
         for node, held in owned:
             if held is not None:
                 owners = self.nodes_at.setdefault(held, [])
@@ -232,9 +240,9 @@ def _times(pod: Pod) -> Iterator[int]:
         if time is not None:
             yield time
     yield from _finish_times(pod)
-    yield BEGINNING
 
 
+@lru_cache(maxsize=1 << 16)  # pods of one rollout begin in the same second
 def parse_time(text: str | None) -> int | None:
     """Give ns since the epoch of an RFC 3339 time, or None if absent or not one."""
     if not text:

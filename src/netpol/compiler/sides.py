@@ -52,6 +52,9 @@ class Row(NamedTuple):
     ports: NamedPorts = frozenset()
 
 
+_Meanings = tuple[list[NamedPorts], npt.NDArray[np.int64] | None]
+
+
 class _RuleColumns(NamedTuple):
     """One rule with its peers as sparse columns."""
 
@@ -95,6 +98,7 @@ class SideCompiler:
     column_ports: list[NamedPorts] = field(init=False)
     cidr_columns: dict[int, int] = field(init=False)
     _rules: dict[int, list[_RuleColumns]] = field(default_factory=dict)
+    _named: dict[frozenset[str], _Meanings] = field(default_factory=dict)
     _runs: dict[tuple[int, ...], int] = field(default_factory=dict)
     runs: list[int] = field(default_factory=list)
 
@@ -247,12 +251,13 @@ class SideCompiler:
         special = (locals_, locals_ + 1)
         pairs = self._allocate_pairs(row, locals_ + 2, len(cidrs.bits))
         memo: dict[tuple[int, int, int], int] = {}
+        decided: dict[tuple[int, int, int], int] = {}
         for i, (bits, meaning) in enumerate(zip(labels.bits, labels.extra, strict=True)):
             for j, more in enumerate(cidrs.bits):
                 yes = (bits & low) | more | everyone
                 key = (yes, (bits >> count) & ~yes, meaning)
                 if key not in memo:
-                    memo[key] = self._run(row, rules, key, ports.locals_)
+                    memo[key] = self._run(row, rules, key, ports.locals_, decided)
                 pairs[i, j] = memo[key]
         pairs[special[0]] = self._exempt(row, Reason.OWN_NODE, len(ports.locals_))
         pairs[special[1]] = self._exempt(row, Reason.NP_HAIRPIN, len(ports.locals_))
@@ -278,9 +283,7 @@ class SideCompiler:
         base = self._intern_run((decision,))
         return CompiledRow(0, none, none, (0, 0), np.array([[base]], np.uint32))
 
-    def _meanings(
-        self, rules: list[_RuleColumns], row: Row
-    ) -> tuple[list[NamedPorts], npt.NDArray[np.int64] | None]:
+    def _meanings(self, rules: list[_RuleColumns], row: Row) -> _Meanings:
         """Give what port names may mean in this row, and which meaning each label column has.
 
         Ingress names resolve on the subject, so the row has one meaning; egress names resolve on
@@ -289,9 +292,15 @@ class SideCompiler:
         if self.side is Side.INGRESS:
             return [row.ports], None
         used = frozenset().union(*(rule.names for rule in rules))
-        meanings: list[NamedPorts] = [frozenset()]
         if not used:
-            return meanings, None
+            return [frozenset()], None
+        found = self._named.get(used)  # most rows use the few names that everyone does
+        if found is None:
+            found = self._named[used] = self._egress_meanings(used)
+        return found
+
+    def _egress_meanings(self, used: frozenset[str]) -> _Meanings:
+        meanings: list[NamedPorts] = [frozenset()]
         extra = np.zeros(len(self.column_ports), np.int64)
         ids: dict[NamedPorts, int] = {frozenset(): 0}
         for column, ports in enumerate(self.column_ports):
@@ -309,14 +318,23 @@ class SideCompiler:
         rules: list[_RuleColumns],
         key: tuple[int, int, int],
         locals_: list[tuple[Treatment, list[tuple[int, int]]]],
+        decided: dict[tuple[int, int, int], int],
     ) -> int:
+        """Give the run of one pair of classes; ``decided`` is what the row decided before."""
         yes, maybe, meaning = key
+        either = yes | maybe
         outcome = []
         for treatment, by_meaning in locals_:
             port_yes, port_maybe = by_meaning[meaning]
             certain = yes & port_yes
-            possible = (yes | maybe) & (port_yes | port_maybe) & ~certain
-            outcome.append(self._decide(row, rules, certain, possible, maybe, treatment))
+            possible = either & (port_yes | port_maybe) & ~certain
+            # Which peers were in doubt matters only to name the reason of an unknown verdict.
+            case = (certain, possible, treatment | (maybe << 3 if possible else 0))
+            found = decided.get(case)
+            if found is None:
+                found = self._decide(row, rules, certain, possible, maybe, treatment)
+                decided[case] = found
+            outcome.append(found)
         return self._intern_run(tuple(outcome))
 
     def _decide(
