@@ -1,12 +1,12 @@
-"""Takes one side's rows as they are packed, gives its cells: pages of row-local ids, and runs.
+"""Takes rows, gives their pages: of local classes by column, and of cells by pair of columns.
 
 A cell says which of its row's few runs a column gets: one byte where no row has more than 256.
-Equal pages of 64 cells are stored once, for both sides: most rows treat most columns alike.
+Equal pages are stored once, for both sides: most rows treat most columns alike.
 """
 
 import numpy as np
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
@@ -15,15 +15,18 @@ cdef enum:
     LOCALS = 16                  # entries of a page of local classes
 
 
-cdef class CellPages:
-    """Pages of 64 cells, equal ones stored once; cells are uint16 here.
+cdef class Pages:
+    """Pages of uint16 entries, equal ones stored once.
 
     Parameters
     ----------
+    size : int
+        Entries of a page, a multiple of 4, at most 64.
     limit : int
         Bytes that pages may take.
     """
 
+    cdef readonly size_t size
     cdef uint16_t* _pages
     cdef uint32_t* _slots            # page + 1, 0 where empty
     cdef size_t _count
@@ -31,11 +34,14 @@ cdef class CellPages:
     cdef size_t _mask
     cdef size_t _limit
 
-    def __cinit__(self, size_t limit):
+    def __cinit__(self, size_t size, size_t limit):
+        if size % 4 or not 0 < size <= PAGE:
+            raise ValueError("size has to be a multiple of 4, at most 64")
+        self.size = size
         self._limit = limit
         self._room = 1024
         self._mask = 4095
-        self._pages = <uint16_t*> malloc(self._room * PAGE * sizeof(uint16_t))
+        self._pages = <uint16_t*> malloc(self._room * size * sizeof(uint16_t))
         self._slots = <uint32_t*> malloc((self._mask + 1) * sizeof(uint32_t))
         if self._pages == NULL or self._slots == NULL:
             raise MemoryError
@@ -49,29 +55,69 @@ cdef class CellPages:
         return self._count
 
     def array(self):
-        """Give uint16[pages, 64], a copy."""
-        cdef object result = np.empty((max(self._count, 1), PAGE), np.uint16)
-        result[:] = 0
+        """Give uint16[pages, size], a copy; one page of zeros if there is none."""
+        result = np.zeros((max(self._count, 1), self.size), np.uint16)
+        cdef uint16_t[:, ::1] into = result
         if self._count:
-            memcpy(<void*> <uintptr_t> result.ctypes.data, self._pages,
-                   self._count * PAGE * sizeof(uint16_t))
+            memcpy(&into[0, 0], self._pages, self._count * self.size * sizeof(uint16_t))
         return result
+
+    def put_sparse(
+        self, uint32_t[::1] index, const int64_t[::1] columns, const uint16_t[::1] values
+    ):
+        """Write the pages of one row to ``index``, by page of columns; all others are not touched.
+
+        Parameters
+        ----------
+        index : uint32[pages of columns].
+        columns : int64[n], ascending.
+        values : uint16[n].
+
+        Raises
+        ------
+        MemoryError
+            There is no room for another page.
+        IndexError
+            A column lies beyond the index, or columns and values are not of one length.
+        """
+        cdef uint16_t page[PAGE]
+        cdef size_t n = columns.shape[0]
+        cdef size_t i = 0
+        cdef size_t number
+        cdef int64_t place = 0
+        if values.shape[0] != columns.shape[0]:
+            raise IndexError("columns and values have to be of one length")
+        if n and (columns[0] < 0 or <size_t> columns[n - 1] >= index.shape[0] * self.size):
+            raise IndexError("a column lies beyond the index")
+        with nogil:
+            while i < n:
+                number = <size_t> columns[i] // self.size
+                memset(page, 0, self.size * sizeof(uint16_t))
+                while i < n and <size_t> columns[i] // self.size == number:
+                    page[<size_t> columns[i] % self.size] = values[i]
+                    i += 1
+                place = self.put(page)
+                if place < 0:
+                    break
+                index[number] = <uint32_t> place
+        if place < 0:
+            raise MemoryError
 
     cdef int64_t put(self, const uint16_t* cells) noexcept nogil:
         """Give the number of the page with these cells; -1 where memory or the limit ends."""
-        cdef size_t slot = hash_page(cells) & self._mask
+        cdef size_t slot = hash_page(cells, self.size) & self._mask
         cdef uint32_t found = self._slots[slot]
         while found:
-            if memcmp(self._pages + (found - 1) * <size_t> PAGE, cells, PAGE * 2) == 0:
+            if memcmp(self._pages + (found - 1) * self.size, cells, self.size * 2) == 0:
                 return found - 1
             slot = (slot + 1) & self._mask
             found = self._slots[slot]
-        if (self._count + 1) * PAGE * sizeof(uint16_t) > self._limit or not self._grow():
+        if (self._count + 1) * self.size * sizeof(uint16_t) > self._limit or not self._grow():
             return -1
-        slot = hash_page(cells) & self._mask
+        slot = hash_page(cells, self.size) & self._mask
         while self._slots[slot]:
             slot = (slot + 1) & self._mask
-        memcpy(self._pages + self._count * PAGE, cells, PAGE * sizeof(uint16_t))
+        memcpy(self._pages + self._count * self.size, cells, self.size * sizeof(uint16_t))
         self._count += 1
         self._slots[slot] = <uint32_t> self._count
         return <int64_t> self._count - 1
@@ -81,7 +127,7 @@ cdef class CellPages:
         cdef void* more
         cdef size_t i, slot
         if self._count == self._room:
-            more = realloc(self._pages, 2 * self._room * PAGE * sizeof(uint16_t))
+            more = realloc(self._pages, 2 * self._room * self.size * sizeof(uint16_t))
             if more == NULL:
                 return False
             self._pages = <uint16_t*> more
@@ -96,25 +142,25 @@ cdef class CellPages:
         self._mask = 2 * self._mask + 1
         memset(self._slots, 0, (self._mask + 1) * sizeof(uint32_t))
         for i in range(self._count):
-            slot = hash_page(self._pages + i * PAGE) & self._mask
+            slot = hash_page(self._pages + i * self.size, self.size) & self._mask
             while self._slots[slot]:
                 slot = (slot + 1) & self._mask
             self._slots[slot] = <uint32_t> (i + 1)
         return True
 
 
-cdef inline size_t hash_page(const uint16_t* cells) noexcept nogil:
+cdef inline size_t hash_page(const uint16_t* cells, size_t size) noexcept nogil:
     cdef const uint64_t* words = <const uint64_t*> cells
     cdef uint64_t mixed = 0
-    cdef int i
-    for i in range(PAGE // 4):
+    cdef size_t i
+    for i in range(size // 4):
         mixed = (mixed ^ words[i]) * <uint64_t> 0x9E3779B97F4A7C15
         mixed ^= mixed >> 32
     return <size_t> mixed
 
 
 def pack_rows(
-    CellPages store,
+    Pages store,
     const uint32_t[:, ::1] rows,
     const uint32_t[::1] pairs,
     const uint32_t[:, ::1] label_pages,
@@ -126,6 +172,8 @@ def pack_rows(
     uint32_t[:, ::1] index,
 ):
     """Fill ``index`` (uint32[rows, ceil(columns / 64)]) with the page of each 64 columns.
+
+    ``store`` has pages of 64.
 
     Parameters
     ----------

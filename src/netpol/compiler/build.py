@@ -26,7 +26,7 @@ from netpol.compiler.prefixes import build_prefixes
 from netpol.compiler.regions import cut_regions
 from netpol.compiler.replicas import distinct_replicas
 from netpol.compiler.rowports import RowPorts
-from netpol.compiler.rowtables import PageStore, SideTables, pack_side
+from netpol.compiler.rowtables import SideTables, local_pages, pack_side
 from netpol.compiler.services import ServicePorts
 from netpol.compiler.sides import SideCompiler
 from netpol.compiler.tables import Tables
@@ -108,7 +108,7 @@ class _Compilation:
         arrays.update(prefixes._asdict())
         parts = self._endpoint_parts()
         arrays.update(_backend_likeness(arrays, parts))
-        store = PageStore()
+        store = local_pages(self.budget)
         sides = tuple(
             pack_side(side, self.switches, len(self.ports), store, self.budget)
             for side in (self.egress, self.ingress)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netpol._core.cells import CellPages, pack_rows
+from netpol._core.cells import Pages, pack_rows
 from netpol.compiler.endpoints import EndpointFlag
 from netpol.compiler.portclasses import PORT_PROTOCOLS, PortClasses
 from netpol.compiler.rowtables import SideTables
@@ -112,7 +112,7 @@ def build_kernel(
     """
     if limit <= 0 or int(endpoints.parts[:, 7].max(initial=0)) >= _NODE_LIMIT:
         return None
-    store = CellPages(limit)
+    store = Pages(PAGE_CELLS, limit)
     built = []
     for number, side in enumerate(sides):
         packed = _pack_side(store, side, tables, endpoints.parts, number, limit)
@@ -181,7 +181,7 @@ def fold_ports(ports: PortClasses, *, narrow: bool) -> npt.NDArray[Any]:
 
 
 def _pack_side(
-    store: CellPages,
+    store: Pages,
     side: SideTables,
     tables: RowTables,
     parts: U32,

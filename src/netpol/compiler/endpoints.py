@@ -104,6 +104,7 @@ class Endpoints:
     keys: list[EndpointKey] = field(default_factory=list)
     by_address: dict[int, int] = field(default_factory=dict)
     _ids: dict[EndpointKey, int] = field(default_factory=dict)
+    _outside: dict[tuple[Region, tuple[int, int], bool], int] = field(default_factory=dict)
 
     def resolve_all(self) -> None:
         """Give every address that anything owns its endpoint."""
@@ -221,8 +222,14 @@ class Endpoints:
 
     def _external(self, address: int, region: Region, groups: tuple[int, int] = (0, 0)) -> int:
         """Give the endpoint of an address nobody holds now, but perhaps another time (C2.3)."""
+        stale = address in self.identities.pods_at
+        found = self._outside.get((region, groups, stale))
+        if found is not None:
+            return found
         base = self.keys[self.region_endpoint(region)]
         notes = base.notes
-        if address in self.identities.pods_at and base.kind is EndpointKind.EXTERNAL:
+        if stale and base.kind is EndpointKind.EXTERNAL:
             notes |= Note.STALE_POD_IP
-        return self.intern(base._replace(groups=groups, notes=notes))
+        found = self.intern(base._replace(groups=groups, notes=notes))
+        self._outside[region, groups, stale] = found
+        return found

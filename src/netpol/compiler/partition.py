@@ -60,6 +60,7 @@ class PodGroups:
         self._by_namespace = _members(self.namespace, len(namespace_ids))
         self._pod_memo: dict[Selector, TriVector] = {}
         self._namespace_memo: dict[Selector, TriVector] = {}
+        self._across_memo: dict[Selector, npt.NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
         return len(self.ports)
@@ -76,11 +77,15 @@ class PodGroups:
 
     def peers(self, peer: PodPeer) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
         """Give the groups that a peer matches or may match, and YES or MAYBE for each (A5, C4)."""
-        members = self._members_of(peer.namespace)
-        values = self._match_pods(peer.pods)[self._labels[members]]
-        if peer.namespaces is not None:
-            wide = self._match_namespaces(peer.namespaces)[self.namespace[members]]
-            values = np.minimum(values, wide)
+        if peer.namespaces is None:
+            members = self._members_of(peer.namespace)
+            values = self._match_pods(peer.pods)[self._labels[members]]
+        else:
+            members = self._members_of_all(peer.namespaces)
+            values = np.minimum(
+                self._match_pods(peer.pods)[self._labels[members]],
+                self._match_namespaces(peer.namespaces)[self.namespace[members]],
+            )
         chosen = np.flatnonzero(values)
         return members[chosen], values[chosen]
 
@@ -91,6 +96,16 @@ class PodGroups:
         if index is None:
             return np.empty(0, np.int64)
         return self._by_namespace[index]
+
+    def _members_of_all(self, namespaces: Selector) -> npt.NDArray[np.int64]:
+        """Give the groups of every namespace that may match; most selectors match few."""
+        found = self._across_memo.get(namespaces)
+        if found is None:
+            numbers = np.flatnonzero(self._match_namespaces(namespaces)).tolist()
+            parts = [self._by_namespace[number] for number in numbers]
+            found = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+            self._across_memo[namespaces] = found
+        return found
 
     def _match_pods(self, selector: Selector) -> TriVector:
         found = self._pod_memo.get(selector)

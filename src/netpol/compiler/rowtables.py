@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from netpol._core.cells import Pages
 from netpol.compiler.budget import Budget
 from netpol.compiler.columns import Grouped
 from netpol.compiler.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN, SideCompiler
 from netpol.switches import Switches
 from netpol.verdict import Side
 
-__all__ = ["PAGE", "PageStore", "SideTables", "pack_side"]
+__all__ = ["PAGE", "SideTables", "local_pages", "pack_side"]
 
 PAGE = 16
 U16 = npt.NDArray[np.uint16]
@@ -29,39 +30,18 @@ class SideTables(NamedTuple):
     cidr_pages: U32
 
 
-class PageStore:
-    """16-entry pages of local classes, equal ones stored once."""
-
-    def __init__(self) -> None:
-        self._pages: list[U16] = [np.zeros(PAGE, np.uint16)]
-        self._ids: dict[bytes, int] = {self._pages[0].tobytes(): 0}
-
-    def put(self, index: U32, columns: npt.NDArray[np.int64], values: U16) -> None:
-        """Write one row's page index for sparse ``columns`` (sorted) holding ``values``."""
-        if not len(columns):
-            return
-        numbers = columns // PAGE
-        used, place = np.unique(numbers, return_inverse=True)
-        pages = np.zeros((len(used), PAGE), np.uint16)
-        pages[place, columns % PAGE] = values
-        for number, page in zip(used.tolist(), pages, strict=True):
-            text = page.tobytes()
-            found = self._ids.get(text)
-            if found is None:
-                found = self._ids[text] = len(self._pages)
-                self._pages.append(page.copy())
-            index[number] = found
-
-    def array(self) -> U16:
-        """Give uint16[pages, 16]."""
-        return np.array(self._pages, np.uint16)
+def local_pages(budget: Budget) -> Pages:
+    """Give the store of pages of local classes; page 0 is all zeros."""
+    store = Pages(PAGE, budget.limit)
+    store.put_sparse(np.zeros(1, np.uint32), np.zeros(1, np.int64), np.zeros(1, np.uint16))
+    return store
 
 
 def pack_side(
     side: SideCompiler,
     switches: Switches,
     port_classes: int,
-    store: PageStore,
+    store: Pages,
     budget: Budget,
 ) -> SideTables:
     """Compile every row of a side and pack it.
@@ -91,8 +71,8 @@ def pack_side(
         base += len(flat)
         columns, values = _with_special(row.labels, row.special, isolated and own,
                                         isolated and hairpin)  # fmt: skip
-        store.put(label_pages[index], columns, values)
-        store.put(cidr_pages[index], row.cidrs.touched, row.cidrs.local.astype(np.uint16))
+        store.put_sparse(label_pages[index], columns, values)
+        store.put_sparse(cidr_pages[index], row.cidrs.touched, row.cidrs.local.astype(np.uint16))
     return SideTables(rows, np.concatenate(pairs), label_pages, cidr_pages)
 
 
