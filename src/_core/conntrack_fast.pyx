@@ -19,6 +19,13 @@ from netpol._core.conntrack_row cimport (
 )
 
 
+cdef extern from "ipv4_text.h" nogil:
+    bint NP_HAS_IPV4
+    void np_ipv4_init()
+    unsigned np_ipv4(const uint8_t *p, uint32_t *out)
+
+np_ipv4_init()
+
 # Codes of the common states, as ``conntrack_line.STATES`` numbers them.
 cdef enum:
     STATE_SYN_SENT = 2
@@ -74,11 +81,18 @@ cdef inline const uint8_t *counter(const uint8_t *p, uint64_t *out) noexcept nog
 
 cdef inline const uint8_t *address(const uint8_t *p, Address *out) noexcept nogil:
     """Read an address after its key."""
-    cdef const uint8_t *stop = parse_ipv4_fast(p, &out.v4)
+    cdef const uint8_t *stop
+    cdef unsigned length
     out.wide = False
     out.colons = False
-    if stop != NULL:
-        return stop
+    if NP_HAS_IPV4:
+        length = np_ipv4(p, &out.v4)
+        if length:
+            return p + length
+    else:
+        stop = parse_ipv4_fast(p, &out.v4)
+        if stop != NULL:
+            return stop
     # 46 readable bytes hold every IPv6 address and the character after it.
     stop = parse_ipv6(p, p + 46, out.v6)
     if stop == NULL:
