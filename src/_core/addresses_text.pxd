@@ -9,6 +9,9 @@ cdef extern from "digits.h" nogil:
     uint32_t load32 "np_load32"(const uint8_t *p) noexcept
     unsigned digit_run8 "np_digit_run8"(uint64_t word) noexcept
     uint64_t digits8 "np_digits8"(uint64_t word, unsigned length) noexcept
+    void two_digits8 "np_two_digits8"(
+        uint64_t a, unsigned a_length, uint64_t b, unsigned b_length,
+        uint64_t *a_out, uint64_t *b_out) noexcept
     uint32_t octet "np_octet"(const uint8_t *p, unsigned length) noexcept
     uint32_t other16 "np_other16"(const uint8_t *p) noexcept
     unsigned lowest_bit "np_lowest_bit"(uint32_t word) noexcept

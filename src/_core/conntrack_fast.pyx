@@ -11,6 +11,7 @@ from libc.string cimport memcmp
 
 from netpol._core.addresses_text cimport (
     digit_run8, digits8, is_mapped, load32, load64, mapped_ipv4, parse_ipv4_fast, parse_ipv6,
+    two_digits8,
 )
 from netpol._core.conntrack_line cimport state_code
 from netpol._core.conntrack_row cimport (
@@ -106,18 +107,23 @@ cdef inline const uint8_t *address(const uint8_t *p, Address *out) noexcept nogi
 
 cdef inline const uint8_t *ports(const uint8_t *p, Tuple *t) noexcept nogil:
     """Read `` sport=N dport=N``."""
-    cdef uint64_t value
-    if load64(p) << 8 != word8(b" sport=") << 8:
+    cdef uint64_t first, second, sport, dport
+    cdef unsigned length, more
+    first = load64(p + 7)
+    length = digit_run8(first)
+    if load64(p) << 8 != word8(b" sport=") << 8 or length - 1 > 7:
         return NULL
-    p = digits(p + 7, &value)
-    if p == NULL or value > 65535 or load64(p) << 8 != word8(b" dport=") << 8:
+    p += 7 + length
+    second = load64(p + 7)
+    more = digit_run8(second)
+    if load64(p) << 8 != word8(b" dport=") << 8 or more - 1 > 7:
         return NULL
-    t.sport = <uint16_t> value
-    p = digits(p + 7, &value)
-    if p == NULL or value > 65535:
+    two_digits8(first, length, second, more, &sport, &dport)
+    if (sport | dport) > 65535:
         return NULL
-    t.dport = <uint16_t> value
-    return p
+    t.sport = <uint16_t> sport
+    t.dport = <uint16_t> dport
+    return p + 7 + more
 
 
 cdef inline const uint8_t *icmp(const uint8_t *p, Tuple *t) noexcept nogil:
@@ -155,14 +161,31 @@ cdef inline const uint8_t *tuple_(const uint8_t *p, bint is_icmp, Tuple *t) noex
 
 cdef inline const uint8_t *counters(const uint8_t *p, Row *row, Tuple *t) noexcept nogil:
     """Read `` packets=N bytes=N`` if there."""
+    cdef uint64_t first, second
+    cdef unsigned length, more
     if load64(p) != word8(b" packets"):
         return p
+    row.flags |= ACCT
+    first = load64(p + 9)
+    length = digit_run8(first)
+    second = load64(p + 16 + length)
+    more = digit_run8(second)
+    if (
+        p[8] == c"=" and length - 1 < 7 and more - 1 < 7
+        and load64(p + 9 + length) << 8 == word8(b" bytes=") << 8
+    ):
+        two_digits8(first, length, second, more, &t.packets, &t.bytes)
+        return p + 16 + length + more
+    return long_counters(p, t)
+
+
+cdef const uint8_t *long_counters(const uint8_t *p, Tuple *t) noexcept nogil:
+    """Read `` packets=N bytes=N`` where a number has 8 digits or more."""
     if p[8] != c"=":
         return NULL
     p = counter(p + 9, &t.packets)
     if p == NULL or memcmp(p, b" bytes=", 7) != 0:
         return NULL
-    row.flags |= ACCT
     return counter(p + 7, &t.bytes)
 
 

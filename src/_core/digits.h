@@ -9,7 +9,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__SSE2__)
+#if defined(__SSE4_1__)
+#include <smmintrin.h>
+#elif defined(__SSE2__)
 #include <emmintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
@@ -51,6 +53,27 @@ static inline uint64_t np_digits8(uint64_t word, unsigned len)
     word = (word * 10 + (word >> 8)) & 0x00ff00ff00ff00ffu;
     word = (word * 100 + (word >> 16)) & 0x0000ffff0000ffffu;
     return (word * 10000 + (word >> 32)) & 0xffffffffu;
+}
+
+/* Values of the first digits (1..8) of two words: one chain of multiplications for both. */
+static inline void np_two_digits8(
+    uint64_t a, unsigned a_len, uint64_t b, unsigned b_len, uint64_t *a_out, uint64_t *b_out)
+{
+#if defined(__SSE4_1__)
+    __m128i t = _mm_insert_epi64(
+        _mm_cvtsi64_si128((long long)(a << (64 - 8 * a_len))), (long long)(b << (64 - 8 * b_len)), 1);
+    t = _mm_and_si128(t, _mm_set1_epi8(15));
+    t = _mm_maddubs_epi16(t, _mm_set1_epi16(0x010a));
+    t = _mm_madd_epi16(t, _mm_set1_epi32(0x00010064));
+    t = _mm_packus_epi32(t, t);
+    t = _mm_madd_epi16(t, _mm_set1_epi32(0x00012710));
+    uint64_t both = (uint64_t)_mm_cvtsi128_si64(t);
+    *a_out = both & 0xffffffffu;
+    *b_out = both >> 32;
+#else
+    *a_out = np_digits8(a, a_len);
+    *b_out = np_digits8(b, b_len);
+#endif
 }
 
 /* Value of the first `len` (1..3) digits of the four bytes at `p`. */
