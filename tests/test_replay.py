@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 import netpol
+from netpol.ahead import read_ahead
+from netpol.errors import FlowError
 from netpol.flows.batch import FlowBatch
 from netpol.flows.reader import open_flows
 from netpol.kube.policies import read_policies
@@ -193,3 +196,32 @@ def test_writers_get_every_batch_in_order_and_progress_is_told(guide: Any) -> No
     assert seen == [2, 7]
     replay(guide, [], writers=[recorder])
     assert recorder.lengths == [2, 5, 0]
+
+
+@pytest.mark.parametrize("files", ["lab", "guide"])
+def test_threads_change_nothing(lab: Any, guide: Any, files: str) -> None:
+    engine, paths = {
+        "lab": (lab, [str(LAB / f"node{n}.conntrack.txt") for n in (1, 2)]),
+        "guide": (guide, [str(GUIDE / "flows.csv")]),
+    }[files]
+    alone, together = (replay(engine, open_flows(paths), jobs=jobs) for jobs in (1, 2))
+    assert alone == together
+
+
+def test_what_a_log_raises_is_raised_in_its_place(guide: Any, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.txt"
+    text = (LAB / "node1.conntrack.txt").read_text()
+    bad.write_text(text + "this is no connection\n" + text)
+    line = text.count("\n") + 1
+    for jobs in (1, 2):
+        with pytest.raises(FlowError, match=rf"bad\.txt:{line}: "):
+            replay(guide, open_flows([str(bad)], strict=True), jobs=jobs)
+
+
+def test_reading_ahead_keeps_order_and_ends_with_its_reader() -> None:
+    before = threading.active_count()
+    assert list(read_ahead(range(100))) == list(range(100))
+    some = read_ahead(iter(range(10**9)))
+    assert [next(some) for _ in range(3)] == [0, 1, 2]
+    some.close()
+    assert threading.active_count() == before

@@ -1,8 +1,8 @@
 """Takes an engine and a stream of flow batches, gives a ``ReplaySummary`` and per-flow records.
 
-Runs in constant memory: per batch a few ``bincount`` over verdict codes and decision ids, and one
-grouping of the denied and unknown flows. Everything about a policy or a rule follows at the end
-from the decisions and how much weight each got; no flow is looked at by Python.
+Runs in constant memory: sums by outcome, decision and note, and by pair for denied and unknown
+flows (``tally``). Everything about a policy or a rule follows at the end from the decisions and how
+much weight each got; no flow is looked at by Python. Reading and judging go on side by side.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from netpol.flows.batch import PROTOCOL_NAMES, UNKNOWN_PROTOCOL, Column, FlowBatch, SkippedRecord
-from netpol.tally import GroupCounter, Histogram, Weight, Weights
+from netpol.ahead import read_ahead
+from netpol.flows.batch import PROTOCOL_NAMES, UNKNOWN_PROTOCOL, FlowBatch, SkippedRecord
+from netpol.tally import PairKey, Tally, Weight
 from netpol.verdict import Note, Reason, Side, Verdict
 
 __all__ = [
@@ -29,10 +30,6 @@ __all__ = [
     "RuleUse",
     "replay",
 ]
-
-_HAS_PORTS = np.zeros(256, np.bool_)  # by protocol number
-_HAS_PORTS[[6, 17, 33, 132, 136, UNKNOWN_PROTOCOL]] = True
-_REASONS, _SIDES = len(Reason), len(Side)
 
 
 class RecordWriter(Protocol):
@@ -181,6 +178,7 @@ def replay(
     *,
     top: int = 10,
     writers: Sequence[RecordWriter] = (),
+    jobs: int = 2,
     on_batch: Callable[[int], None] | None = None,
 ) -> ReplaySummary:
     """Judge every flow of a stream.
@@ -195,6 +193,9 @@ def replay(
         How many denied and how many unknown pairs to list.
     writers : sequence of RecordWriter
         Each gets every batch of verdicts, in input order; always at least one, perhaps empty.
+    jobs : int
+        With 2 or more, the stream is read in a thread of its own, a few batches ahead. The results
+        are the same.
     on_batch : callable, optional
         Called with the number of records judged so far.
 
@@ -203,11 +204,12 @@ def replay(
     FlowError
         A flow log cannot be read, or has a bad record where the stream is strict.
     """
-    tally = _Tally(engine)
-    seen = None
-    for batch in stream:
-        verdicts = engine.evaluate(batch)
-        tally.add(batch, verdicts)
+    tally = Tally(engine)
+    seen = verdicts = None
+    for batch in read_ahead(stream) if jobs > 1 else stream:
+        # A writer may keep what it is given; without one, arrays are used again.
+        verdicts = engine.evaluate(batch, None if writers else verdicts)
+        tally.add(verdicts)
         for writer in writers:
             writer.write(verdicts)
         seen = (seen or 0) + len(batch)
@@ -216,7 +218,8 @@ def replay(
     if seen is None:
         for writer in writers:
             writer.write(engine.evaluate(_empty_batch()))
-    return tally.summary(top, _reader_counts(getattr(stream, "stats", None), seen or 0))
+    reader = _reader_counts(getattr(stream, "stats", None), seen or 0)
+    return _summary(engine, tally, top, reader)
 
 
 def _empty_batch() -> FlowBatch:
@@ -244,158 +247,88 @@ def _reader_counts(stats: Any, records: int) -> ReaderCounts:
     )
 
 
-class _Tally:
-    """Sums over batches; turned into a summary once, at the end."""
-
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
-        names, ids = np.unique(np.array(engine.endpoints.workload, object), return_inverse=True)
-        self._workloads: list[str] = names.tolist()
-        self._workload_of = ids.astype(np.uint64)
-        self._outcomes = Histogram()
-        self._notes = {note: Weight() for note in Note if note}
-        self._egress = Histogram()
-        self._ingress = Histogram()
-        self._pairs = GroupCounter(3)
-        self._has_packets = self._has_bytes = False
-
-    def add(self, batch: FlowBatch, verdicts: Any) -> None:
-        """Count one batch."""
-        weights = Weights.of(batch)
-        self._has_packets |= weights.packets is not None
-        self._has_bytes |= weights.bytes is not None
-        outcome = _outcome_codes(verdicts)
-        self._outcomes.add(outcome, weights)
-        self._egress.add(verdicts.egress, weights)
-        self._ingress.add(verdicts.ingress, weights)
-        self._add_notes(verdicts.notes, weights)
-        rows = np.flatnonzero(verdicts.verdict != Verdict.ALLOW)
-        if len(rows):
-            self._pairs.add(self._pair_words(batch, verdicts, outcome, rows), weights.take(rows))
-
-    def _add_notes(self, notes: Column, weights: Weights) -> None:
-        rows = np.flatnonzero(notes)
-        if not len(rows):
-            return
-        sums = Histogram()
-        sums.add(notes[rows], weights.take(rows))
-        for bits, weight in sums.items().items():
-            for note in Note(bits):
-                self._notes[note] += weight
-
-    def _pair_words(
-        self, batch: FlowBatch, verdicts: Any, outcome: Column, rows: Column
-    ) -> tuple[Column, Column, Column]:
-        src = self._workload_of[verdicts.src_endpoint[rows]]
-        dst = self._workload_of[verdicts.dst_endpoint[rows]]
-        protocol = batch.protocol[rows]
-        port, has_port = _server_ports(batch, rows)
-        has_port &= _HAS_PORTS[protocol]
-        port = np.where(has_port, port, 0).astype(np.uint64)
-        service = (
-            outcome[rows].astype(np.uint64) << np.uint64(25)
-            | has_port.astype(np.uint64) << np.uint64(24)
-            | protocol.astype(np.uint64) << np.uint64(16)
-            | port
-        )
-        side = verdicts.side[rows]
-        egress = np.where(side & Side.EGRESS, verdicts.egress[rows], 0).astype(np.uint64)
-        ingress = np.where(side & Side.INGRESS, verdicts.ingress[rows], 0).astype(np.uint64)
-        return src << np.uint64(32) | dst, service, egress << np.uint64(32) | ingress
-
-    # --- the summary --------------------------------------------------------------------------
-
-    def summary(self, top: int, reader: ReaderCounts) -> ReplaySummary:
-        """Turn the sums into names."""
-        outcomes = {_outcome(code): w for code, w in self._outcomes.items().items()}
-        return ReplaySummary(
-            total=sum(outcomes.values(), Weight()),
-            has_packets=self._has_packets,
-            has_bytes=self._has_bytes,
-            outcomes=outcomes,
-            notes={note: weight for note, weight in self._notes.items() if weight.flows},
-            denied=self._top(Verdict.DENY, outcomes, top),
-            unknown=self._top(Verdict.UNKNOWN, outcomes, top),
-            policies=self._policies(),
-            isolation=_isolation(self._engine.pods),
-            reader=reader,
-        )
-
-    def _top(
-        self, verdict: Verdict, outcomes: dict[tuple[Verdict, Reason, Side], Weight], top: int
-    ) -> PairList:
-        service = self._pairs.words()[1]
-        mine = np.flatnonzero(service // np.uint64(_REASONS * _SIDES << 25) == verdict)
-        listed = self._pairs.heaviest(mine, top)
-        total = sum((w for (v, _, _), w in outcomes.items() if v is verdict), Weight())
-        shown = sum((weight for _, weight in listed), Weight())
-        return PairList(
-            pairs=tuple(self._pair(words, weight) for words, weight in listed),
-            distinct=len(mine),
-            capped=self._pairs.others != Weight(),
-            others=Weight(
-                total.flows - shown.flows,
-                total.packets - shown.packets,
-                total.bytes - shown.bytes,
-            ),
-        )
-
-    def _pair(self, words: tuple[int, ...], weight: Weight) -> Pair:
-        ends, service, decided = words
-        _, reason, side = _outcome(service >> 25)
-        deciders = (
-            self._credit(decided >> 32, Side.EGRESS),
-            self._credit(decided & 0xFFFFFFFF, Side.INGRESS),
-        )
-        return Pair(
-            src=self._workloads[ends >> 32],
-            dst=self._workloads[ends & 0xFFFFFFFF],
-            protocol=protocol_name(service >> 16 & 0xFF),
-            port=service & 0xFFFF if service >> 24 & 1 else None,
-            side=side,
-            reason=reason,
-            credits=tuple(credit for credit in deciders if credit is not None),
-            weight=weight,
-        )
-
-    def _credit(self, decision_id: int, side: Side) -> Credit | None:
-        decision = self._engine.decisions[decision_id]
-        if decision.policy_index is None:
-            return None
-        policies = self._engine.policies
-        info = policies[decision.policy_index]
-        line = info.line if decision.rule is None else _rule_line(info, side, decision.rule)
-        isolating = tuple(policies[index].label for index in decision.isolating)
-        return Credit(decision.policy, decision.rule, side, info.file, line, isolating)
-
-    def _policies(self) -> tuple[PolicyUse, ...]:
-        matched: dict[tuple[int, Side, int], Weight] = {}
-        decided: dict[tuple[int, Side, int | None], Weight] = {}
-        for side, sums in ((Side.EGRESS, self._egress), (Side.INGRESS, self._ingress)):
-            for decision_id, weight in sums.items().items():
-                decision = self._engine.decisions[decision_id]
-                for policy, rule in decision.matching:
-                    key = (policy, side, rule)
-                    matched[key] = matched.get(key, Weight()) + weight
-                if decision.policy_index is not None and decision.verdict != Verdict.UNKNOWN:
-                    credit = (decision.policy_index, side, decision.rule)
-                    decided[credit] = decided.get(credit, Weight()) + weight
-        return tuple(
-            _policy_use(index, info, matched, decided)
-            for index, info in enumerate(self._engine.policies)
-        )
+def _summary(engine: Any, tally: Tally, top: int, reader: ReaderCounts) -> ReplaySummary:
+    """Turn the sums into names."""
+    outcomes = tally.outcomes()
+    return ReplaySummary(
+        total=sum(outcomes.values(), Weight()),
+        has_packets=tally.has_packets,
+        has_bytes=tally.has_bytes,
+        outcomes=outcomes,
+        notes=tally.notes(),
+        denied=_top(engine, tally, Verdict.DENY, outcomes, top),
+        unknown=_top(engine, tally, Verdict.UNKNOWN, outcomes, top),
+        policies=_policies(engine, tally),
+        isolation=_isolation(engine.pods),
+        reader=reader,
+    )
 
 
-def _server_ports(batch: FlowBatch, rows: Column) -> tuple[Column, Column]:
-    """Give the port of the flow's server and whether it is known; a reply's is its source (R19)."""
-    port = batch.dport[rows]
-    known = np.ones(len(rows), np.bool_) if batch.dport_known is None else batch.dport_known[rows]
-    if batch.is_reply is None or not batch.is_reply[rows].any():
-        return port, known
-    reply = batch.is_reply[rows]
-    if batch.sport is None:
-        return port, known & ~reply
-    return np.where(reply, batch.sport[rows], port), known | reply
+def _top(
+    engine: Any,
+    tally: Tally,
+    verdict: Verdict,
+    outcomes: dict[tuple[Verdict, Reason, Side], Weight],
+    number: int,
+) -> PairList:
+    listed, distinct = tally.heaviest(verdict, number)
+    total = sum((w for (v, _, _), w in outcomes.items() if v is verdict), Weight())
+    shown = sum((weight for _, weight in listed), Weight())
+    return PairList(
+        pairs=tuple(_pair(engine, key, weight) for key, weight in listed),
+        distinct=distinct,
+        capped=tally.capped,
+        others=Weight(
+            total.flows - shown.flows,
+            total.packets - shown.packets,
+            total.bytes - shown.bytes,
+        ),
+    )
+
+
+def _pair(engine: Any, key: PairKey, weight: Weight) -> Pair:
+    deciders = (
+        _credit(engine, key.egress, Side.EGRESS),
+        _credit(engine, key.ingress, Side.INGRESS),
+    )
+    return Pair(
+        src=key.src,
+        dst=key.dst,
+        protocol=protocol_name(key.protocol),
+        port=key.port,
+        side=key.side,
+        reason=key.reason,
+        credits=tuple(credit for credit in deciders if credit is not None),
+        weight=weight,
+    )
+
+
+def _credit(engine: Any, decision_id: int, side: Side) -> Credit | None:
+    decision = engine.decisions[decision_id]
+    if decision.policy_index is None:
+        return None
+    policies = engine.policies
+    info = policies[decision.policy_index]
+    line = info.line if decision.rule is None else _rule_line(info, side, decision.rule)
+    isolating = tuple(policies[index].label for index in decision.isolating)
+    return Credit(decision.policy, decision.rule, side, info.file, line, isolating)
+
+
+def _policies(engine: Any, tally: Tally) -> tuple[PolicyUse, ...]:
+    matched: dict[tuple[int, Side, int], Weight] = {}
+    decided: dict[tuple[int, Side, int | None], Weight] = {}
+    for side in (Side.EGRESS, Side.INGRESS):
+        for decision_id, weight in tally.decisions(side):
+            decision = engine.decisions[decision_id]
+            for policy, rule in decision.matching:
+                key = (policy, side, rule)
+                matched[key] = matched.get(key, Weight()) + weight
+            if decision.policy_index is not None and decision.verdict != Verdict.UNKNOWN:
+                credit = (decision.policy_index, side, decision.rule)
+                decided[credit] = decided.get(credit, Weight()) + weight
+    return tuple(
+        _policy_use(index, info, matched, decided) for index, info in enumerate(engine.policies)
+    )
 
 
 def _policy_use(
@@ -441,22 +374,6 @@ def _isolation(pods: Sequence[tuple[str, bool, bool]]) -> Isolation:
         egress=tuple(label for label, egress, _ in pods if egress),
         ingress=tuple(label for label, _, ingress in pods if ingress),
     )
-
-
-def _outcome_codes(verdicts: Any) -> Column:
-    """Give one small number per flow for (verdict, reason, side)."""
-    code: Column = verdicts.verdict.astype(np.uint16)
-    code *= _REASONS
-    code += verdicts.reason
-    code *= _SIDES
-    code += verdicts.side
-    return code
-
-
-def _outcome(code: int) -> tuple[Verdict, Reason, Side]:
-    rest, side = divmod(code, _SIDES)
-    verdict, reason = divmod(rest, _REASONS)
-    return Verdict(verdict), Reason(reason), Side(side)
 
 
 def protocol_name(number: int) -> str:

@@ -54,7 +54,7 @@ class Verdicts:
         self.engine = engine
         self.batch = batch
         self.storage = storage
-        self._opened = opened
+        self.opened = opened
         self.verdict: U8 = storage["verdict"]
         self.egress: U32 = storage["egress"]
         self.ingress: U32 = storage["ingress"]
@@ -105,15 +105,15 @@ class Verdicts:
     @cached_property
     def notes(self) -> npt.NDArray[np.uint16]:
         """uint16[n], ``Note`` bits: what lowers confidence without changing the verdict."""
-        notes = self.engine.notes(self._opened, self.storage)
-        protocol = self._opened["protocol"]
+        notes = self.engine.notes(self.opened, self.storage)
+        protocol = self.opened["protocol"]
         notes |= _PROTOCOL_NOTES[protocol]
-        kind = self._opened.get("icmp_type")
+        kind = self.opened.get("icmp_type")
         if kind is not None:
             error = (protocol == 1) & np.isin(kind, _ICMP_ERRORS)
             error |= (protocol == 58) & np.isin(kind, _ICMPV6_ERRORS)
             notes[error] |= np.uint16(Note.RELATED_ICMP)
-        time = self._opened.get("time")
+        time = self.opened.get("time")
         if time is not None:
             old = (time != NO_TIME) & (time < self.engine.tables.meta["newest"])
             notes[old] |= np.uint16(Note.SNAPSHOT_AGE)

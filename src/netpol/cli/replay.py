@@ -62,6 +62,7 @@ class _Request:
     dedup: bool
     top: int
     memory_budget: int
+    jobs: int
     quiet: bool
     switches: Switches
 
@@ -144,6 +145,14 @@ class _Request:
     show_default=True,
     help="Limit for the compiled tables.",
 )
+@env_option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Threads: with 2, logs are read while flows are judged.",
+)
 @env_option("--quiet", "-q", is_flag=True, help="No progress, no warnings, no summary on stderr.")
 @switch_options
 def replay(**options: Any) -> None:
@@ -204,7 +213,14 @@ def _run(request: _Request) -> ReplaySummary:
 
             writers.append(stack.enter_context(record_writer(request.output, sink)))
         with _progress(request) as on_batch:
-            summary = run(engine, stream, top=request.top, writers=writers, on_batch=on_batch)
+            summary = run(
+                engine,
+                stream,
+                top=request.top,
+                writers=writers,
+                jobs=request.jobs,
+                on_batch=on_batch,
+            )
         if request.output == "json":
             from netpol.report.json import render
 

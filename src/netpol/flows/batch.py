@@ -17,6 +17,7 @@ import numpy.typing as npt
 __all__ = [
     "NO_ICMP",
     "NO_TIME",
+    "PORT_PROTOCOLS",
     "PROTOCOL_NAMES",
     "UNKNOWN_PROTOCOL",
     "Column",
@@ -27,6 +28,9 @@ __all__ = [
 UNKNOWN_PROTOCOL = 255  # reserved by IANA; stands for "not recorded"
 NO_ICMP = 255  # icmp_type / icmp_code not recorded (255 is reserved)
 NO_TIME = np.iinfo(np.int64).min  # time not recorded
+
+#: Protocols whose headers have ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
+PORT_PROTOCOLS = (6, 17, 33, 132, 136)
 
 #: Names for protocol numbers, as conntrack and most logs write them; both ways unambiguous.
 PROTOCOL_NAMES = {

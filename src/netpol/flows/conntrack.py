@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol._core.conntrack import CAUSES, Scanner
-from netpol.flows.batch import NO_ICMP, NO_TIME, Column, FlowBatch
+from netpol.flows.batch import NO_ICMP, NO_TIME, PORT_PROTOCOLS, Column, FlowBatch
 from netpol.flows.source import Source
 from netpol.flows.stats import ReadStats
 
@@ -33,9 +33,8 @@ BLOCK_BYTES = 1 << 20
 ACCT = 16
 WIDE = 32
 
-#: Protocols whose tuples have ports: tcp, dccp, udp, sctp, udplite.
-_HAS_PORTS = np.zeros(256, np.bool_)
-_HAS_PORTS[[6, 17, 33, 132, 136]] = True
+_HAS_PORTS = np.zeros(256, np.bool_)  # by protocol number
+_HAS_PORTS[list(PORT_PROTOCOLS)] = True
 
 _EPHEMERAL = 32768  # lowest port Linux gives to clients by default
 

@@ -1,0 +1,233 @@
+"""Takes keys and weights row by row, gives exact sums in bounded memory."""
+
+import numpy as np
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
+
+
+cdef object _weight(const Sum* s):
+    """Give (flows, packets, bytes) as exact numbers."""
+    return (
+        s.flows + (<object> s.carried[0] << 64),
+        s.packets + (<object> s.carried[1] << 64),
+        s.bytes + (<object> s.carried[2] << 64),
+    )
+
+
+cdef class Histogram:
+    """Sums by a number below ``size``."""
+
+    def __cinit__(self, size_t size):
+        self.size = size
+        self.sums = <Sum*> calloc(max(size, <size_t> 1), sizeof(Sum))
+        if self.sums == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.sums)
+
+    def add(self, const uint32_t[::1] keys, flows, packets, bytes_):
+        """Add rows: ``keys`` uint32[n] below ``size``, weights uint64[n] or None.
+
+        Raises
+        ------
+        IndexError
+            A key is not below ``size``, or a column is of another length; nothing is added then.
+        """
+        cdef Weights weights
+        cdef size_t i
+        take_weights(&weights, keys.shape[0], flows, packets, bytes_)
+        for i in range(<size_t> keys.shape[0]):
+            if keys[i] >= self.size:
+                raise IndexError("a key is not below the size")
+        with nogil:
+            for i in range(<size_t> keys.shape[0]):
+                add_to(&self.sums[keys[i]], &weights, i)
+
+    def merge(self, Histogram other):
+        """Add another's sums; it must be of the same size."""
+        cdef size_t i
+        if other.size != self.size:
+            raise IndexError("histograms of different sizes")
+        for i in range(self.size):
+            add_sum(&self.sums[i], &other.sums[i])
+
+    def items(self):
+        """Give {key: (flows, packets, bytes)} of keys with any weight, ascending."""
+        cdef size_t i
+        return {i: _weight(&self.sums[i]) for i in range(self.size) if has_weight(&self.sums[i])}
+
+
+cdef class Groups:
+    """Sums by key of three uint64 words, for the first ``limit`` distinct keys.
+
+    Keys seen after the limit is reached are summed in ``others``; a kept key's sum is always
+    exact, because a kept key never leaves.
+    """
+
+    def __cinit__(self, size_t limit):
+        self.limit = limit
+        self.mask = 1023
+        self.slots = <uint32_t*> calloc(self.mask + 1, sizeof(uint32_t))
+        if self.slots == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.entries)
+        free(self.slots)
+
+    def __len__(self):
+        return self.count
+
+    @property
+    def others(self):
+        """(flows, packets, bytes) of keys beyond the limit."""
+        return _weight(&self.rest)
+
+    cdef bint reserve(self, size_t more) noexcept nogil:
+        """Make room for ``more`` new keys; slots stay at most half full. False without memory."""
+        cdef size_t wanted = min(self.count + more, self.limit)
+        cdef size_t room = max(self.room, <size_t> 1024)
+        cdef size_t slots = self.mask + 1
+        cdef void* moved
+        cdef size_t i, slot
+        while room < wanted:
+            room *= 2
+        if room > self.room:
+            moved = realloc(self.entries, room * sizeof(Entry))
+            if moved == NULL:
+                return False
+            self.entries = <Entry*> moved
+            self.room = room
+        while slots < 2 * wanted:
+            slots *= 2
+        if slots == self.mask + 1:
+            return True
+        moved = calloc(slots, sizeof(uint32_t))
+        if moved == NULL:
+            return False
+        free(self.slots)
+        self.slots = <uint32_t*> moved
+        self.mask = slots - 1
+        for i in range(self.count):
+            slot = hash_of(self.entries[i].key) & self.mask
+            while self.slots[slot]:
+                slot = (slot + 1) & self.mask
+            self.slots[slot] = <uint32_t> (i + 1)
+        return True
+
+    cdef Sum* find(self, const uint64_t* key, uint64_t hash_) noexcept nogil:
+        """Give the key's sum, made if new and room was reserved; that of the others at the limit."""
+        cdef size_t slot = hash_ & self.mask
+        cdef Entry* entry
+        while self.slots[slot]:
+            entry = &self.entries[self.slots[slot] - 1]
+            if entry.key[0] == key[0] and entry.key[1] == key[1] and entry.key[2] == key[2]:
+                return &entry.sum
+            slot = (slot + 1) & self.mask
+        if self.count == self.limit:
+            return &self.rest
+        entry = &self.entries[self.count]
+        entry.key[0], entry.key[1], entry.key[2] = key[0], key[1], key[2]
+        memset(&entry.sum, 0, sizeof(Sum))
+        self.count += 1
+        self.slots[slot] = <uint32_t> self.count
+        return &entry.sum
+
+    def add(self, const uint64_t[:, ::1] keys, flows, packets, bytes_):
+        """Add rows: ``keys`` uint64[n, 3], weights uint64[n] or None.
+
+        Raises
+        ------
+        IndexError
+            A column is of another length.
+        MemoryError
+            There is no room for the keys.
+        """
+        cdef Weights weights
+        cdef size_t i
+        if keys.shape[1] != 3:
+            raise IndexError("keys have three words")
+        take_weights(&weights, keys.shape[0], flows, packets, bytes_)
+        if not self.reserve(keys.shape[0]):
+            raise MemoryError
+        with nogil:
+            for i in range(<size_t> keys.shape[0]):
+                add_to(self.find(&keys[i, 0], hash_of(&keys[i, 0])), &weights, i)
+
+    def merge(self, Groups other):
+        """Add another's keys, in its order, and its others."""
+        cdef size_t i
+        cdef Entry* entry
+        if not self.reserve(other.count):
+            raise MemoryError
+        for i in range(other.count):
+            entry = &other.entries[i]
+            add_sum(self.find(entry.key, hash_of(entry.key)), &entry.sum)
+        add_sum(&self.rest, &other.rest)
+
+    def keys(self):
+        """Give uint64[keys, 3], in the order first seen."""
+        result = np.zeros((self.count, 3), np.uint64)
+        cdef uint64_t[:, ::1] into = result
+        cdef size_t i, word
+        for i in range(self.count):
+            for word in range(3):
+                into[i, word] = self.entries[i].key[word]
+        return result
+
+    def measures(self):
+        """Give float64[keys, 3]: flows, packets and bytes, rounded; for sorting."""
+        result = np.zeros((self.count, 3), np.float64)
+        cdef double[:, ::1] into = result
+        cdef size_t i
+        cdef const Sum* s
+        for i in range(self.count):
+            s = &self.entries[i].sum
+            into[i, 0] = <double> s.flows + s.carried[0] * 18446744073709551616.0
+            into[i, 1] = <double> s.packets + s.carried[1] * 18446744073709551616.0
+            into[i, 2] = <double> s.bytes + s.carried[2] * 18446744073709551616.0
+        return result
+
+    def weight(self, size_t index):
+        """Give (flows, packets, bytes) of a key by its place; raises ``IndexError``."""
+        if index >= self.count:
+            raise IndexError("no such key")
+        return _weight(&self.entries[index].sum)
+
+
+cdef inline uint64_t hash_of(const uint64_t* key) noexcept nogil:
+    return hash_key(key[0], key[1], key[2])
+
+
+cdef inline bint has_weight(const Sum* s) noexcept nogil:
+    return (s.flows | s.packets | s.bytes | s.carried[0] | s.carried[1] | s.carried[2]) != 0
+
+
+cdef inline void add_sum(Sum* to, const Sum* more) noexcept nogil:
+    to.flows += more.flows
+    to.carried[0] += more.carried[0] + (to.flows < more.flows)
+    to.packets += more.packets
+    to.carried[1] += more.carried[1] + (to.packets < more.packets)
+    to.bytes += more.bytes
+    to.carried[2] += more.carried[2] + (to.bytes < more.bytes)
+
+
+cdef int take_weights(Weights* weights, size_t n, flows, packets, bytes_) except -1:
+    """Check the weight columns' sizes and take their addresses."""
+    weights.flows = _column(n, flows)
+    weights.packets = _column(n, packets)
+    weights.bytes = _column(n, bytes_)
+    return 0
+
+
+cdef const uint64_t* _column(size_t n, array) except? NULL:
+    cdef const uint64_t[::1] column
+    if array is None or n == 0:
+        return NULL
+    column = array
+    if <size_t> column.shape[0] != n:
+        raise IndexError("a weight column is of another length")
+    return &column[0]

@@ -1,0 +1,301 @@
+"""Takes flows and what was judged of them, gives sums by outcome, decision, note and pair.
+
+One pass over a batch: what a verdict's reason and side are, which notes a flow has, and the key of
+its pair are worked out here row by row, as netpol.verdicts says, and summed at once.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from netpol._core.columns cimport Columns
+from netpol._core.evaluate cimport fill_columns, note_all
+from netpol._core.plain cimport NETPOL_PREFETCH
+from netpol._core.sums cimport Groups, Histogram, Weights, add_to, hash_key, take_weights
+from netpol._core.tables cimport CompiledTables
+
+cdef enum:
+    BLOCK = 1024
+    ALLOW = 0
+    NO_REASON = 255
+    SIDES = 4
+    RULE_ALLOWS = 4              # facts: verdict, this, reason << 8, loudness << 16
+    HAS_PORTS = 1                # traits of a protocol: this, netpol.verdict.Note << 1
+    NOTE_SNAPSHOT_AGE = 64
+    NOTE_RELATED_ICMP = 128
+    NOTES = 256
+
+cdef int64_t NO_TIME = -9223372036854775807 - 1
+
+cdef struct Judged:
+    const uint8_t* verdict
+    const uint8_t* special
+    const uint32_t* egress
+    const uint32_t* ingress
+    const uint32_t* src
+    const uint32_t* dst
+
+cdef struct Facts:
+    const uint32_t* decisions
+    const uint32_t* workloads
+    const uint16_t* protocols
+    int64_t newest
+    uint32_t reasons
+
+
+cdef inline uint32_t outcome_of(
+    const Facts* f, uint8_t verdict, uint8_t special, uint32_t egress, uint32_t ingress
+) noexcept nogil:
+    """Give (verdict * reasons + reason) * SIDES + side; see ``Verdicts.reason`` and ``side``."""
+    cdef uint32_t e = f.decisions[egress]
+    cdef uint32_t g = f.decisions[ingress]
+    cdef bint by_egress, by_ingress, pick_egress
+    cdef uint32_t reason
+    if verdict == ALLOW:
+        by_egress = (e & RULE_ALLOWS) != 0
+        by_ingress = (g & RULE_ALLOWS) != 0
+        pick_egress = (e >> 16) <= (g >> 16)
+    else:
+        by_egress = (e & 3) == verdict
+        by_ingress = (g & 3) == verdict
+        pick_egress = by_egress
+    reason = (e if pick_egress else g) >> 8 & 0xFF
+    if reason == NO_REASON:
+        reason = 0
+    if special:
+        reason = special - 1
+    return (verdict * f.reasons + reason) * SIDES + by_egress + 2 * by_ingress
+
+
+cdef inline bint is_icmp_error(uint8_t protocol, uint8_t kind) noexcept nogil:
+    """Whether the message is about another connection (R18)."""
+    if protocol == 1:
+        return kind == 3 or kind == 4 or kind == 5 or kind == 11 or kind == 12
+    return protocol == 58 and 1 <= kind <= 4
+
+
+cdef inline uint16_t further_notes(
+    const Facts* f, const Columns* c, size_t i
+) noexcept nogil:
+    """Give the notes that do not depend on who the ends are; see ``Verdicts.notes``."""
+    cdef uint16_t notes = f.protocols[c.protocol[i]] >> 1
+    if c.icmp_type != NULL and is_icmp_error(c.protocol[i], c.icmp_type[i]):
+        notes |= NOTE_RELATED_ICMP
+    if c.time != NULL and c.time[i] != NO_TIME and c.time[i] < f.newest:
+        notes |= NOTE_SNAPSHOT_AGE
+    return notes
+
+
+cdef inline void pair_key(
+    const Facts* f, const Columns* c, const Judged* j, size_t i, uint32_t outcome, uint64_t* key
+) noexcept nogil:
+    """Give workloads; outcome, port and protocol; deciding decisions."""
+    cdef uint32_t side = outcome % SIDES
+    cdef uint64_t has_port = f.protocols[c.protocol[i]] & HAS_PORTS
+    if c.dport_known != NULL and not c.dport_known[i]:
+        has_port = 0
+    key[0] = <uint64_t> f.workloads[j.src[i]] << 32 | f.workloads[j.dst[i]]
+    key[1] = (
+        <uint64_t> outcome << 25 | has_port << 24 | <uint64_t> c.protocol[i] << 16
+        | (c.dport[i] if has_port else 0)
+    )
+    key[2] = <uint64_t> (j.egress[i] if side & 1 else 0) << 32 | (j.ingress[i] if side & 2 else 0)
+
+
+cdef class Tally:
+    """Sums over batches.
+
+    Parameters
+    ----------
+    tables : CompiledTables
+        What the flows are judged by.
+    decisions : uint32[decisions]
+        verdict | 4 if a rule allows | reason << 8 (255: none) | loudness << 16.
+    workloads : uint32[endpoints]
+        A number for the workload of each endpoint.
+    protocols : uint16[256]
+        1 if the protocol has ports | notes << 1.
+    reasons : int
+        How many reasons there are.
+    newest : int
+        Latest time that the snapshot names, ns.
+    limit : int
+        Distinct pairs that are kept.
+
+    Attributes
+    ----------
+    outcomes, egress, ingress, notes : Histogram
+        By (verdict * reasons + reason) * 4 + side; by decision; by note bits.
+    pairs : Groups
+        Denied and unknown flows by workloads; outcome << 25 | has a port << 24 | protocol << 16 |
+        port; egress decision << 32 | ingress decision (0 where the side did not decide).
+    """
+
+    cdef readonly Histogram outcomes
+    cdef readonly Histogram egress
+    cdef readonly Histogram ingress
+    cdef readonly Histogram notes
+    cdef readonly Groups pairs
+    cdef CompiledTables _tables
+    cdef Facts _facts
+    cdef tuple _kept
+
+    def __init__(
+        self, CompiledTables tables, const uint32_t[::1] decisions, const uint32_t[::1] workloads,
+        const uint16_t[::1] protocols, uint32_t reasons, int64_t newest, size_t limit
+    ):
+        if protocols.shape[0] != 256 or not decisions.shape[0] or not workloads.shape[0]:
+            raise ValueError("protocols has 256 entries, and no array is empty")
+        if <size_t> workloads.shape[0] != tables._arrays["src_records"].size // 4:
+            raise ValueError("workloads: one for each endpoint")
+        if decisions.shape[0] != tables._arrays["decision_info"].size:
+            raise ValueError("decisions: one for each decision")
+        self._tables = tables
+        self._kept = (decisions, workloads, protocols)
+        self._facts.decisions = &decisions[0]
+        self._facts.workloads = &workloads[0]
+        self._facts.protocols = &protocols[0]
+        self._facts.reasons = reasons
+        self._facts.newest = newest
+        self.outcomes = Histogram(3 * reasons * SIDES)
+        self.egress = Histogram(decisions.shape[0])
+        self.ingress = Histogram(decisions.shape[0])
+        self.notes = Histogram(NOTES)
+        self.pairs = Groups(limit)
+
+    def merge(self, Tally other):
+        """Add another's sums; both must be of the same engine."""
+        self.outcomes.merge(other.outcomes)
+        self.egress.merge(other.egress)
+        self.ingress.merge(other.ingress)
+        self.notes.merge(other.notes)
+        self.pairs.merge(other.pairs)
+
+    def add(self, size_t n, dict columns, dict results, flows, packets, bytes_):
+        """Add ``n`` flows. The GIL is released.
+
+        Parameters
+        ----------
+        columns, results : what ``evaluate`` took and gave, for the same tables.
+        flows, packets, bytes_ : uint64[n] or None (1 flow each, no packets, no bytes).
+
+        Raises
+        ------
+        ValueError, IndexError
+            A column is of another size, or a result is not one of these tables'.
+        MemoryError
+            There is no room for the pairs.
+        """
+        cdef Columns c
+        cdef Weights w
+        cdef Judged j
+        cdef bint fits = True
+        if n == 0:
+            return
+        fill_columns(&c, self._tables, n, columns)
+        take_weights(&w, n, flows, packets, bytes_)
+        self._take_results(&j, n, results)
+        with nogil:
+            fits = self._add(&c, &w, &j, n)
+        if not fits:
+            raise MemoryError
+
+    cdef int _take_results(self, Judged* j, size_t n, dict results) except -1:
+        cdef const uint8_t[::1] verdict = results["verdict"]
+        cdef const uint8_t[::1] special = results["special"]
+        cdef const uint32_t[::1] egress = results["egress"]
+        cdef const uint32_t[::1] ingress = results["ingress"]
+        cdef const uint32_t[::1] src = results["src_endpoint"]
+        cdef const uint32_t[::1] dst = results["dst_endpoint"]
+        for name in ("verdict", "special", "egress", "ingress", "src_endpoint", "dst_endpoint"):
+            if results[name].shape[0] != n:
+                raise ValueError(f"result {name}: expected {n} rows")
+        for name, limit in (
+            ("verdict", 3), ("special", self._facts.reasons + 1),
+            ("egress", self.egress.size), ("ingress", self.ingress.size),
+            ("src_endpoint", self._kept[1].shape[0]), ("dst_endpoint", self._kept[1].shape[0]),
+        ):
+            if int(results[name].max()) >= limit:
+                raise ValueError(f"result {name}: not of these tables")
+        j.verdict, j.special = &verdict[0], &special[0]
+        j.egress, j.ingress = &egress[0], &ingress[0]
+        j.src, j.dst = &src[0], &dst[0]
+        return 0
+
+    cdef bint _add(
+        self, const Columns* c, const Weights* w, const Judged* j, size_t n
+    ) noexcept nogil:
+        cdef size_t start = 0
+        cdef size_t count
+        while start < n:
+            count = min(n - start, <size_t> BLOCK)
+            if not self._add_block(c, w, j, start, count):
+                return False
+            start += count
+        return True
+
+    cdef bint _add_block(
+        self, const Columns* c, const Weights* w, const Judged* j, size_t start, size_t count
+    ) noexcept nogil:
+        """Add up to BLOCK rows; pairs in stages, since most of them miss the cache."""
+        cdef uint16_t notes[BLOCK]
+        cdef uint16_t rows[BLOCK]
+        cdef uint64_t keys[BLOCK][3]
+        cdef uint64_t hashes[BLOCK]
+        cdef const Facts* f = &self._facts
+        cdef Columns part = c[0]
+        cdef uint32_t outcome
+        cdef uint16_t bits
+        cdef uint64_t slot
+        cdef size_t i, k, wanted = 0
+        shift_columns(&part, start)
+        note_all(&self._tables.view, &part, count, j.src + start, j.dst + start, notes)
+        for k in range(count):
+            i = start + k
+            outcome = outcome_of(f, j.verdict[i], j.special[i], j.egress[i], j.ingress[i])
+            add_to(&self.outcomes.sums[outcome], w, i)
+            add_to(&self.egress.sums[j.egress[i]], w, i)
+            add_to(&self.ingress.sums[j.ingress[i]], w, i)
+            bits = notes[k] | further_notes(f, c, i)
+            if bits:
+                add_to(&self.notes.sums[bits & (NOTES - 1)], w, i)
+            if j.verdict[i] != ALLOW:
+                pair_key(f, c, j, i, outcome, keys[wanted])
+                hashes[wanted] = hash_key(keys[wanted][0], keys[wanted][1], keys[wanted][2])
+                rows[wanted] = <uint16_t> k
+                wanted += 1
+        if not self.pairs.reserve(wanted):
+            return False
+        for k in range(wanted):
+            NETPOL_PREFETCH(&self.pairs.slots[hashes[k] & self.pairs.mask])
+        for k in range(wanted):
+            slot = self.pairs.slots[hashes[k] & self.pairs.mask]
+            if slot:
+                NETPOL_PREFETCH(&self.pairs.entries[slot - 1])
+        for k in range(wanted):
+            add_to(self.pairs.find(keys[k], hashes[k]), w, start + rows[k])
+        return True
+
+
+cdef inline void shift_columns(Columns* c, size_t start) noexcept nogil:
+    """Let the columns begin at a row."""
+    c.src += c.width * start
+    c.dst += c.width * start
+    c.protocol += start
+    c.dport += start
+    if c.original_dst != NULL:
+        c.original_dst += c.width * start
+    if c.src_seen != NULL:
+        c.src_seen += c.width * start
+    if c.dport_known != NULL:
+        c.dport_known += start
+    if c.original_dport != NULL:
+        c.original_dport += start
+    if c.icmp_type != NULL:
+        c.icmp_type += start
+    if c.time != NULL:
+        c.time += start
+    if c.src_hint != NULL:
+        c.src_hint += start
+    if c.dst_hint != NULL:
+        c.dst_hint += start
