@@ -8,6 +8,7 @@ cdef extern from "digits.h" nogil:
     uint64_t load64 "np_load64"(const uint8_t *p) noexcept
     uint32_t load32 "np_load32"(const uint8_t *p) noexcept
     unsigned digit_run8 "np_digit_run8"(uint64_t word) noexcept
+    unsigned digit_run7 "np_digit_run7"(uint64_t word) noexcept
     uint64_t digits8 "np_digits8"(uint64_t word, unsigned length) noexcept
     void two_digits8 "np_two_digits8"(
         uint64_t a, unsigned a_length, uint64_t b, unsigned b_length,

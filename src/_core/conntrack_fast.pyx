@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
 from netpol._core.addresses_text cimport (
-    digit_run8, digits8, is_mapped, load32, load64, mapped_ipv4, parse_ipv4_fast, parse_ipv6,
+    digit_run7, digit_run8, digits8, is_mapped, load32, load64, mapped_ipv4, parse_ipv4_fast, parse_ipv6,
     two_digits8,
 )
 from netpol._core.conntrack_line cimport state_code
@@ -49,10 +49,10 @@ cdef inline uint32_t word4(const char *text) noexcept nogil:
 
 
 cdef inline const uint8_t *digits(const uint8_t *p, uint64_t *out) noexcept nogil:
-    """Read 1 to 8 digits."""
+    """Read 1 to 7 digits; of a longer number the rest is left, which no caller takes for its end."""
     cdef uint64_t word = load64(p)
-    cdef unsigned length = digit_run8(word)
-    if length - 1 > 7:
+    cdef unsigned length = digit_run7(word)
+    if length == 0:
         return NULL
     out[0] = digits8(word, length)
     return p + length
@@ -110,13 +110,13 @@ cdef inline const uint8_t *ports(const uint8_t *p, Tuple *t) noexcept nogil:
     cdef uint64_t first, second, sport, dport
     cdef unsigned length, more
     first = load64(p + 7)
-    length = digit_run8(first)
-    if load64(p) << 8 != word8(b" sport=") << 8 or length - 1 > 7:
+    length = digit_run7(first)
+    if load64(p) << 8 != word8(b" sport=") << 8 or length == 0:
         return NULL
     p += 7 + length
     second = load64(p + 7)
-    more = digit_run8(second)
-    if load64(p) << 8 != word8(b" dport=") << 8 or more - 1 > 7:
+    more = digit_run7(second)
+    if load64(p) << 8 != word8(b" dport=") << 8 or more == 0:
         return NULL
     two_digits8(first, length, second, more, &sport, &dport)
     if (sport | dport) > 65535:
@@ -167,11 +167,11 @@ cdef inline const uint8_t *counters(const uint8_t *p, Row *row, Tuple *t) noexce
         return p
     row.flags |= ACCT
     first = load64(p + 9)
-    length = digit_run8(first)
+    length = digit_run7(first)
     second = load64(p + 16 + length)
-    more = digit_run8(second)
+    more = digit_run7(second)
     if (
-        p[8] == c"=" and length - 1 < 7 and more - 1 < 7
+        p[8] == c"=" and length and more and (more < 7 or p[23 + length] == c" ")
         and load64(p + 9 + length) << 8 == word8(b" bytes=") << 8
     ):
         two_digits8(first, length, second, more, &t.packets, &t.bytes)

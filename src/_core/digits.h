@@ -46,6 +46,15 @@ static inline unsigned np_digit_run8(uint64_t word)
     return other ? (unsigned)__builtin_ctzll(other) >> 3 : 8;
 }
 
+/* The same, 7 if more than that are: no case to tell apart, and no number that a caller of this reads
+ * quickly has 8 digits. */
+static inline unsigned np_digit_run7(uint64_t word)
+{
+    uint64_t t = word ^ 0x3030303030303030u;
+    uint64_t other = (t + 0x7676767676767676u) | t;
+    return (unsigned)__builtin_ctzll((other & 0x8080808080808080u) | (uint64_t)1 << 63) >> 3;
+}
+
 /* Value of the first `len` (1..8) digits of `word`. */
 static inline uint64_t np_digits8(uint64_t word, unsigned len)
 {
