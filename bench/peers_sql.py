@@ -15,7 +15,7 @@ from bench.population import PROTOCOLS, Array
 from bench.shapes import World
 from netpol.flows.batch import FlowBatch
 
-__all__ = ["DuckPeer"]
+__all__ = ["ANY_TARGET", "DuckPeer", "relations"]
 
 ANY_TARGET = -2
 #: Ports of different protocols on one line: protocol * 65536 + port.
@@ -88,7 +88,7 @@ def _classes(spans: list[tuple[int, int, Any]]) -> tuple[list[tuple[int, int]], 
     return pieces, [set(owners) for owners in ids]
 
 
-def _relations(flat: Flat) -> dict[str, Relation]:
+def relations(flat: Flat) -> dict[str, Relation]:
     """Give the rules as relations over workloads and classes."""
     blocks, block_rules = _classes(
         [(first, last, i) for i, rule in enumerate(flat.rules) for first, last in rule.ranges]
@@ -151,7 +151,7 @@ class DuckPeer:
         self.arrow, self.db = pa, duckdb.connect(config={"threads": threads})
         flat = Flat(world)
         self._table("pod", {"address": flat.addresses, "workload": flat.owner})
-        for name, (columns, rows) in _relations(flat).items():
+        for name, (columns, rows) in relations(flat).items():
             values = zip(*rows, strict=True) if rows else [()] * len(columns)
             self._table(name, dict(zip(columns, map(list, values), strict=True)))
 

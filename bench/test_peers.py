@@ -1,7 +1,7 @@
 """What people do today, on the same flows and with the same verdicts.
 
 Each peer judges ordinary flows (see ``bench.peers``) of which the engine must say the same. DuckDB
-is left out where it is not installed. The small size and few flows unless told otherwise.
+and polars are left out where they are not installed.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ import pytest
 
 from bench.conftest import cached_engine, cached_world
 from bench.peers import MaskPeer, PythonPeer, ordinary_flows
+from bench.peers_frames import PolarsPeer
 from bench.peers_sql import DuckPeer
+from bench.peers_tables import TablePeer
 
-#: Name -> how to build it and how many flows a round takes.
-PEERS: dict[str, tuple[Callable[[Any], Any], int]] = {
-    "python": (PythonPeer, 4_000),
-    "numpy-masks": (MaskPeer, 100_000),
-    "duckdb-1-thread": (DuckPeer, 1 << 20),
-    "duckdb-2-threads": (lambda world: DuckPeer(world, threads=2), 1 << 20),
+#: Name -> how to build it of a world and an engine, and how many flows a round takes.
+PEERS: dict[str, tuple[Callable[[Any, Any], Any], int]] = {
+    "python": (lambda world, _: PythonPeer(world), 4_000),
+    "numpy-masks": (lambda world, _: MaskPeer(world), 100_000),
+    "numpy-tables": (lambda _, engine: TablePeer(engine), 1 << 20),
+    "polars": (lambda world, _: PolarsPeer(world), 1 << 20),
+    "duckdb-1-thread": (lambda world, _: DuckPeer(world), 1 << 20),
+    "duckdb-2-threads": (lambda world, _: DuckPeer(world, threads=2), 1 << 20),
 }
 
 
@@ -30,12 +34,13 @@ PEERS: dict[str, tuple[Callable[[Any], Any], int]] = {
 def test_peer(
     benchmark: Any, rate: Callable[[float, str], None], world_key: tuple[str, str], name: str
 ) -> None:
-    if name.startswith("duckdb"):
-        pytest.importorskip("duckdb")
+    for package in ("duckdb", "polars"):
+        if name.startswith(package):
+            pytest.importorskip(package)
     world, engine = cached_world(*world_key, ipv6=False), cached_engine(*world_key, ipv6=False)
-    build, count = PEERS.get(name, (lambda _: engine, 1 << 20))
+    build, count = PEERS.get(name, (lambda *_: engine, 1 << 20))
     batch = ordinary_flows(world, count)
-    peer = build(world)
+    peer = build(world, engine)
     answer = benchmark.pedantic(peer.evaluate, args=(batch,), rounds=3, warmup_rounds=1)
     rate(len(batch) / 1e6, "Mflows/s")
     if name != "netpol":
