@@ -21,7 +21,7 @@ from netpol.errors import CapacityError
 from netpol.policy.program import NamedPort, Port
 from netpol.switches import Switches
 
-__all__ = ["LocalPorts", "RowPorts", "Treatment"]
+__all__ = ["LocalPort", "LocalPorts", "RowPorts", "Treatment"]
 
 Ports = tuple[Port, ...] | None
 
@@ -36,11 +36,16 @@ class Treatment(IntEnum):
     UNDEFINED = 4  # other_protocols=unknown
 
 
+#: A local class of ports: its treatment, and the bits of (matching, maybe matching) rules for each
+#: meaning that port names may have.
+LocalPort = tuple[Treatment, list[tuple[int, int]]]
+
+
 class LocalPorts(NamedTuple):
-    """A row's port map and, per local class, its treatment and (yes, maybe) rules per meaning."""
+    """A row's port map and its local classes."""
 
     map_id: int
-    locals_: list[tuple[Treatment, list[tuple[int, int]]]]
+    locals_: list[LocalPort]
 
 
 class RowPorts:

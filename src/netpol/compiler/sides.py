@@ -21,6 +21,7 @@ from netpol.compiler.columns import Grouped, Indexes, group_columns
 from netpol.compiler.decisions import Decision, DecisionTable
 from netpol.compiler.partition import PodGroups
 from netpol.compiler.portclasses import NamedPorts
+from netpol.compiler.rowcases import RowCases
 from netpol.compiler.rowports import RowPorts, Treatment
 from netpol.compiler.selection import YES
 from netpol.errors import CapacityError
@@ -246,19 +247,12 @@ class SideCompiler:
         cidrs = group_columns([(bit, rule.cidr_yes) for bit, rule in enumerate(rules)])
         everyone = sum(1 << bit for bit, rule in enumerate(rules) if rule.rule.peers is None)
         ports = self.row_ports.of([item.rule.ports for item in rules], meanings)
-        low = (1 << count) - 1
         locals_ = len(labels.bits)
         special = (locals_, locals_ + 1)
         pairs = self._allocate_pairs(row, locals_ + 2, len(cidrs.bits))
-        memo: dict[tuple[int, int, int], int] = {}
-        decided: dict[tuple[int, int, int], int] = {}
-        for i, (bits, meaning) in enumerate(zip(labels.bits, labels.extra, strict=True)):
-            for j, more in enumerate(cidrs.bits):
-                yes = (bits & low) | more | everyone
-                key = (yes, (bits >> count) & ~yes, meaning)
-                if key not in memo:
-                    memo[key] = self._run(row, rules, key, ports.locals_, decided)
-                pairs[i, j] = memo[key]
+        cases = RowCases(labels, cidrs, everyone, count, ports.locals_)
+        for i, j, ids in cases.pairs():
+            pairs[i, j] = self._run(row, rules, cases, i, j, ids)
         pairs[special[0]] = self._exempt(row, Reason.OWN_NODE, len(ports.locals_))
         pairs[special[1]] = self._exempt(row, Reason.NP_HAIRPIN, len(ports.locals_))
         return CompiledRow(ports.map_id, labels, cidrs, special, pairs)
@@ -316,24 +310,18 @@ class SideCompiler:
         self,
         row: Row,
         rules: list[_RuleColumns],
-        key: tuple[int, int, int],
-        locals_: list[tuple[Treatment, list[tuple[int, int]]]],
-        decided: dict[tuple[int, int, int], int],
+        cases: RowCases,
+        i: int,
+        j: int,
+        ids: tuple[int, ...],
     ) -> int:
-        """Give the run of one pair of classes; ``decided`` is what the row decided before."""
-        yes, maybe, meaning = key
-        either = yes | maybe
+        """Give the run of one pair of classes."""
         outcome = []
-        for treatment, by_meaning in locals_:
-            port_yes, port_maybe = by_meaning[meaning]
-            certain = yes & port_yes
-            possible = either & (port_yes | port_maybe) & ~certain
-            # Which peers were in doubt matters only to name the reason of an unknown verdict.
-            case = (certain, possible, treatment | (maybe << 3 if possible else 0))
+        for port, case in enumerate(ids):
+            decided = cases.decided[port]
             found = decided.get(case)
             if found is None:
-                found = self._decide(row, rules, certain, possible, maybe, treatment)
-                decided[case] = found
+                found = decided[case] = self._decide(row, rules, *cases.bits(i, j, port))
             outcome.append(found)
         return self._intern_run(tuple(outcome))
 

@@ -1,0 +1,124 @@
+"""Takes a row's classes of peers and ports, gives the cases to decide: which rules match in each.
+
+A pair of a label class and a CIDR class matches the rules of both, and each local port keeps some
+of those. Rules are bits of Python integers. With few rules a case is told from others by its bits;
+but where thousands of policies select one pod, a row has a million pairs of thousands of bits.
+There what a class contributes to a port is numbered once, and a case has two small numbers: a third
+of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netpol.compiler.columns import Grouped
+from netpol.compiler.rowports import LocalPort, Treatment
+
+__all__ = ["RowCases"]
+
+_SHIFT = 32
+_FEW = 40
+
+
+class RowCases:
+    """The cases of one row.
+
+    Parameters
+    ----------
+    labels, cidrs
+        Classes of peers; a label class has ``count`` bits of rules that match and ``count`` of
+        those that may, and what port names mean there as its extra.
+    everyone
+        Bits of the rules that have no peers.
+    count
+        How many rules there are.
+    ports
+        The row's local ports.
+
+    Attributes
+    ----------
+    decided : list of dict
+        Per local port, what was decided of each case by its number; for the caller to fill.
+    """
+
+    def __init__(
+        self, labels: Grouped, cidrs: Grouped, everyone: int, count: int, ports: list[LocalPort]
+    ) -> None:
+        low = (1 << count) - 1
+        self._count = count
+        self._ports = ports
+        self._cidrs = cidrs.bits
+        self._labels = [
+            ((bits & low) | everyone, bits >> count, meaning)
+            for bits, meaning in zip(labels.bits, labels.extra, strict=True)
+        ]
+        self.decided: list[dict[int, int]] = [{} for _ in ports]
+        self._label_ids: list[dict[tuple[int, ...], int]] = [{} for _ in ports]
+        self._cidr_ids: list[dict[tuple[int, ...], int]] = [{} for _ in ports]
+
+    def pairs(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+        """Give each label class, CIDR class, and the number of their case at every local port."""
+        return self._by_bits() if self._count <= _FEW else self._by_number()
+
+    def _by_bits(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+        once, twice = self._count, 2 * self._count
+        for i, (label, maybe, meaning) in enumerate(self._labels):
+            ports = [
+                (by_meaning[meaning][0], by_meaning[meaning][0] | by_meaning[meaning][1])
+                for _, by_meaning in self._ports
+            ]
+            for j, cidr in enumerate(self._cidrs):
+                yes = label | cidr
+                if maybe:
+                    doubt = maybe & ~yes
+                    ids = tuple(
+                        [
+                            yes & some | (yes & any_) << once | (doubt & any_) << twice
+                            for some, any_ in ports
+                        ]
+                    )
+                else:
+                    ids = tuple([yes & some | (yes & any_) << once for some, any_ in ports])
+                yield i, j, ids
+
+    def _by_number(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+        by_meaning: dict[int, list[tuple[int, ...]]] = {}
+        for i, (yes, maybe, meaning) in enumerate(self._labels):
+            mine = [
+                self._label_ids[port].setdefault(key, len(self._label_ids[port])) << _SHIFT
+                for port, key in enumerate(self._label_keys(yes, maybe, meaning))
+            ]
+            others = by_meaning.get(meaning)
+            if others is None:
+                others = by_meaning[meaning] = self._cidr_numbers(meaning)
+            for j, theirs in enumerate(others):
+                yield i, j, tuple(a | b for a, b in zip(mine, theirs, strict=True))
+
+    def bits(self, i: int, j: int, port: int) -> tuple[int, int, int, Treatment]:
+        """Give the rules that match, that may, whose peer is in doubt; and the port's treatment."""
+        yes, maybe, meaning = self._labels[i]
+        yes |= self._cidrs[j]
+        maybe &= ~yes
+        treatment, by_meaning = self._ports[port]
+        port_yes, port_maybe = by_meaning[meaning]
+        certain = yes & port_yes
+        possible = (yes | maybe) & (port_yes | port_maybe) & ~certain
+        return certain, possible, maybe, treatment
+
+    def _label_keys(self, yes: int, maybe: int, meaning: int) -> Iterator[tuple[int, ...]]:
+        for _, by_meaning in self._ports:
+            port_yes, port_maybe = by_meaning[meaning]
+            either = port_yes | port_maybe
+            yield yes & port_yes, yes & either, maybe & either, meaning
+
+    def _cidr_numbers(self, meaning: int) -> list[tuple[int, ...]]:
+        """Give, per CIDR class, the number of what it contributes at every local port."""
+        numbers = []
+        for bits in self._cidrs:
+            mine = []
+            for ids, (_, by_meaning) in zip(self._cidr_ids, self._ports, strict=True):
+                port_yes, port_maybe = by_meaning[meaning]
+                key = (bits & port_yes, bits & (port_yes | port_maybe), meaning)
+                mine.append(ids.setdefault(key, len(ids)))
+            numbers.append(tuple(mine))
+        return numbers

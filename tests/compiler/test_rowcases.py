@@ -1,0 +1,71 @@
+"""Cases of a row that have one number are one case, however they are numbered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netpol.compiler import rowcases
+from netpol.compiler.columns import Grouped
+from netpol.compiler.rowcases import RowCases
+from netpol.compiler.rowports import LocalPort, Treatment
+
+COUNT = 5
+BITS = st.integers(0, 2**COUNT - 1)
+PORTS = st.lists(
+    st.tuples(st.sampled_from(Treatment), st.lists(st.tuples(BITS, BITS), min_size=2, max_size=2)),
+    min_size=1,
+    max_size=3,
+)
+
+
+def classes(bits: list[int], extra: list[int]) -> Grouped:
+    return Grouped(np.empty(0, np.int64), np.empty(0, np.uint32), [0, *bits], [0, *extra])
+
+
+@pytest.mark.parametrize("few", [0, COUNT])
+@given(
+    labels=st.lists(st.tuples(BITS, BITS, st.integers(0, 1)), max_size=4),
+    cidrs=st.lists(BITS, max_size=4),
+    everyone=BITS,
+    ports=PORTS,
+)
+def test_equal_numbers_are_equal_cases(
+    few: int,
+    labels: list[tuple[int, int, int]],
+    cidrs: list[int],
+    everyone: int,
+    ports: list[LocalPort],
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rowcases, "_FEW", few)
+        grouped = classes([yes | maybe << COUNT for yes, maybe, _ in labels],
+                          [meaning for _, _, meaning in labels])  # fmt: skip
+        cases = RowCases(grouped, classes(cidrs, [0] * len(cidrs)), everyone, COUNT, ports)
+        pairs = list(cases.pairs())
+    assert [(i, j) for i, j, _ in pairs] == [
+        (i, j) for i in range(len(labels) + 1) for j in range(len(cidrs) + 1)
+    ]
+    known: dict[tuple[int, int], tuple[int, ...]] = {}
+    for i, j, ids in pairs:
+        assert len(ids) == len(ports)
+        yes, maybe, meaning = (0, 0, 0) if i == 0 else labels[i - 1]
+        yes |= everyone | (cidrs[j - 1] if j else 0)
+        for port, number in enumerate(ids):
+            treatment, meanings = ports[port]
+            sure, unsure = meanings[meaning]
+            certain = {r for r in range(COUNT) if yes >> r & sure >> r & 1}
+            open_ = {
+                r for r in range(COUNT) if (yes | maybe) >> r & (sure | unsure) >> r & 1
+            } - certain
+            doubt = {r for r in open_ if maybe >> r & 1 and not yes >> r & 1}
+            found = cases.bits(i, j, port)
+            as_sets = [{r for r in range(COUNT) if bits >> r & 1} for bits in found[:3]]
+            assert as_sets[:2] == [certain, open_]
+            assert as_sets[2] & open_ == doubt
+            assert found[3] is treatment
+            # What the number has to tell apart.
+            told = (frozenset(certain), frozenset(open_), frozenset(doubt))
+            assert known.setdefault((port, number), told) == told
