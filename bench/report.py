@@ -42,6 +42,8 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     "test_evaluate[synthetic-large-zipf-v4]": (Target("Mflows/s", least=40),),
     "test_compile[synthetic-middle]": (Target("seconds", most=0.5), Target("table MB", most=8)),
     "test_compile[synthetic-large]": (Target("seconds", most=5), Target("table MB", most=100)),
+    "test_compile_peak_memory[synthetic-large]": (Target("peak MB", most=2000),),
+    "test_compile_own_labels_at_large": (Target("table MB", most=1074),),
     "test_load[synthetic-large-json]": (Target("MB/s", least=200),),
     "test_load[synthetic-large-yaml]": (Target("MB/s", least=7),),
     "test_scan[fast]": (Target("GB/s", least=3),),
@@ -99,6 +101,10 @@ def ratios(result: Result, by_name: dict[str, Result]) -> Iterator[str]:
             yield from _over(rate, by_name, other, "small")
     elif name.startswith("test_evaluate_adversarial["):
         yield from _over(rate, by_name, "test_evaluate[synthetic-middle-zipf-v4]", "ordinary")
+    elif name.startswith("test_peer_acl["):
+        ours = by_name.get(f"test_peer[{name[len('test_peer_acl[') : -1]}-netpol]")
+        if ours is not None:
+            yield f"netpol, both sides, is {(figure(ours, 'Mflows/s') or 0) / rate:.3g} x"
     elif name.startswith("test_peer[") and not name.endswith("netpol]"):
         world = "-".join(name[len("test_peer[") :].split("-")[:2])
         ours = by_name.get(f"test_peer[{world}-netpol]")

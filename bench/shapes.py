@@ -43,6 +43,8 @@ SIZES = {
 SHAPES = ("synthetic", "real")
 #: Kinds that ``make_adversarial`` takes.
 ADVERSARIAL_KINDS = (*ADVERSARIAL, "own-labels")
+#: Of those, the ones that end in a ``CapacityError``.
+REFUSED_KINDS = ("heavy-endpoint",)
 
 
 @dataclass(frozen=True, slots=True)

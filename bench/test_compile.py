@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -20,3 +22,26 @@ def test_compile(benchmark: Any, world: World) -> None:
         warmup_rounds=rounds - 1,
     )
     benchmark.extra_info["table MB"] = round(engine.tables.nbytes / 1e6, 2)
+
+
+PEAK = """
+import sys
+import netpol
+from bench.shapes import make_world
+world = make_world(sys.argv[2], sys.argv[1], 1)
+netpol.compile(world.policies, world.snapshot)
+print(next(l.split()[1] for l in open("/proc/self/status") if l.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.benchmark(group="memory")
+def test_compile_peak_memory(benchmark: Any, world_key: tuple[str, str]) -> None:
+    """The peak of a process that makes the world's objects and compiles them."""
+    command = [sys.executable, "-c", PEAK, *world_key]
+    done = benchmark.pedantic(
+        subprocess.run,
+        args=(command,),
+        kwargs={"check": True, "capture_output": True, "text": True},
+        rounds=1,
+    )
+    benchmark.extra_info["peak MB"] = round(int(done.stdout) / 1024, 1)

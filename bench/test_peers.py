@@ -1,7 +1,7 @@
 """What people do today, on the same flows and with the same verdicts.
 
-Each peer judges ordinary flows (see ``bench.peers``) of which the engine must say the same. DuckDB
-and polars are left out where they are not installed.
+Each peer judges ordinary flows (see ``bench.peers``) of which the engine must say the same. DuckDB,
+polars and DPDK are left out where they are not installed.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench import peers_acl
 from bench.conftest import cached_engine, cached_world
 from bench.peers import MaskPeer, PythonPeer, ordinary_flows
 from bench.peers_frames import PolarsPeer
 from bench.peers_sql import DuckPeer
 from bench.peers_tables import TablePeer
+from netpol.verdict import Verdict
 
 #: Name -> how to build it of a world and an engine, and how many flows a round takes.
 PEERS: dict[str, tuple[Callable[[Any, Any], Any], int]] = {
@@ -47,3 +49,22 @@ def test_peer(
         expected = np.asarray(engine.evaluate(batch).verdict)
         wrong = np.flatnonzero(np.asarray(answer) != expected)
         assert not len(wrong), f"{len(wrong)} of {len(batch)} verdicts differ, first {wrong[0]}"
+
+
+@pytest.mark.benchmark(group="peers")
+def test_peer_acl(
+    benchmark: Any, rate: Callable[[float, str], None], world_key: tuple[str, str]
+) -> None:
+    """DPDK's classifier answers for one side; at 10 000 pods its rules would be millions."""
+    if world_key[1] != "small":
+        pytest.skip("expands to too many rules")
+    if not peers_acl.available():
+        pytest.skip("needs libdpdk-dev and a C compiler")
+    world, engine = cached_world(*world_key, ipv6=False), cached_engine(*world_key, ipv6=False)
+    batch = ordinary_flows(world, 1 << 20)
+    peer = peers_acl.AclPeer(world)
+    benchmark.extra_info["rules"] = peer.rules
+    answer = benchmark.pedantic(peer.evaluate, args=(batch,), rounds=5, warmup_rounds=1)
+    rate(len(batch) / 1e6, "Mflows/s")
+    denied = np.array([decision.verdict == Verdict.DENY for decision in engine.decisions])
+    assert np.array_equal(answer == peers_acl.DENY, denied[engine.evaluate(batch).ingress])

@@ -225,6 +225,25 @@ def test_more_peer_classes_than_ids_are_refused(
             netpol.compile(*read)
 
 
+def test_more_cases_than_can_be_decided_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many rules on one subject, each with peers and ports of its own, multiply."""
+    rules = [
+        {
+            "from": [{"ipBlock": {"cidr": f"20.{i}.0.0/16"}}],
+            "ports": [{"protocol": "TCP", "port": i + 1}],
+        }
+        for i in range(50)
+    ]
+    read = load([policy("x", {"podSelector": {}, "ingress": rules}, "many")], fixture())
+    # Two classes of labels (as of any row); a port tells its own CIDR from the others: 2 x 2 x 50
+    # cases, and two each on other ports and on other protocols.
+    monkeypatch.setattr("netpol.compiler.sides.MAX_CASES", 204)
+    assert netpol.compile(*read).evaluate(COLUMNS).counts()["deny"] == 3
+    monkeypatch.setattr("netpol.compiler.sides.MAX_CASES", 203)
+    with pytest.raises(CapacityError, match=r"x/many.*cases of peer and port"):
+        netpol.compile(*read)
+
+
 def test_an_unknown_switch_value_is_refused() -> None:
     with pytest.raises(ConfigError, match="host_network"):
         netpol.compile(*load(POLICIES, fixture()), host_network="both")

@@ -10,8 +10,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
 from netpol._core.addresses_text cimport (
-    digit_run7, digit_run8, digits8, is_mapped, load32, load64, mapped_ipv4, parse_ipv4_fast, parse_ipv6,
-    two_digits8,
+    digit_run7, digit_run8, digits8, is_mapped, load32, load64, mapped_ipv4, parse_ipv4_fast,
+    parse_ipv6, two_digits8,
 )
 from netpol._core.conntrack_line cimport state_code
 from netpol._core.conntrack_row cimport (
@@ -49,7 +49,7 @@ cdef inline uint32_t word4(const char *text) noexcept nogil:
 
 
 cdef inline const uint8_t *digits(const uint8_t *p, uint64_t *out) noexcept nogil:
-    """Read 1 to 7 digits; of a longer number the rest is left, which no caller takes for its end."""
+    """Read 1 to 7 digits; what is left of a longer number, no caller takes for its end."""
     cdef uint64_t word = load64(p)
     cdef unsigned length = digit_run7(word)
     if length == 0:

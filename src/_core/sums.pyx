@@ -119,7 +119,7 @@ cdef class Groups:
         return True
 
     cdef Sum* find(self, const uint64_t* key, uint64_t hash_) noexcept nogil:
-        """Give the key's sum, made if new and room was reserved; that of the others at the limit."""
+        """Give the key's sum, made if new and room was reserved; else that of the others."""
         cdef size_t slot = hash_ & self.mask
         cdef Entry* entry
         while self.slots[slot]:

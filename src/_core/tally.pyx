@@ -4,8 +4,6 @@ One pass over a batch: what a verdict's reason and side are, which notes a flow 
 its pair are worked out here row by row, as netpol.verdicts says, and summed at once.
 """
 
-import numpy as np
-
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from netpol._core.columns cimport Columns

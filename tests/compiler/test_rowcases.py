@@ -48,6 +48,8 @@ def test_equal_numbers_are_equal_cases(
     assert [(i, j) for i, j, _ in pairs] == [
         (i, j) for i in range(len(labels) + 1) for j in range(len(cidrs) + 1)
     ]
+    if few < COUNT:
+        assert cases.bound() >= len({(p, n) for _, _, ids in pairs for p, n in enumerate(ids)})
     known: dict[tuple[int, int], tuple[int, ...]] = {}
     for i, j, ids in pairs:
         assert len(ids) == len(ports)

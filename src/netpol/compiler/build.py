@@ -74,7 +74,7 @@ class _Compilation:
         self.policies = policies
         self.switches = switches
         self.budget = Budget(memory_budget)
-        self.decisions = DecisionTable()
+        self.decisions = DecisionTable(self.budget)
         self.identities = Identities.of(snapshot, switches)
         rules = [rule for policy in policies for rule in (*policy.egress, *policy.ingress)]
         names = _port_names(rules)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from netpol.compiler.budget import Budget
 from netpol.verdict import Reason, Side, Tier, Verdict
 
 __all__ = ["MERGE_REASONS", "WHOLE_FLOW_REASONS", "Decision", "DecisionTable"]
@@ -31,6 +32,10 @@ WHOLE_FLOW_REASONS = (
     Reason.REPLY,
     Reason.NEIGHBOUR_DISCOVERY,
 )
+
+
+_BYTES, _BYTES_A_RULE = 48, 8
+_CAUSE = "decisions, each with its list of matching rules: many rules on one subject match together"
 
 
 class Decision(NamedTuple):
@@ -57,9 +62,16 @@ class Decision(NamedTuple):
 
 
 class DecisionTable:
-    """Decisions by id."""
+    """Decisions by id. They count towards the budget: lists of matching rules may be long.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    budget : Budget
+        Raises ``CapacityError`` from ``intern`` when it is used up.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
         self.items: list[Decision] = []
         self._ids: dict[Decision, int] = {}
         self.intern(Decision(Side.NONE, Verdict.ALLOW, None))
@@ -72,6 +84,8 @@ class DecisionTable:
         """Give the id of a decision."""
         found = self._ids.get(decision)
         if found is None:
+            size = _BYTES + _BYTES_A_RULE * len(decision.matching)
+            self._budget.take(size, _CAUSE)
             found = self._ids[decision] = len(self.items)
             self.items.append(decision)
         return found

@@ -55,6 +55,10 @@ class RowCases:
         self.decided: list[dict[int, int]] = [{} for _ in ports]
         self._label_ids: list[dict[tuple[int, ...], int]] = [{} for _ in ports]
         self._cidr_ids: list[dict[tuple[int, ...], int]] = [{} for _ in ports]
+        self._label_numbers: list[list[int]] = []
+        self._cidr_numbers: dict[int, list[tuple[int, ...]]] = {}
+        if count > _FEW:
+            self._number()
 
     def pairs(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
         """Give each label class, CIDR class, and the number of their case at every local port."""
@@ -81,18 +85,33 @@ class RowCases:
                     ids = tuple([yes & some | (yes & any_) << once for some, any_ in ports])
                 yield i, j, ids
 
+    def _number(self) -> None:
+        """Give numbers to what each class contributes to each port."""
+        for yes, maybe, meaning in self._labels:
+            self._label_numbers.append(
+                [
+                    ids.setdefault(key, len(ids)) << _SHIFT
+                    for ids, key in zip(
+                        self._label_ids, self._label_keys(yes, maybe, meaning), strict=True
+                    )
+                ]
+            )
+            if meaning not in self._cidr_numbers:
+                self._cidr_numbers[meaning] = self._numbers_of_cidrs(meaning)
+
+    def bound(self) -> int:
+        """Give at most how many cases ``pairs`` tells apart; 0, not counted, with few rules."""
+        return sum(
+            len(labels) * len(cidrs)
+            for labels, cidrs in zip(self._label_ids, self._cidr_ids, strict=True)
+        )
+
     def _by_number(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-        by_meaning: dict[int, list[tuple[int, ...]]] = {}
-        for i, (yes, maybe, meaning) in enumerate(self._labels):
-            mine = [
-                self._label_ids[port].setdefault(key, len(self._label_ids[port])) << _SHIFT
-                for port, key in enumerate(self._label_keys(yes, maybe, meaning))
-            ]
-            others = by_meaning.get(meaning)
-            if others is None:
-                others = by_meaning[meaning] = self._cidr_numbers(meaning)
-            for j, theirs in enumerate(others):
-                yield i, j, tuple(a | b for a, b in zip(mine, theirs, strict=True))
+        for i, (mine, (_, _, meaning)) in enumerate(
+            zip(self._label_numbers, self._labels, strict=True)
+        ):
+            for j, theirs in enumerate(self._cidr_numbers[meaning]):
+                yield i, j, tuple([a | b for a, b in zip(mine, theirs, strict=True)])
 
     def bits(self, i: int, j: int, port: int) -> tuple[int, int, int, Treatment]:
         """Give the rules that match, that may, whose peer is in doubt; and the port's treatment."""
@@ -111,7 +130,7 @@ class RowCases:
             either = port_yes | port_maybe
             yield yes & port_yes, yes & either, maybe & either, meaning
 
-    def _cidr_numbers(self, meaning: int) -> list[tuple[int, ...]]:
+    def _numbers_of_cidrs(self, meaning: int) -> list[tuple[int, ...]]:
         """Give, per CIDR class, the number of what it contributes at every local port."""
         numbers = []
         for bits in self._cidrs:

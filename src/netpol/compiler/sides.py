@@ -44,6 +44,8 @@ NO_POD_COLUMN, OWN_NODE_COLUMN, HAIRPIN_COLUMN = 0, 1, 2
 _FIRST_COLUMN = 3
 #: Local classes of one row; their ids are 16 bits wide in the pages.
 MAX_LOCALS = 0xFFFF
+# What one subject's rules may combine to: 10 us each, and 1.8 million where 2 500 policies meet.
+MAX_CASES = 1 << 22
 
 
 class Row(NamedTuple):
@@ -251,6 +253,7 @@ class SideCompiler:
         special = (locals_, locals_ + 1)
         pairs = self._allocate_pairs(row, locals_ + 2, len(cidrs.bits))
         cases = RowCases(labels, cidrs, everyone, count, ports.locals_)
+        self._check_cases(row, cases.bound())
         for i, j, ids in cases.pairs():
             pairs[i, j] = self._run(row, rules, cases, i, j, ids)
         pairs[special[0]] = self._exempt(row, Reason.OWN_NODE, len(ports.locals_))
@@ -271,6 +274,16 @@ class SideCompiler:
             f"{labels} x {cidrs} classes of {self.side.label} peers of what {subject} selects",
         )
         return np.empty((labels, cidrs), np.uint32)
+
+    def _check_cases(self, row: Row, cases: int) -> None:
+        if cases > MAX_CASES:
+            subject = self.policies[row.policies[0]].label
+            raise CapacityError(
+                f"the {self.side.label} rules of {len(row.policies)} policies on one subject "
+                f"({subject} is the first) combine to {cases:,} cases of peer and port; at most "
+                f"{MAX_CASES:,} are decided. Leave ports out of rules that list many CIDRs, or "
+                "split what the policies select"
+            )
 
     def _constant_row(self, decision: int) -> CompiledRow:
         none = group_columns([])
@@ -380,13 +393,21 @@ def _credit(rules: list[_RuleColumns], bits: int) -> tuple[int, int]:
 
 
 def _matching(rules: list[_RuleColumns], bits: int) -> tuple[tuple[int, int], ...]:
+    return tuple([(rules[bit].policy, rules[bit].rule.index) for bit in _set_bits(bits)])
+
+
+def _set_bits(bits: int) -> list[int]:
+    """Give the places of the bits, in order; a long number by whole bytes at once."""
+    if bits.bit_length() > 256:
+        octets = np.frombuffer(bits.to_bytes(-(-bits.bit_length() // 8), "little"), np.uint8)
+        places: list[int] = np.flatnonzero(np.unpackbits(octets, bitorder="little")).tolist()
+        return places
     found = []
     while bits:
         lowest = bits & -bits
-        rule = rules[lowest.bit_length() - 1]
-        found.append((rule.policy, rule.rule.index))
+        found.append(lowest.bit_length() - 1)
         bits ^= lowest
-    return tuple(found)
+    return found
 
 
 def _union(parts: list[Indexes]) -> Indexes:
