@@ -2,7 +2,7 @@
 
 ``python -m bench.callgrind`` counts and prints; ``--update`` writes ``instructions.json``;
 ``--check`` exits 1 where a figure is more than 5 % above the one recorded there. Each case runs its
-work once and eleven times, and the difference counts, so starting Python cancels out. Valgrind has no
+work once and eleven times, and the difference counts: starting Python cancels out. Valgrind has no
 AVX-512, so these are the portable kernels.
 """
 
