@@ -25,6 +25,8 @@ class Switches:
     ipblock_scope: Literal["any", "non-pod", "non-cluster"] = "any"  # A6.4
     other_protocols: Literal["match-portless", "ignore", "unknown"] = "match-portless"  # A17.2
     named_port_init: Literal["sidecars", "none", "all-init"] = "sidecars"  # A8.5
+    cnp_tie: Literal["name-and-flag", "error", "unknown"] = "name-and-flag"  # B3.4
+    baseline_gate: Literal["per-direction", "any-direction"] = "per-direction"  # B5.4
     missing_namespace: Literal["unknown-labels", "name-label-only"] = "unknown-labels"  # A3.8
     strict_cidr: Literal["warn", "reject"] = "warn"  # A1.9
     unknown_fields: Literal["error", "warn"] = "error"  # A1.2

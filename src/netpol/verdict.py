@@ -70,6 +70,7 @@ class Reason(_Labelled):
     NAMESPACE_LABELS_UNKNOWN = 20
     DNS_UNKNOWN = 21
     SOURCE_NAT = 22
+    NODES_UNKNOWN = 23  # C4: a ``nodes`` peer, and the snapshot has no Node objects
 
 
 class Note(IntFlag):
@@ -84,6 +85,7 @@ class Note(IntFlag):
     OWN_NODE_UNKNOWN = 32  # A11.4: the pod's node is not known, so nothing was exempt
     SNAPSHOT_AGE = 64  # A13.7: the flow is older than the snapshot's objects
     RELATED_ICMP = 128  # A17.3: an ICMP error, judged as part of the connection it is about
+    AMBIGUOUS_PRIORITY = 256  # B3.4: policies of equal priority, tried otherwise, decide otherwise
 
     @property
     def labels(self) -> list[str]:

@@ -31,6 +31,10 @@ _SWITCH_HELP = {
     "other_protocols": "Protocols other than TCP, UDP and SCTP: matched by rules without ports, "
     "never filtered, or unknown.",
     "named_port_init": "Which init containers' port names count.",
+    "cnp_tie": "Policies of one tier and priority that decide differently: the first by name, with "
+    "a note; an error; or unknown.",
+    "baseline_gate": "Whether a NetworkPolicy switches the baseline tier off in the directions it "
+    "governs, or in both.",
     "missing_namespace": "A namespace not in the snapshot: labels unknown, or its name alone.",
     "strict_cidr": "A CIDR with host bits set.",
     "unknown_fields": "A field of a policy that the API does not know.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from netpol.errors import InputError, Location, ManifestError, ValidationError
+from netpol.kube.cluster_objects import ClusterPolicy
 from netpol.kube.defaults import apply_defaults
 from netpol.kube.documents import Document
 from netpol.kube.findings import Finding, policy_label
@@ -23,6 +24,7 @@ from netpol.kube.written import findings_as_written
 from netpol.switches import Switches
 
 __all__ = [
+    "LoadedClusterPolicy",
     "LoadedPolicy",
     "PolicySet",
     "load_policies",
@@ -40,21 +42,30 @@ class LoadedPolicy(NamedTuple):
     source: Source
 
 
+class LoadedClusterPolicy(NamedTuple):
+    """A cluster-scoped policy, valid, and where it was read."""
+
+    policy: ClusterPolicy
+    source: Source
+
+
 @dataclass(frozen=True, slots=True)
 class PolicySet:
     """Policies in the order read, and warnings for the reader.
 
-    ``warnings`` are the ``findings`` as text, each with its place; ``ignored`` counts objects
-    of other kinds that were met.
+    ``policies`` are the NetworkPolicies, ``cluster_policies`` those of the admin and baseline
+    tiers (B1, B2). ``warnings`` are the ``findings`` as text, each with its place; ``ignored``
+    counts objects of other kinds that were met.
     """
 
     policies: tuple[LoadedPolicy, ...] = ()
     warnings: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
+    cluster_policies: tuple[LoadedClusterPolicy, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.policies)
+        return len(self.policies) + len(self.cluster_policies)
 
 
 def read_policies(

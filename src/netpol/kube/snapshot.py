@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from netpol.dns.observations import DnsObservations
 from netpol.errors import Location, ManifestError, SnapshotError
 from netpol.kube.documents import Document, decode
 from netpol.kube.gcpause import gc_paused
@@ -39,6 +40,7 @@ Clustered = Namespace | Pod | Node | Service | EndpointSlice
 class Snapshot:
     """The cluster as read: namespaces, pods, nodes, services, endpoint slices.
 
+    ``dns`` is what was seen of DNS, None if nothing was recorded (``read_dns`` gives it).
     ``sources`` maps (kind, namespace or "", name) to the place an object was read;
     ``warnings`` are messages for the reader, each already carrying its place; ``ignored``
     counts objects of other kinds that were met.
@@ -52,6 +54,7 @@ class Snapshot:
     sources: dict[tuple[str, str, str], Source] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
+    dns: DnsObservations | None = None
 
 
 def read_snapshot(paths: Paths, *, switches: Switches | None = None) -> Snapshot:

@@ -24,7 +24,7 @@ from netpol.kube.objects import (
 from netpol.kube.typed import Problem
 from netpol.kube.yamltree import field_path
 
-__all__ = ["validate_policy"]
+__all__ = ["is_valid_selector", "validate_policy"]
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(rf"{_DNS_LABEL.pattern}(\.{_DNS_LABEL.pattern})*")
@@ -219,6 +219,11 @@ def _strictly_inside(inner: Network, outer: Network) -> bool:
 
 
 # --- label selectors --------------------------------------------------------------------------
+
+
+def is_valid_selector(selector: LabelSelector) -> bool:
+    """Say whether a selector can be read (A1.11); cluster-scoped kinds store others too (B7.2)."""
+    return next(_selector(selector, ""), None) is None
 
 
 def _selector(selector: LabelSelector, path: str) -> Problems:

@@ -20,8 +20,11 @@ from netpol.verdict import Tier
 
 __all__ = [
     "Action",
+    "AddressPeer",
     "CidrPeer",
+    "DomainPeer",
     "NamedPort",
+    "NodePeer",
     "Operator",
     "Peer",
     "PodPeer",
@@ -93,13 +96,37 @@ class PodPeer:
 
 @dataclass(frozen=True, slots=True)
 class CidrPeer:
-    """Addresses inside ``network`` and outside every one of ``excepts`` (A6)."""
+    """Addresses inside ``network`` and outside every one of ``excepts`` (A6).
+
+    ``scoped`` says that ``ipblock_scope`` may keep it from pods and nodes (A6.4); ``networks`` of
+    cluster-scoped policies match whatever is there (B4.3).
+    """
 
     network: IPv4Network | IPv6Network
     excepts: tuple[IPv4Network | IPv6Network, ...] = ()
+    scoped: bool = True
 
 
-Peer = PodPeer | CidrPeer
+@dataclass(frozen=True, slots=True)
+class NodePeer:
+    """Addresses of the nodes whose labels match (B4.4)."""
+
+    nodes: Selector
+
+
+@dataclass(frozen=True, slots=True)
+class DomainPeer:
+    """Addresses that DNS gave for a name (B4.6).
+
+    ``pattern`` is in lower case without a trailing dot; ``*.`` in front stands for one or more
+    whole labels.
+    """
+
+    pattern: str
+
+
+AddressPeer = CidrPeer | NodePeer | DomainPeer
+Peer = PodPeer | AddressPeer
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +153,16 @@ Port = PortRange | NamedPort
 class Rule:
     """``peers`` and ``ports`` ANDed, the elements of each ORed; None is no constraint (A4, A5.1).
 
-    ``index`` is the rule's place in the policy as written.
+    ``index`` is the rule's place in the policy as written. No elements at all match nothing.
+    ``fail_closed`` says that the rule as written cannot be used (B4.8): one that accepts is
+    lowered to a rule that matches nothing, any other to one that denies everything.
     """
 
     index: int
     action: Action
     peers: tuple[Peer, ...] | None
     ports: tuple[Port, ...] | None
+    fail_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +170,8 @@ class Policy:
     """One policy: its subject, which directions it isolates (NetworkPolicy) and its rules.
 
     ``egress`` and ``ingress`` are empty where the policy does not govern the direction.
+    ``priority`` orders the policies of the admin and baseline tiers, lower first (B3.2); where it
+    is equal, the order of the stage is one of several possible ones (B3.4).
     """
 
     kind: str
@@ -155,8 +187,8 @@ class Policy:
 
     @property
     def label(self) -> str:
-        """Give ``namespace/name``, or the name alone for cluster-scoped kinds."""
-        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+        """Give ``namespace/name``, or ``Kind/name`` for cluster-scoped kinds."""
+        return f"{self.namespace or self.kind}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

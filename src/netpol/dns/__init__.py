@@ -1,0 +1,1 @@
+"""Takes files of DNS answers and queries, gives what names were seen to mean."""
