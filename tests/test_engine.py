@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 import netpol
+from netpol.compiler.tables import VERSION
 from netpol.engine import EndpointKind
 from netpol.errors import CapacityError, ConfigError, FlowError, InputError, OutputError
 from netpol.flows.flow import Flow
@@ -162,7 +163,7 @@ def damaged(data: bytes) -> dict[str, bytes]:
         "another file": b"apiVersion: v1\n" * 20,
         "cut in the directory": data[:200],
         "cut in the arrays": data[: len(data) // 2],
-        "another version": data.replace(b'"version":2', b'"version":9', 1),
+        "another version": data.replace(f'"version":{VERSION}'.encode(), b'"version":99', 1),
     }
 
 

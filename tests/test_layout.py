@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "_core": set(),
     "dns": {"errors"},
     "kube": _WORDS | {"dns"},
-    "policy": _WORDS | {"kube"},
+    "policy": _WORDS | {"dns", "kube"},
     "flows": _WORDS | {"_core"},
     "reference": _WORDS | {"dns", "kube", "flows"},
     "compiler": _WORDS | {"dns", "kube", "policy", "_core"},

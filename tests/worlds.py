@@ -35,6 +35,10 @@ class SideAnswer(NamedTuple):
     rule: int | None
 
 
+#: The tier that decided a side, and the ways to other verdicts that a doubt or a tie leaves open.
+Trace = tuple[str, tuple[tuple[str, str | None, int | None], ...]]
+
+
 class Answer(NamedTuple):
     """What either evaluator says to one flow."""
 
@@ -44,6 +48,7 @@ class Answer(NamedTuple):
     notes: tuple[str, ...]
     egress: SideAnswer
     ingress: SideAnswer
+    traces: tuple[Trace, Trace]
 
     def __str__(self) -> str:
         return f"{self.verdict} {self.side} {self.reason}"
@@ -69,6 +74,7 @@ def adapt_reference(outcome: Outcome) -> Answer:
         tuple(outcome.notes.labels),
         side(outcome.egress),
         side(outcome.ingress),
+        (_trace(outcome.egress), _trace(outcome.ingress)),
     )
 
 
@@ -91,6 +97,11 @@ def adapt_engine(engine: Any, flows: list[Flow]) -> list[Answer]:
         assert found == found[: len(batch)] * copies
         answers.update(zip(indexes, found, strict=False))
     return [answers[index] for index in range(len(flows))]
+
+
+def _trace(side: Any) -> Trace:
+    ways = tuple((one.verdict.label, one.policy, one.rule) for one in side.witnesses)
+    return side.tier.label, ways
 
 
 def widened(engine: Any) -> Any:
@@ -119,6 +130,10 @@ def _answers(engine: Any, flows: list[Flow]) -> list[Answer]:
             tuple(Note(int(found.notes[i])).labels),
             side(int(found.egress[i])),
             side(int(found.ingress[i])),
+            (
+                _trace(engine.decisions[int(found.egress[i])]),
+                _trace(engine.decisions[int(found.ingress[i])]),
+            ),
         )
         for i in range(len(flows))
     ]

@@ -107,10 +107,13 @@ cdef inline void load_identity(const View* v, uint32_t endpoint, Identity* out) 
 
 
 cdef inline void hide_cidr(const View* v, Identity* out) noexcept nogil:
-    """A CIDR peer may be set to ignore pods, or pods and nodes (R20)."""
-    if (v.hide_pod_cidr and out.pod) or (v.hide_node_cidr and out.is_node):
-        out.egress_cidr = 0
-        out.ingress_cidr = 0
+    """Give the CIDR columns as peers see them of a pod or a node (R20, B4.4)."""
+    if out.pod:
+        out.egress_cidr = v.egress.pod_cidr[out.egress_cidr]
+        out.ingress_cidr = v.ingress.pod_cidr[out.ingress_cidr]
+    elif out.is_node:
+        out.egress_cidr = v.egress.node_cidr[out.egress_cidr]
+        out.ingress_cidr = v.ingress.node_cidr[out.ingress_cidr]
 
 
 # --- candidates of an address ---------------------------------------------------------------------
@@ -158,8 +161,8 @@ cdef inline void candidate(
 cdef inline uint32_t peer_label(
     const SideView* s, uint32_t label, const Identity* subject, const Identity* peer, bint hairpin
 ) noexcept nogil:
-    if hairpin and s.hairpin_exempt:
-        return HAIRPIN_COLUMN
+    if hairpin:
+        return HAIRPIN_COLUMN if s.hairpin_exempt else label
     if s.own_exempt and peer.is_node and peer.node != 0 and peer.node == subject.node:
         return OWN_NODE_COLUMN
     return label
@@ -175,8 +178,12 @@ cdef inline bint is_dense(
 cdef inline uint32_t egress_of(
     const View* v, const Identity* source, const Identity* target, uint32_t ports, bint hairpin
 ) noexcept nogil:
-    cdef uint32_t label = peer_label(
-        &v.egress, target.egress_label, source, target, hairpin)
+    cdef uint32_t label
+    if hairpin and v.egress.hairpin_rows[source.egress_row]:
+        return side_decision(
+            v, &v.egress, v.egress.hairpin_rows[source.egress_row], target.egress_label,
+            target.egress_cidr, ports)
+    label = peer_label(&v.egress, target.egress_label, source, target, hairpin)
     if is_dense(v, source, target, hairpin):
         return NETPOL_DECISION & cell_decision(
             &v.plain, v.plain.egress_index, source.src_record,
@@ -189,8 +196,12 @@ cdef inline uint32_t egress_of(
 cdef inline uint32_t ingress_of(
     const View* v, const Identity* source, const Identity* target, uint32_t ports, bint hairpin
 ) noexcept nogil:
-    cdef uint32_t label = peer_label(
-        &v.ingress, source.ingress_label, target, source, hairpin)
+    cdef uint32_t label
+    if hairpin and v.ingress.hairpin_rows[target.ingress_row]:
+        return side_decision(
+            v, &v.ingress, v.ingress.hairpin_rows[target.ingress_row], source.ingress_label,
+            source.ingress_cidr, ports)
+    label = peer_label(&v.ingress, source.ingress_label, target, source, hairpin)
     if is_dense(v, source, target, hairpin):
         return NETPOL_DECISION & cell_decision(
             &v.plain, v.plain.ingress_index, target.dst_record,

@@ -16,12 +16,12 @@ from netpol._core.tables cimport (
 
 
 cdef inline uint32_t visible_cidr(
-    const View* v, const uint32_t* part, bint is_node, uint32_t cidr
+    const SideView* side, const uint32_t* part, bint is_node, uint32_t cidr
 ) noexcept nogil:
-    """A CIDR peer may be set to ignore pods, or pods and nodes (R20)."""
-    if v.hide_pod_cidr and (part[PART_POD] or (v.hide_node_cidr and is_node)):
-        return 0
-    return cidr
+    """Give the CIDR column as peers see it of a pod or a node (R20, B4.4)."""
+    if part[PART_POD]:
+        return side.pod_cidr[cidr]
+    return side.node_cidr[cidr] if is_node else cidr
 
 
 cdef inline void prefetch_side(
@@ -62,13 +62,13 @@ cdef size_t paged_pairs(
             label = OWN_NODE_COLUMN
         f.egress[i] = paged_run(
             v, &v.egress, s[PART_EGRESS_ROW], label,
-            visible_cidr(v, d, to_node, d[PART_EGRESS_CIDR]), ports)
+            visible_cidr(&v.egress, d, to_node, d[PART_EGRESS_CIDR]), ports)
         label = s[PART_INGRESS_LABEL]
         if v.ingress.own_exempt and from_node and same_node and s[PART_NODE]:
             label = OWN_NODE_COLUMN
         f.ingress[i] = paged_run(
             v, &v.ingress, d[PART_INGRESS_ROW], label,
-            visible_cidr(v, s, from_node, s[PART_INGRESS_CIDR]), ports)
+            visible_cidr(&v.ingress, s, from_node, s[PART_INGRESS_CIDR]), ports)
         NETPOL_PREFETCH(&v.runs[f.egress[i]])
         NETPOL_PREFETCH(&v.runs[f.ingress[i]])
         special[found] = <uint32_t> i

@@ -108,6 +108,9 @@ def _check_sides(dict a):
             raise ValueError(f"table rows_{side}: port map base is not a map's")
         _limit(a["endpoint_parts"][:, first], count, "endpoint_parts")
         _limit(a["pod_parts"][:, 0 if first == 0 else 2], count, "pod_parts")
+        if a[f"hairpin_rows_{side}"].shape != (count,):
+            raise ValueError(f"table hairpin_rows_{side}: wrong shape")
+        _limit(a[f"hairpin_rows_{side}"], count, f"hairpin_rows_{side}")
         top_map = int(longest.max())
         _limit(pairs.astype(np.int64) + top_map, runs + top_map, f"pairs_{side}")
         _check_row_ends(a, side, rows, pairs, longest[rows[:, 2] // classes], runs)
@@ -117,9 +120,19 @@ def _check_sides(dict a):
             if table.shape[0] != count or table.shape[1] == 0:
                 raise ValueError(f"table {kind}_pages_{side}: wrong shape")
             width = table.shape[1] * 16
+            if kind == "cidr":
+                _check_seen(a[f"seen_cidr_{side}"], a["endpoint_parts"][:, first + 2], width, side)
             _limit(a["endpoint_parts"][:, first + column], width, "endpoint_parts")
             if pod_column is not None:
                 _limit(a["pod_parts"][:, pod_column], width, "pod_parts")
+
+
+def _check_seen(seen, used, size_t width, str side):
+    """Every CIDR column in use has a form as a pod's and as a node's."""
+    if seen.ndim != 2 or seen.shape[0] != 2:
+        raise ValueError(f"table seen_cidr_{side}: wrong shape")
+    _limit(used, seen.shape[1], f"seen_cidr_{side}")
+    _limit(seen, width, f"seen_cidr_{side}")
 
 
 def _check_ports(dict a, size_t classes):

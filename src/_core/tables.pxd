@@ -44,6 +44,9 @@ cdef struct SideView:
     const uint32_t* cidr_pages    # [R, cidr_width]
     size_t label_width
     size_t cidr_width
+    const uint32_t* hairpin_rows  # [R]: row for hairpins, 0 if HAIRPIN_COLUMN tells
+    const uint32_t* pod_cidr      # CIDR column -> what it is as a pod's (A6.4, B4.4)
+    const uint32_t* node_cidr     # and as a node's
     bint own_exempt
     bint hairpin_exempt
 
@@ -85,8 +88,6 @@ cdef struct View:
     SideView ingress
     bint dense                    # whether ``plain`` has cells
     bint no_policies
-    bint hide_pod_cidr            # ipblock_scope (A6.4, R20)
-    bint hide_node_cidr
 
 cdef class CompiledTables:
     cdef View view

@@ -47,7 +47,6 @@ cdef class CompiledTables:
     own_exempt, hairpin_exempt : whether those label columns mean anything (per side; both).
     node_split : how many of ``node_endpoints`` are IPv4.
     no_policies : whether the program is empty (C7.1).
-    hide_pod_cidr, hide_node_cidr : whether CIDR peers ignore pods and nodes (A6.4).
 
     Raises
     ------
@@ -56,7 +55,7 @@ cdef class CompiledTables:
     """
 
     def __init__(self, dict arrays, *, bint dense, own_columns, own_exempt, bint hairpin_exempt,
-                 size_t node_split, bint no_policies, bint hide_pod_cidr, bint hide_node_cidr):
+                 size_t node_split, bint no_policies):
         cdef View* v = &self.view
         self._arrays = {}
         for name, array in arrays.items():
@@ -105,8 +104,6 @@ cdef class CompiledTables:
         v.decision_info = _u8(a["decision_info"])
         v.dense = dense
         v.no_policies = no_policies
-        v.hide_pod_cidr = hide_pod_cidr
-        v.hide_node_cidr = hide_node_cidr
         _fill_side(&v.egress, a, arrays, "egress", own_exempt[0], hairpin_exempt)
         _fill_side(&v.ingress, a, arrays, "ingress", own_exempt[1], hairpin_exempt)
 
@@ -146,6 +143,9 @@ cdef int _fill_side(
     side.cidr_pages = _u32(a[f"cidr_pages_{name}"])
     side.label_width = arrays[f"label_pages_{name}"].shape[1]
     side.cidr_width = arrays[f"cidr_pages_{name}"].shape[1]
+    side.hairpin_rows = _u32(a[f"hairpin_rows_{name}"])
+    side.pod_cidr = _u32(a[f"seen_cidr_{name}"])
+    side.node_cidr = side.pod_cidr + <size_t> arrays[f"seen_cidr_{name}"].shape[1]
     side.own_exempt = own_exempt
     side.hairpin_exempt = hairpin_exempt
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,14 @@ class EndpointKind(IntEnum):
     SERVICE = 5
 
 
+class Witness(NamedTuple):
+    """One way to a verdict: by a rule, by a policy's isolation (no rule), by default (None)."""
+
+    verdict: Verdict
+    policy: str | None
+    rule: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What one side says; ids index ``Engine.decisions``.
@@ -54,7 +62,10 @@ class Decision:
     policy, policy_index : label and index of the credited policy; None if there is none (C3.1).
     rule : index of the credited rule in that policy, None for an implicit deny.
     matching : (policy index, rule index) of every rule that certainly matches, in order.
-    isolating : indexes of every policy that isolates the subject.
+    isolating : indexes of every NetworkPolicy that isolates the subject.
+    witnesses : two ways to two verdicts, where a doubt (C4) or a tie of priorities (B3.4) leaves
+        both open.
+    tie : whether policies of equal priority, tried in another order, decide otherwise (B3.4).
     """
 
     id: int
@@ -67,6 +78,8 @@ class Decision:
     policy_index: int | None
     matching: tuple[tuple[int, int], ...]
     isolating: tuple[int, ...]
+    witnesses: tuple[Witness, ...] = ()
+    tie: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,8 @@ class PolicyInfo:
     """One policy of the program, by index.
 
     ``egress_rules`` and ``ingress_rules`` count rules that are in force; ``rule_lines`` gives the
-    line of each, egress then ingress, 0 where not known.
+    line of each, egress then ingress, 0 where not known. ``tier`` and ``priority`` say where the
+    policy stands among others (B3.1, B3.2).
     """
 
     kind: str
@@ -88,6 +102,8 @@ class PolicyInfo:
     isolates_egress: bool
     isolates_ingress: bool
     rule_lines: tuple[tuple[int, ...], tuple[int, ...]]
+    tier: Tier = Tier.NETWORKPOLICY
+    priority: int = 0
 
 
 class EndpointTable:
@@ -155,7 +171,8 @@ class Engine:
     ----------
     tables : the packed arrays, see ``netpol.compiler.tables.LAYOUT``.
     switches : what the policies were compiled with.
-    policies : ``PolicyInfo`` by index, ordered as credit is given: (namespace, name).
+    policies : ``PolicyInfo`` by index, ordered as they are tried: by tier, priority, namespace,
+        kind and name.
     decisions : ``Decision`` by id.
     endpoints : who an endpoint id is.
     """
@@ -173,7 +190,6 @@ class Engine:
         self.endpoints = EndpointTable(tables)
         if len(meta["decisions"]) != tables.arrays["decision_info"].size:
             raise ValueError("table decision_info: not as many as there are decisions")
-        scope = self.switches.ipblock_scope
         self._core = CompiledTables(
             tables.arrays,
             dense=meta["layout"] == "dense",
@@ -185,8 +201,6 @@ class Engine:
             hairpin_exempt=self.switches.np_service_hairpin == "allow",
             node_split=meta["node_split"],
             no_policies=not self.policies,
-            hide_pod_cidr=scope != "any",
-            hide_node_cidr=scope == "non-cluster",
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -355,7 +369,7 @@ def _policy_info(item: dict[str, Any]) -> PolicyInfo:
         kind=item["kind"],
         namespace=namespace,
         name=name,
-        label=f"{namespace}/{name}" if namespace else name,
+        label=f"{namespace or item['kind']}/{name}",
         file=item["file"],
         line=item["line"],
         egress_rules=len(egress),
@@ -363,11 +377,13 @@ def _policy_info(item: dict[str, Any]) -> PolicyInfo:
         isolates_egress=item["isolates"][0],
         isolates_ingress=item["isolates"][1],
         rule_lines=(egress, ingress),
+        tier=Tier(item["tier"]),
+        priority=item["priority"],
     )
 
 
 def _decision(index: int, item: Sequence[Any], policies: Sequence[PolicyInfo]) -> Decision:
-    side, verdict, reason, tier, policy, rule, matching, isolating = item
+    side, verdict, reason, tier, policy, rule, matching, isolating, witnesses, tie = item
     return Decision(
         id=index,
         side=Side(side),
@@ -379,6 +395,13 @@ def _decision(index: int, item: Sequence[Any], policies: Sequence[PolicyInfo]) -
         policy_index=policy if policy >= 0 else None,
         matching=tuple((p, r) for p, r in matching),
         isolating=tuple(isolating),
+        witnesses=tuple(
+            Witness(
+                Verdict(found), policies[by].label if by >= 0 else None, at if at >= 0 else None
+            )
+            for found, by, at in witnesses
+        ),
+        tie=bool(tie),
     )
 
 

@@ -113,6 +113,10 @@ class Verdicts:
             error = (protocol == 1) & np.isin(kind, _ICMP_ERRORS)
             error |= (protocol == 58) & np.isin(kind, _ICMPV6_ERRORS)
             notes[error] |= np.uint16(Note.RELATED_ICMP)
+        info = self.engine.tables.arrays["decision_info"]
+        if (info & 8).any():
+            tied = ((info[self.egress] | info[self.ingress]) & 8) != 0
+            notes[tied] |= np.uint16(Note.AMBIGUOUS_PRIORITY)
         time = self.opened.get("time")
         if time is not None:
             old = (time != NO_TIME) & (time < self.engine.tables.meta["newest"])

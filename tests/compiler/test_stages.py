@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import netpol
+from netpol.compiler.addresspeers import AddressPeers, Surroundings
 from netpol.compiler.columns import group_columns
 from netpol.compiler.hashing import hash_key, hash_services
+from netpol.compiler.identities import Identities
 from netpol.compiler.portclasses import PORT_PROTOCOLS, cut_port_classes
 from netpol.compiler.regions import Mark, cut_regions
 from netpol.compiler.selection import MAYBE, NO, YES, LabelSets
 from netpol.flows.flow import Flow
+from netpol.kube.snapshot import Snapshot
 from netpol.policy.program import (
     CidrPeer,
     NamedPort,
@@ -26,8 +29,11 @@ from netpol.policy.program import (
     Selector,
 )
 from netpol.reference import ReferenceEvaluator
+from netpol.switches import Switches
 from worlds import adapt_engine, adapt_reference, fixture, load, policy
 
+#: A cluster without nodes and DNS.
+AROUND = Surroundings(Snapshot(), Identities())
 few = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 
 
@@ -55,12 +61,14 @@ def test_a6_1_regions_say_which_peers_hold_an_address(
     egress: list[CidrPeer], ingress: list[CidrPeer]
 ) -> None:
     mark = Mark(IPv4Network("10.0.0.64/26"), 1)
-    regions = cut_regions(4, egress, ingress, [mark, mark])
+    sides = [AddressPeers(peers, AROUND, Switches()) for peers in (egress, ingress)]
+    regions = cut_regions(4, sides[0].spans, sides[1].spans, [mark, mark])
     assert regions.starts == sorted(set(regions.starts))
     for address in range(0x09FFFFFE, 0x0A000102):
         region = regions.at(address)
-        for peers, bits in ((egress, region.egress), (ingress, region.ingress)):
-            for index, peer in enumerate(peers):
+        for side, bits in zip(sides, (region.egress, region.ingress), strict=True):
+            for peer, index in side.index.items():
+                assert isinstance(peer, CidrPeer)
                 holds = _holds(peer.network, address) and not any(
                     _holds(hole, address) for hole in peer.excepts
                 )
@@ -73,9 +81,9 @@ def _holds(network: Any, address: int) -> bool:
 
 
 def test_a6_3_families_never_match_across() -> None:
-    everything = CidrPeer(ip_network("0.0.0.0/0"))
-    assert cut_regions(6, [everything], [], []).at(5).egress == 0
-    assert cut_regions(4, [everything], [], []).at(5).egress == 1
+    everything = AddressPeers([CidrPeer(ip_network("0.0.0.0/0"))], AROUND, Switches())
+    assert cut_regions(6, everything.spans, [], []).at(5).egress == 0
+    assert cut_regions(4, everything.spans, [], []).at(5).egress == 1
 
 
 # --- selectors ----------------------------------------------------------------------------------

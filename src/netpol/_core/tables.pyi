@@ -14,6 +14,4 @@ class CompiledTables:
         hairpin_exempt: bool,
         node_split: int,
         no_policies: bool,
-        hide_pod_cidr: bool,
-        hide_node_cidr: bool,
     ) -> None: ...

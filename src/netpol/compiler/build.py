@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.addresspeers import AddressPeers, Surroundings
 from netpol.compiler.budget import Budget
 from netpol.compiler.cells import Endpoints as KernelEndpoints
 from netpol.compiler.cells import Kernel, RowTables, build_kernel, fold_ports, without_cells
 from netpol.compiler.decisions import DecisionTable
+from netpol.compiler.dnsregions import DnsRegions
 from netpol.compiler.endpoints import (
     EndpointFlag,
     EndpointKind,
     Endpoints,
     region_marks,
+    region_of,
 )
 from netpol.compiler.hashing import hash_services
 from netpol.compiler.identities import Identities, family_of
@@ -29,11 +33,19 @@ from netpol.compiler.rowports import RowPorts
 from netpol.compiler.rowtables import SideTables, local_pages, pack_side
 from netpol.compiler.services import ServicePorts
 from netpol.compiler.sides import SideCompiler
+from netpol.compiler.subjects import rules_of
 from netpol.compiler.tables import Tables
 from netpol.kube.snapshot import Snapshot
-from netpol.policy.program import NamedPort, Policy, PolicyProgram, Rule
+from netpol.policy.program import (
+    AddressPeer,
+    NamedPort,
+    PodPeer,
+    Policy,
+    PolicyProgram,
+    Rule,
+)
 from netpol.switches import Switches
-from netpol.verdict import Note, Reason, Side
+from netpol.verdict import Note, Reason, Side, Tier
 
 __all__ = ["DENSE_LIMIT", "compile_program"]
 
@@ -61,17 +73,18 @@ def compile_program(
     CapacityError
         If the tables would exceed ``memory_budget``.
     """
-    policies = [policy for stage in program.stages for policy in stage.policies]
-    return _Compilation(policies, snapshot, switches, memory_budget).run(dense_limit)
+    return _Compilation(program, snapshot, switches, memory_budget).run(dense_limit)
 
 
 class _Compilation:
     """State shared by the stages of one compile."""
 
     def __init__(
-        self, policies: list[Policy], snapshot: Snapshot, switches: Switches, memory_budget: int
+        self, program: PolicyProgram, snapshot: Snapshot, switches: Switches, memory_budget: int
     ) -> None:
-        self.policies = policies
+        policies = [policy for stage in program.stages for policy in stage.policies]
+        tiers = [stage.tier for stage in program.stages for _ in stage.policies]
+        self.policies, self.tiers = policies, tiers
         self.switches = switches
         self.budget = Budget(memory_budget)
         self.decisions = DecisionTable(self.budget)
@@ -84,19 +97,26 @@ class _Compilation:
             {item for ports in self.groups.ports for item in ports},
         )
         self.row_ports = RowPorts(self.ports, switches)
+        around = Surroundings(snapshot, self.identities)
         self.egress, self.ingress = (
             SideCompiler(
-                side, policies, self.groups, self.row_ports, self.decisions, switches, self.budget
+                side, policies, tiers, self.groups, self.row_ports,
+                AddressPeers(_address_peers(policies, side), around, switches),
+                self.decisions, switches, self.budget,
             )
             for side in (Side.EGRESS, Side.INGRESS)
-        )
+        )  # fmt: skip
         marks = region_marks(snapshot)
-        peers = self.egress.cidr_peers(), self.ingress.cidr_peers()
-        regions = {family: cut_regions(family, *peers, marks) for family in (4, 6)}
+        spans = self.egress.addresses.spans, self.ingress.addresses.spans
+        regions = {family: cut_regions(family, *spans, marks) for family in (4, 6)}
+        learned = DnsRegions(self.egress.addresses, self.ingress.addresses)
+        classes = [item for cut in regions.values() for item in cut.classes]
+        for address in learned.addresses:
+            classes += learned.all_at(address, region_of(regions, address))
         for column, side in enumerate((self.egress, self.ingress)):
-            side.partition([item[column] for cut in regions.values() for item in cut.classes])
+            side.partition([item[column] for item in classes])
         self.endpoints = Endpoints(
-            self.identities, ServicePorts(snapshot, self.identities), regions
+            self.identities, ServicePorts(snapshot, self.identities), regions, learned
         )
         self.endpoints.resolve_all()
 
@@ -115,11 +135,18 @@ class _Compilation:
         )
         for side, packed in zip(("egress", "ingress"), sides, strict=True):
             arrays.update({f"{name}_{side}": value for name, value in packed._asdict().items()})
+        for compiler in (self.egress, self.ingress):
+            name = compiler.side.label
+            arrays[f"hairpin_rows_{name}"] = np.array(compiler.hairpin_rows, np.uint32)
+            arrays[f"seen_cidr_{name}"] = np.stack(compiler.seen_columns())
         arrays["pages"] = store.array()
         arrays["runs"] = self._runs(arrays)
         arrays["port_maps"] = np.array(self.row_ports.maps, np.uint16)
         arrays["decision_info"] = np.array(
-            [d.verdict | (4 if d.reason in _BY_RULE else 0) for d in self.decisions.items],
+            [
+                d.verdict | (4 if d.reason in _BY_RULE else 0) | (8 if d.tie else 0)
+                for d in self.decisions.items
+            ],
             np.uint8,
         )
         kernel = self._kernel(arrays, parts, (sides[0], sides[1]), dense_limit)
@@ -154,6 +181,8 @@ class _Compilation:
         )
         own = self.switches.own_node_egress, self.switches.own_node_ingress
         exempt = own[0] == "allow", own[1] == "allow"
+        if exempt[0] and self._own_node_has_rules():
+            limit = 0
         left = (self.budget.limit - self.budget.taken) // 8  # records, index, pages, runs, maps
         kernel = build_kernel(sides, rows, endpoints, exempt, min(limit, left))
         if kernel is None:
@@ -163,6 +192,20 @@ class _Compilation:
         size = sum(array.nbytes for array in kernel.arrays.values())
         self.budget.take(size, f"cells of {len(parts)} endpoints")
         return kernel
+
+    def _own_node_has_rules(self) -> bool:
+        """Whether what a pod may send to its own node depends on the node's address.
+
+        Cells have one column for the own node; where cluster-scoped policies name addresses and
+        NetworkPolicies exempt it, only the row tables tell its addresses apart.
+        """
+        return any(
+            not isinstance(peer, PodPeer)
+            for policy, tier in zip(self.policies, self.tiers, strict=True)
+            if tier is not Tier.NETWORKPOLICY
+            for rule in policy.egress
+            for peer in rule.peers or ()
+        )
 
     def _endpoint_parts(self) -> npt.NDArray[np.uint32]:
         """Rows and columns of every endpoint; see ``tables.LAYOUT``."""
@@ -187,15 +230,15 @@ class _Compilation:
         return parts
 
     def _visible(self, parts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-        """Give the parts with CIDR columns as the staged kernel sees them (A6.4, R20)."""
-        if self.switches.ipblock_scope == "any":
-            return parts
-        hidden = {EndpointKind.POD}
-        if self.switches.ipblock_scope == "non-cluster":
-            hidden.add(EndpointKind.NODE)
-        rows = [index for index, key in enumerate(self.endpoints.keys) if key.kind in hidden]
+        """Give the parts with CIDR columns as they are seen of pods and nodes (A6.4, B4.4)."""
+        kinds = np.fromiter((key.kind for key in self.endpoints.keys), np.int64, len(parts))
         visible = parts.copy()
-        visible[rows, 2] = visible[rows, 5] = 0
+        for column, side in ((2, self.egress), (5, self.ingress)):
+            for kind, seen in zip(
+                (EndpointKind.POD, EndpointKind.NODE), side.seen_columns(), strict=True
+            ):
+                rows = kinds == kind
+                visible[rows, column] = seen[parts[rows, column]]
         return visible
 
     def _flags(self) -> npt.NDArray[np.uint32]:
@@ -303,7 +346,10 @@ class _Compilation:
             "nodes": self.identities.nodes,
             "located_nodes": sorted(self.identities.located_nodes),
             "services": _service_names(self.endpoints.services),
-            "policies": [_policy_meta(policy) for policy in self.policies],
+            "policies": [
+                _policy_meta(policy, tier)
+                for policy, tier in zip(self.policies, self.tiers, strict=True)
+            ],
             "decisions": [list(decision) for decision in self.decisions.items],
         }
 
@@ -347,10 +393,18 @@ def _service_names(services: ServicePorts) -> dict[str, list[str]]:
     return {group: sorted(names) for group, names in found.items()}
 
 
-def _policy_meta(policy: Policy) -> dict[str, Any]:
+def _address_peers(policies: list[Policy], side: Side) -> Iterator[AddressPeer]:
+    for policy in policies:
+        for rule in rules_of(policy, side):
+            yield from (peer for peer in rule.peers or () if not isinstance(peer, PodPeer))
+
+
+def _policy_meta(policy: Policy, tier: Tier) -> dict[str, Any]:
     source = policy.source
     return {
         "kind": policy.kind,
+        "tier": tier,
+        "priority": policy.priority,
         "namespace": policy.namespace,
         "name": policy.name,
         "file": source.file if source else "",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Grouped", "group_columns"]
+__all__ = ["Grouped", "group_columns", "set_bits"]
 
 _LANE_BITS = 63
 Indexes = npt.NDArray[np.int64]
@@ -99,3 +99,17 @@ def _classes(touched: Indexes, codes: npt.NDArray[np.int64], lanes: int) -> Grou
             bits.append(value)
             extras.append(more)
     return Grouped(touched, renumber[inverse], bits, extras)
+
+
+def set_bits(bits: int) -> list[int]:
+    """Give the places of the bits, in order; a long number by whole bytes at once."""
+    if bits.bit_length() > 256:
+        octets = np.frombuffer(bits.to_bytes(-(-bits.bit_length() // 8), "little"), np.uint8)
+        places: list[int] = np.flatnonzero(np.unpackbits(octets, bitorder="little")).tolist()
+        return places
+    found = []
+    while bits:
+        lowest = bits & -bits
+        found.append(lowest.bit_length() - 1)
+        bits ^= lowest
+    return found

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from netpol.compiler.budget import Budget
 from netpol.verdict import Reason, Side, Tier, Verdict
 
-__all__ = ["MERGE_REASONS", "WHOLE_FLOW_REASONS", "Decision", "DecisionTable"]
+__all__ = ["MERGE_REASONS", "WHOLE_FLOW_REASONS", "Decision", "DecisionTable", "Witness"]
 
 #: Reasons that merging several candidates gives; decision id is the index plus 1.
 MERGE_REASONS = (
@@ -38,6 +38,14 @@ _BYTES, _BYTES_A_RULE = 48, 8
 _CAUSE = "decisions, each with its list of matching rules: many rules on one subject match together"
 
 
+class Witness(NamedTuple):
+    """One way to a verdict: by a rule of a policy, by a policy's isolation, or by default (-1)."""
+
+    verdict: Verdict
+    policy: int = -1
+    rule: int = -1
+
+
 class Decision(NamedTuple):
     """What one side says.
 
@@ -48,7 +56,9 @@ class Decision(NamedTuple):
     policy : index of the credited policy in ``Engine.policies``, -1 if none (C3.1, R15).
     rule : index of the credited rule in that policy, -1 if none.
     matching : every (policy, rule) that certainly matches, in order.
-    isolating : every policy that isolates the subject for this side.
+    isolating : every NetworkPolicy that isolates the subject for this side.
+    witnesses : two ways to two verdicts, where a doubt (C4) or a tie (B3.4) leaves both open.
+    tie : whether policies of equal priority, tried in another order, decide otherwise (B3.4).
     """
 
     side: Side
@@ -59,6 +69,8 @@ class Decision(NamedTuple):
     rule: int = -1
     matching: tuple[tuple[int, int], ...] = ()
     isolating: tuple[int, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    tie: bool = False
 
 
 class DecisionTable:

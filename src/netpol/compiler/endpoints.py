@@ -2,7 +2,8 @@
 
 An endpoint is one identity at one kind of address, so everything the judgement needs is a property
 of the endpoint. Endpoints are interned; an address held by several identities gets an ambiguous
-endpoint that lists them (C5), one whose owner changes over time a timed endpoint (A13.4).
+endpoint that lists them (C5), one whose owner or name changes over time a timed endpoint (A13.4,
+B4.6).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from enum import IntEnum, IntFlag
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
+from netpol.compiler.dnsregions import DnsRegions
 from netpol.compiler.identities import (
     BEGINNING,
     END,
@@ -25,7 +27,7 @@ from netpol.compiler.services import Backend, BackendKind, ServicePorts
 from netpol.kube.snapshot import Snapshot
 from netpol.verdict import Note
 
-__all__ = ["EndpointFlag", "EndpointKey", "EndpointKind", "Endpoints", "region_marks"]
+__all__ = ["EndpointFlag", "EndpointKey", "EndpointKind", "Endpoints", "region_marks", "region_of"]
 
 _LOOPBACK = 1 << 15  # a mark beside the notes
 
@@ -87,6 +89,13 @@ def region_marks(snapshot: Snapshot) -> list[Mark]:
     return marks
 
 
+def region_of(regions: dict[int, Regions], address: int) -> Region:
+    """Give the region of an address, by its family; what DNS says of it is not in there."""
+    if family_of(address) == 4:
+        return regions[4].at(address - V4_MAPPED)
+    return regions[6].at(address)
+
+
 def _network(text: str) -> IPv4Network | IPv6Network | None:
     try:
         return ip_network(text, strict=False)
@@ -101,6 +110,7 @@ class Endpoints:
     identities: Identities
     services: ServicePorts
     regions: dict[int, Regions]  # by family
+    learned: DnsRegions
     keys: list[EndpointKey] = field(default_factory=list)
     by_address: dict[int, int] = field(default_factory=dict)
     _ids: dict[EndpointKey, int] = field(default_factory=dict)
@@ -112,6 +122,7 @@ class Endpoints:
             *self.identities.pods_at,
             *self.identities.nodes_at,
             *self.services.addresses,
+            *self.learned.addresses,
         }
         for address in sorted(known):
             self.by_address[address] = self._address_endpoint(address)
@@ -134,8 +145,8 @@ class Endpoints:
         return self.intern(EndpointKey(EndpointKind.EXTERNAL, region=region, notes=notes))
 
     def backend_endpoint(self, backend: Backend) -> int:
-        """Give the endpoint of a service backend: no services of its own, no times."""
-        region = self._region(backend.address)
+        """Give the endpoint of a service backend: no services of its own, no times (R6)."""
+        region = self._region(backend.address, None)
         if backend.kind is BackendKind.POD:
             return self.intern(self._pod_key(backend.owner, region))
         if backend.kind is BackendKind.NODE:
@@ -145,16 +156,16 @@ class Endpoints:
     def node_endpoints(self, family: int) -> list[int]:
         """Give the endpoint of every node at each of its addresses of a family (R10)."""
         return [
-            self.intern(EndpointKey(EndpointKind.NODE, node=node, region=self._region(address)))
+            self.intern(
+                EndpointKey(EndpointKind.NODE, node=node, region=self._region(address, None))
+            )
             for address, owners in sorted(self.identities.nodes_at.items())
             if family_of(address) == family
             for node in owners
         ]
 
-    def _region(self, address: int) -> Region:
-        if family_of(address) == 4:
-            return self.regions[4].at(address - V4_MAPPED)
-        return self.regions[6].at(address)
+    def _region(self, address: int, time: int | None) -> Region:
+        return self.learned.at(address, region_of(self.regions, address), time)
 
     def _pod_key(self, pod: int, region: Region) -> EndpointKey:
         node = self.identities.pods[pod].node
@@ -166,12 +177,14 @@ class Endpoints:
     def _address_endpoint(self, address: int) -> int:
         holders = self.identities.pods_at.get(address, ())
         pods = [self.identities.pods[index] for index in holders]
-        region = self._region(address)
-        alone = len(pods) == 1 and address not in self.identities.nodes_at
+        region = self._region(address, None)
+        named = list(self.learned.edges(address))
+        alone = len(pods) == 1 and address not in self.identities.nodes_at and not named
         if alone and not pods[0].terminal and not region.marks & _LOOPBACK:
             return self._single_pod(address, region, pods[0])
         default = self._at_time(address, None)
-        edges = sorted({pod.start for pod in pods} | {pod.end for pod in pods} | {BEGINNING})
+        lives = {pod.start for pod in pods} | {pod.end for pod in pods}
+        edges = sorted(lives | {BEGINNING, *named})
         segments: list[tuple[int, int]] = []
         for edge in edges:
             if edge >= END:
@@ -195,7 +208,7 @@ class Endpoints:
 
     def _at_time(self, address: int, time: int | None) -> int:
         """C2: live pods (beside the node, if it has the address too); else nodes; else external."""
-        region = self._region(address)
+        region = self._region(address, time)
         if region.marks & _LOOPBACK:
             return self.region_endpoint(region)
         holders = self.identities.pods_at.get(address, ())

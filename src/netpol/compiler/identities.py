@@ -69,6 +69,7 @@ class PodIdentity:
     name: str
     labels: Mapping[str, str]
     node: int  # index into Identities.nodes, -1 if the pod has no node name
+    host_network: bool
     as_node: bool  # a hostNetwork pod under host_network=node (A12.1)
     addresses: tuple[int, ...]
     start: int
@@ -172,6 +173,7 @@ def _identity(index: int, pod: Pod, nodes: Mapping[str, int], switches: Switches
         name=pod.metadata.name,
         labels=pod.metadata.labels or {},
         node=nodes[spec.node_name] if spec and spec.node_name else -1,
+        host_network=host_network,
         as_node=host_network and switches.host_network == "node",
         addresses=_pod_addresses(pod),
         start=start,

@@ -1,7 +1,8 @@
 """Takes pods and a program, gives pod groups: pods no policy can tell apart but for their address.
 
-A group is one (namespace, labels, meaning of the port names in use). 100 k pods have a few thousand
-groups, and everything after this works on groups (design: partition over label sets, not pods).
+A group is one (namespace, labels, meaning of the port names in use, hostNetwork). 100 k pods have a
+few thousand groups, and everything after this works on groups (design: partition over label sets,
+not pods).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from netpol.compiler.identities import NAMESPACE_NAME_LABEL, Identities, PodIdentity
 from netpol.compiler.portclasses import NamedPorts
-from netpol.compiler.selection import YES, LabelSets, TriVector
+from netpol.compiler.selection import LabelSets, TriVector
 from netpol.policy.program import PodPeer, PodSubject, Selector
 from netpol.switches import Switches
 
@@ -36,7 +37,7 @@ class PodGroups:
         self.namespace_names: list[str] = []
         label_sets: list[dict[str, str]] = []
         label_ids: dict[frozenset[tuple[str, str]], int] = {}
-        group_ids: dict[tuple[int, int, NamedPorts], int] = {}
+        group_ids: dict[tuple[int, int, NamedPorts, bool], int] = {}
         namespace_ids: dict[str, int] = {}
         for pod in identities.pods:
             if pod.as_node:
@@ -47,7 +48,7 @@ class PodGroups:
                 labels = label_ids[items] = len(label_sets)
                 label_sets.append(dict(pod.labels))
             namespace = namespace_ids.setdefault(pod.namespace, len(namespace_ids))
-            key = (namespace, labels, _restrict(pod, names))
+            key = (namespace, labels, _restrict(pod, names), pod.host_network)
             self.of_pod[pod.index] = group_ids.setdefault(key, len(group_ids))
         self.namespace_names = list(namespace_ids)
         self._namespace_ids = namespace_ids
@@ -55,6 +56,7 @@ class PodGroups:
         self.namespace = np.array([key[0] for key in keys], np.int32)
         self._labels = np.array([key[1] for key in keys], np.int32)
         self.ports = [key[2] for key in keys]
+        self._hosts = np.array([key[3] for key in keys], bool)
         self._pods = LabelSets(label_sets)
         self._namespaces = _namespace_sets(self.namespace_names, identities, switches)
         self._by_namespace = _members(self.namespace, len(namespace_ids))
@@ -65,27 +67,33 @@ class PodGroups:
     def __len__(self) -> int:
         return len(self.ports)
 
-    def subjects(self, subject: PodSubject) -> npt.NDArray[np.int64]:
-        """Give the groups that a policy selects (A5.7): always decided, labels are known."""
+    def subjects(self, subject: PodSubject) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+        """Give the groups that a policy selects or may, and YES or MAYBE for each (A5.7, B1.2)."""
         members = self._members_of(subject.namespace)
-        if subject.namespaces is not None:
-            wide = self._match_namespaces(subject.namespaces)[self.namespace[members]]
-            members = members[wide == YES]
-        matched = self._match_pods(subject.pods)[self._labels[members]]
-        chosen: npt.NDArray[np.int64] = members[matched == YES]
-        return chosen
+        values = self._match_pods(subject.pods)[self._labels[members]]
+        return self._matched(members, values, subject.namespaces, subject.hosts)
 
     def peers(self, peer: PodPeer) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
         """Give the groups that a peer matches or may match, and YES or MAYBE for each (A5, C4)."""
         if peer.namespaces is None:
             members = self._members_of(peer.namespace)
-            values = self._match_pods(peer.pods)[self._labels[members]]
         else:
             members = self._members_of_all(peer.namespaces)
-            values = np.minimum(
-                self._match_pods(peer.pods)[self._labels[members]],
-                self._match_namespaces(peer.namespaces)[self.namespace[members]],
-            )
+        values = self._match_pods(peer.pods)[self._labels[members]]
+        return self._matched(members, values, peer.namespaces, peer.hosts)
+
+    def _matched(
+        self,
+        members: npt.NDArray[np.int64],
+        values: npt.NDArray[np.uint8],
+        namespaces: Selector | None,
+        hosts: bool,
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+        if namespaces is not None:
+            wide = self._match_namespaces(namespaces)[self.namespace[members]]
+            values = np.minimum(values, wide)
+        if not hosts:
+            values = np.where(self._hosts[members], np.uint8(0), values)
         chosen = np.flatnonzero(values)
         return members[chosen], values[chosen]
 

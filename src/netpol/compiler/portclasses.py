@@ -64,7 +64,7 @@ class PortClasses:
 
         Sources: A7.2 (elements ORed), A8.2 (names), A17.2 (other protocols), C4 (not recorded).
         """
-        result = np.full(len(self), NO if ports else YES, np.uint8)
+        result = np.full(len(self), YES if ports is None else NO, np.uint8)
         for port in ports or ():
             np.maximum(result, self._element(port, names), out=result)
         return result

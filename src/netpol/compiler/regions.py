@@ -1,8 +1,9 @@
-"""Takes CIDR peers and marked ranges, gives the address space cut into disjoint regions.
+"""Takes spans of address peers and marked ranges, gives the address space cut into regions.
 
-Inside one region every address is in exactly the same CIDR peers of each side and carries the same
-marks. Boundaries are swept once; each peer toggles its bit where its network or one of its excepts
-begins or ends, so nesting and overlap need no special case and memory is linear in prefixes.
+Inside one region every address has exactly the same bits of each side's address peers and carries
+the same marks. Boundaries are swept once; each bit toggles where a network of its span begins or
+ends (an except inside its CIDR is one more), so nesting and overlap need no special case and memory
+is linear in prefixes.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
-from netpol.policy.program import CidrPeer
+from netpol.compiler.addresspeers import Span, merged_networks
 
 __all__ = ["FAMILY_BITS", "Mark", "Region", "Regions", "cut_regions"]
 
@@ -31,7 +32,7 @@ class Mark(NamedTuple):
 class Region(NamedTuple):
     """What all addresses of a region share.
 
-    ``egress`` and ``ingress`` are bit sets over the CIDR peers of that side, in the order given.
+    ``egress`` and ``ingress`` are bits of that side's address peers (``AddressPeers``).
     """
 
     egress: int
@@ -52,31 +53,23 @@ class Regions:
 
 
 def cut_regions(
-    family: int, egress: Sequence[CidrPeer], ingress: Sequence[CidrPeer], marks: Iterable[Mark]
+    family: int, egress: Sequence[Span], ingress: Sequence[Span], marks: Iterable[Mark]
 ) -> Regions:
-    """Give the regions of family 4 or 6. Peers of the other family never match (A6.3)."""
+    """Give the regions of family 4 or 6. Networks of the other family never match (A6.3)."""
     toggles: dict[int, list[int]] = {0: [0, 0, 0]}
-    for side, peers in enumerate((egress, ingress)):
-        for index, peer in enumerate(peers):
-            if peer.network.version == family:
-                _toggle(toggles, side, 1 << index, peer.network)
-                for hole in _merged(peer.excepts):
-                    _toggle(toggles, side, 1 << index, hole)
+    for side, spans in enumerate((egress, ingress)):
+        for span in spans:
+            for network in span.networks:
+                if network.version == family:
+                    _toggle(toggles, side, span.bit, network)
     flags: dict[int, list[Network]] = {}
     for mark in marks:
         if mark.network.version == family:
             flags.setdefault(mark.flag, []).append(mark.network)
     for flag, networks in flags.items():
-        for network in _merged(networks):
+        for network in merged_networks(networks):
             _toggle(toggles, 2, flag, network)
     return _sweep(toggles, 1 << FAMILY_BITS[family])
-
-
-def _merged(networks: Sequence[Network]) -> list[Network]:
-    """Overlapping excepts would toggle twice; disjoint ones toggle once each (A1.10)."""
-    if len(networks) < 2:
-        return list(networks)
-    return list(collapse_addresses(networks))  # type: ignore[type-var]
 
 
 def _toggle(toggles: dict[int, list[int]], column: int, bit: int, network: Network) -> None:

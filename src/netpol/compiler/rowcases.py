@@ -10,14 +10,28 @@ of the time.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from netpol.compiler.columns import Grouped
 from netpol.compiler.rowports import LocalPort, Treatment
 
-__all__ = ["RowCases"]
+__all__ = ["Case", "RowCases"]
 
 _SHIFT = 32
 _FEW = 40
+
+
+class Case(NamedTuple):
+    """One case of a row: bits of its rules.
+
+    ``certain`` match, ``possible`` may. ``doubts`` are those whose peer is in doubt: for want of
+    namespaces' labels, of Node objects, of DNS answers (R15).
+    """
+
+    certain: int
+    possible: int
+    doubts: tuple[int, int, int] = (0, 0, 0)
+    treatment: Treatment = Treatment.PLAIN
 
 
 class RowCases:
@@ -27,7 +41,8 @@ class RowCases:
     ----------
     labels, cidrs
         Classes of peers; a label class has ``count`` bits of rules that match and ``count`` of
-        those that may, and what port names mean there as its extra.
+        those that may, and what port names mean there as its extra. A CIDR class has ``count``
+        bits of rules that match, then those in doubt about nodes, then about DNS.
     everyone
         Bits of the rules that have no peers.
     count
@@ -47,7 +62,10 @@ class RowCases:
         low = (1 << count) - 1
         self._count = count
         self._ports = ports
-        self._cidrs = cidrs.bits
+        self._cidrs = [
+            (bits & low, (bits >> count) & low, bits >> (2 * count)) for bits in cidrs.bits
+        ]
+        self._doubtful = any(nodes or dns for _, nodes, dns in self._cidrs)
         self._labels = [
             ((bits & low) | everyone, bits >> count, meaning)
             for bits, meaning in zip(labels.bits, labels.extra, strict=True)
@@ -71,9 +89,11 @@ class RowCases:
                 (by_meaning[meaning][0], by_meaning[meaning][0] | by_meaning[meaning][1])
                 for _, by_meaning in self._ports
             ]
-            for j, cidr in enumerate(self._cidrs):
+            for j, (cidr, nodes, dns) in enumerate(self._cidrs):
                 yes = label | cidr
-                if maybe:
+                if nodes or dns:
+                    ids = self._doubtful_ids(yes, (maybe, nodes, dns), ports)
+                elif maybe:
                     doubt = maybe & ~yes
                     ids = tuple(
                         [
@@ -84,6 +104,22 @@ class RowCases:
                 else:
                     ids = tuple([yes & some | (yes & any_) << once for some, any_ in ports])
                 yield i, j, ids
+
+    def _doubtful_ids(
+        self, yes: int, doubts: tuple[int, int, int], ports: list[tuple[int, int]]
+    ) -> tuple[int, ...]:
+        """Give the numbers where an address is in doubt: each reason of doubt has its own bits."""
+        once = self._count
+        tail = 0
+        for lane, bits in enumerate(doubts):
+            tail |= (bits & ~yes) << (lane + 2) * once
+        low = (1 << once) - 1
+        ids = []
+        for some, any_ in ports:
+            kept = any_ & low
+            mask = kept << 2 * once | kept << 3 * once | kept << 4 * once
+            ids.append(yes & some | (yes & any_) << once | tail & mask)
+        return tuple(ids)
 
     def _number(self) -> None:
         """Give numbers to what each class contributes to each port."""
@@ -113,16 +149,21 @@ class RowCases:
             for j, theirs in enumerate(self._cidr_numbers[meaning]):
                 yield i, j, tuple([a | b for a, b in zip(mine, theirs, strict=True)])
 
-    def bits(self, i: int, j: int, port: int) -> tuple[int, int, int, Treatment]:
-        """Give the rules that match, that may, whose peer is in doubt; and the port's treatment."""
+    def bits(self, i: int, j: int, port: int) -> Case:
+        """Give a case by its classes and local port."""
         yes, maybe, meaning = self._labels[i]
-        yes |= self._cidrs[j]
-        maybe &= ~yes
+        cidr, nodes, dns = self._cidrs[j]
+        yes |= cidr
         treatment, by_meaning = self._ports[port]
         port_yes, port_maybe = by_meaning[meaning]
         certain = yes & port_yes
-        possible = (yes | maybe) & (port_yes | port_maybe) & ~certain
-        return certain, possible, maybe, treatment
+        either = port_yes | port_maybe
+        if not self._doubtful:
+            maybe &= ~yes
+            return Case(certain, (yes | maybe) & either & ~certain, (maybe, 0, 0), treatment)
+        doubts = maybe & ~yes, nodes & ~yes, dns & ~yes
+        possible = (yes | doubts[0] | doubts[1] | doubts[2]) & either & ~certain
+        return Case(certain, possible, doubts, treatment)
 
     def _label_keys(self, yes: int, maybe: int, meaning: int) -> Iterator[tuple[int, ...]]:
         for _, by_meaning in self._ports:
@@ -133,11 +174,12 @@ class RowCases:
     def _numbers_of_cidrs(self, meaning: int) -> list[tuple[int, ...]]:
         """Give, per CIDR class, the number of what it contributes at every local port."""
         numbers = []
-        for bits in self._cidrs:
+        for bits, nodes, dns in self._cidrs:
             mine = []
             for ids, (_, by_meaning) in zip(self._cidr_ids, self._ports, strict=True):
                 port_yes, port_maybe = by_meaning[meaning]
-                key = (bits & port_yes, bits & (port_yes | port_maybe), meaning)
+                either = port_yes | port_maybe
+                key = (bits & port_yes, bits & either, nodes & either, dns & either, meaning)
                 mine.append(ids.setdefault(key, len(ids)))
             numbers.append(tuple(mine))
         return numbers

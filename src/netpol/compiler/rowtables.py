@@ -66,7 +66,7 @@ def pack_side(
         row = side.compile_row(index)
         flat = row.pairs.reshape(-1)
         pairs.append(flat)
-        isolated = bool(side.rows[index].policies)
+        isolated = bool(side.isolating(side.rows[index]))
         rows[index] = base, row.pairs.shape[1], row.port_map * port_classes, isolated
         base += len(flat)
         columns, values = _with_special(row.labels, row.special, isolated and own,

@@ -16,16 +16,19 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.addresspeers import LANES, AddressPeers
 from netpol.compiler.budget import Budget
-from netpol.compiler.columns import Grouped, Indexes, group_columns
+from netpol.compiler.columns import Grouped, Indexes, group_columns, set_bits
 from netpol.compiler.decisions import Decision, DecisionTable
 from netpol.compiler.partition import PodGroups
 from netpol.compiler.portclasses import NamedPorts
-from netpol.compiler.rowcases import RowCases
-from netpol.compiler.rowports import RowPorts, Treatment
+from netpol.compiler.rowcases import Case, RowCases
+from netpol.compiler.rowports import RowPorts
+from netpol.compiler.rowtiers import RowTiers, TierRule
 from netpol.compiler.selection import YES
+from netpol.compiler.subjects import Subjects, rules_of
 from netpol.errors import CapacityError
-from netpol.policy.program import CidrPeer, NamedPort, PodPeer, Policy, Rule
+from netpol.policy.program import NamedPort, PodPeer, Policy, Rule
 from netpol.switches import Switches
 from netpol.verdict import Reason, Side, Tier, Verdict
 
@@ -49,10 +52,17 @@ MAX_CASES = 1 << 22
 
 
 class Row(NamedTuple):
-    """Subjects alike: the isolating policies and, for ingress, what port names mean on them."""
+    """Subjects alike: the policies about them and, for ingress, what port names mean on them.
+
+    ``doubtful`` are those of ``policies`` that may not be about them (R24). ``hairpin`` marks the
+    twin of a row, by which traffic of a pod to itself is judged: cluster-scoped policies see the
+    pod as its own peer, NetworkPolicies are exempt (A10.3, B6.3).
+    """
 
     policies: tuple[int, ...]
     ports: NamedPorts = frozenset()
+    doubtful: tuple[int, ...] = ()
+    hairpin: bool = False
 
 
 _Meanings = tuple[list[NamedPorts], npt.NDArray[np.int64] | None]
@@ -65,7 +75,7 @@ class _RuleColumns(NamedTuple):
     rule: Rule
     label_yes: Indexes
     label_maybe: Indexes
-    cidr_yes: Indexes
+    cidrs: tuple[Indexes, ...]  # by lane of ``AddressPeers``: matches, and two kinds of doubt
     names: frozenset[str]
 
 
@@ -86,16 +96,25 @@ class CompiledRow:
 
 @dataclass(slots=True)
 class SideCompiler:
-    """Compiles one side. ``policies`` are those of the program, by index."""
+    """Compiles one side. ``policies`` are those of the program, by index; ``tiers`` theirs.
+
+    ``rows`` are subjects' rows, followed by twins for hairpins; ``subject_rows`` counts the former.
+    ``hairpin_rows`` has, by row, the row that judges traffic of its pods to themselves, 0 where
+    the hairpin column says all.
+    """
 
     side: Side
     policies: Sequence[Policy]
+    tiers: Sequence[Tier]
     groups: PodGroups
     row_ports: RowPorts
+    addresses: AddressPeers
     decisions: DecisionTable
     switches: Switches
     budget: Budget
     rows: list[Row] = field(default_factory=list)
+    subject_rows: int = field(init=False)
+    hairpin_rows: list[int] = field(init=False)
     row_of_group: npt.NDArray[np.int32] = field(init=False)
     column_of_group: npt.NDArray[np.int32] = field(init=False)
     column_ports: list[NamedPorts] = field(init=False)
@@ -107,52 +126,48 @@ class SideCompiler:
 
     # --- partition ---------------------------------------------------------------------------
 
-    def rules_of(self, policy: Policy) -> tuple[Rule, ...]:
-        """Give the policy's rules for this side."""
-        return policy.egress if self.side is Side.EGRESS else policy.ingress
-
-    def cidr_peers(self) -> list[CidrPeer]:
-        """Give the distinct CIDR peers of this side, in order of first use."""
-        return list(
-            dict.fromkeys(
-                peer
-                for policy in self.policies
-                for rule in self.rules_of(policy)
-                for peer in rule.peers or ()
-                if isinstance(peer, CidrPeer)
-            )
-        )
-
     def partition(self, cidr_masks: Sequence[int]) -> None:
-        """Give groups their row and label column, and CIDR sets their column."""
+        """Give groups their row and label column, and sets of address peers their column.
+
+        ``cidr_masks`` are the bits of every kind of address.
+        """
         self._assign_rows()
         matched = self._assign_columns()
-        peers = self.cidr_peers()
+        hidden = self.addresses.hidden_from_pods, self.addresses.hidden_from_nodes
         self.cidr_columns = {0: 0}
         for mask in cidr_masks:
-            self.cidr_columns.setdefault(mask, len(self.cidr_columns))
-        cidr_members = _members(self.cidr_columns, len(peers))
-        cidr_index = {peer: index for index, peer in enumerate(peers)}
+            for seen in (mask, mask & ~hidden[0], mask & ~hidden[1]):
+                self.cidr_columns.setdefault(seen, len(self.cidr_columns))
+        members = _members(self.cidr_columns, LANES * len(self.addresses))
         for index, policy in enumerate(self.policies):
             self._rules[index] = [
-                self._rule_columns(index, rule, matched, cidr_index, cidr_members)
-                for rule in self.rules_of(policy)
+                self._rule_columns(index, rule, matched, members)
+                for rule in rules_of(policy, self.side)
             ]
 
-    def _isolates(self, policy: Policy) -> bool:
-        egress = self.side is Side.EGRESS
-        return policy.isolates_egress if egress else policy.isolates_ingress
+    def seen_columns(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+        """Give uint32[CIDR columns] twice: the column of an address as a pod's, as a node's."""
+        pods = [
+            self.cidr_columns[mask & ~self.addresses.hidden_from_pods] for mask in self.cidr_columns
+        ]
+        nodes = [
+            self.cidr_columns[mask & ~self.addresses.hidden_from_nodes]
+            for mask in self.cidr_columns
+        ]
+        return np.array(pods, np.uint32), np.array(nodes, np.uint32)
+
+    def isolating(self, row: Row) -> tuple[int, ...]:
+        """Give the NetworkPolicies of a row: those that isolate its subjects."""
+        return tuple(index for index in row.policies if self.tiers[index] is Tier.NETWORKPOLICY)
 
     def _assign_rows(self) -> None:
-        isolating: list[list[int]] = [[] for _ in range(len(self.groups))]
-        for index, policy in enumerate(self.policies):
-            if self._isolates(policy):
-                for group in self.groups.subjects(policy.subject).tolist():
-                    isolating[group].append(index)
+        chosen, doubtful = Subjects(self.policies, self.tiers, self.groups, self.switches).of(
+            self.side
+        )
         names = [
             frozenset(
                 port.name
-                for rule in self.rules_of(policy)
+                for rule in rules_of(policy, self.side)
                 for port in rule.ports or ()
                 if isinstance(port, NamedPort)
             )
@@ -161,24 +176,41 @@ class SideCompiler:
         self.rows = [Row(()), Row(())]
         ids: dict[Row, int] = {Row(()): NOT_ISOLATED_ROW}
         self.row_of_group = np.empty(len(self.groups), np.int32)
-        for group, chosen in enumerate(isolating):
+        for group, policies in enumerate(chosen):
             ports: NamedPorts = frozenset()
             if self.side is Side.INGRESS and self.groups.ports[group]:
-                used = frozenset().union(*(names[index] for index in chosen))
+                used = frozenset().union(*(names[index] for index in policies))
                 ports = frozenset(item for item in self.groups.ports[group] if item[0] in used)
-            row = Row(tuple(chosen), ports)
+            row = Row(tuple(policies), ports, tuple(doubtful[group]))
             found = ids.get(row)
             if found is None:
                 found = ids[row] = len(self.rows)
                 self.rows.append(row)
             self.row_of_group[group] = found
+        self._add_hairpin_twins()
+
+    def _add_hairpin_twins(self) -> None:
+        """Add twins where the hairpin column is not enough: NetworkPolicies alone need none."""
+        self.subject_rows = len(self.rows)
+        self.hairpin_rows = [0] * len(self.rows)
+        for index in range(self.subject_rows):
+            row = self.rows[index]
+            isolating = self.isolating(row)
+            if len(isolating) == len(row.policies):
+                continue
+            if isolating and self.switches.np_service_hairpin == "allow":
+                self.hairpin_rows[index] = len(self.rows)
+                self.rows.append(row._replace(hairpin=True))
+            else:
+                self.hairpin_rows[index] = index
+        self.hairpin_rows += [0] * (len(self.rows) - self.subject_rows)
 
     def _assign_columns(self) -> dict[PodPeer, tuple[Indexes, Indexes]]:
         """Group pod groups by the peers that match them; egress also by their port names (A8.1)."""
         peers = dict.fromkeys(
             peer
             for policy in self.policies
-            for rule in self.rules_of(policy)
+            for rule in rules_of(policy, self.side)
             for peer in rule.peers or ()
             if isinstance(peer, PodPeer)
         )
@@ -211,19 +243,22 @@ class SideCompiler:
         policy: int,
         rule: Rule,
         matched: dict[PodPeer, tuple[Indexes, Indexes]],
-        cidr_index: dict[CidrPeer, int],
-        cidr_members: list[Indexes],
+        members: list[Indexes],
     ) -> _RuleColumns:
-        yes, maybe, cidr = [], [], []
+        yes, maybe, places = [], [], []
         for peer in rule.peers or ():
             if isinstance(peer, PodPeer):
                 certain, possible = matched[peer]
                 yes.append(certain)
                 maybe.append(possible)
             else:
-                cidr.append(cidr_members[cidr_index[peer]])
+                places.append(self.addresses.index[peer])
+        cidrs = [
+            _union([members[lane * len(self.addresses) + place] for place in places])
+            for lane in range(LANES)
+        ]
         names = frozenset(port.name for port in rule.ports or () if isinstance(port, NamedPort))
-        return _RuleColumns(policy, rule, _union(yes), _union(maybe), _union(cidr), names)
+        return _RuleColumns(policy, rule, _union(yes), _union(maybe), tuple(cidrs), names)
 
     # --- rows --------------------------------------------------------------------------------
 
@@ -246,7 +281,13 @@ class SideCompiler:
             + [(count + bit, rule.label_maybe) for bit, rule in enumerate(rules)],
             extra,
         )
-        cidrs = group_columns([(bit, rule.cidr_yes) for bit, rule in enumerate(rules)])
+        cidrs = group_columns(
+            [
+                (lane * count + bit, columns)
+                for bit, rule in enumerate(rules)
+                for lane, columns in enumerate(rule.cidrs)
+            ]
+        )
         everyone = sum(1 << bit for bit, rule in enumerate(rules) if rule.rule.peers is None)
         ports = self.row_ports.of([item.rule.ports for item in rules], meanings)
         locals_ = len(labels.bits)
@@ -254,11 +295,28 @@ class SideCompiler:
         pairs = self._allocate_pairs(row, locals_ + 2, len(cidrs.bits))
         cases = RowCases(labels, cidrs, everyone, count, ports.locals_)
         self._check_cases(row, cases.bound())
+        tiers = self._row_tiers(row, rules)
+        exempt = Reason.NP_HAIRPIN if row.hairpin else None
         for i, j, ids in cases.pairs():
-            pairs[i, j] = self._run(row, rules, cases, i, j, ids)
-        pairs[special[0]] = self._exempt(row, Reason.OWN_NODE, len(ports.locals_))
-        pairs[special[1]] = self._exempt(row, Reason.NP_HAIRPIN, len(ports.locals_))
+            pairs[i, j] = self._run(tiers, cases, exempt, i, j, ids)
+        for place, reason in zip(special, (Reason.OWN_NODE, Reason.NP_HAIRPIN), strict=True):
+            for j in range(len(cidrs.bits)):
+                pairs[place, j] = self._exempt(tiers, cases, reason, j, len(ports.locals_))
         return CompiledRow(ports.map_id, labels, cidrs, special, pairs)
+
+    def _row_tiers(self, row: Row, rules: list[_RuleColumns]) -> RowTiers:
+        ordered = [
+            TierRule(
+                item.policy, item.rule.index, self.tiers[item.policy],
+                self.policies[item.policy].priority, item.rule.action, item.rule.fail_closed,
+                item.policy in row.doubtful,
+            )
+            for item in rules
+        ]  # fmt: skip
+        return RowTiers(
+            self.side, ordered, self.isolating(row), self.switches.cnp_tie,
+            lambda index: self.policies[index].label,
+        )  # fmt: skip
 
     def _allocate_pairs(self, row: Row, labels: int, cidrs: int) -> npt.NDArray[np.uint32]:
         """Give an empty pair table, if it fits: pages hold local classes in 16 bits."""
@@ -321,9 +379,9 @@ class SideCompiler:
 
     def _run(
         self,
-        row: Row,
-        rules: list[_RuleColumns],
+        tiers: RowTiers,
         cases: RowCases,
+        exempt: Reason | None,
         i: int,
         j: int,
         ids: tuple[int, ...],
@@ -334,50 +392,22 @@ class SideCompiler:
             decided = cases.decided[port]
             found = decided.get(case)
             if found is None:
-                found = decided[case] = self._decide(row, rules, *cases.bits(i, j, port))
+                decision = tiers.decide(cases.bits(i, j, port), exempt)
+                found = decided[case] = self.decisions.intern(decision)
             outcome.append(found)
         return self._intern_run(tuple(outcome))
 
-    def _decide(
-        self,
-        row: Row,
-        rules: list[_RuleColumns],
-        certain: int,
-        possible: int,
-        peer_maybe: int,
-        treatment: Treatment,
-    ) -> int:
-        """Apply the NetworkPolicy tier: a YES allows, else a MAYBE is unknown, else deny (C4)."""
-        verdict, reason, policy, rule = Verdict.DENY, Reason.NP_IMPLICIT_DENY, row.policies[0], -1
-        if treatment is Treatment.UNFILTERED:
-            verdict, reason, policy = Verdict.ALLOW, Reason.DEFAULT_ALLOW, -1
-        elif certain:
-            verdict, reason = Verdict.ALLOW, Reason.NP_RULE
-            policy, rule = _credit(rules, certain)
-        elif possible:
-            first = possible & -possible
-            verdict = Verdict.UNKNOWN
-            if first & peer_maybe:
-                reason = Reason.NAMESPACE_LABELS_UNKNOWN
-            elif treatment is Treatment.UNKNOWN_PROTOCOL:
-                reason = Reason.UNKNOWN_PROTOCOL
-            else:
-                reason = Reason.UNKNOWN_PORT
-            policy, rule = _credit(rules, possible)
-        elif treatment is Treatment.UNDEFINED:
-            verdict, reason = Verdict.UNKNOWN, Reason.UNKNOWN_PROTOCOL
-        return self.decisions.intern(
-            Decision(
-                self.side, verdict, reason, Tier.NETWORKPOLICY, policy, rule,
-                _matching(rules, certain), row.policies,
+    def _exempt(self, tiers: RowTiers, cases: RowCases, reason: Reason, j: int, count: int) -> int:
+        """Give the run of an exempt peer that is no pod, by its class of addresses."""
+        if tiers.plain:
+            decision = self.decisions.intern(tiers.decide(Case(0, 0), reason))
+            return self._intern_run((decision,) * count)
+        return self._intern_run(
+            tuple(
+                self.decisions.intern(tiers.decide(cases.bits(0, j, port), reason))
+                for port in range(count)
             )
-        )  # fmt: skip
-
-    def _exempt(self, row: Row, reason: Reason, count: int) -> int:
-        decision = self.decisions.intern(
-            Decision(self.side, Verdict.ALLOW, reason, Tier.NETWORKPOLICY, isolating=row.policies)
         )
-        return self._intern_run((decision,) * count)
 
     def _intern_run(self, run: tuple[int, ...]) -> int:
         found = self._runs.get(run)
@@ -387,29 +417,6 @@ class SideCompiler:
         return found
 
 
-def _credit(rules: list[_RuleColumns], bits: int) -> tuple[int, int]:
-    first = rules[(bits & -bits).bit_length() - 1]
-    return first.policy, first.rule.index
-
-
-def _matching(rules: list[_RuleColumns], bits: int) -> tuple[tuple[int, int], ...]:
-    return tuple([(rules[bit].policy, rules[bit].rule.index) for bit in _set_bits(bits)])
-
-
-def _set_bits(bits: int) -> list[int]:
-    """Give the places of the bits, in order; a long number by whole bytes at once."""
-    if bits.bit_length() > 256:
-        octets = np.frombuffer(bits.to_bytes(-(-bits.bit_length() // 8), "little"), np.uint8)
-        places: list[int] = np.flatnonzero(np.unpackbits(octets, bitorder="little")).tolist()
-        return places
-    found = []
-    while bits:
-        lowest = bits & -bits
-        found.append(lowest.bit_length() - 1)
-        bits ^= lowest
-    return found
-
-
 def _union(parts: list[Indexes]) -> Indexes:
     if not parts:
         return np.empty(0, np.int64)
@@ -417,11 +424,9 @@ def _union(parts: list[Indexes]) -> Indexes:
 
 
 def _members(columns: dict[int, int], count: int) -> list[Indexes]:
-    """Turn column bit sets round: for each CIDR peer, the columns inside it."""
+    """Turn column bit sets round: for each bit, the columns that have it."""
     found: list[list[int]] = [[] for _ in range(count)]
     for mask, column in columns.items():
-        while mask:
-            lowest = mask & -mask
-            found[lowest.bit_length() - 1].append(column)
-            mask ^= lowest
+        for place in set_bits(mask):
+            found[place].append(column)
     return [np.array(sorted(item), np.int64) for item in found]

@@ -22,7 +22,7 @@ from netpol.errors import InputError, Location, OutputError
 
 __all__ = ["LAYOUT", "VERSION", "Tables"]
 
-VERSION = 2
+VERSION = 3
 _MAGIC = b"netpol-tables\n"
 _ALIGN = 64
 
@@ -63,9 +63,15 @@ LAYOUT: dict[str, tuple[str, int, str]] = {
                     "by protocol: of other protocols, and where no port is recorded"),
     "port_maps": ("uint16", 2, "maps, C: port class -> local class of the row's map"),
     "runs": ("uint32", 1, "decisions, one run per (row, column pair): indexed by local port class"),
-    "decision_info": ("uint8", 1, "D: verdict, | 4 if a rule allows"),
+    "decision_info": ("uint8", 1, "D: verdict, | 4 if a rule allows, | 8 if priorities tie (B3.4)"),
     "rows_egress": ("uint32", 2, "R, 4: pair base, CIDR locals, port map base, isolated"),
     "rows_ingress": ("uint32", 2, "as rows_egress"),
+    "hairpin_rows_egress": ("uint32", 1, "R: row that judges traffic of the row's pods to "
+                            "themselves, by their own label column; 0: the hairpin column does"),
+    "hairpin_rows_ingress": ("uint32", 1, "as hairpin_rows_egress"),
+    "seen_cidr_egress": ("uint32", 2, "2, K as used: CIDR column of an address as a pod's, and as "
+                         "a node's (A6.4, B4.4)"),
+    "seen_cidr_ingress": ("uint32", 2, "as seen_cidr_egress"),
     "pairs_egress": ("uint32", 1, "run base by (label local, CIDR local) of each row"),
     "pairs_ingress": ("uint32", 1, "as pairs_egress"),
     "label_pages_egress": ("uint32", 2, "R, L / 16: page of local classes"),

@@ -75,23 +75,28 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class PodSubject:
-    """The pods a policy selects: of one namespace, or of all matching ones (A5.7, B1.2)."""
+    """The pods a policy selects: of one namespace, or of all matching ones (A5.7, B1.2).
+
+    ``hosts`` says whether hostNetwork pods count where they are pods at all (A12.1, B6.1).
+    """
 
     namespace: str | None
     pods: Selector
     namespaces: Selector | None = None
+    hosts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class PodPeer:
     """Pods of one namespace, or of all namespaces that ``namespaces`` matches (A5.2-A5.5).
 
-    Exactly one of ``namespace`` and ``namespaces`` is set.
+    Exactly one of ``namespace`` and ``namespaces`` is set; ``hosts`` as for ``PodSubject``.
     """
 
     namespace: str | None
     namespaces: Selector | None
     pods: Selector
+    hosts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from netpol.errors import FlowError
+from netpol.errors import ConfigError, FlowError
 from netpol.flows.flow import Flow
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
 from netpol.reference.addresses import Address, parse_address
+from netpol.reference.clustermatch import ClusterMatcher
+from netpol.reference.clusterstage import ClusterStage
 from netpol.reference.explain import Explainer
 from netpol.reference.identities import End, Identities, Identity, Kind, KnownPod
 from netpol.reference.matching import Matcher, Packet
 from netpol.reference.outcome import NOT_A_POD, Outcome, SideOutcome
 from netpol.reference.services import Destination, Services, Target
 from netpol.reference.stages import Direction, NetworkPolicyStage, Question, Stage
+from netpol.reference.tiers import decide
 from netpol.switches import Switches
-from netpol.verdict import Note, Reason, Side, Verdict
+from netpol.verdict import Note, Reason, Side, Tier, Verdict
 
 __all__ = ["ReferenceEvaluator"]
 
@@ -30,6 +33,7 @@ NEIGHBOUR_DISCOVERY = range(133, 138)  # A17.4
 ICMP_ERRORS = {ICMP: {3, 4, 5, 11, 12}, ICMPV6: {1, 2, 3, 4}}  # R18
 SPECIFIED_PROTOCOLS = (6, 17, 132)  # A17.1
 NOT_RECORDED = 255  # as protocol or ICMP type; reserved by IANA
+BY_RULE = (Reason.NP_RULE, Reason.CNP_ACCEPT)  # C3.2: a side allowed by a rule
 NO_PACKET_NAMES: frozenset[tuple[str, int, int]] = frozenset()
 
 
@@ -70,8 +74,14 @@ class ReferenceEvaluator:
         self._any_policy = len(policies) > 0
         self._identities = Identities(snapshot, switches)
         self._services = Services(snapshot, self._identities)
-        self._network_policies = NetworkPolicyStage(policies, Matcher(snapshot, switches), switches)
-        self._stages: tuple[Stage, ...] = (self._network_policies,)  # B3.1
+        self._switches = switches
+        matcher = Matcher(snapshot, switches)
+        wide = ClusterMatcher(snapshot, matcher, self._identities)
+        self._stages: tuple[Stage, ...] = (  # B3.1
+            ClusterStage(Tier.ADMIN, policies, wide),
+            NetworkPolicyStage(policies, matcher, switches),
+            ClusterStage(Tier.BASELINE, policies, wide),
+        )
 
     def judge(self, flow: Flow) -> Outcome:
         """Give the verdict of one flow.
@@ -90,6 +100,8 @@ class ReferenceEvaluator:
         )
         outcome = self._decide(query, sources, destinations)
         notes = self._notes(query, sources, destinations)
+        if outcome.egress.tie or outcome.ingress.tie:  # B3.4
+            notes |= Note.AMBIGUOUS_PRIORITY
         return replace(outcome, notes=notes | outcome.notes)
 
     def explain(self, flow: Flow) -> str:
@@ -100,7 +112,7 @@ class ReferenceEvaluator:
         FlowError
             If an address of the flow is not an IP address.
         """
-        explainer = Explainer(self._identities, self._network_policies)
+        explainer = Explainer(self._identities, self._stages)
         return explainer.text(flow, self.judge(flow))
 
     def _decide(
@@ -167,7 +179,9 @@ class ReferenceEvaluator:
         )
         egress = ingress = NOT_A_POD
         if client is not None:
-            egress = self._side(Question("egress", client, target.end, packet, hairpin))
+            # Services stand as the snapshot shows them, whatever the time (R6, R26).
+            time = None if target.via_service else query.time
+            egress = self._side(Question("egress", client, target.end, packet, hairpin, time))
         if server is not None:
             question = Question("ingress", server, source, packet, hairpin)
             ingress = self._ingress(query, question, target)
@@ -199,13 +213,14 @@ class ReferenceEvaluator:
         )
 
     def _side(self, question: Question) -> SideOutcome:
-        """Ask the tiers in order; after the last one the side is allowed (B8)."""
+        """Try the tiers in order; after the last one the side is allowed (B8)."""
         subject = f"{question.subject.namespace}/{question.subject.name}"
-        for stage in self._stages:
-            answer = stage.judge(question)
-            if answer is not None:
-                return replace(answer, subject=subject)
-        return SideOutcome(verdict=Verdict.ALLOW, reason=Reason.NOT_ISOLATED, subject=subject)
+        trials = [stage.trial(question) for stage in self._stages]
+        side = decide([trial for trial in trials if trial is not None], self._switches)
+        if side.tie and self._switches.cnp_tie == "error":  # B3.4
+            names = " and ".join(str(witness.policy) for witness in side.witnesses)
+            raise ConfigError(f"cnp_tie=error: {names} have equal priority and decide differently")
+        return replace(side, subject=subject)
 
     def _notes(
         self, query: Query, sources: list[Identity], destinations: list[Destination]
@@ -322,7 +337,7 @@ def _combined(egress: SideOutcome, ingress: SideOutcome) -> Outcome:
     verdicts = {egress.verdict, ingress.verdict}
     verdict = next(v for v in (Verdict.DENY, Verdict.UNKNOWN, Verdict.ALLOW) if v in verdicts)
     if verdict is Verdict.ALLOW:
-        side = _sides_with(egress.reason is Reason.NP_RULE, ingress.reason is Reason.NP_RULE)
+        side = _sides_with(egress.reason in BY_RULE, ingress.reason in BY_RULE)
     else:
         side = _sides_with(egress.verdict is verdict, ingress.verdict is verdict)
     return Outcome(

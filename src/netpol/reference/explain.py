@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from netpol.flows.flow import Flow
 from netpol.reference.identities import Identities
-from netpol.reference.outcome import Match, Outcome, PolicyTrial, RuleTrial, SideOutcome
-from netpol.reference.stages import Direction, NetworkPolicyStage, policy_types
+from netpol.reference.outcome import (
+    Effect,
+    Match,
+    Outcome,
+    PolicyTrial,
+    RuleTrial,
+    SideOutcome,
+)
+from netpol.reference.stages import Direction, Stage
 from netpol.verdict import Side
 
 __all__ = ["Explainer"]
@@ -16,9 +23,9 @@ __all__ = ["Explainer"]
 class Explainer:
     """Tells outcomes of one evaluator in words."""
 
-    def __init__(self, identities: Identities, stage: NetworkPolicyStage) -> None:
+    def __init__(self, identities: Identities, stages: Sequence[Stage]) -> None:
         self._identities = identities
-        self._stage = stage
+        self._stages = stages
 
     def text(self, flow: Flow, outcome: Outcome) -> str:
         """Tell one decision; control characters are escaped."""
@@ -58,24 +65,20 @@ class Explainer:
         yield from self._policies(side, direction, indent + "    ")
         for trial in side.alternatives:
             yield from _trial(trial, direction, indent + "    ")
+        yield from _witnesses(side, direction, indent + "    ")
         for who, reading in side.readings:
             yield f"{indent}    if the source seen is {who}:"
             yield from self._side(reading, direction, indent + "    ")
 
     def _policies(self, side: SideOutcome, direction: Direction, indent: str) -> Iterator[str]:
-        """Say which policies select the subject and which of them isolate it."""
+        """Say which policies select the subject, tier by tier."""
         namespace, _, name = side.subject.partition("/")
         pod = self._identities.by_key.get((namespace, name))
         if pod is None or side.readings:
             return
-        selecting = self._stage.selecting(pod)
-        if not selecting:
-            yield f"{indent}no policy selects pod {side.subject}"
-        for policy in selecting:
-            isolates = direction in policy_types(policy)
-            does = "isolates it" if isolates else f"does not govern {direction}"
-            label = f"{policy.metadata.namespace or 'default'}/{policy.metadata.name}"
-            yield f"{indent}policy {label} selects pod {side.subject} and {does}"
+        told = [line for stage in self._stages for line in stage.describe(direction, pod)]
+        for line in told or [f"no policy selects pod {side.subject}"]:
+            yield f"{indent}{line}"
 
 
 def _credit(side: SideOutcome, direction: Direction) -> str:
@@ -87,6 +90,18 @@ def _credit(side: SideOutcome, direction: Direction) -> str:
     return f"policy {side.policy}{place}"
 
 
+def _witnesses(side: SideOutcome, direction: Direction, indent: str) -> Iterator[str]:
+    """Say how the side may come out, where a doubt or a tie of priorities leaves it open."""
+    if not side.witnesses:
+        return
+    why = "with policies of equal priority in another order" if side.tie else "as it may be"
+    yield f"{indent}{why}:"
+    for witness in side.witnesses:
+        by = "by default" if witness.policy is None else f"by policy {witness.policy}"
+        place = "" if witness.rule is None else f" {direction}[{witness.rule}]"
+        yield f"{indent}  {witness.verdict.label} {by}{place}"
+
+
 def _trial(trial: PolicyTrial, direction: Direction, indent: str) -> Iterator[str]:
     if not trial.rules:
         yield f"{indent}{trial.policy}: no {direction} rules, so nothing is allowed"
@@ -95,11 +110,14 @@ def _trial(trial: PolicyTrial, direction: Direction, indent: str) -> Iterator[st
 
 
 def _rule(rule: RuleTrial) -> str:
+    if rule.fail_closed:
+        does = "matches nothing" if rule.match is Match.NO else "denies everything"
+        return f"cannot be used, so it {does}"
     if rule.match is Match.NO:
         return f"missed: {rule.missed}"
     if rule.match is Match.MAYBE:
         return f"may match: {'' if rule.doubt is None else rule.doubt.label}"
-    return "matched"
+    return "matched" if rule.effect is Effect.ALLOW else f"matched: {rule.effect.name.lower()}"
 
 
 def _side(side: Side) -> str:

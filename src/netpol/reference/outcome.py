@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from netpol.verdict import Note, Reason, Side, Tier, Verdict
 
-__all__ = ["NOT_A_POD", "Match", "Outcome", "PolicyTrial", "RuleTrial", "SideOutcome"]
+__all__ = [
+    "NOT_A_POD",
+    "Effect",
+    "Match",
+    "Outcome",
+    "PolicyTrial",
+    "RuleTrial",
+    "SideOutcome",
+    "TierTrial",
+    "Witness",
+]
 
 
 class Match(IntEnum):
@@ -18,13 +29,22 @@ class Match(IntEnum):
     YES = 2
 
 
+class Effect(IntEnum):
+    """What a rule does where it matches; PASS goes on to the next tier (B5.2, B5.5)."""
+
+    ALLOW = 0
+    DENY = 1
+    PASS = 2
+
+
 @dataclass(frozen=True, slots=True)
 class RuleTrial:
     """One rule tried on one side.
 
-    ``missed`` is the element that failed (``peer``, ``port`` or ``protocol``), None unless
-    ``match`` is NO. ``peer`` and ``port`` are the indices of the elements that matched best, None
-    where the rule does not constrain them. ``doubt`` is the reason of a MAYBE (R15).
+    ``missed`` is the element that failed (``peer``, ``port`` or ``protocol``, ``rule`` where it
+    cannot be used), None unless ``match`` is NO. ``peer`` and ``port`` are the indices of the
+    elements that matched best, None where the rule does not constrain them. ``doubt`` is the reason
+    of a MAYBE (R15). ``fail_closed`` says that the rule as written cannot be used (B4.8).
     """
 
     rule: int
@@ -33,23 +53,35 @@ class RuleTrial:
     peer: int | None = None
     port: int | None = None
     doubt: Reason | None = None
+    effect: Effect = Effect.ALLOW
+    fail_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyTrial:
-    """An isolating policy (``namespace/name``) and the rules of it that were tried, in order."""
+    """A policy (``namespace/name`` or ``Kind/name``) and the rules of it tried, in order."""
 
     policy: str
     rules: tuple[RuleTrial, ...]
+
+
+class Witness(NamedTuple):
+    """One way a side may come to a verdict: by a rule, a policy's isolation, or nothing (C4)."""
+
+    verdict: Verdict
+    policy: str | None = None
+    rule: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideOutcome:
     """What one side says.
 
-    ``alternatives`` are the isolating policies tried, each with its rules (C3.1); after a
-    match the rest is not tried. ``readings`` are the sides that a doubtful source address
-    could give (R10, R11): pairs of who the source may be and what the side would then say.
+    ``alternatives`` are the policies tried, each with its rules (C3.1); after a match the rest is
+    not tried. ``witnesses`` are two ways to two verdicts, where a doubt (C4) or a tie of priorities
+    (B3.4) leaves both open; ``tie`` says that it is a tie. ``readings`` are the sides that a
+    doubtful source address could give (R10, R11): pairs of who the source may be and what the side
+    would then say.
     """
 
     applicable: bool = True
@@ -63,6 +95,23 @@ class SideOutcome:
     alternatives: tuple[PolicyTrial, ...] = ()
     subject: str = ""
     readings: tuple[tuple[str, SideOutcome], ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    tie: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierTrial:
+    """One tier tried on one side (B8).
+
+    ``groups`` hold the policies in order, those of equal priority together (B3.4). ``end`` is what
+    the tier says where no rule matches, None to go on to the next tier; ``settled`` what it says
+    whatever its rules (an exemption).
+    """
+
+    tier: Tier
+    groups: tuple[tuple[PolicyTrial, ...], ...] = ()
+    end: SideOutcome | None = None
+    settled: SideOutcome | None = None
 
 
 #: A side whose end is not a pod: nothing to evaluate (A9.4).

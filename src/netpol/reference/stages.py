@@ -1,11 +1,12 @@
-"""Takes a subject pod and its peer, gives what one tier says to one side (B8).
+"""Takes a subject pod and its peer, gives the trial of the NetworkPolicy tier (B8, A9).
 
-A stage answers or passes on; after the last one a side is allowed. Today there is one stage, the
-NetworkPolicies; admin and baseline tiers are further classes with the same ``judge``.
+``clusterstage.py`` does the same for the admin and baseline tiers; ``tiers.py`` puts the trials
+together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -13,7 +14,7 @@ from netpol.kube.objects import NetworkPolicy
 from netpol.kube.policies import PolicySet
 from netpol.reference.identities import End, Kind, KnownPod
 from netpol.reference.matching import Matcher, Packet, Rule, selector_match
-from netpol.reference.outcome import Match, PolicyTrial, RuleTrial, SideOutcome
+from netpol.reference.outcome import Match, PolicyTrial, RuleTrial, SideOutcome, TierTrial
 from netpol.switches import Switches
 from netpol.verdict import Reason, Tier, Verdict
 
@@ -28,7 +29,8 @@ WITH_PORTS = (6, 17, 132)  # A17.1
 class Question:
     """One side to be judged: the pod the policies select, its peer, and the packet.
 
-    ``hairpin`` says that the pod reaches itself through a service (A10.3).
+    ``hairpin`` says that the pod reaches itself through a service (A10.3). ``time`` is when, for
+    what was true only for a while: DNS answers (B4.6).
     """
 
     direction: Direction
@@ -36,6 +38,7 @@ class Question:
     peer: End
     packet: Packet
     hairpin: bool = False
+    time: int | None = None
 
     @property
     def from_own_node(self) -> bool:
@@ -47,8 +50,12 @@ class Question:
 class Stage(Protocol):
     """One tier of rules."""
 
-    def judge(self, question: Question) -> SideOutcome | None:
-        """Give the tier's answer, None to go on to the next tier."""
+    def trial(self, question: Question) -> TierTrial | None:
+        """Try the tier's rules; None where the tier does not govern this side."""
+        ...
+
+    def describe(self, direction: Direction, pod: KnownPod) -> Iterator[str]:
+        """Say which policies of the tier select a pod, and what that means for a direction."""
         ...
 
 
@@ -88,25 +95,35 @@ class NetworkPolicyStage:
             ]
         return self._isolating[key]
 
-    def judge(self, question: Question) -> SideOutcome | None:
-        """Answer for the tier; None where no policy isolates the pod (A9.1, B5.3)."""
+    def trial(self, question: Question) -> TierTrial | None:
+        """Try the rules; None where no policy isolates the pod (A9.1, B5.3)."""
+        tier = Tier.NETWORKPOLICY
         isolating = self.isolating(question.direction, question.subject)
         if not isolating:
+            if self._switches.baseline_gate == "any-direction" and self.selecting(question.subject):
+                open_ = SideOutcome(verdict=Verdict.ALLOW, reason=Reason.NOT_ISOLATED)
+                return TierTrial(tier=tier, settled=open_)  # B5.4
             return None
         exempt = self._exemption(question)
         if exempt is not None:
-            return SideOutcome(verdict=Verdict.ALLOW, reason=exempt)
+            side = SideOutcome(verdict=Verdict.ALLOW, reason=exempt)
+            return TierTrial(tier=tier, settled=side)
         trials: list[PolicyTrial] = []
         for policy in isolating:
             trial = self._try(policy, question)
             trials.append(trial)
-            if trial.rules and trial.rules[-1].match is Match.YES:  # A9.2
-                return _by_rule(Verdict.ALLOW, Reason.NP_RULE, trial, trial.rules[-1], trials)
-        for trial in trials:  # R15: the first rule that may match
-            for rule in trial.rules:
-                if rule.match is Match.MAYBE and rule.doubt is not None:
-                    return _by_rule(Verdict.UNKNOWN, rule.doubt, trial, rule, trials)
-        return self._unmatched(question, trials)
+            if trial.rules and trial.rules[-1].match is Match.YES:  # A9.2: the rest cannot matter
+                break
+        groups = tuple((trial,) for trial in trials)  # A9.2: order never changes the verdict
+        return TierTrial(tier=tier, groups=groups, end=self._unmatched(question, trials))
+
+    def describe(self, direction: Direction, pod: KnownPod) -> Iterator[str]:
+        """Say which policies select a pod and which of them isolate it."""
+        for policy in self.selecting(pod):
+            isolates = direction in policy_types(policy)
+            does = "isolates it" if isolates else f"does not govern {direction}"
+            label = f"{policy.metadata.namespace or 'default'}/{policy.metadata.name}"
+            yield f"policy {label} selects pod {pod.namespace}/{pod.name} and {does}"
 
     def _exemption(self, question: Question) -> Reason | None:
         """Give why isolation does not bind this traffic, None if it does (B8's order)."""
@@ -153,23 +170,7 @@ class NetworkPolicyStage:
             reason=reason,
             tier=Tier.NETWORKPOLICY,
             policy=trials[0].policy,
-            alternatives=tuple(trials),
         )
-
-
-def _by_rule(
-    verdict: Verdict, reason: Reason, trial: PolicyTrial, rule: RuleTrial, trials: list[PolicyTrial]
-) -> SideOutcome:
-    return SideOutcome(
-        verdict=verdict,
-        reason=reason,
-        tier=Tier.NETWORKPOLICY,
-        policy=trial.policy,
-        rule=rule.rule,
-        peer=rule.peer,
-        port=rule.port,
-        alternatives=tuple(trials),
-    )
 
 
 def policy_types(policy: NetworkPolicy) -> set[str]:
