@@ -68,7 +68,7 @@ class LoadedClusterPolicy(NamedTuple):
     @property
     def label(self) -> str:
         """``Kind/name``."""
-        return cluster_policy_label(self.policy.kind, self.policy.metadata.name)
+        return cluster_policy_label(type(self.policy).__name__, self.policy.metadata.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,10 +252,11 @@ class _Loader:
         result = decode_value(value, kind)
         unknown, nulls = result.unknown, result.nulls
         problems = [*result.errors]
+        refused: list[Problem] = []
         if kind is not NetworkPolicy:
             protected, unknown = split_unknown(unknown)
             refused, nulls = split_nulls(nulls)
-            problems += [*protected, *refused]
+            problems += protected
         if self._switches.unknown_fields == "error":
             problems += unknown
             unknown = []
@@ -266,8 +267,10 @@ class _Loader:
         self._findings += [placed(remark, source, label) for remark in remarks]
         for problem in problems:
             self._report(_error(ManifestError, problem, source, label))
+        for problem in refused:
+            self._report(_error(ValidationError, problem, source, label))
         typed: NetworkPolicy | ClusterPolicy = result.value
-        return None if problems else typed
+        return None if problems or refused else typed
 
     def _checked(self, written: NetworkPolicy | ClusterPolicy, document: Document) -> _Checked:
         if isinstance(written, NetworkPolicy):
