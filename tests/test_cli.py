@@ -245,7 +245,7 @@ def test_what_is_wrong_is_said_in_one_message(words: list[str], message: str) ->
 
 def test_a_cluster_without_policies_is_not_taken_for_allow_all() -> None:
     message = failure(run("replay", FLOWS, "-c", "guide/cluster.yaml"))
-    assert "no NetworkPolicy found" in message
+    assert "no network policy found" in message
     assert "--policies" in message
 
 

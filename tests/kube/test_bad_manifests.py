@@ -42,7 +42,7 @@ def test_empty_file(data: str) -> None:
 
 def test_file_of_comments_only() -> None:
     (error,) = check_text("# later\n---\n").errors
-    assert error.message == "no NetworkPolicy found"
+    assert error.message == "no network policy found"
 
 
 def test_broken_yaml() -> None:
@@ -150,7 +150,7 @@ def test_fifo_in_a_directory_is_not_waited_for(tmp_path: Path) -> None:
 def test_only_other_kinds(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text("{apiVersion: v1, kind: Pod, metadata: {name: a}}\n")
-    with pytest.raises(ManifestError, match="no NetworkPolicy found, only 1 Pod"):
+    with pytest.raises(ManifestError, match="no network policy found, only 1 Pod"):
         read_policies(path)
 
 

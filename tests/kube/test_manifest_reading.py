@@ -131,7 +131,7 @@ def test_a0_1_items_of_a_plain_list_need_their_kind() -> None:
 def test_a0_1_empty_and_null_lists(tmp_path: Path) -> None:
     for items in ("[]", "null"):
         result = check_text(f'{{"kind": "List", "apiVersion": "v1", "items": {items}}}')
-        assert [error.message for error in result.errors] == ["no NetworkPolicy found"]
+        assert [error.message for error in result.errors] == ["no network policy found"]
 
 
 @pytest.mark.parametrize("joint", ["", "\n", " ", "\n\n"])
@@ -162,9 +162,13 @@ def test_a0_1_kinds_may_stand_mixed(tmp_path: Path) -> None:
         ("networking.k8s.io/v1beta1", "NetworkPolicy", "networking.k8s.io/v1"),
         ("v1", "NetworkPolicy", "networking.k8s.io/v1"),
         ("networking.k8s.io/v1", "networkPolicy", "kind NetworkPolicy"),
-        ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", "not supported yet"),
-        ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "not supported yet"),
-        ("policy.networking.k8s.io/v1alpha1", "BaselineAdminNetworkPolicy", "not supported yet"),
+        ("policy.networking.k8s.io/v1alpha1", "ClusterNetworkPolicy", "io/v1alpha2, kind Clu"),
+        ("policy.networking.k8s.io/v1beta1", "ClusterNetworkPolicy", "io/v1alpha2, kind Clu"),
+        ("policy.networking.k8s.io/v1alpha2", "AdminNetworkPolicy", "io/v1alpha1, kind Admin"),
+        ("policy.networking.k8s.io/v1", "BaselineAdminNetworkPolicy", "io/v1alpha1, kind Base"),
+        ("networking.k8s.io/v1", "ClusterNetworkPolicy", "io/v1alpha2, kind ClusterNet"),
+        ("policy.networking.k8s.io/v1alpha2", "clusterNetworkPolicy", "kind ClusterNetworkPolicy"),
+        ("policy.networking.k8s.io/v1alpha1", "ExternalNetworkSet", "not supported yet"),
         ("cilium.io/v2", "CiliumNetworkPolicy", "not supported yet"),
         ("cilium.io/v2", "CiliumClusterwideNetworkPolicy", "not supported yet"),
         ("projectcalico.org/v3", "NetworkPolicy", "not supported yet"),

@@ -49,7 +49,7 @@ Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
     default="default",
     show_default=True,
     envvar="NETPOL_NAMESPACE",
-    help="Namespace of policies that name none.",
+    help="Namespace of NetworkPolicies that name none.",
 )
 @click.option(
     "--output",
@@ -84,7 +84,8 @@ Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
     default="error",
     show_default=True,
     envvar="NETPOL_UNKNOWN_FIELDS",
-    help="Refuse fields the API does not have, or leave them out as an old server does.",
+    help="Refuse fields the API does not have, or leave them out as an old server does, save "
+    "where a cluster-scoped policy would select more.",
 )
 @click.pass_context
 def check(
@@ -100,6 +101,9 @@ def check(
 ) -> None:
     """Check policies as the API server would, and warn of what they may not mean.
 
+    NetworkPolicies, ClusterNetworkPolicies, AdminNetworkPolicies and BaselineAdminNetworkPolicies
+    are checked.
+
     POLICIES are files, directories (searched for *.yaml, *.yml, *.json, also .gz and .zst) or -
     for stdin. Every error and warning is given with its file and line, not only the first.
     """
@@ -108,7 +112,7 @@ def check(
     switches = Switches(strict_cidr=strict_cidr, unknown_fields=unknown_fields)
     result = check_policies(policies, cluster, switches=switches, namespace=namespace)
     click.echo(_json(result) if output == "json" else _lines(result))
-    if result.errors:
+    if result.error_count:
         ctx.exit(2)
     warned = any(finding.severity == "warning" for finding in result.findings)
     if warned and (strict or fail_on == "warning"):
@@ -119,13 +123,13 @@ def _lines(result: CheckResult) -> str:
     """Give ``file:line: severity: message [code]`` lines and a total."""
     lines = [_line("error", error.location, error.message) for error in result.errors]
     for finding in result.findings:
-        lines.append(_line(finding.severity, finding.location, _text(finding), finding.code))
+        lines.append(_line(finding.severity, finding.location, finding.text, finding.code))
     warnings = sum(finding.severity == "warning" for finding in result.findings)
     if lines:
         lines.append("")
     lines.append(
         f"{_plural(result.policies, 'valid policy', 'valid policies')}, "
-        f"{_plural(len(result.errors), 'error', 'errors')}, "
+        f"{_plural(result.error_count, 'error', 'errors')}, "
         f"{_plural(warnings, 'warning', 'warnings')}"
     )
     return "\n".join(lines)
@@ -138,12 +142,6 @@ def _line(severity: str, location: Location, message: str, code: str | None = No
     return escape_controls(": ".join(part for part in parts if part) + suffix)
 
 
-def _text(finding: Finding) -> str:
-    return (
-        f"NetworkPolicy {finding.policy}: {finding.message}" if finding.policy else finding.message
-    )
-
-
 def _plural(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
@@ -153,8 +151,11 @@ def _json(result: CheckResult) -> str:
     document = {
         "schema_version": SCHEMA_VERSION,
         "policies": result.policies,
-        "errors": [_json_error(error) for error in result.errors],
-        "warnings": [_json_finding(finding) for finding in result.findings],
+        "errors": [
+            *(_json_error(error) for error in result.errors),
+            *(_json_finding(each) for each in result.findings if each.severity == "error"),
+        ],
+        "warnings": [_json_finding(each) for each in result.findings if each.severity != "error"],
     }
     return json.dumps(document, indent=2, ensure_ascii=True)
 

@@ -264,7 +264,7 @@ def _policies(request: _Request) -> PolicySet:
             namespace=request.namespace,
         )
     except ManifestError as error:
-        if request.policies or not error.message.startswith("no NetworkPolicy"):
+        if request.policies or not error.message.startswith("no network policy"):
             raise
         raise ConfigError(f"{error}; name the policies with --policies") from None
 

@@ -10,10 +10,13 @@ import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
-__all__ = ["Address", "Network", "ParsedCIDR", "parse_address", "parse_cidr"]
+__all__ = ["HOST_BITS", "Address", "Network", "ParsedCIDR", "parse_address", "parse_cidr"]
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+#: The problem of a CIDR whose address has bits set beyond the prefix; they are masked off.
+HOST_BITS = "has address bits set beyond the prefix, ignored"
 
 _DOTTED = re.compile(r"([0-9]{1,20})\.([0-9]{1,20})\.([0-9]{1,20})\.([0-9]{1,20})")
 _PREFIX = re.compile(r"[0-9]{1,20}")
@@ -71,7 +74,7 @@ def parse_cidr(text: str) -> ParsedCIDR:
     else:
         network = IPv6Network((folded, length), strict=False)
     if network.network_address != folded:
-        problems.append("has address bits set beyond the prefix, ignored")
+        problems.append(HOST_BITS)
     return ParsedCIDR(network, tuple(problems))
 
 

@@ -17,11 +17,19 @@ __all__ = ["CheckResult", "check_policies", "error_code"]
 
 
 class CheckResult(NamedTuple):
-    """What was found. ``policies`` counts those without errors."""
+    """What was found. ``policies`` counts those without errors.
+
+    Findings of severity ``error`` are errors too: what an API server takes but cannot work.
+    """
 
     policies: int
     errors: list[InputError]
     findings: list[Finding]
+
+    @property
+    def error_count(self) -> int:
+        """How many errors there are of both kinds."""
+        return len(self.errors) + sum(each.severity == "error" for each in self.findings)
 
 
 def check_policies(
@@ -36,7 +44,7 @@ def check_policies(
     Parameters
     ----------
     paths
-        Manifests holding NetworkPolicies; as for ``read_policies``.
+        Manifests holding policies; as for ``read_policies``.
     cluster
         Manifests of the cluster, if policies shall be looked at beside its pods and services.
     switches
@@ -56,7 +64,7 @@ def check_policies(
         namespace=namespace,
         report=errors.append,
     )
-    if not policies.policies and not errors:
+    if not len(policies) and not errors:
         errors.append(ManifestError(no_policies_message(policies)))
     snapshot: Snapshot | None = None
     findings: list[Finding] = []
@@ -71,7 +79,11 @@ def check_policies(
             ]
     findings += lint(policies, snapshot, switches=switches)
     errors.sort(key=lambda error: (error.location.file or "", error.location.line or 0))
-    return CheckResult(len(policies), errors, findings)
+    wrong = {finding.policy for finding in findings if finding.severity == "error"}
+    labels = [each.label for each in policies.policies]
+    labels += [each.label for each in policies.cluster_policies]
+    valid = sum(label not in wrong for label in labels)
+    return CheckResult(valid, errors, findings)
 
 
 def error_code(error: InputError) -> str:

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from netpol.errors import Location, ManifestError
-from netpol.kube.objects import EndpointSlice, Namespace, Node, Pod, Service
+from netpol.kube.cluster_objects import (
+    AdminNetworkPolicy,
+    BaselineAdminNetworkPolicy,
+    ClusterNetworkPolicy,
+    ClusterPolicy,
+)
+from netpol.kube.objects import EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service
 
-__all__ = ["CLUSTER_KINDS", "is_network_policy", "is_workload", "refuse_policy"]
+__all__ = [
+    "CLUSTER_KINDS",
+    "CLUSTER_POLICY_KINDS",
+    "POLICY_KINDS",
+    "is_workload",
+    "refuse_policy",
+]
 
 CLUSTER_KINDS: dict[
     tuple[str, str],
@@ -19,6 +31,23 @@ CLUSTER_KINDS: dict[
     # The fields netpol uses are the same in both.
     ("discovery.k8s.io/v1beta1", "EndpointSlice"): EndpointSlice,
 }
+
+_POLICY_GROUP = "policy.networking.k8s.io"
+
+#: The cluster-scoped policies netpol judges by (B1, B2).
+CLUSTER_POLICY_KINDS: dict[tuple[str, str], type[ClusterPolicy]] = {
+    (f"{_POLICY_GROUP}/v1alpha2", "ClusterNetworkPolicy"): ClusterNetworkPolicy,
+    (f"{_POLICY_GROUP}/v1alpha1", "AdminNetworkPolicy"): AdminNetworkPolicy,
+    (f"{_POLICY_GROUP}/v1alpha1", "BaselineAdminNetworkPolicy"): BaselineAdminNetworkPolicy,
+}
+
+#: Every policy netpol judges by (A0.1).
+POLICY_KINDS: dict[tuple[str, str], type[NetworkPolicy | ClusterPolicy]] = {
+    ("networking.k8s.io/v1", "NetworkPolicy"): NetworkPolicy,
+    **CLUSTER_POLICY_KINDS,
+}
+
+_CLUSTER_POLICY_VERSIONS = {kind.lower(): (version, kind) for version, kind in CLUSTER_POLICY_KINDS}
 
 _WORKLOADS = frozenset(
     (
@@ -36,7 +65,7 @@ _WORKLOAD_GROUPS = frozenset(("", "apps", "batch", "extensions"))
 # Dialects of network policy: everything of these groups is refused, save what is listed.
 _DIALECT_GROUPS = frozenset(
     (
-        "policy.networking.k8s.io",
+        _POLICY_GROUP,
         "cilium.io",
         "projectcalico.org",
         "crd.projectcalico.org",
@@ -65,9 +94,8 @@ _DIALECT_BOOKKEEPING = frozenset(
 )
 
 
-def is_network_policy(api_version: str, kind: str) -> bool:
-    """Say whether an object is a NetworkPolicy that netpol judges by (A0.1)."""
-    return kind == "NetworkPolicy" and api_version == "networking.k8s.io/v1"
+# Groups where a policy may have been written by mistake.
+_OWN_GROUPS = ("networking.k8s.io", "extensions", "")
 
 
 def is_workload(api_version: str, kind: str) -> bool:
@@ -78,10 +106,14 @@ def is_workload(api_version: str, kind: str) -> bool:
 def refuse_policy(api_version: str, kind: str, location: Location) -> ManifestError | None:
     """Give the error for a policy that would be silently skipped, else None (A0.1)."""
     group = _group(api_version)
-    if group in ("networking.k8s.io", "extensions", "") and kind.lower() == "networkpolicy":
+    if group in _OWN_GROUPS and kind.lower() == "networkpolicy":
         wanted = "write apiVersion networking.k8s.io/v1, kind NetworkPolicy"
         if group == "extensions":
             wanted = f"no longer served since Kubernetes 1.16; {wanted}"
+        return ManifestError(f"{kind} of {api_version}: {wanted}", location)
+    if group in (_POLICY_GROUP, *_OWN_GROUPS) and kind.lower() in _CLUSTER_POLICY_VERSIONS:
+        version, name = _CLUSTER_POLICY_VERSIONS[kind.lower()]
+        wanted = f"not supported; write apiVersion {version}, kind {name}"
         return ManifestError(f"{kind} of {api_version}: {wanted}", location)
     dialect = group in _DIALECT_GROUPS and kind not in _DIALECT_BOOKKEEPING
     if dialect or kind.endswith("NetworkPolicy"):

@@ -1,8 +1,8 @@
 """Takes a ``PolicySet`` and, if there is one, a ``Snapshot``; gives findings to act on.
 
-A finding is no error: the API server takes the policy, but it may not do what its author meant.
-Those that only show in the policy as written come with the ``PolicySet``; with a snapshot,
-``lint_cluster`` adds what only shows beside the cluster.
+The API server takes the policy, but it may not do what its author meant. Findings that only show
+in the policy as written come with the ``PolicySet``; with a snapshot, ``lint_cluster`` and
+``lint_cluster_wide`` add what only shows beside the cluster.
 """
 
 from __future__ import annotations
@@ -10,24 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import collapse_addresses
 
-from netpol.errors import Location
 from netpol.kube.addresses import parse_cidr
-from netpol.kube.findings import Finding, policy_label
+from netpol.kube.findings import Finding, Remark, placed
 from netpol.kube.lint_cluster import lint_cluster
+from netpol.kube.lint_cluster_wide import lint_cluster_wide
+from netpol.kube.lint_ranges import KnownAddresses
 from netpol.kube.objects import (
     IPBlock,
     LabelSelector,
     NetworkPolicyPeer,
     NetworkPolicySpec,
 )
-from netpol.kube.policies import LoadedPolicy, PolicySet
+from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
 from netpol.switches import Switches
 
 __all__ = ["lint"]
-
-# (code, dotted field path, message)
-Remark = tuple[str, str, str]
 
 
 def lint(
@@ -40,31 +38,25 @@ def lint(
     policies
         As ``read_policies`` gives them; their own ``findings`` are included.
     snapshot
-        If given, policies are also looked at beside its pods and services.
+        If given, policies are also looked at beside its pods, nodes and services.
     switches
-        ``named_port_init`` and ``host_network`` matter here, with a snapshot.
+        ``named_port_init``, ``host_network``, ``missing_namespace`` and ``ipblock_scope`` matter
+        here, with a snapshot.
     """
     found = [*policies.findings]
     for loaded in policies.policies:
-        found += _findings(loaded, _on_policy(loaded.policy.spec or NetworkPolicySpec()))
+        spec = loaded.policy.spec or NetworkPolicySpec()
+        found += [placed(remark, loaded.source, loaded.label) for remark in _on_policy(spec)]
     if snapshot is not None:
-        for loaded, remarks in lint_cluster(policies, snapshot, switches or Switches()):
-            found += _findings(loaded, remarks)
+        addresses = KnownAddresses(snapshot)
+        for beside in (lint_cluster, lint_cluster_wide):
+            found += beside(policies, snapshot, addresses, switches or Switches())
     return sorted(found, key=_order)
 
 
 def _order(finding: Finding) -> tuple[str, int, str, str]:
     place = finding.location
     return place.file or "", place.line or 0, finding.code, place.field or ""
-
-
-def _findings(loaded: LoadedPolicy, remarks: Iterator[Remark] | Sequence[Remark]) -> list[Finding]:
-    source, metadata = loaded.source, loaded.policy.metadata
-    label = policy_label(metadata.namespace, metadata.name)
-    return [
-        Finding("warning", code, message, Location(source.file, source.line_of(path), path), label)
-        for code, path, message in remarks
-    ]
 
 
 def _on_policy(spec: NetworkPolicySpec) -> Iterator[Remark]:
@@ -81,7 +73,7 @@ def _inert_rules(spec: NetworkPolicySpec) -> Iterator[Remark]:
     types = spec.policy_types or []
     for direction, rules in (("Ingress", spec.ingress), ("Egress", spec.egress)):
         if rules and direction not in types:
-            yield (
+            yield Remark(
                 "inert-rules",
                 f"spec.{direction.lower()}",
                 f"these rules have no effect: policyTypes does not list {direction}",
@@ -94,7 +86,7 @@ def _redundant_pod_selectors(path: str, peers: Sequence[NetworkPolicyPeer]) -> I
         return
     for i, peer in enumerate(peers):
         if peer.pod_selector is not None and not _is_empty(peer.pod_selector):
-            yield (
+            yield Remark(
                 "redundant-pod-selector",
                 f"{path}[{i}].podSelector",
                 "has no effect: another element of this list, namespaceSelector: {}, allows every "
@@ -118,7 +110,7 @@ def _excluded_block(path: str, block: IPBlock) -> Iterator[Remark]:
     # Validation made sure that all are of one family.
     covered = list(collapse_addresses(excepts))  # type: ignore[type-var]
     if covered == [cidr]:
-        yield (
+        yield Remark(
             "except-covers-block",
             f"{path}.except",
             f"the ranges excluded cover all of {cidr}, so this peer matches nothing",

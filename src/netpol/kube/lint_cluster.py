@@ -1,229 +1,115 @@
-"""Takes policies and the cluster they are for, gives remarks that need both to be seen."""
+"""Takes NetworkPolicies and the cluster they are for, gives findings that need both to be seen."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from netpol.kube.addresses import Network, parse_address, parse_cidr
-from netpol.kube.matching import selects
-from netpol.kube.objects import Container, NetworkPolicyPort, NetworkPolicySpec, Pod
-from netpol.kube.policies import LoadedPolicy, PolicySet
+from netpol.kube.addresses import parse_cidr
+from netpol.kube.findings import Finding, Remark, placed
+from netpol.kube.lint_ranges import KnownAddresses
+from netpol.kube.lint_selection import PodGroup, Selection, no_match, unmatched_pods
+from netpol.kube.objects import NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec
+from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
 from netpol.switches import Switches
 
 __all__ = ["lint_cluster"]
 
-Remark = tuple[str, str, str]
-PortName = tuple[str, str]  # protocol, name
-
 
 def lint_cluster(
-    policies: PolicySet, snapshot: Snapshot, switches: Switches
-) -> Iterator[tuple[LoadedPolicy, list[Remark]]]:
-    """Give each policy with its remarks as (code, dotted field path, message)."""
-    pods = _Pods(snapshot, switches)
-    addresses = _Addresses(snapshot)
+    policies: PolicySet, snapshot: Snapshot, addresses: KnownAddresses, switches: Switches
+) -> Iterator[Finding]:
+    """Give the findings on each NetworkPolicy, in the order of its fields."""
+    selection = Selection(snapshot, switches, host_network=switches.host_network == "pod")
     for loaded in policies.policies:
         spec = loaded.policy.spec or NetworkPolicySpec()
-        subjects = pods.selected(loaded.policy.metadata.namespace or "default", spec)
-        remarks = [
-            *_no_subject(subjects),
-            *_port_names(spec, subjects, pods),
-            *_service_addresses(spec, addresses),
-        ]
-        if remarks:
-            yield loaded, remarks
+        namespace = loaded.policy.metadata.namespace or "default"
+        subjects = selection.in_namespace(namespace, spec.pod_selector)
+        remarks = [*_no_subject(subjects)]
+        for rule in _rules(spec):
+            if subjects:
+                remarks += [*_ports(rule, subjects, selection)]
+                remarks += [*_selectors(rule, namespace, selection)]
+            remarks += [*_ranges(rule, addresses, switches)]
+        for remark in remarks:
+            yield placed(remark, loaded.source, loaded.label)
 
 
-# --- pods -------------------------------------------------------------------------------------
+class _Rule(NamedTuple):
+    """One rule of a direction that ``policyTypes`` lists."""
+
+    path: str
+    egress: bool
+    peers: Sequence[NetworkPolicyPeer | None]
+    ports: Sequence[NetworkPolicyPort | None]
+
+    def each_peer(self) -> Iterator[tuple[str, NetworkPolicyPeer]]:
+        side = "to" if self.egress else "from"
+        for i, peer in enumerate(self.peers):
+            if peer is not None:
+                yield f"{self.path}.{side}[{i}]", peer
 
 
-class _Group:
-    """Pods of one namespace with equal labels: how many, and the port names they declare."""
-
-    def __init__(self, labels: dict[str, str]) -> None:
-        self.labels = labels
-        self.ports: set[PortName] = set()
-
-
-class _Pods:
-    """The pods that policies can select, grouped by namespace and labels."""
-
-    def __init__(self, snapshot: Snapshot, switches: Switches) -> None:
-        self._groups: dict[str, dict[frozenset[tuple[str, str]], _Group]] = defaultdict(dict)
-        self.ports: set[PortName] = set()
-        for pod in snapshot.pods:
-            host = pod.spec is not None and pod.spec.host_network
-            if host and switches.host_network == "node":
-                continue  # A12.1: no policy selects it
-            labels = pod.metadata.labels or {}
-            groups = self._groups[pod.metadata.namespace or "default"]
-            group = groups.setdefault(frozenset(labels.items()), _Group(labels))
-            group.ports.update(_declared(pod, switches))
-        for groups in self._groups.values():
-            for group in groups.values():
-                self.ports |= group.ports
-
-    def selected(self, namespace: str, spec: NetworkPolicySpec) -> list[_Group]:
-        groups = self._groups.get(namespace, {}).values()
-        return [group for group in groups if selects(spec.pod_selector, group.labels)]
+def _rules(spec: NetworkPolicySpec) -> Iterator[_Rule]:
+    """Give the rules that have an effect (A4.2)."""
+    types = spec.policy_types or ()
+    for i, ingress in enumerate(spec.ingress or ()):
+        if ingress is not None and "Ingress" in types:
+            yield _Rule(f"spec.ingress[{i}]", False, ingress.from_ or (), ingress.ports or ())
+    for i, egress in enumerate(spec.egress or ()):
+        if egress is not None and "Egress" in types:
+            yield _Rule(f"spec.egress[{i}]", True, egress.to or (), egress.ports or ())
 
 
-def _declared(pod: Pod, switches: Switches) -> Iterator[PortName]:
-    """Give the port names a pod declares, init containers as ``named_port_init`` says (A8.5)."""
-    if pod.spec is None:
-        return
-    containers: list[Container] = list(pod.spec.containers or ())
-    for container in pod.spec.init_containers or ():
-        sidecar = container.restart_policy == "Always"
-        if switches.named_port_init == "all-init" or (
-            switches.named_port_init == "sidecars" and sidecar
-        ):
-            containers.append(container)
-    for container in containers:
-        for port in container.ports or ():
-            if port.name:
-                yield port.protocol or "TCP", port.name
-
-
-def _no_subject(subjects: list[_Group]) -> Iterator[Remark]:
+def _no_subject(subjects: list[PodGroup]) -> Iterator[Remark]:
     if not subjects:
-        yield (
+        yield Remark(
             "selects-nothing",
             "spec.podSelector",
             "selects no pod of the cluster (hostNetwork pods cannot be selected)",
         )
 
 
-def _port_names(spec: NetworkPolicySpec, subjects: list[_Group], pods: _Pods) -> Iterator[Remark]:
+def _ports(rule: _Rule, subjects: list[PodGroup], selection: Selection) -> Iterator[Remark]:
     """Find names that no possible destination declares: such a port never matches (A8)."""
-    own = {name for group in subjects for name in group.ports}
-    types = spec.policy_types or ()
-    if subjects and "Ingress" in types:
-        for i, ingress in enumerate(spec.ingress or ()):
-            ports = (ingress.ports if ingress else None) or ()
-            yield from _undeclared(f"spec.ingress[{i}].ports", ports, own, "no selected pod")
-    if subjects and "Egress" in types:
-        for i, egress in enumerate(spec.egress or ()):
-            ports = (egress.ports if egress else None) or ()
-            yield from _undeclared(f"spec.egress[{i}].ports", ports, pods.ports, "no pod")
-
-
-def _undeclared(
-    path: str,
-    ports: list[NetworkPolicyPort | None] | tuple[()],
-    declared: set[PortName],
-    nobody: str,
-) -> Iterator[Remark]:
-    for i, port in enumerate(ports):
+    if rule.egress:
+        declared, nobody = selection.ports, "no pod"
+    else:
+        declared, nobody = {name for group in subjects for name in group.ports}, "no selected pod"
+    for i, port in enumerate(rule.ports):
         if port is None or not isinstance(port.port, str):
             continue
         protocol = port.protocol or "TCP"
         if (protocol, port.port) not in declared:
-            yield (
+            yield Remark(
                 "undeclared-port-name",
-                f"{path}[{i}].port",
+                f"{rule.path}.ports[{i}].port",
                 f"{nobody} declares a {protocol} port named {port.port!r}, so this matches nothing",
             )
 
 
-# --- service addresses ------------------------------------------------------------------------
+def _selectors(rule: _Rule, namespace: str, selection: Selection) -> Iterator[Remark]:
+    """Find peers that select no pod of the cluster (A5)."""
+    for path, peer in rule.each_peer():
+        if peer.namespace_selector is not None:
+            namespaces = f"{path}.namespaceSelector", peer.namespace_selector
+            yield from unmatched_pods(selection, path, namespaces, peer.pod_selector)
+        elif peer.pod_selector is not None and not selection.in_namespace(
+            namespace, peer.pod_selector
+        ):
+            yield no_match(f"{path}.podSelector", "pod", f"namespace {namespace}")
 
 
-class _Sorted:
-    """Addresses as sorted integers by family, to be asked by range."""
-
-    def __init__(self, texts: Iterator[str]) -> None:
-        values: dict[int, list[int]] = {4: [], 6: []}
-        for text in texts:
-            address = parse_address(text)
-            values[address.version].append(int(address))
-        self._values = {version: sorted(found) for version, found in values.items()}
-
-    def within(self, network: Network) -> bool:
-        values = self._values[network.version]
-        at = bisect_left(values, int(network.network_address))
-        return at < len(values) and values[at] <= int(network.broadcast_address)
-
-
-class _Addresses:
-    """Service addresses against the addresses that policies do compare (A15.1, A15.3)."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.cluster_ips = _Sorted(_cluster_ips(snapshot))
-        self.external_ips = _Sorted(_external_ips(snapshot))
-        self.endpoints = _Sorted(_endpoint_ips(snapshot))
-
-
-def _cluster_ips(snapshot: Snapshot) -> Iterator[str]:
-    for service in snapshot.services:
-        spec = service.spec
-        if spec is not None:
-            for text in spec.cluster_ips or [spec.cluster_ip or ""]:
-                if text not in ("", "None"):
-                    yield text
-
-
-def _external_ips(snapshot: Snapshot) -> Iterator[str]:
-    for service in snapshot.services:
-        if service.spec is not None:
-            yield from service.spec.external_ips or ()
-        if service.status is not None and service.status.load_balancer is not None:
-            for ingress in service.status.load_balancer.ingress or ():
-                if ingress.ip:
-                    yield ingress.ip
-
-
-def _endpoint_ips(snapshot: Snapshot) -> Iterator[str]:
-    for pod in snapshot.pods:
-        if pod.status is not None:
-            yield from (each.ip for each in pod.status.pod_ips or ())
-            if pod.status.pod_ip:
-                yield pod.status.pod_ip
-    for node in snapshot.nodes:
-        if node.status is not None:
-            yield from (
-                each.address for each in node.status.addresses or () if _is_ip(each.address)
+def _ranges(rule: _Rule, addresses: KnownAddresses, switches: Switches) -> Iterator[Remark]:
+    for path, peer in rule.each_peer():
+        block = peer.ip_block
+        if block is not None:
+            yield from addresses.remarks(
+                f"{path}.ipBlock.cidr",
+                parse_cidr(block.cidr).network,
+                excepts=[parse_cidr(each).network for each in block.except_ or ()],
+                egress=rule.egress,
+                # A6.4: otherwise it never matches a pod.
+                over_pods=switches.ipblock_scope == "any",
             )
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        parse_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _service_addresses(spec: NetworkPolicySpec, addresses: _Addresses) -> Iterator[Remark]:
-    """Find ranges that hold service addresses and no address a policy would ever see."""
-    for i, ingress in enumerate(spec.ingress or ()):
-        for j, peer in enumerate((ingress.from_ if ingress else None) or ()):
-            if peer is not None and peer.ip_block is not None:
-                network = parse_cidr(peer.ip_block.cidr).network
-                if addresses.cluster_ips.within(network) and _is_narrow(network, addresses):
-                    yield _names_service(f"spec.ingress[{i}].from[{j}].ipBlock.cidr", network)
-    for i, egress in enumerate(spec.egress or ()):
-        for j, peer in enumerate((egress.to if egress else None) or ()):
-            if peer is not None and peer.ip_block is not None:
-                network = parse_cidr(peer.ip_block.cidr).network
-                vip = addresses.cluster_ips.within(network) or addresses.external_ips.within(
-                    network
-                )
-                if vip and _is_narrow(network, addresses):
-                    yield _names_service(f"spec.egress[{i}].to[{j}].ipBlock.cidr", network)
-
-
-def _is_narrow(network: Network, addresses: _Addresses) -> bool:
-    return network.prefixlen > 0 and not addresses.endpoints.within(network)
-
-
-def _names_service(path: str, network: Network) -> Remark:
-    return (
-        "ipblock-names-service",
-        path,
-        f"{network} holds addresses of services and of no pod or node: policies see the pod "
-        "behind a service, not the service's address; select the pods instead",
-    )

@@ -8,19 +8,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from netpol.errors import InputError, Location, ManifestError, ValidationError
-from netpol.kube.cluster_objects import ClusterPolicy
+from netpol.kube.cluster_objects import ClusterNetworkPolicy, ClusterPolicy
 from netpol.kube.defaults import apply_defaults
 from netpol.kube.documents import Document
-from netpol.kube.findings import Finding, policy_label
+from netpol.kube.findings import (
+    Finding,
+    Remark,
+    cluster_policy_label,
+    placed,
+    policy_label,
+    policy_title,
+)
 from netpol.kube.gcpause import gc_paused
 from netpol.kube.inputs import Paths, named
-from netpol.kube.kinds import is_network_policy, refuse_policy
+from netpol.kube.kinds import POLICY_KINDS, refuse_policy
 from netpol.kube.manifests import documents_from_objects, raise_error, read_documents
 from netpol.kube.objects import NetworkPolicy, Source
+from netpol.kube.strict_cluster import split_nulls, split_unknown
 from netpol.kube.typed import Problem, decode_value
 from netpol.kube.validate import validate_policy
-from netpol.kube.written import findings_as_written
+from netpol.kube.validate_cluster import validate_cluster_policy
+from netpol.kube.written import remarks_as_written
+from netpol.kube.written_cluster import remarks_as_stored
 from netpol.switches import Switches
 
 __all__ = [
@@ -41,12 +53,22 @@ class LoadedPolicy(NamedTuple):
     policy: NetworkPolicy
     source: Source
 
+    @property
+    def label(self) -> str:
+        """``namespace/name``."""
+        return policy_label(self.policy.metadata.namespace, self.policy.metadata.name)
+
 
 class LoadedClusterPolicy(NamedTuple):
     """A cluster-scoped policy, valid, and where it was read."""
 
     policy: ClusterPolicy
     source: Source
+
+    @property
+    def label(self) -> str:
+        """``Kind/name``."""
+        return cluster_policy_label(type(self.policy).__name__, self.policy.metadata.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +93,7 @@ class PolicySet:
 def read_policies(
     paths: Paths, *, switches: Switches | None = None, namespace: str = "default"
 ) -> PolicySet:
-    """Read every NetworkPolicy of some manifests.
+    """Read every policy of some manifests: NetworkPolicies and the cluster-scoped kinds.
 
     Parameters
     ----------
@@ -91,8 +113,8 @@ def read_policies(
     Raises
     ------
     ManifestError
-        Something cannot be read or is no NetworkPolicy as it stands: broken text, an unknown
-        field, a duplicate key or object, a dialect not supported, or no policy at all.
+        Something cannot be read or is no policy as it stands: broken text, an unknown field, a
+        duplicate key or object, a dialect not supported, or no policy at all.
     ValidationError
         A policy the API server would refuse.
     """
@@ -106,7 +128,7 @@ def read_policies(
     )
     if errors:
         raise _first_of(errors)
-    if not result.policies:
+    if not len(result):
         raise ManifestError(no_policies_message(result), named(paths))
     return result
 
@@ -117,7 +139,7 @@ def policies_from_objects(
     switches: Switches | None = None,
     namespace: str = "default",
 ) -> PolicySet:
-    """Give the NetworkPolicies among plain dictionaries, as ``read_policies`` does for files."""
+    """Give the policies among plain dictionaries, as ``read_policies`` does for files."""
     return load_policies(documents_from_objects(objects), switches=switches, namespace=namespace)
 
 
@@ -128,7 +150,7 @@ def load_policies(
     namespace: str = "default",
     report: Report = raise_error,
 ) -> PolicySet:
-    """Type, default and check the NetworkPolicies among ``documents``.
+    """Type, default and check the policies among ``documents``.
 
     ``report`` is called with every error; policies with errors are left out.
     """
@@ -142,7 +164,15 @@ def load_policies(
 def no_policies_message(result: PolicySet) -> str:
     """Say that nothing was found, and what was found instead."""
     others = ", ".join(f"{count} {kind}" for kind, count in sorted(result.ignored.items()))
-    return "no NetworkPolicy found" + (f", only {others}" if others else "")
+    return "no network policy found" + (f", only {others}" if others else "")
+
+
+class _Checked(NamedTuple):
+    """A policy as stored, what the API server refuses about it, and what a person should know."""
+
+    policy: NetworkPolicy | ClusterPolicy
+    errors: list[Problem]
+    remarks: list[Remark]
 
 
 class _Loader:
@@ -152,16 +182,16 @@ class _Loader:
         self._switches = switches
         self._namespace = namespace
         self._report = report
-        self._loaded: dict[str, LoadedPolicy] = {}
+        self._policies: dict[str, LoadedPolicy] = {}
+        self._cluster_policies: dict[str, LoadedClusterPolicy] = {}
         self._findings: list[Finding] = []
         self._ignored: Counter[str] = Counter()
 
     def add(self, document: Document) -> None:
         """Take a policy, refuse another dialect's, count anything else."""
-        if is_network_policy(document.api_version, document.kind):
-            loaded = self._load(document)
-            if loaded is not None:
-                self._add_new(loaded)
+        kind = POLICY_KINDS.get((document.api_version, document.kind))
+        if kind is not None:
+            self._load(document, kind)
             return
         location = Location(document.file, document.line)
         refusal = refuse_policy(document.api_version, document.kind, location)
@@ -172,93 +202,142 @@ class _Loader:
 
     def finish(self) -> PolicySet:
         """Give what was collected."""
+        cluster_policies = tuple(self._cluster_policies.values())
+        self._findings += _mixed_apis(cluster_policies)
         return PolicySet(
-            tuple(self._loaded.values()),
+            tuple(self._policies.values()),
             tuple(str(finding) for finding in self._findings),
             tuple(self._findings),
             dict(self._ignored),
+            cluster_policies,
         )
 
-    def _load(self, document: Document) -> LoadedPolicy | None:
-        """Give one policy, or None after reporting what is wrong with it."""
+    def _load(self, document: Document, kind: type[NetworkPolicy | ClusterPolicy]) -> None:
+        """Keep one policy, or report what is wrong with it."""
         try:
             value = document.value()
         except ManifestError as error:
             self._report(error)
-            return None
+            return
         source = document.field_source()
-        label = _label(value, self._namespace)
-        written = self._typed(value, source, label)
+        label = self._label(value, kind)
+        written = self._typed(value, kind, source, label)
         if written is None:
-            return None
-        policy = apply_defaults(written, self._namespace)
-        errors, legacy = validate_policy(policy, self._switches.strict_cidr)
-        for problem in errors:
+            return
+        checked = self._checked(written, document)
+        for problem in checked.errors:
             self._report(_error(ValidationError, problem, source, label))
-        self._findings += findings_as_written(written, self._namespace, source)
-        self._findings += [_finding("legacy-cidr", each, source, label) for each in legacy]
-        return None if errors else LoadedPolicy(policy, source)
+        self._findings += [placed(remark, source, label) for remark in checked.remarks]
+        if not checked.errors:
+            self._keep(checked.policy, source, label)
 
-    def _typed(self, value: object, source: Source, label: str) -> NetworkPolicy | None:
+    def _label(self, value: Any, kind: type[NetworkPolicy | ClusterPolicy]) -> str:
+        """Name a policy that may not be well-formed."""
+        metadata = value.get("metadata") if isinstance(value, dict) else None
+        if not isinstance(metadata, dict):
+            metadata = {}
+        name = str(metadata.get("name") or "(no name)")
+        if kind is NetworkPolicy:
+            return policy_label(str(metadata.get("namespace") or self._namespace), name)
+        return cluster_policy_label(kind.__name__, name)
+
+    def _typed(
+        self,
+        value: object,
+        kind: type[NetworkPolicy | ClusterPolicy],
+        source: Source,
+        label: str,
+    ) -> NetworkPolicy | ClusterPolicy | None:
         """Give the policy as written, or None after reporting its mistakes."""
-        result = decode_value(value, NetworkPolicy)
+        result = decode_value(value, kind)
+        unknown, nulls = result.unknown, result.nulls
         problems = [*result.errors]
+        refused: list[Problem] = []
+        if kind is not NetworkPolicy:
+            protected, unknown = split_unknown(unknown)
+            refused, nulls = split_nulls(nulls)
+            problems += protected
         if self._switches.unknown_fields == "error":
-            problems += result.unknown
-        else:
-            self._findings += [
-                _finding("unknown-field", Problem(path, f"{message}, left out"), source, label)
-                for path, message in result.unknown
-            ]
+            problems += unknown
+            unknown = []
+        remarks = [
+            *(Remark("unknown-field", path, f"{why}, left out") for path, why in unknown),
+            *(Remark("null-element", path, _NULL_ELEMENT) for path in nulls if not problems),
+        ]
+        self._findings += [placed(remark, source, label) for remark in remarks]
         for problem in problems:
             self._report(_error(ManifestError, problem, source, label))
-        if problems:
-            return None
-        self._findings += [
-            _finding("null-element", Problem(path, _NULL_ELEMENT), source, label)
-            for path in result.nulls
-        ]
-        typed: NetworkPolicy = result.value
-        return typed
+        for problem in refused:
+            self._report(_error(ValidationError, problem, source, label))
+        typed: NetworkPolicy | ClusterPolicy = result.value
+        return None if problems or refused else typed
 
-    def _add_new(self, loaded: LoadedPolicy) -> None:
-        """Check A0.6: one namespace cannot hold two policies of one name."""
-        metadata, source = loaded.policy.metadata, loaded.source
-        label = policy_label(metadata.namespace, metadata.name)
-        first = self._loaded.setdefault(label, loaded)
+    def _checked(self, written: NetworkPolicy | ClusterPolicy, document: Document) -> _Checked:
+        if isinstance(written, NetworkPolicy):
+            policy = apply_defaults(written, self._namespace)
+            errors, legacy = validate_policy(policy, self._switches.strict_cidr)
+            remarks = remarks_as_written(written)
+            return _Checked(
+                policy, errors, remarks + [Remark("legacy-cidr", *cidr) for cidr in legacy]
+            )
+        remarks = remarks_as_stored(written)
+        if written.metadata.namespace:
+            remarks.append(Remark("namespace-ignored", "metadata.namespace", _NO_NAMESPACE))
+        return _Checked(_stored(written, document), validate_cluster_policy(written), remarks)
+
+    def _keep(self, policy: NetworkPolicy | ClusterPolicy, source: Source, label: str) -> None:
+        """Check A0.6: a cluster cannot hold two policies of one kind, namespace and name."""
+        first: LoadedPolicy | LoadedClusterPolicy
+        loaded: LoadedPolicy | LoadedClusterPolicy
+        if isinstance(policy, NetworkPolicy):
+            loaded = LoadedPolicy(policy, source)
+            first = self._policies.setdefault(label, loaded)
+        else:
+            loaded = LoadedClusterPolicy(policy, source)
+            first = self._cluster_policies.setdefault(label, loaded)
         if first is not loaded:
             self._report(
                 ManifestError(
-                    f"duplicate NetworkPolicy {label}, "
+                    f"duplicate {policy_title(label)}, "
                     f"first at {first.source.file}:{first.source.line}",
                     Location(source.file, source.line),
                 )
             )
 
 
-_NULL_ELEMENT = "a null list element is read as the zero value"
-
-
-def _label(value: Any, namespace: str) -> str:
-    """Name a policy that may not be well-formed."""
-    metadata = value.get("metadata") if isinstance(value, dict) else None
-    if not isinstance(metadata, dict):
-        metadata = {}
-    return policy_label(
-        str(metadata.get("namespace") or namespace), str(metadata.get("name") or "(no name)")
+def _stored(policy: ClusterPolicy, document: Document) -> ClusterPolicy:
+    """Give a policy as the server stores it: in no namespace, and of a kind even in a list."""
+    return replace(
+        policy,
+        api_version=document.api_version,
+        kind=document.kind,
+        metadata=replace(policy.metadata, namespace=None),
     )
 
 
-def _location(problem: Problem, source: Source) -> Location:
-    return Location(source.file, source.line_of(problem.field), problem.field or None)
+_NULL_ELEMENT = "null is read as the zero value here"
+_NO_NAMESPACE = "policies of this kind stand in no namespace: left out"
+
+
+def _mixed_apis(loaded: Sequence[LoadedClusterPolicy]) -> list[Finding]:
+    """Find both generations of the API in one set, once (B3.5)."""
+    firsts: dict[bool, LoadedClusterPolicy] = {}
+    for each in loaded:
+        firsts.setdefault(isinstance(each.policy, ClusterNetworkPolicy), each)
+    if len(firsts) < 2:
+        return []
+    first, second = firsts.values()
+    message = (
+        f"{second.policy.kind} beside {first.policy.kind} (the first at {first.source.file}:"
+        f"{first.source.line}): nothing defines their order; an AdminNetworkPolicy is read as an "
+        "Admin policy of its priority, a BaselineAdminNetworkPolicy as the last Baseline policy"
+    )
+    return [placed(Remark("mixed-apis", "", message), second.source, second.label)]
 
 
 def _error(kind: type[InputError], problem: Problem, source: Source, label: str) -> InputError:
-    return kind(f"NetworkPolicy {label}: {problem.message}", _location(problem, source))
-
-
-def _finding(code: str, problem: Problem, source: Source, label: str) -> Finding:
-    return Finding("warning", code, problem.message, _location(problem, source), label)
+    place = Location(source.file, source.line_of(problem.field), problem.field or None)
+    return kind(f"{policy_title(label)}: {problem.message}", place)
 
 
 def _first_of(errors: list[InputError]) -> InputError:

@@ -28,9 +28,10 @@ from netpol.kube.snapshot_checks import bad_addresses
 from netpol.kube.workloads import Workload, podless_workloads
 from netpol.switches import Switches
 
-__all__ = ["Snapshot", "build_snapshot", "read_snapshot", "snapshot_from_objects"]
+__all__ = ["NAME_LABEL", "Snapshot", "build_snapshot", "read_snapshot", "snapshot_from_objects"]
 
-_NAME_LABEL = "kubernetes.io/metadata.name"
+#: The label every namespace has, with its name (A2.4).
+NAME_LABEL = "kubernetes.io/metadata.name"
 _CLUSTER_SCOPED = frozenset(("Namespace", "Node"))
 
 Clustered = Namespace | Pod | Node | Service | EndpointSlice
@@ -195,7 +196,7 @@ def _defaulted(found: Any) -> Any:
     """Apply A2.3 and A2.4."""
     metadata: ObjectMeta = found.metadata
     if isinstance(found, Namespace):
-        labels = {**(metadata.labels or {}), _NAME_LABEL: metadata.name}
+        labels = {**(metadata.labels or {}), NAME_LABEL: metadata.name}
         return replace(found, metadata=replace(metadata, labels=labels, namespace=None))
     if isinstance(found, Node):
         return found

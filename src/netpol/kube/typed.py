@@ -41,7 +41,8 @@ class Decoded(NamedTuple):
     """The outcome of reading one value.
 
     ``value`` is None if there are ``errors``; ``unknown`` lists fields the type does not have
-    (left out of ``value``), ``nulls`` the list elements that were null and became zero values.
+    (left out of ``value``), ``nulls`` the list elements and map values that were null and became
+    zero values.
     """
 
     value: Any
@@ -132,9 +133,10 @@ class _Walk:
             return self._mismatch("an object", value, path)
         cleaned = {}
         for key, child in value.items():
-            cleaned[str(key)] = self.any(
-                "" if child is None else child, str, field_path(path, str(key))
-            )
+            where = field_path(path, str(key))
+            if child is None:
+                self.nulls.append(where)
+            cleaned[str(key)] = "" if child is None else self.any(child, str, where)
         return cleaned
 
     def _mismatch(self, wanted: str, value: object, path: str) -> object:

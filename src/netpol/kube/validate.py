@@ -24,13 +24,29 @@ from netpol.kube.objects import (
 from netpol.kube.typed import Problem
 from netpol.kube.yamltree import field_path
 
-__all__ = ["is_valid_selector", "validate_policy"]
+__all__ = [
+    "PORT_RANGE",
+    "PROTOCOLS",
+    "Problems",
+    "invalid",
+    "is_valid_selector",
+    "metadata_problems",
+    "port_name_faults",
+    "selector_problems",
+    "unsupported",
+    "validate_policy",
+]
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(rf"{_DNS_LABEL.pattern}(\.{_DNS_LABEL.pattern})*")
 _LABEL_TEXT = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _PORT_NAME = re.compile(r"[-a-z0-9]+")
-_PROTOCOLS = ("SCTP", "TCP", "UDP")
+
+#: What ``protocol`` may be, as the API server lists it.
+PROTOCOLS = ("SCTP", "TCP", "UDP")
+#: Why a port number is refused.
+PORT_RANGE = "must be between 1 and 65535, inclusive"
+
 _POLICY_TYPES = ("Egress", "Ingress")
 
 Problems = Iterator[Problem]
@@ -47,7 +63,7 @@ def validate_policy(
         Everything wrong, by dotted field path in the order written; and CIDRs that only a
         strict server refuses.
     """
-    found = [*_metadata(policy.metadata)]
+    found = [*metadata_problems(policy.metadata)]
     if policy.spec is not None:
         found += _spec(policy.spec)
     errors = [Problem(*each) for each in found if not isinstance(each, _LegacyCIDR)]
@@ -61,24 +77,27 @@ class _LegacyCIDR(Problem):
     __slots__ = ()
 
 
-def _invalid(path: str, value: object, why: str) -> Problem:
+def invalid(path: str, value: object, why: str) -> Problem:
+    """Give the API server's message for a value that may not be."""
     shown = f'"{value}"' if isinstance(value, str) else str(value)
     return Problem(path, f"Invalid value: {shown}: {why}")
 
 
-def _unsupported(path: str, value: str, choices: Iterable[str]) -> Problem:
+def unsupported(path: str, value: str, choices: Iterable[str]) -> Problem:
+    """Give the API server's message for a word that is not one of a few."""
     listed = ", ".join(f'"{choice}"' for choice in choices)
     return Problem(path, f'Unsupported value: "{value}": supported values: {listed}')
 
 
-def _metadata(metadata: PolicyMeta) -> Problems:
+def metadata_problems(metadata: PolicyMeta) -> Problems:
+    """Check the name and the labels of an object (A1.1)."""
     if not metadata.name:
         why = "Required value: a name is required"
         if metadata.generate_name:
             why += "; generateName only gives one on a server"
         yield Problem("metadata.name", why)
     elif len(metadata.name) > 253 or not _DNS_SUBDOMAIN.fullmatch(metadata.name):
-        yield _invalid("metadata.name", metadata.name, _SUBDOMAIN_RULE)
+        yield invalid("metadata.name", metadata.name, _SUBDOMAIN_RULE)
     yield from _labels(metadata.labels, "metadata.labels")
 
 
@@ -90,7 +109,7 @@ _SUBDOMAIN_RULE = (
 
 def _spec(spec: NetworkPolicySpec) -> Problems:
     if spec.pod_selector is not None:
-        yield from _selector(spec.pod_selector, "spec.podSelector")
+        yield from selector_problems(spec.pod_selector, "spec.podSelector")
     for i, ingress in enumerate(spec.ingress or ()):
         if ingress is not None:
             yield from _ports(ingress.ports, f"spec.ingress[{i}].ports")
@@ -105,11 +124,11 @@ def _spec(spec: NetworkPolicySpec) -> Problems:
 def _policy_types(types: list[str]) -> Problems:
     """Check A1.3: at most two, each ``Ingress`` or ``Egress``; duplicates pass."""
     if len(types) > 2:
-        yield _invalid("spec.policyTypes", types, "may not list more than two policy types")
+        yield invalid("spec.policyTypes", types, "may not list more than two policy types")
         return
     for i, each in enumerate(types):
         if each not in _POLICY_TYPES:
-            yield _unsupported(f"spec.policyTypes[{i}]", each, _POLICY_TYPES)
+            yield unsupported(f"spec.policyTypes[{i}]", each, _POLICY_TYPES)
 
 
 # --- ports ------------------------------------------------------------------------------------
@@ -122,21 +141,18 @@ def _ports(ports: list[NetworkPolicyPort | None] | None, path: str) -> Problems:
 
 
 def _port(port: NetworkPolicyPort, path: str) -> Problems:
-    if port.protocol is not None and port.protocol not in _PROTOCOLS:
-        yield _unsupported(f"{path}.protocol", port.protocol, _PROTOCOLS)
+    if port.protocol is not None and port.protocol not in PROTOCOLS:
+        yield unsupported(f"{path}.protocol", port.protocol, PROTOCOLS)
     if isinstance(port.port, str):
-        for why in _port_name_faults(port.port):
-            yield _invalid(f"{path}.port", port.port, why)
+        for why in port_name_faults(port.port):
+            yield invalid(f"{path}.port", port.port, why)
     elif port.port is not None and not 1 <= port.port <= 65535:
-        yield _invalid(f"{path}.port", port.port, _PORT_RANGE)
+        yield invalid(f"{path}.port", port.port, PORT_RANGE)
     if port.end_port is not None:
         yield from _end_port(port.port, port.end_port, f"{path}.endPort")
 
 
-_PORT_RANGE = "must be between 1 and 65535, inclusive"
-
-
-def _port_name_faults(name: str) -> Iterator[str]:
+def port_name_faults(name: str) -> Iterator[str]:
     """Give what keeps a text from being a port name (A1.7)."""
     if len(name) > 15:
         yield "must be no more than 15 characters"
@@ -153,13 +169,13 @@ def _port_name_faults(name: str) -> Iterator[str]:
 def _end_port(port: int | str | None, end_port: int, path: str) -> Problems:
     """Check A1.8."""
     if port is None:
-        yield _invalid(path, end_port, "may not be given without `port`")
+        yield invalid(path, end_port, "may not be given without `port`")
     elif isinstance(port, str):
-        yield _invalid(path, end_port, "may not be given when `port` is a name")
+        yield invalid(path, end_port, "may not be given when `port` is a name")
     elif end_port < port:
-        yield _invalid(path, end_port, "must be greater than or equal to `port`")
+        yield invalid(path, end_port, "must be greater than or equal to `port`")
     if not 1 <= end_port <= 65535:
-        yield _invalid(path, end_port, _PORT_RANGE)
+        yield invalid(path, end_port, PORT_RANGE)
 
 
 # --- peers ------------------------------------------------------------------------------------
@@ -181,7 +197,7 @@ def _peer(peer: NetworkPolicyPeer, path: str) -> Problems:
         names = " and ".join(name for name, _ in given)
         yield Problem(path, f"Forbidden: may not specify both ipBlock and {names} in one element")
     for name, selector in given:
-        yield from _selector(selector, f"{path}.{name}")
+        yield from selector_problems(selector, f"{path}.{name}")
     if peer.ip_block is not None:
         yield from _ip_block(peer.ip_block, f"{path}.ipBlock")
 
@@ -196,14 +212,14 @@ def _ip_block(block: IPBlock, path: str) -> Problems:
         where = f"{path}.except[{i}]"
         except_ = yield from _cidr(text, where)
         if cidr is not None and except_ is not None and not _strictly_inside(except_, cidr):
-            yield _invalid(where, text, f"must be a strict subset of the cidr {block.cidr}")
+            yield invalid(where, text, f"must be a strict subset of the cidr {block.cidr}")
 
 
 def _cidr(text: str, path: str) -> Generator[Problem, None, Network | None]:
     try:
         network, legacy = parse_cidr(text)
     except ValueError as error:
-        yield _invalid(path, text, f"must be a CIDR such as 10.9.8.0/24 or 2001:db8::/64 ({error})")
+        yield invalid(path, text, f"must be a CIDR such as 10.9.8.0/24 or 2001:db8::/64 ({error})")
         return None
     for why in legacy:
         yield _LegacyCIDR(path, f'Invalid value: "{text}": {why}: use {network}')
@@ -223,17 +239,17 @@ def _strictly_inside(inner: Network, outer: Network) -> bool:
 
 def is_valid_selector(selector: LabelSelector) -> bool:
     """Say whether a selector can be read (A1.11); cluster-scoped kinds store others too (B7.2)."""
-    return next(_selector(selector, ""), None) is None
+    return next(selector_problems(selector, ""), None) is None
 
 
-def _selector(selector: LabelSelector, path: str) -> Problems:
+def selector_problems(selector: LabelSelector, path: str) -> Problems:
+    """Check A1.11."""
     yield from _labels(selector.match_labels, f"{path}.matchLabels")
     for i, requirement in enumerate(selector.match_expressions or ()):
         yield from _requirement(requirement, f"{path}.matchExpressions[{i}]")
 
 
 def _requirement(requirement: LabelSelectorRequirement, path: str) -> Problems:
-    """Check A1.11."""
     operator, values = requirement.operator, requirement.values or []
     if operator in ("In", "NotIn"):
         if not values:
@@ -242,7 +258,7 @@ def _requirement(requirement: LabelSelectorRequirement, path: str) -> Problems:
         if values:
             yield Problem(f"{path}.values", f"Forbidden: not allowed with operator {operator}")
     else:
-        yield _invalid(
+        yield invalid(
             f"{path}.operator", operator, "must be one of In, NotIn, Exists, DoesNotExist"
         )
     yield from _label_key(requirement.key, f"{path}.key")
@@ -261,14 +277,14 @@ def _label_key(key: str, path: str) -> Problems:
     """Check a qualified name: ``[prefix/]name``."""
     prefix, slash, name = key.rpartition("/")
     if slash and (len(prefix) > 253 or not _DNS_SUBDOMAIN.fullmatch(prefix)):
-        yield _invalid(path, key, f"the part before '/' {_SUBDOMAIN_RULE}")
+        yield invalid(path, key, f"the part before '/' {_SUBDOMAIN_RULE}")
     if len(name) > 63 or not _LABEL_TEXT.fullmatch(name):
-        yield _invalid(path, key, f"a label key {_LABEL_TEXT_RULE}")
+        yield invalid(path, key, f"a label key {_LABEL_TEXT_RULE}")
 
 
 def _label_value(value: str, path: str) -> Problems:
     if value and (len(value) > 63 or not _LABEL_TEXT.fullmatch(value)):
-        yield _invalid(path, value, f"a label value {_LABEL_TEXT_RULE}")
+        yield invalid(path, value, f"a label value {_LABEL_TEXT_RULE}")
 
 
 _LABEL_TEXT_RULE = (

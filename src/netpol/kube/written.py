@@ -1,4 +1,4 @@
-"""Takes a NetworkPolicy as written, gives findings on what defaulting will hide.
+"""Takes a NetworkPolicy as written, gives remarks on what defaulting will hide.
 
 ``egress`` without ``policyTypes``, ``ports: [{}]`` and null list elements all look deliberate
 once defaults are written out, so they are looked for before.
@@ -8,35 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from netpol.errors import Location
-from netpol.kube.findings import Finding, policy_label
-from netpol.kube.objects import NetworkPolicy, NetworkPolicyPort, NetworkPolicySpec, Source
+from netpol.kube.findings import Remark
+from netpol.kube.objects import NetworkPolicy, NetworkPolicyPort, NetworkPolicySpec
 
-__all__ = ["findings_as_written"]
+__all__ = ["remarks_as_written"]
 
 
-def findings_as_written(policy: NetworkPolicy, namespace: str, source: Source) -> list[Finding]:
-    """Give the findings on a policy before ``apply_defaults``, in the order of its fields."""
-    label = policy_label(policy.metadata.namespace or namespace, policy.metadata.name)
+def remarks_as_written(policy: NetworkPolicy) -> list[Remark]:
+    """Give the remarks on a policy before ``apply_defaults``, in the order of its fields."""
     spec = policy.spec or NetworkPolicySpec()
-    found = [*_also_ingress(spec), *_empty_ports(spec), *null_elements(spec)]
-    return [
-        Finding(
-            "warning",
-            code,
-            message,
-            Location(source.file, source.line_of(field), field),
-            label,
-        )
-        for code, field, message in found
-    ]
+    return [*_also_ingress(spec), *_empty_ports(spec), *_null_elements(spec)]
 
 
-def _also_ingress(spec: NetworkPolicySpec) -> Iterator[tuple[str, str, str]]:
+def _also_ingress(spec: NetworkPolicySpec) -> Iterator[Remark]:
     """Find egress rules that isolate for ingress as well, unasked (A2.1)."""
     if spec.policy_types or not spec.egress or spec.ingress:
         return
-    yield (
+    yield Remark(
         "egress-isolates-ingress",
         "spec.egress",
         "without policyTypes, a policy with egress rules also isolates its pods for ingress, and "
@@ -46,12 +34,12 @@ def _also_ingress(spec: NetworkPolicySpec) -> Iterator[tuple[str, str, str]]:
     )
 
 
-def _empty_ports(spec: NetworkPolicySpec) -> Iterator[tuple[str, str, str]]:
+def _empty_ports(spec: NetworkPolicySpec) -> Iterator[Remark]:
     """Find port elements without any field: all TCP ports, not all ports (A2.2)."""
     for path, ports in _port_lists(spec):
         for i, port in enumerate(ports):
             if port == NetworkPolicyPort():
-                yield (
+                yield Remark(
                     "empty-port-is-tcp",
                     f"{path}[{i}]",
                     "an empty element of ports means every TCP port and nothing else; leave "
@@ -59,7 +47,7 @@ def _empty_ports(spec: NetworkPolicySpec) -> Iterator[tuple[str, str, str]]:
                 )
 
 
-def null_elements(spec: NetworkPolicySpec) -> Iterator[tuple[str, str, str]]:
+def _null_elements(spec: NetworkPolicySpec) -> Iterator[Remark]:
     """Find null list elements, which decode to zero values (A0.5)."""
     for direction, rules in (("ingress", spec.ingress), ("egress", spec.egress)):
         for i, rule in enumerate(rules or ()):
@@ -75,8 +63,8 @@ def null_elements(spec: NetworkPolicySpec) -> Iterator[tuple[str, str, str]]:
                 yield _null(f"{path}[{i}]", "an empty port, which is every TCP port")
 
 
-def _null(path: str, meaning: str) -> tuple[str, str, str]:
-    return "null-element", path, f"a null list element is read as {meaning}"
+def _null(path: str, meaning: str) -> Remark:
+    return Remark("null-element", path, f"a null list element is read as {meaning}")
 
 
 def _port_lists(

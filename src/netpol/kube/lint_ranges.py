@@ -1,0 +1,168 @@
+"""Takes a snapshot and address ranges of policies, gives remarks on what lies in the ranges."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+
+from netpol.kube.addresses import Network, parse_address, parse_cidr
+from netpol.kube.findings import Remark
+from netpol.kube.objects import Pod
+from netpol.kube.snapshot import Snapshot
+
+__all__ = ["KnownAddresses"]
+
+
+class _Sorted:
+    """Addresses as sorted integers by family, to be asked by range."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        values: dict[int, list[int]] = {4: [], 6: []}
+        for text in texts:
+            address = parse_address(text)
+            values[address.version].append(int(address))
+        self._values = {version: sorted(found) for version, found in values.items()}
+
+    def within(self, network: Network) -> bool:
+        return self._count(network) > 0
+
+    def within_any_but(self, network: Network, excepts: Sequence[Network]) -> bool:
+        return self._count(network) > sum(self._count(each) for each in excepts)
+
+    def _count(self, network: Network) -> int:
+        values = self._values[network.version]
+        first = bisect_left(values, int(network.network_address))
+        return bisect_left(values, int(network.broadcast_address) + 1) - first
+
+
+class KnownAddresses:
+    """Addresses of the snapshot, as policies compare them or never do (A15.1, A15.3)."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._cluster_ips = _Sorted(_cluster_ips(snapshot))
+        self._external_ips = _Sorted(_external_ips(snapshot))
+        self._endpoints = _Sorted(_endpoint_ips(snapshot))
+        self._pods = _Sorted(
+            text for pod in snapshot.pods if _owns_addresses(pod) for text in _pod_ips(pod)
+        )
+        self._pod_ranges = _pod_ranges(snapshot)
+
+    def remarks(
+        self,
+        path: str,
+        network: Network,
+        *,
+        excepts: Sequence[Network] = (),
+        egress: bool,
+        over_pods: bool = True,
+    ) -> Iterator[Remark]:
+        """Give the remarks on a range of a rule, ``excepts`` left out of it.
+
+        Everything (``0.0.0.0/0``, ``::/0``) is not meant to name anything in particular.
+        """
+        if network.prefixlen == 0:
+            return
+        services = self._cluster_ips.within(network) or (
+            egress and self._external_ips.within(network)
+        )
+        if services and not self._endpoints.within(network):
+            yield Remark(
+                "ipblock-names-service",
+                path,
+                f"{network} holds addresses of services and of no pod or node: policies see the "
+                "pod behind a service, not the service's address; select the pods instead",
+            )
+        if over_pods and self._holds_pods(network, excepts):
+            yield Remark(
+                "ipblock-over-pods",
+                path,
+                f"{network} covers addresses of pods, which change from pod to pod: select pods by "
+                "their labels, and keep address ranges for what is outside the cluster",
+            )
+
+    def _holds_pods(self, network: Network, excepts: Sequence[Network]) -> bool:
+        distinct = _collapsed(excepts)
+        return self._pods.within_any_but(network, distinct) or any(
+            network.overlaps(each) and not any(_inside(each, hole) for hole in distinct)
+            for each in self._pod_ranges
+            if each.version == network.version
+        )
+
+
+def _inside(inner: Network, outer: Network) -> bool:
+    if isinstance(inner, IPv4Network):
+        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
+
+
+def _collapsed(networks: Iterable[Network]) -> list[Network]:
+    """Give the fewest ranges that hold the same addresses."""
+    four: list[IPv4Network] = []
+    six: list[IPv6Network] = []
+    for network in networks:
+        if isinstance(network, IPv4Network):
+            four.append(network)
+        else:
+            six.append(network)
+    return [*collapse_addresses(four), *collapse_addresses(six)]
+
+
+def _pod_ranges(snapshot: Snapshot) -> list[Network]:
+    texts = (
+        text
+        for node in snapshot.nodes
+        if node.spec is not None
+        for text in node.spec.pod_cidrs or (node.spec.pod_cidr,)
+        if text
+    )
+    return _collapsed(parse_cidr(text).network for text in texts)
+
+
+def _cluster_ips(snapshot: Snapshot) -> Iterator[str]:
+    for service in snapshot.services:
+        spec = service.spec
+        if spec is not None:
+            for text in spec.cluster_ips or [spec.cluster_ip or ""]:
+                if text not in ("", "None"):
+                    yield text
+
+
+def _external_ips(snapshot: Snapshot) -> Iterator[str]:
+    for service in snapshot.services:
+        if service.spec is not None:
+            yield from service.spec.external_ips or ()
+        if service.status is not None and service.status.load_balancer is not None:
+            for ingress in service.status.load_balancer.ingress or ():
+                if ingress.ip:
+                    yield ingress.ip
+
+
+def _endpoint_ips(snapshot: Snapshot) -> Iterator[str]:
+    for pod in snapshot.pods:
+        yield from _pod_ips(pod)
+    for node in snapshot.nodes:
+        if node.status is not None:
+            yield from (
+                each.address for each in node.status.addresses or () if _is_ip(each.address)
+            )
+
+
+def _pod_ips(pod: Pod) -> Iterator[str]:
+    if pod.status is not None:
+        yield from {each.ip for each in pod.status.pod_ips or ()} | {pod.status.pod_ip or ""} - {""}
+
+
+def _owns_addresses(pod: Pod) -> bool:
+    """Say whether the addresses are the pod's: not its node's, and not given back (A13.2)."""
+    host = pod.spec is not None and pod.spec.host_network
+    ended = pod.status is not None and pod.status.phase in ("Succeeded", "Failed")
+    return not host and not ended
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        parse_address(text)
+    except ValueError:
+        return False
+    return True
