@@ -406,8 +406,9 @@ def test_every_switch_is_an_option_and_reaches_the_engine(
     replay(
         "--host-network=pod", "--own-node-ingress=enforce", "--own-node-egress=allow",
         "--np-service-hairpin=enforce", "--ipblock-scope=non-pod", "--other-protocols=unknown",
-        "--named-port-init=none", "--missing-namespace=name-label-only", "--strict-cidr=reject",
-        "--unknown-fields=warn", "--node-address=n=1.2.3.4", "--memory-budget=2KiB",
+        "--named-port-init=none", "--cnp-tie=error", "--baseline-gate=any-direction",
+        "--missing-namespace=name-label-only", "--strict-cidr=reject", "--unknown-fields=warn",
+        "--node-address=n=1.2.3.4", "--memory-budget=2KiB",
     )  # fmt: skip
     assert seen.pop("memory_budget") == 2048
     default = Switches()
