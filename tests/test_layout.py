@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "verdict": set(),
     "switches": {"errors"},
     "_core": set(),
-    "dns": {"errors"},
+    "dns": {"errors", "flows"},  # a log like any other: its source, cells and counts
     "kube": _WORDS | {"dns"},
     "policy": _WORDS | {"dns", "kube"},
     "flows": _WORDS | {"_core"},
@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "engine": _READ | {"compiler", "reference", "verdicts", "_core"},
     "ahead": set(),
     "tally": {"verdict", "flows", "_core"},
-    "replay": {"verdict", "ahead", "flows", "engine", "verdicts", "tally"},
+    "replay": {"verdict", "ahead", "dns", "flows", "engine", "verdicts", "tally"},
     "report": {"errors", "verdict", "flows", "tally", "replay"},
     "cli": _READ | {"", "replay", "report", "tally"},
     "__main__": {"cli"},

@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netpol.dns.observations import DnsObservations
+    from netpol.dns.read import read_dns
     from netpol.engine import Engine, compile, load  # noqa: A004
     from netpol.flows.batch import FlowBatch
     from netpol.flows.flow import Flow
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "DnsObservations",
     "Engine",
     "Flow",
     "FlowBatch",
@@ -41,6 +44,7 @@ __all__ = [
     "compile",
     "load",
     "open_flows",
+    "read_dns",
     "read_policies",
     "read_snapshot",
 ]
@@ -48,6 +52,7 @@ __all__ = [
 #: Where each public name lives. Loaded on first use, so that ``import netpol`` and the command
 #: line's ``--help`` need neither NumPy nor PyArrow.
 _HOMES = {
+    "DnsObservations": "netpol.dns.observations",
     "Engine": "netpol.engine",
     "Flow": "netpol.flows.flow",
     "FlowBatch": "netpol.flows.batch",
@@ -63,6 +68,7 @@ _HOMES = {
     "compile": "netpol.engine",
     "load": "netpol.engine",
     "open_flows": "netpol.flows.reader",
+    "read_dns": "netpol.dns.read",
     "read_policies": "netpol.kube.policies",
     "read_snapshot": "netpol.kube.snapshot",
 }

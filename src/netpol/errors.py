@@ -8,7 +8,7 @@
     │   ├── ManifestError       not YAML/JSON, wrong kind, unknown field, duplicate key or object
     │   ├── ValidationError     an object the API server would refuse
     │   ├── SnapshotError       the cluster as read cannot be used (no pods, clashing objects)
-    │   └── FlowError           a flow log that cannot be read, or a bad record under --strict
+    │   └── FlowError           a log that cannot be read, or a bad record under --strict
     ├── CapacityError           tables would exceed the memory budget; decided before allocating
     └── OutputError             a result could not be written; nothing half-written remains
 """
@@ -81,7 +81,7 @@ class SnapshotError(InputError):
 
 
 class FlowError(InputError):
-    """A flow log that cannot be read, or a malformed record where ``strict`` was asked for."""
+    """A log of flows or DNS that cannot be read, or a bad record where ``strict`` was asked for."""
 
 
 class CapacityError(NetpolError):

@@ -14,12 +14,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from netpol.ahead import read_ahead
+from netpol.dns.observations import DnsObservations
 from netpol.flows.batch import PROTOCOL_NAMES, UNKNOWN_PROTOCOL, FlowBatch, SkippedRecord
+from netpol.flows.stats import ReadStats
 from netpol.tally import PairKey, Tally, Weight
 from netpol.verdict import Note, Reason, Side, Verdict
 
 __all__ = [
     "Credit",
+    "DnsCounts",
     "Isolation",
     "Pair",
     "PairList",
@@ -28,6 +31,7 @@ __all__ = [
     "RecordWriter",
     "ReplaySummary",
     "RuleUse",
+    "dns_counts",
     "replay",
 ]
 
@@ -130,11 +134,26 @@ class ReaderCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class DnsCounts:
+    """What the DNS logs held.
+
+    ``names`` have an answer, ``answers`` are pairs of name and address; of ``unanswered`` names
+    only the question was seen.
+    """
+
+    names: int
+    answers: int
+    unanswered: int
+    reader: ReaderCounts
+
+
+@dataclass(frozen=True, slots=True)
 class ReplaySummary:
     """What a replay found; every weight is in flows, packets and bytes.
 
     ``has_packets`` and ``has_bytes`` say whether any batch carried such counters. A flow stands
-    for as many flows as its record says (``FlowBatch.flows``), one where it says nothing.
+    for as many flows as its record says (``FlowBatch.flows``), one where it says nothing. ``dns``
+    is None without DNS logs.
     """
 
     total: Weight
@@ -147,6 +166,7 @@ class ReplaySummary:
     policies: tuple[PolicyUse, ...]
     isolation: Isolation
     reader: ReaderCounts
+    dns: DnsCounts | None = None
 
     def by_verdict(self) -> dict[Verdict, Weight]:
         """Give the weight of each verdict, also of those that never occurred."""
@@ -244,6 +264,17 @@ def _reader_counts(stats: Any, records: int) -> ReaderCounts:
         evicted=stats.evicted,
         skipped=dict(stats.skipped),
         samples=tuple(stats.samples),
+    )
+
+
+def dns_counts(seen: DnsObservations, stats: ReadStats) -> DnsCounts:
+    """Count what DNS logs held; ``stats`` is what reading them counted."""
+    answered = {answer.name for answer in seen.answers}
+    return DnsCounts(
+        names=len(answered),
+        answers=len({(answer.name, answer.address) for answer in seen.answers}),
+        unanswered=len(seen.asked - answered),
+        reader=_reader_counts(stats, stats.records),
     )
 
 

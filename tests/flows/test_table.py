@@ -333,3 +333,15 @@ def test_empty_inputs_are_empty_batches():
 def test_bad_input_is_named(flows, message):
     with pytest.raises(FlowError, match=message):
         batch_from(flows)
+
+
+def test_an_odd_row_of_bytes_that_are_no_text_is_counted_too(tmp_path):
+    """pyarrow alone gives up on it; characters may be cut anywhere, valid ones stay whole."""
+    name = "ü" * 40_000  # more than one read
+    flows = b"10.0.0.1,10.0.0.2,tcp,80,shop/%b\n" % name.encode()
+    text = b"src,dst,protocol,port,src_pod\n" + flows + b"\xa5\xff\n" + flows + b"x\xe2\x82"
+    (batch,), stream = read(tmp_path, text)
+    assert batch.src_pod == [f"shop/{name}"] * 2
+    assert batch.line.tolist() == [2, 4]
+    assert stream.stats.skipped == {"wrong number of cells": 2}
+    assert [sample.text for sample in stream.stats.samples] == ["??", "x??"]

@@ -6,11 +6,12 @@ import contextlib
 import io
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from netpol.cli.dns import names_domains, read_dns_logs
 from netpol.cli.errors import EXIT_FINDINGS, say
 from netpol.cli.options import (
     CONTEXT,
@@ -25,6 +26,7 @@ from netpol.errors import ConfigError, ManifestError
 from netpol.switches import Switches
 
 if TYPE_CHECKING:
+    from netpol.dns.observations import DnsObservations
     from netpol.kube.policies import PolicySet
     from netpol.replay import RecordWriter, ReplaySummary
 
@@ -52,6 +54,7 @@ class _Request:
     flows: tuple[str, ...]
     cluster: tuple[str, ...]
     policies: tuple[str, ...]
+    dns: tuple[str, ...]
     format: str
     namespace: str
     output: str
@@ -86,6 +89,13 @@ class _Request:
     multiple=True,
     type=_PATH,
     help="NetworkPolicies to judge by; without it, those among --cluster.  [repeatable]",
+)
+@env_option(
+    "--dns",
+    multiple=True,
+    type=_PATH,
+    help="What DNS answered, for domainNames: CSV or JSON lines of time, name, address, ttl; or a "
+    "log of CoreDNS.  [repeatable]",
 )
 @env_option(
     "--format",
@@ -174,7 +184,7 @@ def replay(**options: Any) -> None:
 
 def _check(request: _Request) -> None:
     """Refuse what makes no sense before anything is read."""
-    inputs = (*request.flows, *request.cluster, *request.policies)
+    inputs = (*request.flows, *request.cluster, *request.policies, *request.dns)
     if inputs.count("-") > 1:
         raise click.UsageError("stdin (-) can be read only once")
     if request.output in _BINARY and _to_stdout(request) and sys.stdout.isatty():
@@ -199,7 +209,8 @@ def _run(request: _Request) -> ReplaySummary:
         sink = stack.enter_context(
             standard_output() if path is None or path == "-" else output_file(path)
         )
-        engine = _engine(request)
+        dns, dns_counts = read_dns_logs(request.dns, strict=request.strict)
+        engine = _engine(request, dns)
         stream = open_flows(
             request.flows,
             format=request.format,
@@ -221,6 +232,7 @@ def _run(request: _Request) -> ReplaySummary:
                 jobs=request.jobs,
                 on_batch=on_batch,
             )
+        summary = replace(summary, dns=dns_counts)
         if request.output == "json":
             from netpol.report.json import render
 
@@ -239,16 +251,18 @@ def _table(summary: ReplaySummary, target: TextIO) -> bytes:
     return text.encode(target.encoding or "utf-8", errors="backslashreplace")
 
 
-def _engine(request: _Request) -> Any:
+def _engine(request: _Request, dns: DnsObservations | None) -> Any:
     import netpol
     from netpol.kube.snapshot import read_snapshot
 
     with _stdin_twice(request):
-        snapshot = read_snapshot(request.cluster, switches=request.switches)
+        snapshot = replace(read_snapshot(request.cluster, switches=request.switches), dns=dns)
     policies = _policies(request)
     if not request.quiet:
         for warning in dict.fromkeys((*snapshot.warnings, *policies.warnings)):
             say("warning", warning)
+        if dns is not None and not names_domains(policies):
+            say("warning", "--dns: no policy has domainNames, so DNS changes no verdict")
     return netpol.compile(
         policies, snapshot, memory_budget=request.memory_budget, **asdict(request.switches)
     )

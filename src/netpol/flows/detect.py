@@ -11,7 +11,7 @@ from netpol._core.conntrack import Scanner
 from netpol.errors import FlowError, Location
 from netpol.flows.table_columns import looks_like_header
 
-__all__ = ["FORMATS", "detect_format"]
+__all__ = ["FORMATS", "detect_format", "is_binary", "refuse_empty_and_packed"]
 
 #: Values of ``--format`` besides ``auto``.
 FORMATS = ("conntrack", "csv", "parquet", "arrow")
@@ -95,25 +95,19 @@ def detect_format(head: bytes, name: str) -> str:
         The input is empty, or of a format that is not read; the message says which.
     """
     where = Location(name)
-    if not head.strip(b" \t\r\n"):
-        raise FlowError("no records: the file is empty", where)
+    refuse_empty_and_packed(head, where)
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
     for magic, what in _UNSUPPORTED_MAGIC:
         if head.startswith(magic):
             raise FlowError(f"{what}, which netpol does not read; {_CAPTURE_HINT}", where)
-    for magic, what in _COMPRESSED:
-        if head.startswith(magic):
-            raise FlowError(
-                f"compressed with {what}; decompress it first (gzip and zstd are read)", where
-            )
     for pattern, what, advice in _UNSUPPORTED_TEXT:
         if pattern.match(head):
             raise FlowError(f"{what}, which netpol does not read; {advice}", where)
     if _LOOKS_CONNTRACK.search(head) or _has_record(head):
         return "conntrack"
-    if b"\0" in head or _binary_share(head) > 0.1:
+    if is_binary(head):
         raise FlowError("binary data, not a flow log", where)
     if looks_like_header(head):
         return "csv"
@@ -122,6 +116,22 @@ def detect_format(head: bytes, name: str) -> str:
         f"--format names one of {', '.join(FORMATS)}",
         where,
     )
+
+
+def refuse_empty_and_packed(head: bytes, where: Location) -> None:
+    """Raise ``FlowError`` for an input that is empty, or compressed as netpol does not read."""
+    if not head.strip(b" \t\r\n"):
+        raise FlowError("no records: the file is empty", where)
+    for magic, what in _COMPRESSED:
+        if head.startswith(magic):
+            raise FlowError(
+                f"compressed with {what}; decompress it first (gzip and zstd are read)", where
+            )
+
+
+def is_binary(head: bytes) -> bool:
+    """Whether an input that begins with ``head`` is no text."""
+    return b"\0" in head or _binary_share(head) > 0.1
 
 
 def _has_record(head: bytes) -> bool:

@@ -190,7 +190,7 @@ class FlowStream:
                     yield batch
             stats.bytes_read += source.bytes_read
             if not seen:
-                raise FlowError(_nothing_read(stats, lines, skipped), Location(source.name))
+                raise FlowError(stats.nothing_since(lines, skipped), Location(source.name))
 
     def _conntrack(self, source: Source, keep: npt.NDArray[np.bool_] | None) -> Iterator[FlowBatch]:
         """Give the batches of conntrack text, those that ``keep`` leaves; maybe empty ones."""
@@ -203,20 +203,6 @@ class FlowStream:
                 self.stats.duplicates += int(entries.rows - chosen.sum())
                 entries = entries.take(chosen)
             yield entries_to_batch(entries, source.name, start_zone=self._start_zone)
-
-
-def _nothing_read(stats: ReadStats, lines: int, skipped: dict[str, int]) -> str:
-    """Say why an input gave no record."""
-    read = stats.lines - lines
-    causes = [
-        f"{number - skipped.get(cause, 0)} {cause}"
-        for cause, number in stats.skipped.items()
-        if number > skipped.get(cause, 0)
-    ]
-    if not read:
-        return "no records: the file is empty"
-    why = f" ({', '.join(causes)})" if causes else ""
-    return f"no records in {read} {'line' if read == 1 else 'lines'}{why}"
 
 
 def _spool_stdin(spool: IO[bytes]) -> None:

@@ -67,7 +67,7 @@ class Source(io.RawIOBase):
         if path == "-":
             return sys.stdin.buffer
         if Path(path).is_dir():
-            raise FlowError("is a directory; name the flow logs in it", Location(path))
+            raise FlowError("is a directory; name the logs in it", Location(path))
         try:
             return Path(path).open("rb")
         except OSError as error:

@@ -1,8 +1,9 @@
-"""What reading flow logs came across: counts, and the first records that did not parse."""
+"""What reading logs came across: counts, and the first records that did not parse."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from netpol.errors import FlowError, Location
@@ -81,3 +82,16 @@ class ReadStats:
     def skipped_total(self) -> int:
         """Records that did not parse."""
         return self.skipped.total()
+
+    def nothing_since(self, lines: int, skipped: Mapping[str, int]) -> str:
+        """Say why no record came since ``lines`` and ``skipped`` were what is given."""
+        read = self.lines - lines
+        causes = [
+            f"{number - skipped.get(cause, 0)} {cause}"
+            for cause, number in self.skipped.items()
+            if number > skipped.get(cause, 0)
+        ]
+        if not read:
+            return "no records: the file is empty"
+        why = f" ({', '.join(causes)})" if causes else ""
+        return f"no records in {read} {'line' if read == 1 else 'lines'}{why}"

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from netpol.errors import FlowError, Location
 
-__all__ = ["COLUMNS", "DELIMITERS", "looks_like_header", "map_columns", "sniff_delimiter"]
+__all__ = [
+    "COLUMNS",
+    "DELIMITERS",
+    "first_line",
+    "header_names",
+    "looks_like_header",
+    "map_columns",
+    "plain_name",
+    "sniff_delimiter",
+]
 
 DELIMITERS = (",", "\t", ";", "|")
 
@@ -45,10 +54,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "dst_pod": ("dst_pod", "dest_pod", "destination_pod", "server_pod"),
 }  # fmt: skip
 
-_BY_NAME = {name: column for column, names in COLUMNS.items() for name in names}
+_NEEDED = ("src", "dst")
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """Give a header's name as it is compared."""
     name = name.strip().strip("\ufeff").lower()
     for other in "-. ":
@@ -56,18 +65,28 @@ def _plain(name: str) -> str:
     return name
 
 
-def map_columns(names: Iterable[str], where: Location) -> dict[str, str]:
-    """Give, for each column of a flow batch found, the table's name of it. Others are left out.
+def _by_name(columns: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    return {name: column for column, names in columns.items() for name in names}
+
+
+def map_columns(
+    names: Iterable[str],
+    where: Location,
+    columns: Mapping[str, tuple[str, ...]] = COLUMNS,
+    needed: tuple[str, ...] = _NEEDED,
+) -> dict[str, str]:
+    """Give, for each of ``columns`` found, the table's name of it. Others are left out.
 
     Raises
     ------
     FlowError
-        Two columns mean the same, or there is none for ``src`` or ``dst``.
+        Two columns mean the same, or there is none for one that is needed.
     """
     names = list(names)
+    known = _by_name(columns)
     found: dict[str, str] = {}
     for name in names:
-        column = _BY_NAME.get(_plain(name))
+        column = known.get(plain_name(name))
         if column is None:
             continue
         if column in found:
@@ -75,10 +94,10 @@ def map_columns(names: Iterable[str], where: Location) -> dict[str, str]:
                 f"columns {found[column]!r} and {name!r} both mean {column}; keep one", where
             )
         found[column] = name
-    for column in ("src", "dst"):
+    for column in needed:
         if column not in found:
             raise FlowError(
-                f"no column for {column} (any of {', '.join(COLUMNS[column])}); "
+                f"no column for {column} (any of {', '.join(columns[column])}); "
                 f"there are: {', '.join(names)}",
                 where,
             )
@@ -95,8 +114,18 @@ def header_names(header: str) -> list[str]:
     return next(csv.reader([header], delimiter=sniff_delimiter(header)), [])
 
 
-def looks_like_header(head: bytes) -> bool:
-    """Whether an input begins with a header that names a source and a destination."""
+def looks_like_header(
+    head: bytes,
+    columns: Mapping[str, tuple[str, ...]] = COLUMNS,
+    needed: tuple[str, ...] = _NEEDED,
+) -> bool:
+    """Whether an input begins with a header that names what is needed."""
+    known = _by_name(columns)
+    found = {known.get(plain_name(name)) for name in header_names(first_line(head))}
+    return set(needed) <= found
+
+
+def first_line(head: bytes) -> str:
+    """Give the first line of an input that is not blank."""
     line = head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").split(b"\n", 1)[0]
-    columns = {_BY_NAME.get(_plain(name)) for name in header_names(line.decode("utf-8", "replace"))}
-    return {"src", "dst"} <= columns
+    return line.decode("utf-8", "replace").rstrip("\r")

@@ -7,7 +7,15 @@ from typing import Any
 
 import msgspec
 
-from netpol.replay import Credit, Pair, PairList, PolicyUse, ReplaySummary
+from netpol.replay import (
+    Credit,
+    DnsCounts,
+    Pair,
+    PairList,
+    PolicyUse,
+    ReaderCounts,
+    ReplaySummary,
+)
 from netpol.report.wording import NOTES, REASONS, SETTLES
 from netpol.tally import Weight
 from netpol.verdict import Side, Verdict
@@ -49,7 +57,8 @@ def document(summary: ReplaySummary) -> dict[str, Any]:
             {"note": note.labels[0], "meaning": NOTES[note], **weigh(weight)}
             for note, weight in summary.notes.items()
         ],
-        "reader": _reader(summary),
+        "reader": _reader(summary.reader),
+        "dns": _dns(summary.dns),
     }
 
 
@@ -139,8 +148,21 @@ def _policy(policy: PolicyUse, weigh: _Weigher) -> dict[str, Any]:
     }
 
 
-def _reader(summary: ReplaySummary) -> dict[str, Any]:
-    reader = summary.reader
+def _dns(dns: DnsCounts | None) -> dict[str, Any] | None:
+    if dns is None:
+        return None
+    return {
+        "records": dns.reader.records,
+        "lines": dns.reader.lines,
+        "bytes_read": dns.reader.bytes_read,
+        "names": dns.names,
+        "answers": dns.answers,
+        "unanswered": dns.unanswered,
+        **_skipped(dns.reader),
+    }
+
+
+def _reader(reader: ReaderCounts) -> dict[str, Any]:
     return {
         "records": reader.records,
         "lines": reader.lines,
@@ -149,6 +171,12 @@ def _reader(summary: ReplaySummary) -> dict[str, Any]:
         "duplicates": reader.duplicates,
         "suspected_reversed": reader.suspected_reversed,
         "evicted": reader.evicted,
+        **_skipped(reader),
+    }
+
+
+def _skipped(reader: ReaderCounts) -> dict[str, Any]:
+    return {
         "skipped": reader.skipped,
         "samples": [
             {"file": s.file, "line": s.line, "cause": s.cause, "text": s.text}

@@ -15,7 +15,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from netpol.replay import Credit, Pair, PairList, PolicyUse, ReplaySummary, RuleUse
+from netpol.replay import (
+    Credit,
+    Pair,
+    PairList,
+    PolicyUse,
+    ReaderCounts,
+    ReplaySummary,
+    RuleUse,
+)
 from netpol.report.text import escape_controls
 from netpol.report.wording import NOTES, REASONS, SETTLES, count, percent, size
 from netpol.tally import Weight
@@ -59,6 +67,7 @@ def _print_sections(summary: ReplaySummary, console: Console) -> None:
     _print_isolation(summary, console)
     _print_notes(summary, console)
     _print_reader(summary, console)
+    _print_dns(summary, console)
 
 
 # --- totals -----------------------------------------------------------------------------------
@@ -258,6 +267,24 @@ def _print_reader(summary: ReplaySummary, console: Console) -> None:
     for number, what in facts:
         if number:
             _print_indented(console, f"{_plural(number, 'record')} {what}", 2)
+    _print_skipped(reader, console)
+
+
+def _print_dns(summary: ReplaySummary, console: Console) -> None:
+    dns = summary.dns
+    if dns is None:
+        return
+    console.print("\nDNS", style="bold")
+    records = _plural(dns.reader.records, "record")
+    names = f"{_plural(dns.names, 'name')} with {_plural(dns.answers, 'address', 'addresses')}"
+    _print_indented(console, f"{records}: {names}", 2)
+    if dns.unanswered:
+        unseen = f"{_plural(dns.unanswered, 'name')} asked for whose answer was not seen"
+        _print_indented(console, unseen, 2)
+    _print_skipped(dns.reader, console)
+
+
+def _print_skipped(reader: ReaderCounts, console: Console) -> None:
     for cause, number in reader.skipped.items():
         _print_indented(console, f"{_plural(number, 'line')} skipped: {_name(cause)}", 2)
     for sample in reader.samples:

@@ -43,7 +43,7 @@ SETTLES = {
     Reason.UNKNOWN_PORT: "a log that records destination ports",
     Reason.UNKNOWN_PROTOCOL: "a log that records protocols, or --other-protocols",
     Reason.NAMESPACE_LABELS_UNKNOWN: "the Namespace objects in --cluster",
-    Reason.DNS_UNKNOWN: "the domain's lookups",
+    Reason.DNS_UNKNOWN: "the domain's lookups, as --dns takes them",
     Reason.SOURCE_NAT: "a dump of the node that did the NAT, or externalTrafficPolicy: Local",
 }
 
