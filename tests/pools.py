@@ -166,6 +166,8 @@ SWITCHES: dict[str, tuple[Any, ...]] = {
     "other_protocols": ("match-portless", "ignore", "unknown"),
     "named_port_init": ("sidecars", "none", "all-init"),
     "missing_namespace": ("unknown-labels", "name-label-only"),
+    "cnp_tie": ("name-and-flag", "unknown"),
+    "baseline_gate": ("per-direction", "any-direction"),
     "node_addresses": ((), (("n1", "10.0.0.6"),), (("n2", "10.0.0.1"), ("n9", "8.8.8.8"))),
 }
 
@@ -191,4 +193,56 @@ CONDITIONS = (
     {"ready": False, "serving": True, "terminating": True},
     {"ready": False, "serving": False, "terminating": True},
     {"serving": True},
+)
+
+# --- cluster-scoped policies ----------------------------------------------------------------------
+
+#: What the CRDs let through and no implementation can read (B7.2).
+BROKEN_SELECTORS = (
+    selector(requirement("app", "in", "a")),
+    selector(requirement("app", "In")),
+    selector(requirement("env", "Exists", "x")),
+)
+NODE_LABELS = ({}, {"zone": "a"}, {"zone": "b"})
+NODE_SELECTORS = (
+    {},
+    selector(zone="a"),
+    selector(requirement("zone", "NotIn", "a")),
+    selector(requirement("zone", "Exists")),
+)
+NETWORKS = (*CIDRS, "10.0.0.5/29")
+DOMAINS = ("example.com", "*.example.com", "Other.Example.", "*.b.example.com", "x.org")
+QUERY_NAMES = ("example.com", "a.example.com", "a.b.example.com", "other.example", "x.org")
+
+
+def _transports(*ports: Object) -> tuple[Object, ...]:
+    found = [{"tcp": {"destinationPort": port}} for port in ports]
+    found += [{"udp": {"destinationPort": port}} for port in ports[:2]]
+    return (*found, {"sctp": {"destinationPort": ports[0]}})
+
+
+CLUSTER_PORTS = (
+    *_transports(
+        {"number": 80},
+        {"number": 53},
+        {"number": 8080},
+        {"range": {"start": 80, "end": 90}},
+        {"range": {"start": 81, "end": 8080}},
+        {"range": {"start": 1, "end": 65535}},
+    ),
+    {"destinationNamedPort": "http"},
+    {"destinationNamedPort": "dns"},
+    {"destinationNamedPort": "nobody"},
+)
+ADMIN_PORTS = (
+    {"portNumber": {"port": 80}},
+    {"portNumber": {"port": 80, "protocol": "UDP"}},
+    {"portNumber": {"port": 53, "protocol": "UDP"}},
+    {"portNumber": {"port": 8080, "protocol": "TCP"}},
+    {"portRange": {"start": 80, "end": 90}},
+    {"portRange": {"start": 81, "end": 8080, "protocol": "TCP"}},
+    {"portRange": {"start": 80, "end": 80, "protocol": "SCTP"}},
+    {"portRange": {"start": 90, "end": 80}},
+    {"namedPort": "http"},
+    {"namedPort": "dns"},
 )

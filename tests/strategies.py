@@ -14,6 +14,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 import pools
+from cluster_strategies import cluster_scoped_of, dns_of
+from netpol.dns.observations import DnsObservations
 from netpol.flows.flow import Flow
 from netpol.switches import Switches
 from worlds import Object, namespace, policy
@@ -27,6 +29,7 @@ class Case:
     policies: list[Object]
     flows: list[Flow]
     switches: Switches = field(default_factory=Switches)
+    dns: DnsObservations | None = None
 
 
 class Choices:
@@ -66,10 +69,11 @@ def _node(pick: Choices, name: str) -> Object:
     listed = [{"type": "InternalIP", "address": a} for a in addresses]
     listed.append({"type": "Hostname", "address": name})
     ranges = pick.of(None, ["10.0.0.0/29"], ["10.0.0.8/29", "fd00::/125"])
+    labels = pick.of(*pools.NODE_LABELS)
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "creationTimestamp": pools.TIMES[0]},
+        "metadata": {"name": name, "creationTimestamp": pools.TIMES[0], "labels": labels},
         "spec": {"podCIDR": ranges[0] if ranges else None, "podCIDRs": ranges},
         "status": {"addresses": listed},
     }
@@ -348,6 +352,7 @@ def switches_of(pick: Choices) -> Switches:
 #: Bytes a part of a case reads at most; each has its own, so that shrinking one leaves the others.
 CLUSTER_BYTES, POLICY_BYTES, SWITCH_BYTES, FLOW_BYTES = 320, 72, 8, 16
 MOST_POLICIES = 5
+WIDE_BYTES, MOST_WIDE, DNS_BYTES = 64, 4, 32
 
 
 def policies_of(drawn: bytes) -> list[Object]:
@@ -361,12 +366,26 @@ def policies_of(drawn: bytes) -> list[Object]:
     return found
 
 
-def cases(flows: int = 12) -> st.SearchStrategy[Case]:
+def cluster_scoped_policies_of(drawn: bytes) -> list[Object]:
+    """Give policies of the admin and baseline tiers, of distinct names; sometimes none."""
+    count = Choices(drawn[-1:]).between(-1, MOST_WIDE)
+    found = {}
+    for index in range(count):
+        pick = Choices(drawn[index * WIDE_BYTES : (index + 1) * WIDE_BYTES])
+        item = cluster_scoped_of(pick, f"c{index}")
+        found[item["kind"], item["metadata"]["name"]] = item  # one BaselineAdminNetworkPolicy
+    return list(found.values())
+
+
+def cases(flows: int = 12, *, network_policies_only: bool = False) -> st.SearchStrategy[Case]:
     """Give a cluster, policies, switches and flows between interesting addresses.
 
     One draw of bytes is ten times as fast as a draw a choice, and as uniform.
     """
-    sizes = (CLUSTER_BYTES, POLICY_BYTES * MOST_POLICIES + 1, SWITCH_BYTES, FLOW_BYTES * flows)
+    sizes = (
+        CLUSTER_BYTES, POLICY_BYTES * MOST_POLICIES + 1, SWITCH_BYTES, FLOW_BYTES * flows,
+        WIDE_BYTES * MOST_WIDE + 1, DNS_BYTES,
+    )  # fmt: skip
 
     def case(drawn: bytes) -> Case:
         parts = []
@@ -375,14 +394,16 @@ def cases(flows: int = 12) -> st.SearchStrategy[Case]:
             parts.append(part)
         objects = cluster_of(Choices(parts[0]))
         near = Interesting(objects)
+        wide = [] if network_policies_only else cluster_scoped_policies_of(parts[4])
         return Case(
             objects,
-            policies_of(parts[1]),
+            [*policies_of(parts[1]), *wide],
             [
                 _flow(Choices(parts[3][i : i + FLOW_BYTES]), near)
                 for i in range(0, len(parts[3]), FLOW_BYTES)
             ],
             switches_of(Choices(parts[2])),
+            dns_of(Choices(parts[5])),
         )
 
     return st.binary(min_size=sum(sizes), max_size=sum(sizes)).map(case)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import yaml
 
+from netpol.dns.observations import DnsObservations
 from netpol.flows.flow import Flow
 from netpol.kube.policies import PolicySet, policies_from_objects
 from netpol.kube.snapshot import Snapshot, snapshot_from_objects
@@ -139,11 +140,14 @@ def _answers(engine: Any, flows: list[Flow]) -> list[Answer]:
     ]
 
 
-def load(policies: Iterable[Object], objects: Iterable[Object]) -> tuple[PolicySet, Snapshot]:
+def load(
+    policies: Iterable[Object], objects: Iterable[Object], dns: DnsObservations | None = None
+) -> tuple[PolicySet, Snapshot]:
     """Read, default and check policies and cluster as the tool itself does."""
+    snapshot = snapshot_from_objects(copy.deepcopy(list(objects)))
     return (
         policies_from_objects(copy.deepcopy(list(policies))),
-        snapshot_from_objects(copy.deepcopy(list(objects))),
+        replace(snapshot, dns=dns),
     )
 
 
@@ -264,6 +268,30 @@ def policy(space: str | None, spec: str | Object | None, name: str = "p") -> Obj
     return found
 
 
+def _cluster_scoped(kind: str, version: str, name: str, spec: str | Object) -> Object:
+    return {
+        "apiVersion": f"policy.networking.k8s.io/{version}",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": yaml.safe_load(spec) if isinstance(spec, str) else spec,
+    }
+
+
+def cluster_policy(name: str, spec: str | Object) -> Object:
+    """Give a ClusterNetworkPolicy; ``spec`` is YAML text or plain data."""
+    return _cluster_scoped("ClusterNetworkPolicy", "v1alpha2", name, spec)
+
+
+def admin_policy(name: str, spec: str | Object) -> Object:
+    """Give an AdminNetworkPolicy."""
+    return _cluster_scoped("AdminNetworkPolicy", "v1alpha1", name, spec)
+
+
+def baseline_policy(spec: str | Object) -> Object:
+    """Give the BaselineAdminNetworkPolicy."""
+    return _cluster_scoped("BaselineAdminNetworkPolicy", "v1alpha1", "default", spec)
+
+
 #: The fixture of semantics.md D; namespaces in lower case, as the API wants them.
 FIXTURE: dict[str, Object] = {
     "x": namespace("x", team="x"),
@@ -337,11 +365,12 @@ class World:
         asked: str | Flow,
         objects: Iterable[Object] | None = None,
         switches: dict[str, Any] | None = None,
+        dns: DnsObservations | None = None,
         **more: Any,
     ) -> Answer:
         """Give the answer to one flow."""
         listed = [policies] if isinstance(policies, dict) else policies
-        read, snapshot = load(listed, fixture() if objects is None else objects)
+        read, snapshot = load(listed, fixture() if objects is None else objects, dns)
         judge = judge_with(self.evaluator, read, snapshot, Switches(**(switches or {})))
         return judge([flow(asked, **more) if isinstance(asked, str) else asked])[0]
 
@@ -351,12 +380,14 @@ class World:
         expected: dict[str, str],
         objects: Iterable[Object] | None = None,
         switches: dict[str, Any] | None = None,
+        dns: DnsObservations | None = None,
         **more: Any,
     ) -> None:
         """Assert ``verdict side reason`` of each flow."""
         listed = [policies] if isinstance(policies, dict) else list(policies)
         world = fixture() if objects is None else list(objects)
         found = {
-            asked: str(self.answer(listed, asked, world, switches, **more)) for asked in expected
+            asked: str(self.answer(listed, asked, world, switches, dns, **more))
+            for asked in expected
         }
         assert found == expected
