@@ -59,6 +59,20 @@ def egress(action: str = "Deny", peer: Value = EVERY, **rule: Any) -> Value:
     return {"action": action, "to": [peer], **rule}
 
 
+def ports(make: Any, *elements: Value) -> Value:
+    """Give a policy whose first ingress rule has some elements of protocols or ports."""
+    return make(ingress=[ingress(**{"protocols" if make is cnp else "ports": list(elements)})])
+
+
+def tcp(port: Value) -> Value:
+    """Give a ClusterNetworkPolicy whose first ingress rule has a TCP port."""
+    return ports(cnp, {"tcp": {"destinationPort": port}})
+
+
+#: Where ``tcp`` puts its port.
+TCP_FIELD = "spec.ingress[0].protocols[0].tcp.destinationPort"
+
+
 def check(*policies: Value, **switches: str) -> CheckResult:
     """Check policies as one YAML file of JSON documents."""
     return check_text("\n---\n".join(map(json.dumps, policies)), **switches)

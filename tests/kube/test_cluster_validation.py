@@ -8,6 +8,7 @@ import pytest
 from cluster_policy_text import (
     EVERY,
     HTTP,
+    TCP_FIELD,
     Value,
     accepts,
     anp,
@@ -19,25 +20,15 @@ from cluster_policy_text import (
     fields,
     findings,
     ingress,
+    ports,
+    tcp,
 )
 
-from netpol.errors import ManifestError, ValidationError
+from netpol.errors import ManifestError
 
 KINDS = [cnp, anp, banp]
 #: The most rules, peers and ports of each kind.
 LIMITS = [(cnp, 25), (anp, 100), (banp, 100)]
-
-
-def ports(make: Any, *elements: Value) -> Value:
-    """Give a policy whose first ingress rule has some elements of protocols or ports."""
-    return make(ingress=[ingress(**{"protocols" if make is cnp else "ports": list(elements)})])
-
-
-def tcp(port: Value) -> Value:
-    return ports(cnp, {"tcp": {"destinationPort": port}})
-
-
-TCP_FIELD = "spec.ingress[0].protocols[0].tcp.destinationPort"
 
 # --- vectors ----------------------------------------------------------------------------------
 
@@ -361,7 +352,8 @@ def test_b1_5_networks_are_a_set() -> None:
         ("10.0.0.1/8", True),  # host bits are masked
         ("2001:db8::1/64", True),
         ("0000:0000:0000:0000:0000:0000:0000:0001/128", True),  # 43 characters
-        ("0000:0000:0000:0000:0000:0000:10.0.0.0.1/128", False),  # 44
+        ("0000:0000:0000:0000:0000:0001:10.0.0.1/128", True),  # 42
+        ("0000:0000:0000:0000:0000:0001:10.0.100.1/128", False),  # 44
         ("::1.2.3.4/128", True),
         ("10.0.0.0", False),
         ("10.0.0.0/33", False),
@@ -421,150 +413,3 @@ def test_b1_5_number_of_domain_names(make: Any) -> None:
 def test_b1_9_domain_names(name: str, good: bool) -> None:
     policy = cnp(egress=[egress("Accept", {"domainNames": [name]})])
     assert fields(policy) == ([] if good else ["spec.egress[0].to[0].domainNames[0]"])
-
-
-# --- B1.6, B2.3: ports ------------------------------------------------------------------------
-
-
-def test_b1_6_an_element_sets_one_field() -> None:
-    both = {**HTTP, "udp": HTTP["tcp"]}
-    assert fields(ports(cnp, both)) == ["spec.ingress[0].protocols[0]"]
-    both = {"portNumber": {"port": 1}, "namedPort": "a"}
-    assert fields(ports(anp, both)) == ["spec.ingress[0].ports[0]"]
-
-
-@pytest.mark.parametrize(
-    ("port", "field"),
-    [
-        ({}, ""),
-        ({"number": 1, "range": {"start": 1, "end": 2}}, ""),
-        ({"number": 0}, ".number"),
-        ({"number": 1}, None),
-        ({"number": 65535}, None),
-        ({"number": 65536}, ".number"),
-        ({"range": {"start": 1, "end": 65535}}, None),
-        ({"range": {"start": 0, "end": 2}}, ".range.start"),
-        ({"range": {"start": 1, "end": 65536}}, ".range.end"),
-        ({"range": {"start": 1}}, ".range.end"),
-        ({"range": {"end": 1}}, ".range.start"),
-    ],
-)
-@pytest.mark.parametrize("protocol", ["tcp", "udp", "sctp"])
-def test_b1_6_destination_port(protocol: str, port: Value, field: str | None) -> None:
-    path = TCP_FIELD.replace("tcp", protocol)
-    found = fields(ports(cnp, {protocol: {"destinationPort": port}}))
-    assert found == ([] if field is None else [path + field])
-
-
-@pytest.mark.parametrize(
-    ("element", "field"),
-    [
-        ({"portNumber": {"port": 1}}, None),
-        ({"portNumber": {"port": 65535, "protocol": "SCTP"}}, None),
-        ({"portNumber": {"port": 0}}, "portNumber.port"),
-        ({"portNumber": {"port": 65536}}, "portNumber.port"),
-        ({"portNumber": {}}, "portNumber.port"),
-        ({"portNumber": {"port": 1, "protocol": "tcp"}}, "portNumber.protocol"),
-        ({"portRange": {"start": 1, "end": 65535, "protocol": "UDP"}}, None),
-        ({"portRange": {"start": 1, "end": 2, "protocol": "ICMP"}}, "portRange.protocol"),
-        ({"portRange": {"start": 1, "end": 65536}}, "portRange.end"),
-        ({"portRange": {"start": 0, "end": 2}}, "portRange.start"),
-        ({"portRange": {"start": 1}}, "portRange.end"),
-        ({"namedPort": "http"}, None),
-        ({"namedPort": ""}, "namedPort"),
-    ],
-)
-def test_b2_3_ports(element: Value, field: str | None) -> None:
-    for make in (anp, banp):
-        found = fields(ports(make, element))
-        assert found == ([] if field is None else [f"spec.ingress[0].ports[0].{field}"])
-
-
-def test_b1_6_a_port_name_is_not_empty() -> None:
-    assert fields(ports(cnp, {"destinationNamedPort": ""})) == [
-        "spec.ingress[0].protocols[0].destinationNamedPort"
-    ]
-
-
-# --- null, unknown, errors --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("spec", "field"),
-    [
-        ({"ingress": [None]}, "spec.ingress[0]"),
-        ({"egress": [egress(), None]}, "spec.egress[1]"),
-        ({"ingress": [{"action": "Deny", "from": [None]}]}, "spec.ingress[0].from[0]"),
-        ({"ingress": [ingress(protocols=[None])]}, "spec.ingress[0].protocols[0]"),
-        ({"egress": [egress(peer={"networks": [None]})]}, "spec.egress[0].to[0].networks[0]"),
-        (
-            {"subject": {"namespaces": {"matchLabels": {"a": None}}}},
-            "spec.subject.namespaces.matchLabels.a",
-        ),
-        (
-            {"subject": {"namespaces": {"matchExpressions": [None]}}},
-            "spec.subject.namespaces.matchExpressions[0]",
-        ),
-    ],
-)
-def test_null_elements_are_refused(spec: Value, field: str) -> None:
-    (error,) = check(cnp(**spec)).errors
-    assert isinstance(error, ValidationError)
-    assert error.location.field == field
-    assert error.message == "ClusterNetworkPolicy/p: Invalid value: null: may not be null"
-
-
-def test_null_fields_are_absent() -> None:
-    policy = cnp(ingress=[ingress(protocols=None, name=None)])
-    policy["spec"]["egress"] = None
-    assert findings(policy) == []
-
-
-@pytest.mark.parametrize(
-    ("spec", "field"),
-    [
-        ({"subject": {"namespaces": {"matchLabel": {}}}}, "spec.subject.namespaces.matchLabel"),
-        ({"subject": {"namespaces": {}, "nodes": {}}}, "spec.subject.nodes"),
-        ({"ingress": [ingress(peer={"pod": {}})]}, "spec.ingress[0].from[0].pod"),
-        (
-            {"egress": [egress(peer={"pods": {**PODS, "podselector": {}}})]},
-            "spec.egress[0].to[0].pods.podselector",
-        ),
-        (
-            {"subject": {"namespaces": {"matchExpressions": [{"key": "a", "op": "In"}]}}},
-            "spec.subject.namespaces.matchExpressions[0].op",
-        ),
-    ],
-)
-def test_b7_4_unknown_fields_in_selectors_are_never_left_out(spec: Value, field: str) -> None:
-    for switch in ("error", "warn"):
-        (error,) = check(cnp(**spec), unknown_fields=switch).errors
-        assert error.location.field == field
-        assert "something else would be selected" in error.message
-
-
-def test_unknown_fields_elsewhere_are_left_out_when_asked() -> None:
-    policy = cnp(colour="red", ingress=[ingress(protocols=[HTTP, {"icmp": {}}], form=[])])
-    unknown = ["spec.colour", "spec.ingress[0].protocols[1].icmp", "spec.ingress[0].form"]
-    assert sorted(map(str, fields(policy))) == sorted(unknown)
-    found = findings(policy, unknown_fields="warn")
-    assert sorted(found) == [
-        ("warning", "fail-closed", "spec.ingress[0].protocols[1]"),
-        *(("warning", "unknown-field", field) for field in sorted(unknown)),
-    ]
-
-
-def test_left_out_is_left_out_before_the_schema_is_checked() -> None:
-    policy = ports(cnp, {"tcp": {"destinationPrt": {"number": 80}}})
-    assert fields(policy, unknown_fields="warn") == [TCP_FIELD]
-
-
-def test_every_mistake_is_given_with_its_class_and_label() -> None:
-    result = check(cnp(priority=-1, ingress=[ingress("Log")]), banp("x"))
-    assert result.policies == 0
-    assert [type(error) for error in result.errors] == [ValidationError] * 3
-    assert [error.message.partition(":")[0] for error in result.errors] == [
-        "ClusterNetworkPolicy/p",
-        "ClusterNetworkPolicy/p",
-        "BaselineAdminNetworkPolicy/x",
-    ]
