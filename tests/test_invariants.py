@@ -1,4 +1,4 @@
-"""What holds in every world (semantics.md C7), put to both evaluators; 6 needs admin tiers."""
+"""What holds in every world (semantics.md C7), put to both evaluators."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from netpol.dns.observations import DnsObservations
 from netpol.flows.flow import Flow
-from pools import Object
+from pools import BROKEN_SELECTORS, NODE_NAMES, Object
 from strategies import Case, cases, mapped
-from worlds import EVALUATORS, Answer, judge_with, load, namespace, policy
+from worlds import EVALUATORS, Answer, judge_with, load, namespace, node, policy
 
 both_evaluators = pytest.mark.parametrize("evaluator", EVALUATORS)
 random_worlds = settings(
@@ -31,7 +32,7 @@ SIDES = ("egress", "ingress")
 
 def answers(evaluator: str, case: Case, flows: list[Flow] | None = None) -> list[Answer]:
     """Give the answers to the case's flows, or to others in the same world."""
-    policies, snapshot = load(case.policies, case.objects)
+    policies, snapshot = load(case.policies, case.objects, case.dns)
     asked = case.flows if flows is None else flows
     return judge_with(evaluator, policies, snapshot, case.switches)(asked) if asked else []
 
@@ -74,7 +75,7 @@ def test_c7_1_without_policies_everything_is_allowed(evaluator: str, case: Case)
 @both_evaluators
 @pytest.mark.parametrize("side", SIDES)
 @random_worlds
-@given(case=cases())
+@given(case=cases(network_policies_only=True))
 def test_c7_2_the_empty_rule_allows_whatever_else_there_is(
     evaluator: str, side: str, case: Case
 ) -> None:
@@ -88,7 +89,7 @@ def test_c7_2_the_empty_rule_allows_whatever_else_there_is(
 
 @both_evaluators
 @random_worlds
-@given(case=cases())
+@given(case=cases(network_policies_only=True))
 def test_c7_3_adding_a_policy_denies_only_what_it_newly_isolates(
     evaluator: str, case: Case
 ) -> None:
@@ -127,7 +128,7 @@ def _shuffled(policies: list[Object]) -> list[Object]:
 
 @both_evaluators
 @random_worlds
-@given(case=cases())
+@given(case=cases(network_policies_only=True))
 def test_c7_4_order_never_changes_a_verdict(evaluator: str, case: Case) -> None:
     turned = with_policies(case, _shuffled(case.policies))
     flows = between_pods(case)
@@ -153,7 +154,7 @@ def _split(policies: list[Object]) -> list[Object]:
 
 @both_evaluators
 @random_worlds
-@given(case=cases())
+@given(case=cases(network_policies_only=True))
 def test_c7_5_splitting_a_rule_by_peers_keeps_the_verdict(evaluator: str, case: Case) -> None:
     split = with_policies(case, _split(case.policies))
     assert verdicts(answers(evaluator, split)) == verdicts(answers(evaluator, case))
@@ -161,13 +162,49 @@ def test_c7_5_splitting_a_rule_by_peers_keeps_the_verdict(evaluator: str, case: 
 
 @both_evaluators
 @random_worlds
-@given(case=cases())
+@given(case=cases(network_policies_only=True))
 def test_c7_7_defaulting_is_idempotent(evaluator: str, case: Case) -> None:
     policies, _ = load(case.policies, case.objects)
     stored = [msgspec.to_builtins(loaded.policy) for loaded in policies.policies]
     again, _ = load(stored, case.objects)
     assert [one.policy for one in again.policies] == [one.policy for one in policies.policies]
     assert answers(evaluator, with_policies(case, stored)) == answers(evaluator, case)
+
+
+@both_evaluators
+@random_worlds
+@given(case=cases())
+def test_c7_6_rules_that_never_meet_may_be_swapped(evaluator: str, case: Case) -> None:
+    apart = copy.deepcopy(case.policies)
+    for one in apart:
+        for side in SIDES:
+            if "subject" in one["spec"] and len(one["spec"].get(side) or ()) > 1:
+                _set_apart(one["kind"], *one["spec"][side][:2])
+    swapped = copy.deepcopy(apart)
+    for one in swapped:
+        for side in SIDES:
+            rules = one["spec"].get(side) or ()
+            if "subject" in one["spec"] and len(rules) > 1:
+                rules[:2] = rules[1::-1]
+    before, after = (answers(evaluator, with_policies(case, it)) for it in (apart, swapped))
+    assert verdicts(after) == verdicts(before)
+
+
+def _is_broken(peer: Object) -> bool:
+    """Whether a peer has a selector that nobody can read: its rule then denies everything."""
+    return any(str(broken) in str(peer) for broken in BROKEN_SELECTORS)
+
+
+def _set_apart(kind: str, first: Object, second: Object) -> None:
+    """Let one rule be about TCP alone and the other about UDP alone, peers that can be read."""
+    for rule, protocol in ((first, "TCP"), (second, "UDP")):
+        peers = "from" if "from" in rule else "to"
+        readable = [peer for peer in rule[peers] if peer and not _is_broken(peer)]
+        rule[peers] = readable or [{"namespaces": {}}]
+        if kind == "ClusterNetworkPolicy":
+            rule["protocols"] = [{protocol.lower(): {"destinationPort": {"number": 80}}}]
+        else:
+            rule["ports"] = [{"portNumber": {"protocol": protocol, "port": 80}}]
 
 
 def _replaced(value: Any, old: object, new: object) -> Any:
@@ -181,7 +218,7 @@ def _replaced(value: Any, old: object, new: object) -> Any:
 
 @both_evaluators
 @random_worlds
-@given(case=cases())
+@given(case=cases(network_policies_only=True))
 def test_c7_8_a_name_is_the_number_it_resolves_to(evaluator: str, case: Case) -> None:
     declared = [
         {"name": "http", "containerPort": 8080, "protocol": protocol}
@@ -217,7 +254,7 @@ def test_c7_9_mapped_addresses_are_plain_ones(evaluator: str, case: Case) -> Non
 
 @both_evaluators
 @random_worlds
-@given(case=cases())
+@given(case=cases(network_policies_only=True))
 def test_c7_10_a_policy_stays_within_its_namespace(evaluator: str, case: Case) -> None:
     flows = between_pods(case)
     for space in {one["metadata"]["namespace"] for one in case.policies}:
@@ -234,7 +271,7 @@ def test_c7_10_a_policy_stays_within_its_namespace(evaluator: str, case: Case) -
 
 @both_evaluators
 @random_worlds
-@given(case=cases())
+@given(case=cases(network_policies_only=True))
 def test_c7_11_nothing_is_unknown_where_everything_is_known(evaluator: str, case: Case) -> None:
     flows = [
         replace(flow, protocol=flow.protocol or 6, dport=flow.dport or 80)
@@ -245,5 +282,26 @@ def test_c7_11_nothing_is_unknown_where_everything_is_known(evaluator: str, case
         objects=[o for o in case.objects if o["kind"] != "Namespace"]
         + [namespace(space, team="t") for space in SPACES],
         switches=replace(case.switches, other_protocols="match-portless"),
+    )
+    assert "unknown" not in {one.verdict for one in answers(evaluator, known, flows)}
+
+
+@both_evaluators
+@random_worlds
+@given(case=cases())
+def test_c7_11_with_admin_tiers_names_and_nodes_have_to_be_known_too(
+    evaluator: str, case: Case
+) -> None:
+    flows = [
+        replace(flow, protocol=flow.protocol or 6, dport=flow.dport or 80)
+        for flow in between_pods(case)
+    ]
+    known = replace(
+        case,
+        objects=[o for o in case.objects if o["kind"] not in ("Namespace", "Node")]
+        + [namespace(space, team="t") for space in SPACES]
+        + [node(name, "192.168.9.9") for name in (*NODE_NAMES, "n9")],
+        switches=replace(case.switches, other_protocols="match-portless", cnp_tie="name-and-flag"),
+        dns=DnsObservations(),
     )
     assert "unknown" not in {one.verdict for one in answers(evaluator, known, flows)}
