@@ -36,8 +36,10 @@ MAY_IMPORT = {
     "ahead": set(),
     "tally": {"verdict", "flows", "_core"},
     "replay": {"verdict", "ahead", "dns", "flows", "engine", "verdicts", "tally"},
-    "report": {"errors", "verdict", "flows", "tally", "replay"},
-    "cli": _READ | {"", "replay", "report", "tally"},
+    "profiles": {"errors", "switches"},
+    "compare": {"verdict", "switches", "ahead", "flows", "engine", "tally", "replay", "_core"},
+    "report": {"errors", "verdict", "flows", "tally", "replay", "compare"},
+    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare"},
     "__main__": {"cli"},
     "__init__": _READ | {"engine", "verdicts", "replay"},
 }
