@@ -8,7 +8,7 @@ whether that switch alone makes the difference. Those are compiled when the firs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from netpol._core.sums import Groups, Histogram
 from netpol.ahead import read_ahead
+from netpol.errors import CapacityError
 from netpol.flows.batch import PORT_PROTOCOLS, UNKNOWN_PROTOCOL, FlowBatch
 from netpol.replay import (
     DnsCounts,
@@ -28,7 +29,7 @@ from netpol.replay import (
     reader_counts,
 )
 from netpol.switches import Switches
-from netpol.tally import PAIR_LIMIT, Weight
+from netpol.tally import PAIR_LIMIT, Weight, outcome_of
 from netpol.verdict import Reason, Side, Verdict
 
 __all__ = ["ChangedPair", "Comparison", "SwitchChange", "compare"]
@@ -197,29 +198,40 @@ class _Judgement(NamedTuple):
     ingress: int
 
 
-@dataclass(slots=True)
+# A judgement is one number: with rows of five to sort, a log half of whose flows differ took five
+# times as long (0.7 instead of 4.1 million flows a second).
+_DECISION_BITS = 27
+_DECISION = np.uint64((1 << _DECISION_BITS) - 1)
+
+
 class _Ids:
     """Numbers judgements in the order they are met."""
 
-    known: dict[_Judgement, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._known: dict[int, int] = {}
 
     def of(self, verdicts: Any) -> UInt64s:
         """Give the number of each flow's judgement."""
         side = verdicts.side
-        rows = np.stack(
-            [
-                verdicts.verdict.astype(np.int64),
-                verdicts.reason.astype(np.int64),
-                side.astype(np.int64),
-                np.where(side & Side.EGRESS, verdicts.egress, 0).astype(np.int64),
-                np.where(side & Side.INGRESS, verdicts.ingress, 0).astype(np.int64),
-            ],
-            axis=1,
-        )
-        distinct, codes = np.unique(rows, axis=0, return_inverse=True)
-        known = self.known
-        numbers = [known.setdefault(_Judgement(*row), len(known)) for row in distinct.tolist()]
-        return np.array(numbers, np.uint64)[codes.reshape(-1)]
+        outcome = (verdicts.verdict.astype(np.uint64) * len(Reason) + verdicts.reason) * len(Side)
+        egress = np.where(side & Side.EGRESS, verdicts.egress, 0).astype(np.uint64)
+        ingress = np.where(side & Side.INGRESS, verdicts.ingress, 0).astype(np.uint64)
+        bits = np.uint64(_DECISION_BITS)
+        packed = ((outcome + side) << bits | egress & _DECISION) << bits | ingress & _DECISION
+        distinct, codes = np.unique(packed, return_inverse=True)
+        known = self._known
+        numbers = [known.setdefault(word, len(known)) for word in distinct.tolist()]
+        return np.array(numbers, np.uint64)[codes]
+
+    def judgements(self) -> list[_Judgement]:
+        """Give the judgements by number."""
+        mask = int(_DECISION)
+        return [
+            _Judgement(
+                *outcome_of(word >> 2 * _DECISION_BITS), word >> _DECISION_BITS & mask, word & mask
+            )
+            for word in self._known
+        ]
 
 
 class _Differ:
@@ -232,15 +244,17 @@ class _Differ:
         self._compile = compile_with
         self._before = before
         self._changed = [
-            (name.name, getattr(before, name.name), getattr(after, name.name))
-            for name in fields(Switches)
-            if getattr(before, name.name) != getattr(after, name.name)
+            (switch.name, getattr(before, switch.name), getattr(after, switch.name))
+            for switch in fields(Switches)
+            if getattr(before, switch.name) != getattr(after, switch.name)
         ]
         self._singles: list[Any] | None = None
         self._workloads, numbers = np.unique(
             np.array(self.engines[0].endpoints.workload, object), return_inverse=True
         )
         self._workload_of = numbers.astype(np.uint64)
+        if max(len(engine.decision_reasons) for engine in self.engines) > _DECISION:
+            raise CapacityError("more decisions than can be compared")
         self._judgements = _Ids(), _Ids()
         self._changes = Histogram(_VERDICTS * _VERDICTS)
         self._pairs = Groups(PAIR_LIMIT)
@@ -312,9 +326,11 @@ class _Differ:
         causes = {bits: Weight(*sums) for bits, sums in self._causes.items().items()}
         flows, _, octets = self._pairs.measures().T
         keys = self._pairs.keys()
+        judgements = [ids.judgements() for ids in self._judgements]
         picked = np.lexsort((-octets, -flows))[:top].tolist()
         pairs = tuple(
-            self._pair(keys[index].tolist(), Weight(*self._pairs.weight(index))) for index in picked
+            self._pair(keys[index].tolist(), judgements, Weight(*self._pairs.weight(index)))
+            for index in picked
         )
         differing = sum((w for (a, b), w in changes.items() if a is not b), Weight())
         return Comparison(
@@ -342,14 +358,9 @@ class _Differ:
             reader=reader,
         )
 
-    def _pair(self, words: list[int], weight: Weight) -> ChangedPair:
+    def _pair(self, words: list[int], known: list[list[_Judgement]], weight: Weight) -> ChangedPair:
         ends, service, judged = words
-        judgements = [
-            list(ids.known)[number]
-            for ids, number in zip(
-                self._judgements, (judged >> 32, judged & 0xFFFFFFFF), strict=True
-            )
-        ]
+        judgements = known[0][judged >> 32], known[1][judged & 0xFFFFFFFF]
         before, after = (
             Pair(
                 src=str(self._workloads[ends >> 32]),

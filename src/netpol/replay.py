@@ -278,11 +278,10 @@ def reader_counts(stats: Any, records: int) -> ReaderCounts:
 
 def dns_counts(seen: DnsObservations, stats: ReadStats) -> DnsCounts:
     """Count what DNS logs held; ``stats`` is what reading them counted."""
-    answered = {answer.name for answer in seen.answers}
     return DnsCounts(
-        names=len(answered),
+        names=len(seen.answered),
         answers=len({(answer.name, answer.address) for answer in seen.answers}),
-        unanswered=len(seen.asked - answered),
+        unanswered=len(seen.unanswered),
         reader=reader_counts(stats, stats.records),
     )
 
