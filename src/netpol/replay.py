@@ -8,7 +8,7 @@ much weight each got; no flow is looked at by Python. Reading and judging go on 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,7 +31,11 @@ __all__ = [
     "RecordWriter",
     "ReplaySummary",
     "RuleUse",
+    "credits_of",
     "dns_counts",
+    "empty_batch",
+    "protocol_name",
+    "reader_counts",
     "replay",
 ]
 
@@ -153,7 +157,8 @@ class ReplaySummary:
 
     ``has_packets`` and ``has_bytes`` say whether any batch carried such counters. A flow stands
     for as many flows as its record says (``FlowBatch.flows``), one where it says nothing. ``dns``
-    is None without DNS logs.
+    is None without DNS logs. ``switches`` are what was judged with, by name; ``profile`` is the
+    profile that was asked for, if one was.
     """
 
     total: Weight
@@ -167,6 +172,8 @@ class ReplaySummary:
     isolation: Isolation
     reader: ReaderCounts
     dns: DnsCounts | None = None
+    switches: dict[str, Any] = field(default_factory=dict)
+    profile: str | None = None
 
     def by_verdict(self) -> dict[Verdict, Weight]:
         """Give the weight of each verdict, also of those that never occurred."""
@@ -237,12 +244,13 @@ def replay(
             on_batch(seen)
     if seen is None:
         for writer in writers:
-            writer.write(engine.evaluate(_empty_batch()))
-    reader = _reader_counts(getattr(stream, "stats", None), seen or 0)
+            writer.write(engine.evaluate(empty_batch()))
+    reader = reader_counts(getattr(stream, "stats", None), seen or 0)
     return _summary(engine, tally, top, reader)
 
 
-def _empty_batch() -> FlowBatch:
+def empty_batch() -> FlowBatch:
+    """Give a batch without flows, for the columns of what is written."""
     return FlowBatch(
         src=np.zeros(0, np.uint32),
         dst=np.zeros(0, np.uint32),
@@ -251,7 +259,8 @@ def _empty_batch() -> FlowBatch:
     )
 
 
-def _reader_counts(stats: Any, records: int) -> ReaderCounts:
+def reader_counts(stats: Any, records: int) -> ReaderCounts:
+    """Give what a reader counted, or the number of records alone where it does not count."""
     if stats is None:
         return ReaderCounts(records=records)
     return ReaderCounts(
@@ -269,12 +278,11 @@ def _reader_counts(stats: Any, records: int) -> ReaderCounts:
 
 def dns_counts(seen: DnsObservations, stats: ReadStats) -> DnsCounts:
     """Count what DNS logs held; ``stats`` is what reading them counted."""
-    answered = {answer.name for answer in seen.answers}
     return DnsCounts(
-        names=len(answered),
+        names=len(seen.answered),
         answers=len({(answer.name, answer.address) for answer in seen.answers}),
-        unanswered=len(seen.asked - answered),
-        reader=_reader_counts(stats, stats.records),
+        unanswered=len(seen.unanswered),
+        reader=reader_counts(stats, stats.records),
     )
 
 
@@ -292,6 +300,7 @@ def _summary(engine: Any, tally: Tally, top: int, reader: ReaderCounts) -> Repla
         policies=_policies(engine, tally),
         isolation=_isolation(engine.pods),
         reader=reader,
+        switches=asdict(engine.switches),
     )
 
 
@@ -318,10 +327,6 @@ def _top(
 
 
 def _pair(engine: Any, key: PairKey, weight: Weight) -> Pair:
-    deciders = (
-        _credit(engine, key.egress, Side.EGRESS),
-        _credit(engine, key.ingress, Side.INGRESS),
-    )
     return Pair(
         src=key.src,
         dst=key.dst,
@@ -329,9 +334,15 @@ def _pair(engine: Any, key: PairKey, weight: Weight) -> Pair:
         port=key.port,
         side=key.side,
         reason=key.reason,
-        credits=tuple(credit for credit in deciders if credit is not None),
+        credits=credits_of(engine, key.egress, key.ingress),
         weight=weight,
     )
+
+
+def credits_of(engine: Any, egress: int, ingress: int) -> tuple[Credit, ...]:
+    """Give who decided each side, egress first; a decision of 0 did not."""
+    deciders = (_credit(engine, egress, Side.EGRESS), _credit(engine, ingress, Side.INGRESS))
+    return tuple(credit for credit in deciders if credit is not None)
 
 
 def _credit(engine: Any, decision_id: int, side: Side) -> Credit | None:

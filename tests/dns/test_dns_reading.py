@@ -7,6 +7,7 @@ import io
 import json
 import random
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -188,10 +189,10 @@ records = st.lists(
 def test_every_format_gives_the_windows_of_a_brute_force(
     read, rows: list[tuple[int | None, str, str, int | None]]
 ) -> None:
-    def window(time: int | None, ttl: int | None) -> Window:
-        if time is None:
+    def window(moment: int | None, ttl: int | None) -> Window:
+        if moment is None:
             return Window(None, None)
-        start = (NOON + time) * NS
+        start = (NOON + moment) * NS
         return Window(start, None if ttl is None else start + ttl * NS)
 
     expected = {
@@ -369,6 +370,34 @@ def test_a_name_cannot_pose_as_the_rest_of_its_line(read) -> None:
     line = QUERY.replace("a.b.example.com.", hostile).replace("NOERROR qr", "NXDOMAIN qr")
     seen, _ = read(f"{QUERY}\n{line}\n")
     assert seen.asked == {"a.b.example.com"}
+
+
+@pytest.mark.parametrize("piece", ["a", "1:", "[1", '1:1 - "', "[INFO] ", "1:1 - [", "\\"])
+def test_no_line_takes_long_to_search(read, piece: str) -> None:
+    line = (piece * 70_000)[:65_000]
+    begin = time.perf_counter()
+    read(f"{QUERY}\n{line}\n{line}\n")
+    assert time.perf_counter() - begin < 2
+    with pytest.raises(FlowError):
+        read(line)
+    assert time.perf_counter() - begin < 4
+
+
+def test_numbers_beyond_all_bounds(read) -> None:
+    huge = "9" * 400
+    for record in (
+        f'"time": {huge}',
+        f'"ttl": {huge}',
+        '"time": 1e300',
+        '"ttl": 1e300',
+        '"time": -1',
+    ):
+        seen, stats = read(
+            '{"name": "ok.example.com", "address": "9.9.9.9"}\n'
+            f'{{"name": "a.example.com", "address": "9.9.9.9", {record}}}\n'
+        )
+        assert [a.name for a in seen.answers] == ["ok.example.com"]
+        assert stats.skipped_total == 1
 
 
 # --- inputs -----------------------------------------------------------------------------------

@@ -110,3 +110,27 @@ def test_a_name_that_was_asked_for_may_have_more() -> None:
     assert seen.may_have_more("b.example.com")
     assert not seen.may_have_more("a.example.com")
     assert not seen.may_have_more("*.example.org")
+
+
+@given(
+    st.lists(st.tuples(names, st.integers(1, 3)), max_size=8),
+    st.lists(names, max_size=4),
+    names,
+    st.booleans(),
+)
+def test_what_is_found_for_a_pattern(
+    answers: list[tuple[list[str], int]], asked: list[list[str]], pattern: list[str], wild: bool
+) -> None:
+    seen = DnsObservations(
+        tuple(DnsAnswer(".".join(n), ip_address(f"9.9.9.{a}")) for n, a in dict.fromkeys(
+            (tuple(n), a) for n, a in answers
+        )),
+        frozenset(".".join(name) for name in asked),
+    )  # fmt: skip
+    text = "*." * wild + ".".join(pattern)
+    found = list(seen.answers_to(text))
+    assert len(found) == len(set(found))
+    assert set(found) == {a for a in seen.answers if matches_domain(text, a.name)}
+    silent = seen.asked - {answer.name for answer in seen.answers}
+    assert seen.unanswered == silent
+    assert seen.may_have_more(text) is any(matches_domain(text, name) for name in silent)

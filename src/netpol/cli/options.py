@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, get_args, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import click
+from click.core import ParameterSource
 
+from netpol.profiles import PROFILES, switches_of
 from netpol.switches import Switches
 
 __all__ = [
     "CONTEXT",
     "ChoiceList",
+    "ChosenSwitches",
+    "ProfilePair",
     "SectionedCommand",
     "Size",
     "SwitchOption",
@@ -78,11 +82,31 @@ def switch_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 help=f"{_SWITCH_HELP[field.name]}  [{'|'.join(choices)}]",
             )(command)
-    return command
+    return env_option(
+        "--profile",
+        cls=SwitchOption,
+        metavar="NAME",
+        type=click.Choice(list(PROFILES)),
+        default="spec",
+        show_default=True,
+        help="Switches as an implementation has them; those set beside it win.  "
+        f"[{'|'.join(PROFILES)}]",
+    )(command)
 
 
-def pop_switches(options: dict[str, Any]) -> Switches:
-    """Take the switches out of a command's options."""
+class ChosenSwitches(NamedTuple):
+    """A profile, and the switches that were set beside it: by option, environment or file."""
+
+    profile: str
+    explicit: dict[str, Any]
+
+    def under(self, profile: str) -> Switches:
+        """Give all switches as they are under a profile."""
+        return switches_of(profile, **self.explicit)
+
+
+def pop_switches(options: dict[str, Any]) -> ChosenSwitches:
+    """Take the profile and the switches out of the running command's options."""
     pairs = []
     for text in options.pop("node_address"):
         node, equals, address = text.partition("=")
@@ -90,7 +114,12 @@ def pop_switches(options: dict[str, Any]) -> Switches:
             raise click.BadParameter(f"{text!r} is not NODE=IP", param_hint="'--node-address'")
         pairs.append((node, address))
     names = [field.name for field in fields(Switches) if field.name != "node_addresses"]
-    return Switches(**{name: options.pop(name) for name in names}, node_addresses=tuple(pairs))
+    source = click.get_current_context().get_parameter_source
+    given = {name: options.pop(name) for name in names}
+    explicit = {k: v for k, v in given.items() if source(k) is not ParameterSource.DEFAULT}
+    if pairs:
+        explicit["node_addresses"] = tuple(pairs)
+    return ChosenSwitches(options.pop("profile"), explicit)
 
 
 class SwitchOption(click.Option):
@@ -152,3 +181,18 @@ class ChoiceList(click.ParamType):  # type: ignore[type-arg]
             if word not in self._choices:
                 self.fail(f"{word!r} is not one of {', '.join(self._choices)}", param, ctx)
         return picked
+
+
+class ProfilePair(click.ParamType):  # type: ignore[type-arg]
+    """Two profiles, apart by a comma."""
+
+    name = "profiles"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Give the two names, each checked."""
+        names = ChoiceList(*PROFILES).convert(value, param, ctx)
+        if len(set(names)) != 2 or len(names) != 2:
+            self.fail(f"{value!r} is not two different profiles, as in calico,cilium", param, ctx)
+        return names

@@ -7,15 +7,20 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+from click.core import ParameterSource
 
 from netpol.cli.dns import names_domains, read_dns_logs
 from netpol.cli.errors import EXIT_FINDINGS, say
+from netpol.cli.judge import CompileWith, Outcome, compared, replayed
 from netpol.cli.options import (
     CONTEXT,
     ChoiceList,
+    ChosenSwitches,
+    ProfilePair,
     SectionedCommand,
     Size,
     env_option,
@@ -23,12 +28,12 @@ from netpol.cli.options import (
     switch_options,
 )
 from netpol.errors import ConfigError, ManifestError
-from netpol.switches import Switches
 
 if TYPE_CHECKING:
     from netpol.dns.observations import DnsObservations
     from netpol.kube.policies import PolicySet
-    from netpol.replay import RecordWriter, ReplaySummary
+    from netpol.replay import RecordWriter
+    from netpol.switches import Switches
 
 __all__ = ["replay"]
 
@@ -67,7 +72,8 @@ class _Request:
     memory_budget: int
     jobs: int
     quiet: bool
-    switches: Switches
+    compare_profiles: tuple[str, str] | None
+    chosen: ChosenSwitches
 
 
 @click.command(
@@ -128,10 +134,18 @@ class _Request:
 )
 @env_option(
     "--fail-on",
-    type=ChoiceList("deny", "unknown"),
+    type=ChoiceList("deny", "unknown", "differs"),
     default=(),
     metavar="VERDICT[,VERDICT]",
-    help="Exit 1 if there is a flow with this verdict: deny, unknown.",
+    help="Exit 1 if there is a flow with this verdict: deny, unknown; with --compare-profiles "
+    "differs: one that gets two.",
+)
+@env_option(
+    "--compare-profiles",
+    type=ProfilePair(),
+    metavar="A,B",
+    help="Judge by two profiles and list the flows whose verdict differs, and by which switch; "
+    "record formats hold these flows alone.",
 )
 @env_option(
     "--start-zone",
@@ -171,14 +185,10 @@ def replay(**options: Any) -> None:
     FLOWS are conntrack dumps (conntrack -L or -E, /proc/net/nf_conntrack) or tables with the
     columns src, dst, protocol and port; plain, .gz or .zst; - is stdin.
     """
-    switches = pop_switches(options)
-    request = _Request(switches=switches, **options)
+    chosen = pop_switches(options)
+    request = _Request(chosen=chosen, **options)
     _check(request)
-    summary = _run(request)
-    if any(
-        verdict.label in request.fail_on and weight.flows
-        for verdict, weight in summary.by_verdict().items()
-    ):
+    if _run(request).found.intersection(request.fail_on):
         raise click.exceptions.Exit(EXIT_FINDINGS)
 
 
@@ -187,6 +197,14 @@ def _check(request: _Request) -> None:
     inputs = (*request.flows, *request.cluster, *request.policies, *request.dns)
     if inputs.count("-") > 1:
         raise click.UsageError("stdin (-) can be read only once")
+    comparing = request.compare_profiles is not None
+    if set(request.fail_on) - ({"differs"} if comparing else {"deny", "unknown"}):
+        raise click.UsageError(
+            "--fail-on differs goes with --compare-profiles, deny and unknown without it"
+        )
+    source = click.get_current_context().get_parameter_source("profile")
+    if comparing and source is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--profile and --compare-profiles exclude each other")
     if request.output in _BINARY and _to_stdout(request) and sys.stdout.isatty():
         raise click.UsageError(
             f"{request.output} is binary and would garble the terminal; "
@@ -198,10 +216,9 @@ def _to_stdout(request: _Request) -> bool:
     return request.output_file in (None, "-")
 
 
-def _run(request: _Request) -> ReplaySummary:
+def _run(request: _Request) -> Outcome:
     """Judge everything; the output is opened first, so a bad one is found before the work."""
     from netpol.flows.reader import open_flows
-    from netpol.replay import replay as run
     from netpol.report.files import output_file, standard_output
 
     with contextlib.ExitStack() as stack:
@@ -210,7 +227,7 @@ def _run(request: _Request) -> ReplaySummary:
             standard_output() if path is None or path == "-" else output_file(path)
         )
         dns, dns_counts = read_dns_logs(request.dns, strict=request.strict)
-        engine = _engine(request, dns)
+        compile_with = _compiler(request, dns)
         stream = open_flows(
             request.flows,
             format=request.format,
@@ -223,58 +240,59 @@ def _run(request: _Request) -> ReplaySummary:
             from netpol.report.records import record_writer
 
             writers.append(stack.enter_context(record_writer(request.output, sink)))
+        judge = (
+            partial(replayed, compile_with, request.chosen)
+            if request.compare_profiles is None
+            else partial(compared, compile_with, request.chosen, request.compare_profiles)
+        )
         with _progress(request) as on_batch:
-            summary = run(
-                engine,
+            outcome = judge(
                 stream,
+                dns_counts,
                 top=request.top,
                 writers=writers,
                 jobs=request.jobs,
                 on_batch=on_batch,
             )
-        summary = replace(summary, dns=dns_counts)
         if request.output == "json":
-            from netpol.report.json import render
-
-            sink.write(render(summary))
+            sink.write(outcome.as_json())
         elif request.output == "table":
-            sink.write(_table(summary, sys.stdout if _to_stdout(request) else io.StringIO()))
+            sink.write(_table(outcome, sys.stdout if _to_stdout(request) else io.StringIO()))
     if request.output in _RECORDS and not request.quiet:
-        sys.stderr.write(_table(summary, sys.stderr).decode(errors="replace"))
-    return summary
+        sys.stderr.write(_table(outcome, sys.stderr).decode(errors="replace"))
+    return outcome
 
 
-def _table(summary: ReplaySummary, target: TextIO) -> bytes:
-    from netpol.report.terminal import render
-
-    text = render(summary, target)
-    return text.encode(target.encoding or "utf-8", errors="backslashreplace")
+def _table(outcome: Outcome, target: TextIO) -> bytes:
+    return outcome.as_text(target).encode(target.encoding or "utf-8", errors="backslashreplace")
 
 
-def _engine(request: _Request, dns: DnsObservations | None) -> Any:
+def _compiler(request: _Request, dns: DnsObservations | None) -> CompileWith:
+    """Read cluster and policies; give what compiles them."""
     import netpol
     from netpol.kube.snapshot import read_snapshot
 
+    switches = request.chosen.under(request.chosen.profile)
     with _stdin_twice(request):
-        snapshot = replace(read_snapshot(request.cluster, switches=request.switches), dns=dns)
-    policies = _policies(request)
+        snapshot = replace(read_snapshot(request.cluster, switches=switches), dns=dns)
+    policies = _policies(request, switches)
     if not request.quiet:
         for warning in dict.fromkeys((*snapshot.warnings, *policies.warnings)):
             say("warning", warning)
         if dns is not None and not names_domains(policies):
             say("warning", "--dns: no policy has domainNames, so DNS changes no verdict")
-    return netpol.compile(
-        policies, snapshot, memory_budget=request.memory_budget, **asdict(request.switches)
+    return lambda switches: netpol.compile(
+        policies, snapshot, memory_budget=request.memory_budget, **asdict(switches)
     )
 
 
-def _policies(request: _Request) -> PolicySet:
+def _policies(request: _Request, switches: Switches) -> PolicySet:
     from netpol.kube.policies import read_policies
 
     try:
         return read_policies(
             request.policies or request.cluster,
-            switches=request.switches,
+            switches=switches,
             namespace=request.namespace,
         )
     except ManifestError as error:

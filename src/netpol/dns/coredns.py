@@ -16,7 +16,9 @@ from netpol.flows.source import Source
 __all__ = ["holds_coredns", "read_coredns", "take_line"]
 
 # remote:port - id "type class name proto size do bufsize" rcode flags size duration
-_CLIENT = r"(?:\[[0-9A-Fa-f:.%]+\]|[0-9A-Fa-f:.]+):\d{1,5} - (?:\[[^\]]*\] )?(?:\d+ )?"
+# Lengths are bounded: a line is searched for a client at every place.
+_HOST = r"[0-9A-Fa-f:.]{2,45}"
+_CLIENT = rf"(?:\[{_HOST}\]|{_HOST}):\d{{1,5}} - (?:\[[^\]]{{0,40}}\] )?(?:\d{{1,5}} )?"
 _QUERY = re.compile(
     _CLIENT + r'"(?P<type>\S+) \S+ (?P<name>\S+) \S+ \S+ \S+ \S+" (?P<code>\S+) (?P<flags>\S+)'
 )

@@ -9,9 +9,10 @@ be the answer; a name nobody asked for was not learned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
+from itertools import chain
 from typing import NamedTuple
 
 __all__ = [
@@ -54,15 +55,40 @@ class DnsObservations:
 
     answers: tuple[DnsAnswer, ...] = ()
     asked: frozenset[str] = frozenset()
+    # Looked up pattern by pattern, and one name may have thousands of windows.
+    _by_name: dict[str, list[DnsAnswer]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_name: dict[str, list[DnsAnswer]] = {}
+        for answer in self.answers:
+            by_name.setdefault(answer.name, []).append(answer)
+        object.__setattr__(self, "_by_name", by_name)
+
+    @property
+    def answered(self) -> Set[str]:
+        """Names that have an answer."""
+        return self._by_name.keys()
+
+    @property
+    def unanswered(self) -> Set[str]:
+        """Names that were asked for whose answer was not seen."""
+        return self.asked - self._by_name.keys()
 
     def answers_to(self, pattern: str) -> Iterator[DnsAnswer]:
-        """Give the answers for names that a ``domainNames`` pattern matches."""
-        return (answer for answer in self.answers if matches_domain(pattern, answer.name))
+        """Give the answers for names that a ``domainNames`` pattern matches, name by name."""
+        return chain.from_iterable(
+            self._by_name[name] for name in _matching(pattern, self._by_name.keys())
+        )
 
     def may_have_more(self, pattern: str) -> bool:
         """Whether a matching name was asked for whose answer was not seen."""
-        answered = {answer.name for answer in self.answers}
-        return any(matches_domain(pattern, name) for name in self.asked - answered)
+        return any(name not in self._by_name for name in _matching(pattern, self.asked))
+
+
+def _matching(pattern: str, names: Set[str]) -> Iterable[str]:
+    if not pattern.startswith("*."):
+        return (pattern,) if pattern in names else ()
+    return (name for name in names if matches_domain(pattern, name))
 
 
 def normalise_name(name: str) -> str:

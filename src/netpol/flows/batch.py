@@ -8,7 +8,7 @@ in the input is folded to IPv4 by the readers (A6.3). Columns that a source lack
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -106,3 +106,14 @@ class FlowBatch:
             value = getattr(self, item.name)
             if isinstance(value, np.ndarray):
                 yield item.name, value
+
+    def take(self, rows: npt.NDArray[np.int64]) -> FlowBatch:
+        """Give the flows at ``rows``, int64[m], in that order."""
+        picked: dict[str, Any] = {name: column[rows] for name, column in self.columns()}
+        for name in ("src_pod", "dst_pod"):
+            hints = getattr(self, name)
+            if hints is not None:
+                picked[name] = (
+                    hints.take(rows) if hasattr(hints, "take") else [hints[row] for row in rows]
+                )
+        return replace(self, **picked)

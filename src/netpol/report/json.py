@@ -20,7 +20,16 @@ from netpol.report.wording import NOTES, REASONS, SETTLES
 from netpol.tally import Weight
 from netpol.verdict import Side, Verdict
 
-__all__ = ["SCHEMA_VERSION", "document", "render"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Weigher",
+    "credit_document",
+    "dns_document",
+    "document",
+    "reader_document",
+    "render",
+    "written",
+]
 
 #: Raised when a field changes its meaning or goes; new fields do not raise it.
 SCHEMA_VERSION = 1
@@ -28,12 +37,17 @@ SCHEMA_VERSION = 1
 
 def render(summary: ReplaySummary) -> bytes:
     """Give the summary as indented JSON, ending in a newline."""
-    return msgspec.json.format(msgspec.json.encode(document(summary)), indent=2) + b"\n"
+    return written(document(summary))
+
+
+def written(content: dict[str, Any]) -> bytes:
+    """Give a document as indented JSON, ending in a newline."""
+    return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
 
 
 def document(summary: ReplaySummary) -> dict[str, Any]:
     """Give the summary as plain dicts, lists, strings and numbers (schema in docs/output.md)."""
-    weigh = _Weigher(summary)
+    weigh = Weigher(packets=summary.has_packets, octets=summary.has_bytes)
     return {
         "schema_version": SCHEMA_VERSION,
         "total": weigh(summary.total),
@@ -57,18 +71,21 @@ def document(summary: ReplaySummary) -> dict[str, Any]:
             {"note": note.labels[0], "meaning": NOTES[note], **weigh(weight)}
             for note, weight in summary.notes.items()
         ],
-        "reader": _reader(summary.reader),
-        "dns": _dns(summary.dns),
+        "reader": reader_document(summary.reader),
+        "dns": dns_document(summary.dns),
+        "profile": summary.profile,
+        "switches": summary.switches,
     }
 
 
-class _Weigher:
+class Weigher:
     """Gives a weight as a dict; what the log does not record at all is null, not 0."""
 
-    def __init__(self, summary: ReplaySummary) -> None:
-        self._packets, self._bytes = summary.has_packets, summary.has_bytes
+    def __init__(self, *, packets: bool, octets: bool) -> None:
+        self._packets, self._bytes = packets, octets
 
     def __call__(self, weight: Weight) -> dict[str, int | None]:
+        """Give flows, packets and bytes."""
         return {
             "flows": weight.flows,
             "packets": weight.packets if self._packets else None,
@@ -76,7 +93,7 @@ class _Weigher:
         }
 
 
-def _reasons(summary: ReplaySummary, verdict: Verdict, weigh: _Weigher) -> Iterable[dict[str, Any]]:
+def _reasons(summary: ReplaySummary, verdict: Verdict, weigh: Weigher) -> Iterable[dict[str, Any]]:
     for reason, weight in summary.by_reason(verdict).items():
         entry: dict[str, Any] = {"reason": reason.label, "meaning": REASONS[reason]}
         if verdict is Verdict.UNKNOWN:
@@ -84,7 +101,7 @@ def _reasons(summary: ReplaySummary, verdict: Verdict, weigh: _Weigher) -> Itera
         yield {**entry, **weigh(weight)}
 
 
-def _pairs(pairs: PairList, weigh: _Weigher) -> dict[str, Any]:
+def _pairs(pairs: PairList, weigh: Weigher) -> dict[str, Any]:
     return {
         "distinct": pairs.distinct,
         "capped": pairs.capped,
@@ -93,7 +110,7 @@ def _pairs(pairs: PairList, weigh: _Weigher) -> dict[str, Any]:
     }
 
 
-def _pair(pair: Pair, weigh: _Weigher) -> dict[str, Any]:
+def _pair(pair: Pair, weigh: Weigher) -> dict[str, Any]:
     return {
         "src": pair.src,
         "dst": pair.dst,
@@ -101,12 +118,13 @@ def _pair(pair: Pair, weigh: _Weigher) -> dict[str, Any]:
         "port": pair.port,
         "side": pair.side.label,
         "reason": pair.reason.label,
-        "decided_by": [_credit(credit) for credit in pair.credits],
+        "decided_by": [credit_document(credit) for credit in pair.credits],
         **weigh(pair.weight),
     }
 
 
-def _credit(credit: Credit) -> dict[str, Any]:
+def credit_document(credit: Credit) -> dict[str, Any]:
+    """Give who decided."""
     return {
         "policy": credit.policy,
         "side": credit.side.label,
@@ -117,7 +135,7 @@ def _credit(credit: Credit) -> dict[str, Any]:
     }
 
 
-def _policy(policy: PolicyUse, weigh: _Weigher) -> dict[str, Any]:
+def _policy(policy: PolicyUse, weigh: Weigher) -> dict[str, Any]:
     return {
         "policy": policy.label,
         "kind": policy.kind,
@@ -148,7 +166,8 @@ def _policy(policy: PolicyUse, weigh: _Weigher) -> dict[str, Any]:
     }
 
 
-def _dns(dns: DnsCounts | None) -> dict[str, Any] | None:
+def dns_document(dns: DnsCounts | None) -> dict[str, Any] | None:
+    """Give what the DNS logs held."""
     if dns is None:
         return None
     return {
@@ -162,7 +181,8 @@ def _dns(dns: DnsCounts | None) -> dict[str, Any] | None:
     }
 
 
-def _reader(reader: ReaderCounts) -> dict[str, Any]:
+def reader_document(reader: ReaderCounts) -> dict[str, Any]:
+    """Give what reading the flow logs counted."""
     return {
         "records": reader.records,
         "lines": reader.lines,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netpol.verdict import Note, Reason
+from netpol.verdict import Note, Reason, Verdict
 
-__all__ = ["NOTES", "REASONS", "SETTLES", "count", "percent", "size"]
+__all__ = ["NOTES", "REASONS", "SETTLES", "STYLES", "count", "percent", "size"]
 
 #: Why a flow was judged as it was.
 REASONS = {
@@ -58,6 +58,9 @@ NOTES = {
     Note.SNAPSHOT_AGE: "the flow is older than the snapshot; labels may have changed",
     Note.RELATED_ICMP: "an ICMP error, judged as part of its connection",
 }
+
+#: The colour of a verdict where there are colours.
+STYLES = {Verdict.ALLOW: "green", Verdict.DENY: "red", Verdict.UNKNOWN: "yellow"}
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 

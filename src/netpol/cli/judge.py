@@ -1,0 +1,72 @@
+"""Takes a way to compile and a stream of flows, gives what the command shows of the verdicts.
+
+Either they are replayed once, or by two profiles whose verdicts are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+
+if TYPE_CHECKING:
+    from netpol.cli.options import ChosenSwitches
+    from netpol.flows.reader import FlowStream
+    from netpol.replay import DnsCounts
+    from netpol.switches import Switches
+
+__all__ = ["Outcome", "compared", "replayed"]
+
+CompileWith = Callable[["Switches"], Any]
+
+
+class Outcome(NamedTuple):
+    """A summary as text and as JSON, and the words of ``--fail-on`` that are true of it."""
+
+    found: set[str]
+    as_text: Callable[[TextIO], str]
+    as_json: Callable[[], bytes]
+
+
+def replayed(
+    compile_with: CompileWith,
+    chosen: ChosenSwitches,
+    stream: FlowStream,
+    dns: DnsCounts | None,
+    **options: Any,
+) -> Outcome:
+    """Judge every flow by the chosen profile."""
+    from netpol.replay import replay
+    from netpol.report import json, terminal
+
+    engine = compile_with(chosen.under(chosen.profile))
+    summary = replace(replay(engine, stream, **options), dns=dns, profile=chosen.profile)
+    return Outcome(
+        {verdict.label for verdict, weight in summary.by_verdict().items() if weight.flows},
+        partial(terminal.render, summary),
+        partial(json.render, summary),
+    )
+
+
+def compared(
+    compile_with: CompileWith,
+    chosen: ChosenSwitches,
+    profiles: tuple[str, str],
+    stream: FlowStream,
+    dns: DnsCounts | None,
+    **options: Any,
+) -> Outcome:
+    """Judge every flow by two profiles."""
+    from netpol.compare import compare
+    from netpol.report import compare as terminal
+    from netpol.report import compare_json as json
+
+    before, after = map(chosen.under, profiles)
+    found = compare(compile_with, before, after, stream, names=profiles, **options)
+    comparison = replace(found, dns=dns)
+    return Outcome(
+        {"differs"} if comparison.differing.flows else set(),
+        partial(terminal.render, comparison),
+        partial(json.render, comparison),
+    )

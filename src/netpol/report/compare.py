@@ -1,0 +1,137 @@
+"""Takes a ``Comparison``, gives what a person reads: what changes, where, by which switch."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from netpol.compare import ChangedPair, Comparison
+from netpol.replay import Pair
+from netpol.report.deciders import port_text, why
+from netpol.report.layout import (
+    WIDE,
+    new_table,
+    plural,
+    print_indented,
+    print_item,
+    printed,
+    shown,
+)
+from netpol.report.sources import print_dns, print_reader
+from netpol.report.wording import STYLES, count, percent, size
+from netpol.verdict import Verdict
+
+__all__ = ["render"]
+
+
+def render(comparison: Comparison, target: TextIO) -> str:
+    """Give every section that has something to say, as it should look on ``target``."""
+    return printed(target, partial(_print_sections, comparison))
+
+
+def _print_sections(comparison: Comparison, console: Console) -> None:
+    wide = console.width >= WIDE
+    _print_changes(comparison, console)
+    _print_pairs(comparison, console, wide)
+    _print_switches(comparison, console)
+    print_reader(comparison.reader, console)
+    print_dns(comparison.dns, console)
+
+
+def _print_changes(comparison: Comparison, console: Console) -> None:
+    before, after = map(shown, comparison.names)
+    policies = plural(comparison.policies, "policy", "policies")
+    console.print(
+        f"{plural(comparison.total.flows, 'flow')} judged against {policies}"
+        f" and {plural(comparison.pods, 'pod')}, by profile {before} and by {after}"
+    )
+    table = new_table((before.upper(), after.upper(), "FLOWS", "SHARE"), right=("FLOWS", "SHARE"))
+    if comparison.has_bytes:
+        table.add_column("BYTES", justify="right", no_wrap=True)
+        table.add_column("SHARE", justify="right", no_wrap=True)
+    for (first, second), weight in comparison.changes.items():
+        row: list[Text | str] = [
+            Text(first.label),
+            Text(second.label, style=STYLES[second] if first is not second else ""),
+            count(weight.flows),
+            percent(weight.flows, comparison.total.flows),
+        ]
+        if comparison.has_bytes:
+            row += [size(weight.bytes), percent(weight.bytes, comparison.total.bytes)]
+        table.add_row(*row, style="dim" if first is second else "")
+    console.print(table)
+
+
+def _print_pairs(comparison: Comparison, console: Console, wide: bool) -> None:
+    if not comparison.differing.flows:
+        console.print("\nNo flow gets another verdict.")
+        return
+    heading = Text("Other verdicts", style="bold")
+    heading.append(_how_many(comparison), style="not bold")
+    console.print()
+    console.print(heading)
+    with_bytes = comparison.has_bytes and wide
+    names = ["FLOWS", *(["BYTES"] if with_bytes else []), "FROM", "TO", "PORT", "WHY"]
+    table = new_table(names, right=("FLOWS", "BYTES"), fold=("FROM", "TO", "WHY"))
+    for pair in comparison.pairs:
+        table.add_row(
+            count(pair.weight.flows),
+            *([size(pair.weight.bytes)] if with_bytes else []),
+            shown(pair.before.src),
+            shown(pair.before.dst),
+            port_text(pair.before),
+            _both(comparison, pair, wide),
+        )
+    console.print(table)
+    if comparison.others.flows:
+        console.print(
+            f"  and {plural(comparison.others.flows, 'flow')} between others", style="dim"
+        )
+
+
+def _how_many(comparison: Comparison) -> str:
+    listed = len(comparison.pairs)
+    if listed == comparison.distinct and not comparison.capped:
+        return ", by workload"
+    more = "more than " if comparison.capped else ""
+    return f", by workload (top {count(listed)} of {more}{count(comparison.distinct)})"
+
+
+def _both(comparison: Comparison, pair: ChangedPair, wide: bool) -> Text:
+    lines = [
+        _judged(name, verdict, half, wide)
+        for name, verdict, half in zip(
+            comparison.names, pair.verdicts, (pair.before, pair.after), strict=True
+        )
+    ]
+    if len(comparison.switches) > 1:
+        options = " or ".join(map(_option, pair.switches))
+        lines.append(Text(f"by {options} alone" if options else "by several switches together"))
+    return Text("\n").join(lines)
+
+
+def _judged(name: str, verdict: Verdict, half: Pair, wide: bool) -> Text:
+    text = Text(f"{shown(name)}: ")
+    text.append(verdict.label, style=STYLES[verdict])
+    return text.append(", ").append_text(Text(", ").join(why(half, wide).split("\n")))
+
+
+def _print_switches(comparison: Comparison, console: Console) -> None:
+    before, after = map(shown, comparison.names)
+    if not comparison.switches:
+        console.print("\nThe profiles have the same switches here", style="bold")
+        return
+    console.print("\nSwitches, and the flows that each alone gives the other verdict", style="bold")
+    for switch in comparison.switches:
+        values = f"{shown(switch.before)} ({before}), {shown(switch.after)} ({after})"
+        print_item(console, switch.alone, f"{_option(switch.name)}: {values}")
+    if comparison.together.flows:
+        flows = plural(comparison.together.flows, "flow")
+        print_indented(console, f"{flows} by several switches together", 2)
+
+
+def _option(switch: str) -> str:
+    return "--" + switch.replace("_", "-")

@@ -1,0 +1,80 @@
+"""Takes a ``Comparison``, gives the JSON document of docs/output.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netpol.compare import ChangedPair, Comparison
+from netpol.replay import Pair
+from netpol.report.json import (
+    SCHEMA_VERSION,
+    Weigher,
+    credit_document,
+    dns_document,
+    reader_document,
+    written,
+)
+from netpol.verdict import Verdict
+
+__all__ = ["document", "render"]
+
+
+def render(comparison: Comparison) -> bytes:
+    """Give the comparison as indented JSON, ending in a newline."""
+    return written(document(comparison))
+
+
+def document(comparison: Comparison) -> dict[str, Any]:
+    """Give the comparison as plain dicts, lists, strings and numbers."""
+    weigh = Weigher(packets=comparison.has_packets, octets=comparison.has_bytes)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "profiles": list(comparison.names),
+        "total": weigh(comparison.total),
+        "differing": weigh(comparison.differing),
+        "changes": [
+            {"verdicts": [first.label, second.label], **weigh(weight)}
+            for (first, second), weight in comparison.changes.items()
+        ],
+        "switches": [
+            {
+                "switch": switch.name,
+                "values": [switch.before, switch.after],
+                "alone": weigh(switch.alone),
+            }
+            for switch in comparison.switches
+        ],
+        "together": weigh(comparison.together),
+        "pairs": {
+            "distinct": comparison.distinct,
+            "capped": comparison.capped,
+            "top": [_pair(pair, weigh) for pair in comparison.pairs],
+            "others": weigh(comparison.others),
+        },
+        "reader": reader_document(comparison.reader),
+        "dns": dns_document(comparison.dns),
+    }
+
+
+def _pair(pair: ChangedPair, weigh: Weigher) -> dict[str, Any]:
+    return {
+        "src": pair.before.src,
+        "dst": pair.before.dst,
+        "protocol": pair.before.protocol,
+        "port": pair.before.port,
+        "judged": [
+            _judged(verdict, half)
+            for verdict, half in zip(pair.verdicts, (pair.before, pair.after), strict=True)
+        ],
+        "switches": list(pair.switches),
+        **weigh(pair.weight),
+    }
+
+
+def _judged(verdict: Verdict, half: Pair) -> dict[str, Any]:
+    return {
+        "verdict": verdict.label,
+        "side": half.side.label,
+        "reason": half.reason.label,
+        "decided_by": [credit_document(credit) for credit in half.credits],
+    }

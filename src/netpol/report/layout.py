@@ -1,0 +1,107 @@
+"""Takes what a summary has to say, gives it as text: tables, lists and places, safely written.
+
+Every name comes from a cluster or a log and may hold anything, so all of it is escaped and none is
+read as markup. Colour only underlines what the words already say.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from netpol.report.text import escape_controls
+from netpol.report.wording import count
+from netpol.tally import Weight
+
+__all__ = [
+    "WIDE",
+    "listed",
+    "new_table",
+    "place_of",
+    "plural",
+    "print_indented",
+    "print_item",
+    "printed",
+    "shown",
+]
+
+WIDE = 100  # columns from which the optional columns of a table fit
+
+
+def printed(target: TextIO, print_on: Callable[[Console], None]) -> str:
+    """Give what ``print_on`` prints, as it should look on ``target``.
+
+    Coloured for a terminal unless NO_COLOR, and as wide as it is; plain for anything else, with
+    lines as long as ``COLUMNS``, else 120. Lines have no trailing blanks.
+    """
+    terminal = target.isatty()
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=terminal,
+        width=None if terminal or os.environ.get("COLUMNS") else 120,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    with console.capture() as capture:
+        print_on(console)
+    return "\n".join(line.rstrip() for line in capture.get().split("\n"))
+
+
+def listed(names: Sequence[str], limit: int) -> str:
+    """Give the first names, and how many more there are."""
+    more = f" and {count(len(names) - limit)} more" if len(names) > limit else ""
+    return ", ".join(shown(name) for name in names[:limit]) + more
+
+
+def print_item(console: Console, weight: Weight, text: str) -> None:
+    """Print a number of flows and what about them."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", width=8, no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(count(weight.flows), Text(text))
+    console.print(table)
+
+
+def print_indented(console: Console, text: str, indent: int) -> None:
+    """Print text that is indented on every line it takes."""
+    table = Table.grid(padding=0)
+    table.add_column(width=indent)
+    table.add_column(overflow="fold")
+    table.add_row("", Text(text))
+    console.print(table)
+
+
+def new_table(names: Sequence[str], right: Sequence[str] = (), fold: Sequence[str] = ()) -> Table:
+    """Give an empty table with these columns; ``fold`` may be broken, the others never."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in names:
+        table.add_column(
+            name,
+            justify="right" if name in right else "left",
+            overflow="fold",
+            no_wrap=name not in fold,
+        )
+    return table
+
+
+def shown(text: str) -> str:
+    """Give a name as it may be printed."""
+    return escape_controls(text)
+
+
+def place_of(file: str | None, line: int | None) -> str:
+    """Give ``file:line``, as far as known."""
+    place = shown(file or "")
+    return place if line is None else f"{place}:{line}"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """Give a number with its word."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,49 @@
+"""Takes what reading the logs counted, gives it in words."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from netpol.replay import DnsCounts, ReaderCounts
+from netpol.report.layout import place_of, plural, print_indented, shown
+
+__all__ = ["print_dns", "print_reader"]
+
+
+def print_reader(reader: ReaderCounts, console: Console) -> None:
+    """Print what a reader of flows has to say of its logs, if anything."""
+    facts = (
+        (reader.duplicates, "left out: another dump has the same connection"),
+        (reader.repaired, "put together again: a message had cut the line in two"),
+        (reader.suspected_reversed, "may be reversed: picked up while the server spoke"),
+        (reader.evicted, "given before its end was seen: too many open at once"),
+    )
+    if not (reader.skipped or any(number for number, _ in facts)):
+        return
+    console.print("\nThe log", style="bold")
+    for number, what in facts:
+        if number:
+            print_indented(console, f"{plural(number, 'record')} {what}", 2)
+    _print_skipped(reader, console)
+
+
+def print_dns(dns: DnsCounts | None, console: Console) -> None:
+    """Print what the DNS logs held, if there are any."""
+    if dns is None:
+        return
+    console.print("\nDNS", style="bold")
+    records = plural(dns.reader.records, "record")
+    names = f"{plural(dns.names, 'name')} with {plural(dns.answers, 'address', 'addresses')}"
+    print_indented(console, f"{records}: {names}", 2)
+    if dns.unanswered:
+        unseen = f"{plural(dns.unanswered, 'name')} asked for whose answer was not seen"
+        print_indented(console, unseen, 2)
+    _print_skipped(dns.reader, console)
+
+
+def _print_skipped(reader: ReaderCounts, console: Console) -> None:
+    for cause, number in reader.skipped.items():
+        print_indented(console, f"{plural(number, 'line')} skipped: {shown(cause)}", 2)
+    for sample in reader.samples:
+        place = place_of(sample.file, sample.line)
+        print_indented(console, f"{place}: {shown(sample.cause)}: {shown(sample.text)}", 4)
