@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from worlds import EVALUATORS, World
@@ -11,3 +14,13 @@ from worlds import EVALUATORS, World
 def world(request: pytest.FixtureRequest) -> World:
     """Every test that asks for a world is run on both evaluators."""
     return World(request.param)
+
+
+@pytest.fixture
+def in_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in ``examples/`` with the settings of nobody."""
+    for name in list(os.environ):
+        if name.startswith("NETPOL_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(Path(__file__).parent.parent / "examples")

@@ -15,28 +15,16 @@ from pathlib import Path
 import pyarrow.ipc
 import pyarrow.parquet
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
-from netpol.cli.dns import names_domains
+from cli_support import EXAMPLES, FLOWS, GUIDE, failure, golden, process, replay, run
 from netpol.cli.main import COMMANDS, main
 from netpol.cli.options import Size
 from netpol.flows.detect import FORMATS
-from netpol.kube.cluster_objects import (
-    ClusterEgressPeer,
-    ClusterEgressRule,
-    ClusterNetworkPolicy,
-    ClusterNetworkPolicySpec,
-)
-from netpol.kube.objects import Source
-from netpol.kube.policies import LoadedClusterPolicy, PolicySet
-from netpol.kube.snapshot import Snapshot
 from netpol.switches import Switches
 
-ROOT = Path(__file__).parent.parent
-EXAMPLES = ROOT / "examples"
-GOLDEN = Path(__file__).parent / "golden"
-GUIDE = ["-c", "guide/cluster.yaml", "-p", "guide/policies.yaml"]
-FLOWS = "guide/flows.csv"
+pytestmark = pytest.mark.usefixtures("in_examples")
+
 COLUMNS = [
     "src", "dst", "protocol", "port", "verdict", "side", "egress_verdict", "ingress_verdict",
     "egress_policy", "egress_rule", "ingress_policy", "ingress_rule", "reason", "notes",
@@ -44,45 +32,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _in_examples(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("NETPOL_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.chdir(EXAMPLES)
-
-
-def run(*words: str, stdin: str | bytes | None = None) -> Result:
-    return CliRunner().invoke(main, list(words), prog_name="netpol", input=stdin)
-
-
-def replay(*words: str, stdin: str | bytes | None = None) -> Result:
-    return run("replay", FLOWS, *GUIDE, *words, stdin=stdin)
-
-
-def failure(result: Result) -> str:
-    """Give the one message of a run that must have failed with 2 and printed no data."""
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr
-    assert "this is a bug" not in result.stderr
-    return result.stderr
-
-
-def process(*words: str, **options: object) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([sys.executable, "-m", "netpol", *words], check=False, **options)  # type: ignore[call-overload]
-
-
 # --- what it prints ---------------------------------------------------------------------------
-
-
-def golden(name: str, text: str) -> None:
-    """Compare with a file of tests/golden; ``make golden`` renews it."""
-    path = GOLDEN / name
-    if os.environ.get("GOLDEN") == "write":
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -204,159 +154,6 @@ def test_policies_among_the_cluster_and_all_of_it_on_stdin(tmp_path: Path) -> No
     ):
         assert result.exit_code == 0, result.stderr
         assert json.loads(result.stdout)["verdicts"] == separate["verdicts"]
-
-
-# --- profiles ---------------------------------------------------------------------------------
-
-PROFILES = Path(__file__).parent / "data" / "profiles"
-
-
-def in_profiles(monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
-    monkeypatch.chdir(PROFILES)
-    return run("replay", "flows.csv", "-c", "cluster.yaml", "-p", "policies.yaml", "-q", *words)
-
-
-@pytest.mark.parametrize("width", [80, 120])
-def test_compared_profiles(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", str(width))
-    golden(
-        f"profiles-{width}.txt",
-        in_profiles(monkeypatch, "--compare-profiles", "cilium,calico", "--top", "4").stdout,
-    )
-
-
-def test_compared_profiles_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["--compare-profiles", "calico,cilium", "-o", "json", "--top", "2"]
-    golden("profiles.json", in_profiles(monkeypatch, *words).stdout)
-
-
-def test_compared_profiles_of_the_lab() -> None:
-    dumps = ["lab/node1.conntrack.txt", "lab/node2.conntrack.txt", "--dedup"]
-    lab = ["-c", "lab/cluster.json", "-p", "lab/policies", "--compare-profiles", "calico,ovn"]
-    result = run("replay", *dumps, *lab)
-    assert (result.exit_code, result.stderr) == (0, "")
-    golden("lab-calico-ovn.txt", result.stdout)
-
-
-def test_records_of_compared_profiles_and_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["--compare-profiles", "spec,ovn", "-o", "jsonl"]
-    result = in_profiles(monkeypatch, *words)
-    (row,) = map(json.loads, result.stdout.splitlines())
-    assert (row["verdict_a"], row["verdict_b"], row["protocol"]) == ("deny", "allow", "gre")
-    assert result.exit_code == 0
-    assert in_profiles(monkeypatch, *words, "--fail-on", "differs").exit_code == 1
-    same = [*words, "--other-protocols=unknown", "--fail-on", "differs"]  # set for both
-    result = in_profiles(monkeypatch, *same)
-    assert (result.exit_code, result.stdout) == (0, "")
-
-
-def test_compared_profiles_say_that_nothing_differs(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["--compare-profiles", "spec,ovn", "--other-protocols=unknown"]
-    text = in_profiles(monkeypatch, *words).stdout
-    assert "No flow gets another verdict." in text
-    assert "The profiles have the same switches here" in text
-
-
-def test_switches_set_anywhere_beat_the_profile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def scope(*words: str) -> tuple[str, str]:
-        summary = json.loads(in_profiles(monkeypatch, "-o", "json", *words).stdout)
-        return summary["profile"], summary["switches"]["ipblock_scope"]
-
-    assert scope() == ("spec", "any")
-    assert scope("--profile", "cilium") == ("cilium", "non-cluster")
-    assert scope("--profile", "cilium", "--ipblock-scope", "any") == ("cilium", "any")
-    monkeypatch.setenv("NETPOL_PROFILE", "cilium")
-    assert scope() == ("cilium", "non-cluster")
-    assert scope("--profile", "calico") == ("calico", "any")
-    monkeypatch.setenv("NETPOL_IPBLOCK_SCOPE", "any")
-    assert scope() == ("cilium", "any")
-    monkeypatch.delenv("NETPOL_IPBLOCK_SCOPE")
-    settings = tmp_path / "netpol.toml"
-    settings.write_text("ipblock-scope = 'non-pod'\n[replay]\nprofile = 'ovn'\n")
-    monkeypatch.chdir(PROFILES)
-    words = ["flows.csv", "-c", "cluster.yaml", "-p", "policies.yaml", "-o", "json", "-q"]
-    for environment, profile in (("cilium", "cilium"), ("", "ovn")):
-        monkeypatch.setenv("NETPOL_PROFILE", environment)
-        summary = json.loads(run("--config", str(settings), "replay", *words).stdout)
-        assert (summary["profile"], summary["switches"]["ipblock_scope"]) == (profile, "non-pod")
-    compared = run("--config", str(settings), "replay", *words, "--compare-profiles", "spec,cilium")
-    assert json.loads(compared.stdout)["switches"] == []
-
-
-def test_the_table_names_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = in_profiles(monkeypatch, "--profile", "ovn").stdout.splitlines()[0]
-    assert first == "1,023 flows judged against 3 policies and 6 pods, by profile ovn"
-
-
-# --- DNS --------------------------------------------------------------------------------------
-
-
-DNS = "time,name,address,ttl\n,A.example.com.,9.9.9.9,60\n,a.example.com,::1,\n,b.org,,\n"
-
-
-def test_dns_logs_are_counted_in_every_summary(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log = tmp_path / "dns.csv"
-    log.write_text(DNS + ",\x1b[2J.org,9.9.9.9,\n")
-    result = replay("--dns", str(log))
-    assert "--dns: no policy has domainNames" in result.stderr
-    flat = " ".join(result.stdout.split())
-    assert "DNS 3 records: 1 name with 2 addresses" in flat
-    assert "1 name asked for whose answer was not seen" in flat
-    assert "1 line skipped: bad name" in flat
-    assert "\\x1b[2J.org" in flat
-    assert "\x1b" not in result.stdout
-    other = tmp_path / "other.csv"
-    other.write_text(DNS)
-    monkeypatch.setenv("NETPOL_DNS", f"{log}:{other}")
-    counts = json.loads(replay("-o", "json", "-q").stdout)["dns"]
-    assert {k: counts[k] for k in ("records", "lines", "names", "answers", "unanswered")} == {
-        "records": 6, "lines": 7, "names": 1, "answers": 2, "unanswered": 1,
-    }  # fmt: skip
-    assert counts["skipped"] == {"bad name": 1}
-    assert counts["samples"][0]["line"] == 5
-
-
-def test_a_dns_log_on_stdin() -> None:
-    words = ["replay", FLOWS, *GUIDE, "--dns", "-", "-o", "json"]
-    result = process(*words, input=DNS.encode(), capture_output=True)
-    assert json.loads(result.stdout)["dns"]["names"] == 1
-
-
-def test_dns_logs_reach_the_engine_and_are_strict_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[Snapshot] = []
-
-    def fake_compile(policies: object, snapshot: Snapshot, **options: object) -> None:
-        seen.append(snapshot)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("netpol.compile", fake_compile, raising=False)
-    log = tmp_path / "dns.csv"
-    log.write_text(DNS)
-    replay("--dns", str(log), "--strict")
-    replay()
-    assert seen[0].dns is not None
-    assert {answer.name for answer in seen[0].dns.answers} == {"a.example.com"}
-    assert seen[0].dns.asked == {"b.org"}
-    assert seen[1].dns is None
-    log.write_text(DNS + ",,9.9.9.9,\n")
-    assert f"{log}:5: bad name" in failure(replay("--dns", str(log), "--strict", "-q"))
-
-
-def test_which_policies_name_domains() -> None:
-    def policies(*peers: ClusterEgressPeer) -> PolicySet:
-        spec = ClusterNetworkPolicySpec(egress=[ClusterEgressRule(to=list(peers))])
-        loaded = LoadedClusterPolicy(ClusterNetworkPolicy(spec=spec), Source("p.yaml", 1))
-        return PolicySet(cluster_policies=(loaded,))
-
-    assert names_domains(policies(ClusterEgressPeer(), ClusterEgressPeer(domain_names=["a.b"])))
-    assert not names_domains(policies(ClusterEgressPeer(networks=["10.0.0.0/8"])))
-    assert not names_domains(PolicySet())
 
 
 # --- exit codes -------------------------------------------------------------------------------

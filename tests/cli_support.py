@@ -1,0 +1,47 @@
+"""Runs the command line, in this process or its own; the fixture ``in_examples`` says where."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from netpol.cli.main import main
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+GOLDEN = Path(__file__).parent / "golden"
+GUIDE = ["-c", "guide/cluster.yaml", "-p", "guide/policies.yaml"]
+FLOWS = "guide/flows.csv"
+
+
+def run(*words: str, stdin: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(main, list(words), prog_name="netpol", input=stdin)
+
+
+def replay(*words: str, stdin: str | bytes | None = None) -> Result:
+    return run("replay", FLOWS, *GUIDE, *words, stdin=stdin)
+
+
+def failure(result: Result) -> str:
+    """Give the one message of a run that must have failed with 2 and printed no data."""
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert "this is a bug" not in result.stderr
+    return result.stderr
+
+
+def process(*words: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, "-m", "netpol", *words], check=False, **options)  # type: ignore[call-overload]
+
+
+def golden(name: str, text: str) -> None:
+    """Compare with a file of tests/golden; ``make golden`` renews it."""
+    path = GOLDEN / name
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
