@@ -19,17 +19,18 @@ REASONS = {
     Reason.NP_IMPLICIT_DENY: "the pod is isolated and no rule allows it",
     Reason.OWN_NODE: "a pod accepts its own node (health checks)",
     Reason.NP_HAIRPIN: "a pod reached itself through a service",
-    Reason.CNP_ACCEPT: "an admin rule accepts it",
-    Reason.CNP_DENY: "an admin rule denies it",
-    Reason.CNP_FAIL_CLOSED: "an admin rule that cannot be understood denies it",
+    Reason.CNP_ACCEPT: "a cluster-wide rule accepts it",
+    Reason.CNP_DENY: "a cluster-wide rule denies it",
+    Reason.CNP_FAIL_CLOSED: "a cluster-wide rule that cannot be understood denies it",
     Reason.SERVICE_BACKEND_DEPENDENT: "the service's backends get different verdicts",
     Reason.SERVICE_NO_ENDPOINTS: "the service has no backends",
     Reason.AMBIGUOUS_IP: "several pods or nodes have the address, with different verdicts",
-    Reason.AMBIGUOUS_PRIORITY: "admin policies of equal priority disagree",
+    Reason.AMBIGUOUS_PRIORITY: "cluster-wide policies of equal priority disagree",
     Reason.UNKNOWN_PORT: "the port was not recorded and a rule depends on it",
     Reason.UNKNOWN_PROTOCOL: "the protocol was not recorded, or policies do not define it",
     Reason.NAMESPACE_LABELS_UNKNOWN: "the labels of a namespace are not in the snapshot",
-    Reason.DNS_UNKNOWN: "a rule names a domain and no lookup was recorded",
+    Reason.DNS_UNKNOWN: "a rule names a domain, and what it stood for then is not known",
+    Reason.NODES_UNKNOWN: "a rule names nodes, and the snapshot has no Node for the address",
     Reason.SOURCE_NAT: "the server may have seen another source than the client",
 }
 
@@ -42,8 +43,10 @@ SETTLES = {
     Reason.AMBIGUOUS_PRIORITY: "different priorities for the policies",
     Reason.UNKNOWN_PORT: "a log that records destination ports",
     Reason.UNKNOWN_PROTOCOL: "a log that records protocols, or --other-protocols",
-    Reason.NAMESPACE_LABELS_UNKNOWN: "the Namespace objects in --cluster",
-    Reason.DNS_UNKNOWN: "the domain's lookups, as --dns takes them",
+    Reason.NAMESPACE_LABELS_UNKNOWN: "the Namespace objects in --cluster: kubectl get namespaces "
+    "-o json",
+    Reason.DNS_UNKNOWN: "the domain's lookups, as --dns takes them, and a log with times",
+    Reason.NODES_UNKNOWN: "the Node objects in --cluster: kubectl get nodes -o json",
     Reason.SOURCE_NAT: "a dump of the node that did the NAT, or externalTrafficPolicy: Local",
 }
 
@@ -56,6 +59,8 @@ NOTES = {
     Note.UNSPECIFIED_ADDRESS_CLASS: "multicast, broadcast or link-local; plugins differ here",
     Note.OWN_NODE_UNKNOWN: "the pod's node is not known, so its health checks are not exempt",
     Note.SNAPSHOT_AGE: "the flow is older than the snapshot; labels may have changed",
+    Note.AMBIGUOUS_PRIORITY: "cluster-wide policies of equal priority, tried in another order, "
+    "decide otherwise",
     Note.RELATED_ICMP: "an ICMP error, judged as part of its connection",
 }
 
