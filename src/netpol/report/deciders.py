@@ -10,6 +10,9 @@ from netpol.verdict import Reason
 
 __all__ = ["port_text", "why"]
 
+#: Reasons that the rule, or that there is none, says as well.
+_SAID_BY_CREDIT = (Reason.NP_IMPLICIT_DENY, Reason.NP_RULE, Reason.CNP_DENY, Reason.CNP_ACCEPT)
+
 
 def port_text(pair: Pair) -> str:
     """Give ``port/protocol``, or the protocol alone."""
@@ -21,7 +24,7 @@ def why(pair: Pair, wide: bool) -> Text:
     lines = [_decided(credit, wide) for credit in pair.credits]
     if not lines:
         return Text(pair.reason.label)
-    if pair.reason is not Reason.NP_IMPLICIT_DENY and pair.reason is not Reason.NP_RULE:
+    if pair.reason not in _SAID_BY_CREDIT:
         lines.insert(0, Text(pair.reason.label))
     return Text("\n").join(lines)
 
