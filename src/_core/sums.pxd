@@ -1,6 +1,8 @@
 # Exact sums of 64-bit weights: by small numbers, and by keys of three words.
 from libc.stdint cimport uint32_t, uint64_t
 
+from netpol._core.plain cimport NETPOL_UNLIKELY
+
 cdef struct Weights:
     const uint64_t* flows        # NULL: 1 each
     const uint64_t* packets      # NULL: none
@@ -18,19 +20,26 @@ cdef struct Entry:               # one cache line
     Sum sum
 
 
+cdef inline void add_row(
+    Sum* to, uint64_t flows, uint64_t packets, uint64_t octets
+) noexcept nogil:
+    """Add one row's weight. Counters may be all ones, so any row may carry, but next to none does."""
+    to.flows += flows
+    to.packets += packets
+    to.bytes += octets
+    if NETPOL_UNLIKELY(to.flows < flows):
+        to.carried[0] += 1
+    if NETPOL_UNLIKELY(to.packets < packets):
+        to.carried[1] += 1
+    if NETPOL_UNLIKELY(to.bytes < octets):
+        to.carried[2] += 1
+
+
 cdef inline void add_to(Sum* to, const Weights* w, size_t i) noexcept nogil:
-    """Add row ``i``'s weight; counters may be all ones, so a sum may carry at every row."""
-    cdef uint64_t weight = 1 if w.flows == NULL else w.flows[i]
-    to.flows += weight
-    to.carried[0] += to.flows < weight
-    if w.packets != NULL:
-        weight = w.packets[i]
-        to.packets += weight
-        to.carried[1] += to.packets < weight
-    if w.bytes != NULL:
-        weight = w.bytes[i]
-        to.bytes += weight
-        to.carried[2] += to.bytes < weight
+    """Add row ``i``'s weight."""
+    add_row(
+        to, 1 if w.flows == NULL else w.flows[i], 0 if w.packets == NULL else w.packets[i],
+        0 if w.bytes == NULL else w.bytes[i])
 
 
 cdef class Histogram:
@@ -49,6 +58,7 @@ cdef class Groups:
 
     cdef bint reserve(self, size_t more) noexcept nogil
     cdef Sum* find(self, const uint64_t* key, uint64_t hash_) noexcept nogil
+    cdef void _merge(self, Groups other) noexcept nogil
 
 
 cdef inline uint64_t hash_key(uint64_t a, uint64_t b, uint64_t c) noexcept nogil:

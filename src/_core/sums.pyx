@@ -6,6 +6,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
+from netpol._core.plain cimport NETPOL_PREFETCH
+
 
 cdef object _weight(const Sum* s):
     """Give (flows, packets, bytes) as exact numbers."""
@@ -158,15 +160,39 @@ cdef class Groups:
                 add_to(self.find(&keys[i, 0], hash_of(&keys[i, 0])), &weights, i)
 
     def merge(self, Groups other):
-        """Add another's keys, in its order, and its others."""
-        cdef size_t i
-        cdef Entry* entry
+        """Add another's keys, in its order, and its others. The GIL is released."""
         if not self.reserve(other.count):
             raise MemoryError
-        for i in range(other.count):
-            entry = &other.entries[i]
-            add_sum(self.find(entry.key, hash_of(entry.key)), &entry.sum)
+        with nogil:
+            self._merge(other)
+
+    cdef void _merge(self, Groups other) noexcept nogil:
+        """Add in stages over parts of 256 keys, since most of them miss the cache."""
+        cdef uint64_t hashes[256]
+        cdef Entry* from_
+        cdef size_t start = 0
+        cdef size_t count, k
+        cdef uint64_t slot
+        while start < other.count:
+            count = min(other.count - start, <size_t> 256)
+            from_ = other.entries + start
+            for k in range(count):
+                hashes[k] = hash_of(from_[k].key)
+                NETPOL_PREFETCH(&self.slots[hashes[k] & self.mask])
+            for k in range(count):
+                slot = self.slots[hashes[k] & self.mask]
+                if slot:
+                    NETPOL_PREFETCH(&self.entries[slot - 1])
+            for k in range(count):
+                add_sum(self.find(from_[k].key, hashes[k]), &from_[k].sum)
+            start += count
         add_sum(&self.rest, &other.rest)
+
+    def clear(self):
+        """Forget all keys; the room stays."""
+        memset(self.slots, 0, (self.mask + 1) * sizeof(uint32_t))
+        memset(&self.rest, 0, sizeof(Sum))
+        self.count = 0
 
     def keys(self):
         """Give uint64[keys, 3], in the order first seen."""
