@@ -23,7 +23,7 @@ cdef struct Entry:               # one cache line
 cdef inline void add_row(
     Sum* to, uint64_t flows, uint64_t packets, uint64_t octets
 ) noexcept nogil:
-    """Add one row's weight. Counters may be all ones, so any row may carry, but next to none does."""
+    """Add one row: counters may be all ones, so any row may carry, but next to none does."""
     to.flows += flows
     to.packets += packets
     to.bytes += octets
