@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import netpol
@@ -107,7 +107,10 @@ def test_samples_counts_and_suspects_of_many_files(
     assert expected.reader.suspected_reversed
     assert len(expected.reader.samples) == 10
     assert expected.reader.repaired
-    assert pieces(lab, files, jobs, size) == expected
+    found = pieces(lab, files, jobs, size)
+    assert isinstance(found, ReplaySummary)
+    assert found == expected
+    assert list(found.reader.skipped.items()) == list(expected.reader.skipped.items())
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
@@ -162,6 +165,7 @@ def test_what_a_damaged_file_held_before_comes_before_the_error(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(parts=[b"\0\n", b"bad\n"], size=64, jobs=1, strict=False)
 @given(
     parts=st.lists(
         st.one_of(

@@ -16,7 +16,7 @@ cdef extern from "ipv4_text.h" nogil:
 cdef extern from "text_marks.h" nogil:
     bint NP_HAS_MARKS
     uint64_t np_equals64(const uint8_t *p)
-    unsigned np_first_mark(uint64_t marks)
+    uint64_t np_first_mark(uint64_t marks)
     bint np_two_numbers(
         const uint8_t *a_end, uint64_t a_len, const uint8_t *b_end, uint64_t b_len,
         uint64_t *a_out, uint64_t *b_out)
@@ -42,6 +42,7 @@ cdef inline const uint8_t *marked_tuple(
     """
     cdef uint64_t marks = np_equals64(p)
     cdef uint64_t sport, dport
+    cdef bint has_counters
     cdef const uint8_t *dst_at
     cdef const uint8_t *sport_at
     cdef const uint8_t *dport_at
@@ -64,8 +65,9 @@ cdef inline const uint8_t *marked_tuple(
     marks = np_equals64(dport_at + 1)
     last = dport_at
     packets_at = next_mark(dport_at + 1, marks)
-    counted[0] = load64(packets_at - 8) == load64(<const uint8_t *> b" packets")
-    if counted[0]:
+    has_counters = load64(packets_at - 8) == load64(<const uint8_t *> b" packets")
+    counted[0] = has_counters
+    if has_counters:
         marks &= marks - 1
         last = next_mark(dport_at + 1, marks)
         marks &= marks - 1
@@ -80,7 +82,7 @@ cdef inline const uint8_t *marked_tuple(
         last_end = last + 1 + digit_run8(load64(last + 1))
         if last_end[0] != c" ":
             return NULL
-    dport_end = packets_at - 8 if counted[0] else last_end
+    dport_end = packets_at - 8 if has_counters else last_end
     if not np_ipv4_sized(p + 4, dst_at - p - 8, &t.src.v4):
         return NULL
     if not np_ipv4_sized(dst_at + 1, sport_at - dst_at - 7, &t.dst.v4):
@@ -89,7 +91,7 @@ cdef inline const uint8_t *marked_tuple(
         dport_at - 6, dport_at - sport_at - 7, dport_end, dport_end - dport_at - 1, &sport, &dport
     ) or (sport | dport) > 65535:
         return NULL
-    if counted[0] and not np_two_numbers(
+    if has_counters and not np_two_numbers(
         last - 6, last - packets_at - 7, last_end, last_end - last - 1, &t.packets, &t.bytes
     ):
         return NULL

@@ -3,6 +3,12 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from netpol._core.plain cimport NETPOL_UNLIKELY
 
+cdef extern from *:
+    """
+    #define NETPOL_HALF ((uint64_t)1 << 63)
+    """
+    const uint64_t NETPOL_HALF
+
 cdef struct Weights:
     const uint64_t* flows        # NULL: 1 each
     const uint64_t* packets      # NULL: none
@@ -12,7 +18,7 @@ cdef struct Sum:
     uint64_t flows
     uint64_t packets
     uint64_t bytes
-    uint32_t carried[3]          # how often each passed 2^64
+    uint32_t carried[3]          # how often each passed 2^63; the rest stays below that
     uint32_t padding
 
 cdef struct Entry:               # one cache line
@@ -20,19 +26,43 @@ cdef struct Entry:               # one cache line
     Sum sum
 
 
+cdef inline void settle(Sum* to) noexcept nogil:
+    """Bring every part below 2^63 again."""
+    to.carried[0] += <uint32_t> (to.flows >> 63)
+    to.carried[1] += <uint32_t> (to.packets >> 63)
+    to.carried[2] += <uint32_t> (to.bytes >> 63)
+    to.flows &= NETPOL_HALF - 1
+    to.packets &= NETPOL_HALF - 1
+    to.bytes &= NETPOL_HALF - 1
+
+
+cdef inline void add_small(
+    Sum* to, uint64_t flows, uint64_t packets, uint64_t octets
+) noexcept nogil:
+    """Add a row of weights below 2^63, which no part of a sum can overflow by."""
+    cdef uint64_t top
+    to.flows += flows
+    top = to.flows
+    to.packets += packets
+    top |= to.packets
+    to.bytes += octets
+    top |= to.bytes
+    if NETPOL_UNLIKELY(top >= NETPOL_HALF):
+        settle(to)
+
+
 cdef inline void add_row(
     Sum* to, uint64_t flows, uint64_t packets, uint64_t octets
 ) noexcept nogil:
-    """Add one row: counters may be all ones, so any row may carry, but next to none does."""
-    to.flows += flows
-    to.packets += packets
-    to.bytes += octets
-    if NETPOL_UNLIKELY(to.flows < flows):
-        to.carried[0] += 1
-    if NETPOL_UNLIKELY(to.packets < packets):
-        to.carried[1] += 1
-    if NETPOL_UNLIKELY(to.bytes < octets):
-        to.carried[2] += 1
+    """Add any row: counters may be all ones."""
+    if NETPOL_UNLIKELY((flows | packets | octets) >= NETPOL_HALF):
+        to.carried[0] += <uint32_t> (flows >> 63)
+        to.carried[1] += <uint32_t> (packets >> 63)
+        to.carried[2] += <uint32_t> (octets >> 63)
+        flows &= NETPOL_HALF - 1
+        packets &= NETPOL_HALF - 1
+        octets &= NETPOL_HALF - 1
+    add_small(to, flows, packets, octets)
 
 
 cdef inline void add_to(Sum* to, const Weights* w, size_t i) noexcept nogil:

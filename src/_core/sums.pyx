@@ -12,9 +12,9 @@ from netpol._core.plain cimport NETPOL_PREFETCH
 cdef object _weight(const Sum* s):
     """Give (flows, packets, bytes) as exact numbers."""
     return (
-        s.flows + (<object> s.carried[0] << 64),
-        s.packets + (<object> s.carried[1] << 64),
-        s.bytes + (<object> s.carried[2] << 64),
+        s.flows + (<object> s.carried[0] << 63),
+        s.packets + (<object> s.carried[1] << 63),
+        s.bytes + (<object> s.carried[2] << 63),
     )
 
 
@@ -212,9 +212,9 @@ cdef class Groups:
         cdef const Sum* s
         for i in range(self.count):
             s = &self.entries[i].sum
-            into[i, 0] = <double> s.flows + s.carried[0] * 18446744073709551616.0
-            into[i, 1] = <double> s.packets + s.carried[1] * 18446744073709551616.0
-            into[i, 2] = <double> s.bytes + s.carried[2] * 18446744073709551616.0
+            into[i, 0] = <double> s.flows + s.carried[0] * 9223372036854775808.0
+            into[i, 1] = <double> s.packets + s.carried[1] * 9223372036854775808.0
+            into[i, 2] = <double> s.bytes + s.carried[2] * 9223372036854775808.0
         return result
 
     def weight(self, size_t index):
@@ -233,12 +233,10 @@ cdef inline bint has_weight(const Sum* s) noexcept nogil:
 
 
 cdef inline void add_sum(Sum* to, const Sum* more) noexcept nogil:
-    to.flows += more.flows
-    to.carried[0] += more.carried[0] + (to.flows < more.flows)
-    to.packets += more.packets
-    to.carried[1] += more.carried[1] + (to.packets < more.packets)
-    to.bytes += more.bytes
-    to.carried[2] += more.carried[2] + (to.bytes < more.bytes)
+    to.carried[0] += more.carried[0]
+    to.carried[1] += more.carried[1]
+    to.carried[2] += more.carried[2]
+    add_small(to, more.flows, more.packets, more.bytes)
 
 
 cdef int take_weights(Weights* weights, size_t n, flows, packets, bytes_) except -1:

@@ -10,7 +10,7 @@ from netpol._core.columns cimport Columns, shift_columns
 from netpol._core.evaluate cimport fill_columns, note_all
 from netpol._core.plain cimport NETPOL_PREFETCH
 from netpol._core.sums cimport (
-    Groups, Histogram, Sum, Weights, add_row, add_to, hash_key, take_weights,
+    Groups, Histogram, Sum, Weights, add_row, hash_key, take_weights,
 )
 from netpol._core.tables cimport CompiledTables
 
@@ -24,6 +24,13 @@ cdef enum:
     NOTES = 256
 
 cdef int64_t NO_TIME = -9223372036854775807 - 1
+
+# The weights of a block whose flows have none: a branch for each at every row costs more.
+cdef uint64_t ONES[BLOCK]
+cdef uint64_t ZEROS[BLOCK]
+for _row in range(BLOCK):
+    ONES[_row] = 1
+    ZEROS[_row] = 0
 
 cdef inline uint32_t outcome_of(
     const Facts* f, uint32_t verdict, uint32_t special, uint32_t egress, uint32_t ingress
@@ -52,16 +59,16 @@ cdef inline bint is_icmp_error(uint8_t protocol, uint8_t kind) noexcept nogil:
     return protocol == 58 and 1 <= kind <= 4
 
 
-cdef inline uint16_t further_notes(
-    const Facts* f, const Columns* c, size_t i
-) noexcept nogil:
-    """Give the notes that do not depend on who the ends are; see ``Verdicts.notes``."""
-    cdef uint16_t notes = f.protocols[c.protocol[i]] >> 1
+cdef inline uint16_t icmp_note(const Columns* c, size_t i) noexcept nogil:
+    """Give the note of a message about another connection; see ``Verdicts.notes``."""
     if c.icmp_type != NULL and is_icmp_error(c.protocol[i], c.icmp_type[i]):
-        notes |= NOTE_RELATED_ICMP
-    if c.time != NULL and c.time[i] != NO_TIME and c.time[i] < f.newest:
-        notes |= NOTE_SNAPSHOT_AGE
-    return notes
+        return NOTE_RELATED_ICMP
+    return 0
+
+
+cdef inline uint16_t time_note(const Facts* f, const Columns* c, size_t i) noexcept nogil:
+    """Give the note of a flow older than the snapshot."""
+    return NOTE_SNAPSHOT_AGE if c.time[i] != NO_TIME and c.time[i] < f.newest else 0
 
 
 cdef inline void pair_key(
@@ -219,11 +226,13 @@ cdef class Tally:
         cdef Facts facts = self._facts
         cdef Columns columns = c[0]
         cdef Judged judged = j[0]
-        cdef Weights weights = w[0]
         cdef Sum* outcomes = self.outcomes.sums
         cdef Sum* by_egress = self.egress.sums
         cdef Sum* by_ingress = self.ingress.sums
-        cdef uint64_t flows = 1, packets = 0, octets = 0
+        cdef const uint64_t* flows_of = w.flows if w.flows != NULL else ONES
+        cdef const uint64_t* packets_of = w.packets if w.packets != NULL else ZEROS
+        cdef const uint64_t* octets_of = w.bytes if w.bytes != NULL else ZEROS
+        cdef uint64_t flows, packets, octets
         cdef uint32_t outcome, egress, ingress
         cdef uint16_t bits
         cdef uint64_t slot
@@ -232,19 +241,19 @@ cdef class Tally:
         for i in range(count):
             egress = judged.egress[i]
             ingress = judged.ingress[i]
-            if weights.flows != NULL:
-                flows = weights.flows[i]
-            if weights.packets != NULL:
-                packets = weights.packets[i]
-            if weights.bytes != NULL:
-                octets = weights.bytes[i]
+            flows = flows_of[i]
+            packets = packets_of[i]
+            octets = octets_of[i]
             outcome = outcome_of(&facts, judged.verdict[i], judged.special[i], egress, ingress)
             found[i] = outcome
             add_row(&outcomes[outcome], flows, packets, octets)
             add_row(&by_egress[egress], flows, packets, octets)
             add_row(&by_ingress[ingress], flows, packets, octets)
-            bits = notes[i] | further_notes(&facts, &columns, i)
-            if bits:
+            bits = notes[i] | facts.protocols[columns.protocol[i]] >> 1
+            if columns.time != NULL:
+                bits |= time_note(&facts, &columns, i)
+            if bits:  # as every ICMP message has
+                bits |= icmp_note(&columns, i)
                 add_row(&self.notes.sums[bits & (NOTES - 1)], flows, packets, octets)
             rows[wanted] = <uint16_t> i
             wanted += judged.verdict[i] != ALLOW
@@ -262,7 +271,9 @@ cdef class Tally:
             if slot:
                 NETPOL_PREFETCH(&self.pairs.entries[slot - 1])
         for k in range(wanted):
-            add_to(self.pairs.find(keys[k], hashes[k]), w, rows[k])
+            i = rows[k]
+            add_row(
+                self.pairs.find(keys[k], hashes[k]), flows_of[i], packets_of[i], octets_of[i])
         return True
 
 

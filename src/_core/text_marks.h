@@ -74,9 +74,9 @@ static inline int np_two_numbers(
 }
 #endif
 
-static inline unsigned np_first_mark(uint64_t marks)
+static inline uint64_t np_first_mark(uint64_t marks)
 {
-    return (unsigned)__builtin_ctzll(marks);
+    return (uint64_t)__builtin_ctzll(marks);
 }
 
 #endif

@@ -17,6 +17,7 @@ import numpy as np
 from netpol.ahead import read_ahead
 from netpol.flows.batch import PROTOCOL_NAMES, UNKNOWN_PROTOCOL, FlowBatch, SkippedRecord
 from netpol.flows.reader import FlowStream
+from netpol.flows.stats import heaviest_first
 from netpol.fused import TextSums
 from netpol.tally import PairKey, Tally, Weight
 from netpol.verdict import Note, Reason, Side, Verdict
@@ -270,7 +271,7 @@ def _reader_counts(stats: Any, records: int) -> ReaderCounts:
         duplicates=stats.duplicates,
         suspected_reversed=stats.suspected_reversed,
         evicted=stats.evicted,
-        skipped=dict(stats.skipped),
+        skipped=heaviest_first(stats.skipped),
         samples=tuple(stats.samples),
     )
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import IO, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -21,7 +22,7 @@ from netpol.flows.conntrack_events import merge_events
 from netpol.flows.dedup import Deduplicator
 from netpol.flows.detect import FORMATS, detect_format
 from netpol.flows.source import RestOfSource, Source
-from netpol.flows.stats import ReadStats
+from netpol.flows.stats import ReadStats, heaviest_first
 from netpol.flows.table import read_table
 
 __all__ = ["FlowStream", "SumText", "open_flows"]
@@ -259,11 +260,8 @@ class FlowStream:
 def _nothing_read(stats: ReadStats, lines: int, skipped: dict[str, int]) -> str:
     """Say why an input gave no record."""
     read = stats.lines - lines
-    causes = [
-        f"{number - skipped.get(cause, 0)} {cause}"
-        for cause, number in stats.skipped.items()
-        if number > skipped.get(cause, 0)
-    ]
+    new = heaviest_first(stats.skipped - Counter(skipped))
+    causes = [f"{number} {cause}" for cause, number in new.items()]
     if not read:
         return "no records: the file is empty"
     why = f" ({', '.join(causes)})" if causes else ""

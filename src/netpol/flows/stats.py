@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from netpol.errors import FlowError, Location
 from netpol.flows.batch import SkippedRecord
 
-__all__ = ["ReadStats"]
+__all__ = ["ReadStats", "heaviest_first"]
 
 MAX_SAMPLES = 10
 MAX_TEXT = 200
@@ -81,3 +82,8 @@ class ReadStats:
     def skipped_total(self) -> int:
         """Records that did not parse."""
         return self.skipped.total()
+
+
+def heaviest_first(skipped: Mapping[str, int]) -> dict[str, int]:
+    """Give the causes in an order that does not depend on which came first."""
+    return dict(sorted(skipped.items(), key=lambda item: (-item[1], item[0])))
