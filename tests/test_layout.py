@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "engine": _READ | {"compiler", "reference", "verdicts", "_core"},
     "ahead": set(),
     "tally": {"verdict", "flows", "_core"},
-    "replay": {"verdict", "ahead", "dns", "flows", "engine", "verdicts", "tally"},
+    "fused": {"errors", "flows", "tally", "_core"},
+    "replay": {"verdict", "ahead", "dns", "flows", "fused", "engine", "verdicts", "tally"},
     "profiles": {"errors", "switches"},
     "compare": {
         "errors",

@@ -23,3 +23,27 @@ cdef struct Results:
     uint32_t* ingress
     uint32_t* src_endpoint
     uint32_t* dst_endpoint
+
+
+cdef inline void shift_columns(Columns* c, size_t start) noexcept nogil:
+    """Let the columns begin at a row."""
+    c.src += c.width * start
+    c.dst += c.width * start
+    c.protocol += start
+    c.dport += start
+    if c.original_dst != NULL:
+        c.original_dst += c.width * start
+    if c.src_seen != NULL:
+        c.src_seen += c.width * start
+    if c.dport_known != NULL:
+        c.dport_known += start
+    if c.original_dport != NULL:
+        c.original_dport += start
+    if c.icmp_type != NULL:
+        c.icmp_type += start
+    if c.time != NULL:
+        c.time += start
+    if c.src_hint != NULL:
+        c.src_hint += start
+    if c.dst_hint != NULL:
+        c.dst_hint += start

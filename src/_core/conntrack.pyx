@@ -34,7 +34,6 @@ CAUSES = (
 
 cdef enum:
     LONGEST = 65536
-    MAX_ERRORS = 64  # recorded a call; all are counted
 
 _COLUMNS = {
     "orig_src": np.uint32, "orig_dst": np.uint32, "reply_src": np.uint32, "reply_dst": np.uint32,
@@ -47,42 +46,6 @@ _COLUMNS = {
     "time": np.int64, "delta_time": np.int64, "start": np.int64, "line": np.int64,
 }
 _WIDE_COLUMNS = ("orig_src_wide", "orig_dst_wide", "reply_src_wide", "reply_dst_wide")
-
-
-cdef struct Columns:
-    uint32_t *orig_src
-    uint32_t *orig_dst
-    uint32_t *reply_src
-    uint32_t *reply_dst
-    uint8_t *orig_src_wide
-    uint8_t *orig_dst_wide
-    uint8_t *reply_src_wide
-    uint8_t *reply_dst_wide
-    uint16_t *orig_sport
-    uint16_t *orig_dport
-    uint16_t *reply_sport
-    uint16_t *reply_dport
-    uint8_t *protocol
-    uint8_t *icmp_type
-    uint8_t *icmp_code
-    uint64_t *packets
-    uint64_t *bytes
-    uint16_t *flags
-    uint8_t *event
-    uint8_t *state
-    uint16_t *zone_orig
-    uint16_t *zone_reply
-    int64_t *time
-    int64_t *delta_time
-    int64_t *start
-    int64_t *line
-
-
-cdef struct Error:
-    int64_t line
-    int64_t offset
-    int64_t length
-    int cause
 
 
 cdef inline uint64_t saturating(uint64_t a, uint64_t b) noexcept nogil:
@@ -161,24 +124,6 @@ cdef class Scanner:
         Lines that were no record, by cause code.
     """
 
-    cdef readonly dict columns
-    cdef readonly Py_ssize_t rows
-    cdef readonly Py_ssize_t capacity
-    cdef readonly int64_t lines
-    cdef readonly int64_t blank
-    cdef readonly int64_t notices
-    cdef readonly int64_t repaired
-    cdef int64_t _counts[N_CAUSES]
-    cdef Error _errors[MAX_ERRORS]
-    cdef int _n_errors
-    cdef bint _fast
-    cdef bint _skipping  # inside a line that is too long
-    cdef Columns _to
-    cdef Row _row
-    cdef uint8_t *_joined
-    cdef const uint8_t *_begin
-    cdef bint _final
-
     def __cinit__(self, Py_ssize_t capacity, bint fast=True):
         if capacity < 1:
             raise ValueError("capacity has to be at least 1")
@@ -254,9 +199,25 @@ cdef class Scanner:
             p = self._scan(begin + start, begin + stop)
         return p - begin
 
+    @property
+    def between_lines(self):
+        """Whether no line is open: the last scan did not end inside one that is too long."""
+        return not self._skipping
+
     def clear(self):
         """Forget the records, so that the columns can be filled again."""
         self.rows = 0
+
+    def restart(self, int64_t lines=0):
+        """Forget records and counts: the next scan begins after so many lines of the input."""
+        cdef int i
+        self.rows = 0
+        self.lines = lines
+        self.blank = self.notices = self.repaired = 0
+        self._n_errors = 0
+        self._skipping = False
+        for i in range(<int> N_CAUSES):
+            self._counts[i] = 0
 
     def errors(self):
         """Give the first 64 lines of the last scan that were no record.
@@ -272,15 +233,18 @@ cdef class Scanner:
 
     def widen(self):
         """Fill the wide columns of the IPv4 records, so that every record has 16 bytes."""
+        with nogil:
+            self._widen()
+
+    cdef void _widen(self) noexcept nogil:
         cdef Py_ssize_t i
         cdef Columns *to = &self._to
-        with nogil:
-            for i in range(self.rows):
-                if not to.flags[i] & WIDE:
-                    map_ipv4(to.orig_src[i], to.orig_src_wide + 16 * i)
-                    map_ipv4(to.orig_dst[i], to.orig_dst_wide + 16 * i)
-                    map_ipv4(to.reply_src[i], to.reply_src_wide + 16 * i)
-                    map_ipv4(to.reply_dst[i], to.reply_dst_wide + 16 * i)
+        for i in range(self.rows):
+            if not to.flags[i] & WIDE:
+                map_ipv4(to.orig_src[i], to.orig_src_wide + 16 * i)
+                map_ipv4(to.orig_dst[i], to.orig_dst_wide + 16 * i)
+                map_ipv4(to.reply_src[i], to.reply_src_wide + 16 * i)
+                map_ipv4(to.reply_dst[i], to.reply_dst_wide + 16 * i)
 
     cdef const uint8_t *_scan(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
         """Scan lines until the columns are full or no whole line is left; give where it stopped."""

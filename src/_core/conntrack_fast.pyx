@@ -14,6 +14,7 @@ from netpol._core.addresses_text cimport (
     parse_ipv6, two_digits8,
 )
 from netpol._core.conntrack_line cimport state_code
+from netpol._core.conntrack_marked cimport NP_HAS_MARKS, marked_tuples
 from netpol._core.conntrack_row cimport (
     ACCT, ASSURED, EVENT_DESTROY, EVENT_NEW, EVENT_UPDATE, HW_OFFLOAD, OFFLOAD, UNREPLIED, WIDE,
     Address, Row, Tuple, clear_row,
@@ -187,6 +188,23 @@ cdef const uint8_t *long_counters(const uint8_t *p, Tuple *t) noexcept nogil:
     if p == NULL or memcmp(p, b" bytes=", 7) != 0:
         return NULL
     return counter(p + 7, &t.bytes)
+
+
+cdef const uint8_t *tuples(const uint8_t *p, bint is_icmp, Row *row) noexcept nogil:
+    """Read both tuples with their counters, field after field."""
+    p = tuple_(p, is_icmp, &row.orig)
+    if p == NULL:
+        return NULL
+    p = counters(p, row, &row.orig)
+    if p == NULL:
+        return NULL
+    if load64(p) == word8(b" [UNREPL") and load32(p + 8) == word4(b"IED]"):
+        row.flags |= UNREPLIED
+        p += 12
+    if p[0] != c" ":
+        return NULL
+    p = tuple_(p + 1, is_icmp, &row.reply)
+    return counters(p, row, &row.reply) if p != NULL else NULL
 
 
 cdef inline const uint8_t *time_and_event(const uint8_t *p, Row *row) noexcept nogil:
@@ -373,6 +391,7 @@ cdef const uint8_t *parse_fast(const uint8_t *p, Row *row) noexcept nogil:
     """
     cdef int family
     cdef bint is_icmp
+    cdef const uint8_t *following
     clear_row(row)
     p = time_and_event(p, row)
     if p == NULL:
@@ -383,25 +402,15 @@ cdef const uint8_t *parse_fast(const uint8_t *p, Row *row) noexcept nogil:
     p = timeout_and_state(p, row)
     if p == NULL:
         return NULL
-    p = tuple_(p, is_icmp, &row.orig)
+    following = NULL
+    if NP_HAS_MARKS and not is_icmp and family != 6:
+        following = marked_tuples(p, row)
+    if following == NULL:
+        following = tuples(p, is_icmp, row)
+        if following == NULL or not one_family(row, family):
+            return NULL
+    p = tail(following, row)
     if p == NULL:
-        return NULL
-    p = counters(p, row, &row.orig)
-    if p == NULL:
-        return NULL
-    if load64(p) == word8(b" [UNREPL") and load32(p + 8) == word4(b"IED]"):
-        row.flags |= UNREPLIED
-        p += 12
-    if p[0] != c" ":
-        return NULL
-    p = tuple_(p + 1, is_icmp, &row.reply)
-    if p == NULL:
-        return NULL
-    p = counters(p, row, &row.reply)
-    if p == NULL:
-        return NULL
-    p = tail(p, row)
-    if p == NULL or not one_family(row, family):
         return NULL
     if p[0] == c"\r":
         p += 1

@@ -42,23 +42,12 @@ static void np_ipv4_init(void)
     }
 }
 
-/* Length of the address at `p`, where 16 bytes are readable, 0 if there is none; what follows it is
- * not a digit. */
-static inline unsigned np_ipv4(const uint8_t *p, uint32_t *out)
+/* The address whose digits have the values of `digits` and whose octets end at `marks`, the last of
+ * them at the address's end. */
+static inline int np_ipv4_value(__m128i digits, uint32_t marks, uint32_t *out)
 {
-    __m128i text = _mm_loadu_si128((const __m128i *)p);
-    __m128i digits = _mm_sub_epi8(text, _mm_set1_epi8('0'));
-    __m128i ten = _mm_set1_epi8(10);
-    uint32_t marks =
-        (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(digits, ten), digits));
-    uint32_t dots = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8('.')));
-    uint32_t last = marks & (marks - 1);
-    last &= last - 1;
-    last &= last - 1;
-    last &= 0u - last; /* the fourth of them */
-    marks &= last | (last - 1);
     const np_ipv4_shape *shape = &np_ipv4_shapes[np_ipv4_shape_of[marks]];
-    if (shape == np_ipv4_shapes || ((dots ^ marks) & (last - 1)))
+    if (shape == np_ipv4_shapes)
         return 0;
     digits = _mm_shuffle_epi8(digits, _mm_loadu_si128((const __m128i *)shape->shuffle));
     digits = _mm_maddubs_epi16(digits, _mm_set1_epi32(0x010a6400));
@@ -69,7 +58,45 @@ static inline unsigned np_ipv4(const uint8_t *p, uint32_t *out)
         return 0;
     digits = _mm_packs_epi32(digits, digits);
     *out = (uint32_t)_mm_cvtsi128_si32(_mm_packus_epi16(digits, digits));
+    return 1;
+}
+
+/* Bit i set: byte i is not a digit's value. */
+static inline uint32_t np_no_digits(__m128i digits)
+{
+    __m128i ten = _mm_set1_epi8(10);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(digits, ten), digits));
+}
+
+/* Length of the address at `p`, where 16 bytes are readable, 0 if there is none; what follows it is
+ * not a digit. */
+static inline unsigned np_ipv4(const uint8_t *p, uint32_t *out)
+{
+    __m128i text = _mm_loadu_si128((const __m128i *)p);
+    __m128i digits = _mm_sub_epi8(text, _mm_set1_epi8('0'));
+    uint32_t marks = np_no_digits(digits);
+    uint32_t dots = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8('.')));
+    uint32_t last = marks & (marks - 1);
+    last &= last - 1;
+    last &= last - 1;
+    last &= 0u - last; /* the fourth of them */
+    marks &= last | (last - 1);
+    if (((dots ^ marks) & (last - 1)) || !np_ipv4_value(digits, marks, out))
+        return 0;
     return (unsigned)__builtin_ctz(last);
+}
+
+/* Whether the `length` bytes at `p`, where 16 are readable, are an address. */
+static inline int np_ipv4_sized(const uint8_t *p, uint64_t length, uint32_t *out)
+{
+    if (length > 15)
+        return 0;
+    __m128i text = _mm_loadu_si128((const __m128i *)p);
+    __m128i digits = _mm_sub_epi8(text, _mm_set1_epi8('0'));
+    uint32_t end = 1u << length;
+    uint32_t marks = np_no_digits(digits) & (end - 1);
+    uint32_t dots = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8('.')));
+    return (dots & (end - 1)) == marks && np_ipv4_value(digits, marks | end, out);
 }
 #else
 #define NP_HAS_IPV4 0
@@ -77,6 +104,11 @@ static void np_ipv4_init(void) {}
 static inline unsigned np_ipv4(const uint8_t *p, uint32_t *out)
 {
     (void)p, (void)out;
+    return 0;
+}
+static inline int np_ipv4_sized(const uint8_t *p, uint64_t length, uint32_t *out)
+{
+    (void)p, (void)length, (void)out;
     return 0;
 }
 #endif

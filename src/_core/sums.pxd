@@ -1,6 +1,14 @@
 # Exact sums of 64-bit weights: by small numbers, and by keys of three words.
 from libc.stdint cimport uint32_t, uint64_t
 
+from netpol._core.plain cimport NETPOL_UNLIKELY
+
+cdef extern from *:
+    """
+    #define NETPOL_HALF ((uint64_t)1 << 63)
+    """
+    const uint64_t NETPOL_HALF
+
 cdef struct Weights:
     const uint64_t* flows        # NULL: 1 each
     const uint64_t* packets      # NULL: none
@@ -10,7 +18,7 @@ cdef struct Sum:
     uint64_t flows
     uint64_t packets
     uint64_t bytes
-    uint32_t carried[3]          # how often each passed 2^64
+    uint32_t carried[3]          # how often each passed 2^63; the rest stays below that
     uint32_t padding
 
 cdef struct Entry:               # one cache line
@@ -18,19 +26,50 @@ cdef struct Entry:               # one cache line
     Sum sum
 
 
+cdef inline void settle(Sum* to) noexcept nogil:
+    """Bring every part below 2^63 again."""
+    to.carried[0] += <uint32_t> (to.flows >> 63)
+    to.carried[1] += <uint32_t> (to.packets >> 63)
+    to.carried[2] += <uint32_t> (to.bytes >> 63)
+    to.flows &= NETPOL_HALF - 1
+    to.packets &= NETPOL_HALF - 1
+    to.bytes &= NETPOL_HALF - 1
+
+
+cdef inline void add_small(
+    Sum* to, uint64_t flows, uint64_t packets, uint64_t octets
+) noexcept nogil:
+    """Add a row of weights below 2^63, which no part of a sum can overflow by."""
+    cdef uint64_t top
+    to.flows += flows
+    top = to.flows
+    to.packets += packets
+    top |= to.packets
+    to.bytes += octets
+    top |= to.bytes
+    if NETPOL_UNLIKELY(top >= NETPOL_HALF):
+        settle(to)
+
+
+cdef inline void add_row(
+    Sum* to, uint64_t flows, uint64_t packets, uint64_t octets
+) noexcept nogil:
+    """Add any row: counters may be all ones."""
+    if NETPOL_UNLIKELY((flows | packets | octets) >= NETPOL_HALF):
+        to.carried[0] += <uint32_t> (flows >> 63)
+        to.carried[1] += <uint32_t> (packets >> 63)
+        to.carried[2] += <uint32_t> (octets >> 63)
+        flows &= NETPOL_HALF - 1
+        packets &= NETPOL_HALF - 1
+        octets &= NETPOL_HALF - 1
+    add_small(to, flows, packets, octets)
+
+
 cdef inline void add_to(Sum* to, const Weights* w, size_t i) noexcept nogil:
-    """Add row ``i``'s weight; counters may be all ones, so a sum may carry at every row."""
-    cdef uint64_t weight = 1 if w.flows == NULL else w.flows[i]
-    to.flows += weight
-    to.carried[0] += to.flows < weight
-    if w.packets != NULL:
-        weight = w.packets[i]
-        to.packets += weight
-        to.carried[1] += to.packets < weight
-    if w.bytes != NULL:
-        weight = w.bytes[i]
-        to.bytes += weight
-        to.carried[2] += to.bytes < weight
+    """Add row ``i``'s weight."""
+    add_row(
+        to, 1 if w.flows == NULL else w.flows[i], 0 if w.packets == NULL else w.packets[i],
+        0 if w.bytes == NULL else w.bytes[i])
 
 
 cdef class Histogram:
@@ -49,6 +88,7 @@ cdef class Groups:
 
     cdef bint reserve(self, size_t more) noexcept nogil
     cdef Sum* find(self, const uint64_t* key, uint64_t hash_) noexcept nogil
+    cdef void _merge(self, Groups other) noexcept nogil
 
 
 cdef inline uint64_t hash_key(uint64_t a, uint64_t b, uint64_t c) noexcept nogil:

@@ -6,13 +6,15 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
+from netpol._core.plain cimport NETPOL_PREFETCH
+
 
 cdef object _weight(const Sum* s):
     """Give (flows, packets, bytes) as exact numbers."""
     return (
-        s.flows + (<object> s.carried[0] << 64),
-        s.packets + (<object> s.carried[1] << 64),
-        s.bytes + (<object> s.carried[2] << 64),
+        s.flows + (<object> s.carried[0] << 63),
+        s.packets + (<object> s.carried[1] << 63),
+        s.bytes + (<object> s.carried[2] << 63),
     )
 
 
@@ -158,15 +160,39 @@ cdef class Groups:
                 add_to(self.find(&keys[i, 0], hash_of(&keys[i, 0])), &weights, i)
 
     def merge(self, Groups other):
-        """Add another's keys, in its order, and its others."""
-        cdef size_t i
-        cdef Entry* entry
+        """Add another's keys, in its order, and its others. The GIL is released."""
         if not self.reserve(other.count):
             raise MemoryError
-        for i in range(other.count):
-            entry = &other.entries[i]
-            add_sum(self.find(entry.key, hash_of(entry.key)), &entry.sum)
+        with nogil:
+            self._merge(other)
+
+    cdef void _merge(self, Groups other) noexcept nogil:
+        """Add in stages over parts of 256 keys, since most of them miss the cache."""
+        cdef uint64_t hashes[256]
+        cdef Entry* from_
+        cdef size_t start = 0
+        cdef size_t count, k
+        cdef uint64_t slot
+        while start < other.count:
+            count = min(other.count - start, <size_t> 256)
+            from_ = other.entries + start
+            for k in range(count):
+                hashes[k] = hash_of(from_[k].key)
+                NETPOL_PREFETCH(&self.slots[hashes[k] & self.mask])
+            for k in range(count):
+                slot = self.slots[hashes[k] & self.mask]
+                if slot:
+                    NETPOL_PREFETCH(&self.entries[slot - 1])
+            for k in range(count):
+                add_sum(self.find(from_[k].key, hashes[k]), &from_[k].sum)
+            start += count
         add_sum(&self.rest, &other.rest)
+
+    def clear(self):
+        """Forget all keys; the room stays."""
+        memset(self.slots, 0, (self.mask + 1) * sizeof(uint32_t))
+        memset(&self.rest, 0, sizeof(Sum))
+        self.count = 0
 
     def keys(self):
         """Give uint64[keys, 3], in the order first seen."""
@@ -186,9 +212,9 @@ cdef class Groups:
         cdef const Sum* s
         for i in range(self.count):
             s = &self.entries[i].sum
-            into[i, 0] = <double> s.flows + s.carried[0] * 18446744073709551616.0
-            into[i, 1] = <double> s.packets + s.carried[1] * 18446744073709551616.0
-            into[i, 2] = <double> s.bytes + s.carried[2] * 18446744073709551616.0
+            into[i, 0] = <double> s.flows + s.carried[0] * 9223372036854775808.0
+            into[i, 1] = <double> s.packets + s.carried[1] * 9223372036854775808.0
+            into[i, 2] = <double> s.bytes + s.carried[2] * 9223372036854775808.0
         return result
 
     def weight(self, size_t index):
@@ -207,12 +233,10 @@ cdef inline bint has_weight(const Sum* s) noexcept nogil:
 
 
 cdef inline void add_sum(Sum* to, const Sum* more) noexcept nogil:
-    to.flows += more.flows
-    to.carried[0] += more.carried[0] + (to.flows < more.flows)
-    to.packets += more.packets
-    to.carried[1] += more.carried[1] + (to.packets < more.packets)
-    to.bytes += more.bytes
-    to.carried[2] += more.carried[2] + (to.bytes < more.bytes)
+    to.carried[0] += more.carried[0]
+    to.carried[1] += more.carried[1]
+    to.carried[2] += more.carried[2]
+    add_small(to, more.flows, more.packets, more.bytes)
 
 
 cdef int take_weights(Weights* weights, size_t n, flows, packets, bytes_) except -1:

@@ -6,62 +6,50 @@ its pair are worked out here row by row, as netpol.verdicts says, and summed at 
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from netpol._core.columns cimport Columns
+from netpol._core.columns cimport Columns, shift_columns
 from netpol._core.evaluate cimport fill_columns, note_all
 from netpol._core.plain cimport NETPOL_PREFETCH
-from netpol._core.sums cimport Groups, Histogram, Weights, add_to, hash_key, take_weights
+from netpol._core.sums cimport (
+    Groups, Histogram, Sum, Weights, add_row, hash_key, take_weights,
+)
 from netpol._core.tables cimport CompiledTables
 
 cdef enum:
-    BLOCK = 1024
     ALLOW = 0
     NO_REASON = 255
     SIDES = 4
-    RULE_ALLOWS = 4              # facts: verdict, this, reason << 8, loudness << 16
     HAS_PORTS = 1                # traits of a protocol: this, netpol.verdict.Note << 1
     NOTE_SNAPSHOT_AGE = 64
     NOTE_RELATED_ICMP = 128
-    NOTES = 256
+    NOTES = 512
+    TIE = 128                    # of a decision; twice that is the note (B3.4)
 
 cdef int64_t NO_TIME = -9223372036854775807 - 1
 
-cdef struct Judged:
-    const uint8_t* verdict
-    const uint8_t* special
-    const uint32_t* egress
-    const uint32_t* ingress
-    const uint32_t* src
-    const uint32_t* dst
-
-cdef struct Facts:
-    const uint32_t* decisions
-    const uint32_t* workloads
-    const uint16_t* protocols
-    int64_t newest
-    uint32_t reasons
-
+# The weights of a block whose flows have none: a branch for each at every row costs more.
+cdef uint64_t ONES[BLOCK]
+cdef uint64_t ZEROS[BLOCK]
+for _row in range(BLOCK):
+    ONES[_row] = 1
+    ZEROS[_row] = 0
 
 cdef inline uint32_t outcome_of(
-    const Facts* f, uint8_t verdict, uint8_t special, uint32_t egress, uint32_t ingress
+    const Facts* f, uint32_t verdict, uint32_t special, uint32_t egress, uint32_t ingress
 ) noexcept nogil:
-    """Give (verdict * reasons + reason) * SIDES + side; see ``Verdicts.reason`` and ``side``."""
+    """Give (verdict * reasons + reason) * SIDES + side; see ``Verdicts.reason`` and ``side``.
+
+    No branches: verdicts come in no order that one could guess.
+    """
     cdef uint32_t e = f.decisions[egress]
     cdef uint32_t g = f.decisions[ingress]
-    cdef bint by_egress, by_ingress, pick_egress
-    cdef uint32_t reason
-    if verdict == ALLOW:
-        by_egress = (e & RULE_ALLOWS) != 0
-        by_ingress = (g & RULE_ALLOWS) != 0
-        pick_egress = (e >> 16) <= (g >> 16)
-    else:
-        by_egress = (e & 3) == verdict
-        by_ingress = (g & 3) == verdict
-        pick_egress = by_egress
-    reason = (e if pick_egress else g) >> 8 & 0xFF
-    if reason == NO_REASON:
-        reason = 0
-    if special:
-        reason = special - 1
+    cdef uint32_t by_egress = e >> verdict & 1
+    cdef uint32_t by_ingress = g >> verdict & 1
+    cdef uint32_t is_allow = verdict == ALLOW
+    cdef uint32_t louder = (e >> 16) <= (g >> 16)
+    cdef uint32_t pick_egress = (is_allow & louder) | ((is_allow ^ 1) & by_egress)
+    cdef uint32_t reason = (g ^ ((e ^ g) & (0 - pick_egress))) >> 8 & 0xFF
+    reason = 0 if reason == NO_REASON else reason
+    reason = special - 1 if special else reason
     return (verdict * f.reasons + reason) * SIDES + by_egress + 2 * by_ingress
 
 
@@ -72,16 +60,16 @@ cdef inline bint is_icmp_error(uint8_t protocol, uint8_t kind) noexcept nogil:
     return protocol == 58 and 1 <= kind <= 4
 
 
-cdef inline uint16_t further_notes(
-    const Facts* f, const Columns* c, size_t i
-) noexcept nogil:
-    """Give the notes that do not depend on who the ends are; see ``Verdicts.notes``."""
-    cdef uint16_t notes = f.protocols[c.protocol[i]] >> 1
+cdef inline uint16_t icmp_note(const Columns* c, size_t i) noexcept nogil:
+    """Give the note of a message about another connection; see ``Verdicts.notes``."""
     if c.icmp_type != NULL and is_icmp_error(c.protocol[i], c.icmp_type[i]):
-        notes |= NOTE_RELATED_ICMP
-    if c.time != NULL and c.time[i] != NO_TIME and c.time[i] < f.newest:
-        notes |= NOTE_SNAPSHOT_AGE
-    return notes
+        return NOTE_RELATED_ICMP
+    return 0
+
+
+cdef inline uint16_t time_note(const Facts* f, const Columns* c, size_t i) noexcept nogil:
+    """Give the note of a flow older than the snapshot."""
+    return NOTE_SNAPSHOT_AGE if c.time[i] != NO_TIME and c.time[i] < f.newest else 0
 
 
 cdef inline void pair_key(
@@ -108,7 +96,7 @@ cdef class Tally:
     tables : CompiledTables
         What the flows are judged by.
     decisions : uint32[decisions]
-        verdict | 4 if a rule allows | reason << 8 (255: none) | loudness << 16.
+        Bit v: decides a flow of verdict v | TIE | reason << 8 (255: none) | loudness << 16.
     workloads : uint32[endpoints]
         A number for the workload of each endpoint.
     protocols : uint16[256]
@@ -128,15 +116,6 @@ cdef class Tally:
         Denied and unknown flows by workloads; outcome << 25 | has a port << 24 | protocol << 16 |
         port; egress decision << 32 | ingress decision (0 where the side did not decide).
     """
-
-    cdef readonly Histogram outcomes
-    cdef readonly Histogram egress
-    cdef readonly Histogram ingress
-    cdef readonly Histogram notes
-    cdef readonly Groups pairs
-    cdef CompiledTables _tables
-    cdef Facts _facts
-    cdef tuple _kept
 
     def __init__(
         self, CompiledTables tables, const uint32_t[::1] decisions, const uint32_t[::1] workloads,
@@ -220,80 +199,101 @@ cdef class Tally:
         j.src, j.dst = &src[0], &dst[0]
         return 0
 
-    cdef bint _add(
-        self, const Columns* c, const Weights* w, const Judged* j, size_t n
-    ) noexcept nogil:
-        cdef size_t start = 0
+    cdef bint _add(self, Columns* c, Weights* w, Judged* j, size_t n) noexcept nogil:
         cdef size_t count
-        while start < n:
-            count = min(n - start, <size_t> BLOCK)
-            if not self._add_block(c, w, j, start, count):
+        while n:
+            count = min(n, <size_t> BLOCK)
+            if not self.add_block(c, w, j, count):
                 return False
-            start += count
+            shift_columns(c, count)
+            shift_weights(w, count)
+            shift_judged(j, count)
+            n -= count
         return True
 
-    cdef bint _add_block(
-        self, const Columns* c, const Weights* w, const Judged* j, size_t start, size_t count
+    cdef bint add_block(
+        self, const Columns* c, const Weights* w, const Judged* j, size_t count
     ) noexcept nogil:
-        """Add up to BLOCK rows; pairs in stages, since most of them miss the cache."""
+        """Add up to BLOCK rows; pairs in stages, since most of them miss the cache.
+
+        False where there is no memory for the pairs.
+        """
         cdef uint16_t notes[BLOCK]
         cdef uint16_t rows[BLOCK]
+        cdef uint32_t found[BLOCK]
         cdef uint64_t keys[BLOCK][3]
         cdef uint64_t hashes[BLOCK]
-        cdef const Facts* f = &self._facts
-        cdef Columns part = c[0]
-        cdef uint32_t outcome
+        # Locals, since the compiler must assume that adding to a sum changes where they point.
+        cdef Facts facts = self._facts
+        cdef Columns columns = c[0]
+        cdef Judged judged = j[0]
+        cdef Sum* outcomes = self.outcomes.sums
+        cdef Sum* by_egress = self.egress.sums
+        cdef Sum* by_ingress = self.ingress.sums
+        cdef const uint64_t* flows_of = w.flows if w.flows != NULL else ONES
+        cdef const uint64_t* packets_of = w.packets if w.packets != NULL else ZEROS
+        cdef const uint64_t* octets_of = w.bytes if w.bytes != NULL else ZEROS
+        cdef uint64_t flows, packets, octets
+        cdef uint32_t outcome, egress, ingress
         cdef uint16_t bits
         cdef uint64_t slot
         cdef size_t i, k, wanted = 0
-        shift_columns(&part, start)
-        note_all(&self._tables.view, &part, count, j.src + start, j.dst + start, notes)
-        for k in range(count):
-            i = start + k
-            outcome = outcome_of(f, j.verdict[i], j.special[i], j.egress[i], j.ingress[i])
-            add_to(&self.outcomes.sums[outcome], w, i)
-            add_to(&self.egress.sums[j.egress[i]], w, i)
-            add_to(&self.ingress.sums[j.ingress[i]], w, i)
-            bits = notes[k] | further_notes(f, c, i)
-            if bits:
-                add_to(&self.notes.sums[bits & (NOTES - 1)], w, i)
-            if j.verdict[i] != ALLOW:
-                pair_key(f, c, j, i, outcome, keys[wanted])
-                hashes[wanted] = hash_key(keys[wanted][0], keys[wanted][1], keys[wanted][2])
-                rows[wanted] = <uint16_t> k
-                wanted += 1
+        note_all(&self._tables.view, c, count, judged.src, judged.dst, notes)
+        for i in range(count):
+            egress = judged.egress[i]
+            ingress = judged.ingress[i]
+            flows = flows_of[i]
+            packets = packets_of[i]
+            octets = octets_of[i]
+            outcome = outcome_of(&facts, judged.verdict[i], judged.special[i], egress, ingress)
+            found[i] = outcome
+            add_row(&outcomes[outcome], flows, packets, octets)
+            add_row(&by_egress[egress], flows, packets, octets)
+            add_row(&by_ingress[ingress], flows, packets, octets)
+            bits = notes[i] | facts.protocols[columns.protocol[i]] >> 1
+            bits |= <uint16_t> ((facts.decisions[egress] | facts.decisions[ingress]) & TIE) << 1
+            if columns.time != NULL:
+                bits |= time_note(&facts, &columns, i)
+            if bits:  # as every ICMP message has
+                bits |= icmp_note(&columns, i)
+                add_row(&self.notes.sums[bits & (NOTES - 1)], flows, packets, octets)
+            rows[wanted] = <uint16_t> i
+            wanted += judged.verdict[i] != ALLOW
+            NETPOL_PREFETCH(&facts.workloads[judged.src[i]])
+            NETPOL_PREFETCH(&facts.workloads[judged.dst[i]])
         if not self.pairs.reserve(wanted):
             return False
         for k in range(wanted):
+            i = rows[k]
+            pair_key(&facts, &columns, &judged, i, found[i], keys[k])
+            hashes[k] = hash_key(keys[k][0], keys[k][1], keys[k][2])
             NETPOL_PREFETCH(&self.pairs.slots[hashes[k] & self.pairs.mask])
         for k in range(wanted):
             slot = self.pairs.slots[hashes[k] & self.pairs.mask]
             if slot:
                 NETPOL_PREFETCH(&self.pairs.entries[slot - 1])
         for k in range(wanted):
-            add_to(self.pairs.find(keys[k], hashes[k]), w, start + rows[k])
+            i = rows[k]
+            add_row(
+                self.pairs.find(keys[k], hashes[k]), flows_of[i], packets_of[i], octets_of[i])
         return True
 
 
-cdef inline void shift_columns(Columns* c, size_t start) noexcept nogil:
-    """Let the columns begin at a row."""
-    c.src += c.width * start
-    c.dst += c.width * start
-    c.protocol += start
-    c.dport += start
-    if c.original_dst != NULL:
-        c.original_dst += c.width * start
-    if c.src_seen != NULL:
-        c.src_seen += c.width * start
-    if c.dport_known != NULL:
-        c.dport_known += start
-    if c.original_dport != NULL:
-        c.original_dport += start
-    if c.icmp_type != NULL:
-        c.icmp_type += start
-    if c.time != NULL:
-        c.time += start
-    if c.src_hint != NULL:
-        c.src_hint += start
-    if c.dst_hint != NULL:
-        c.dst_hint += start
+cdef inline void shift_weights(Weights* w, size_t start) noexcept nogil:
+    """Let the weights begin at a row."""
+    if w.flows != NULL:
+        w.flows += start
+    if w.packets != NULL:
+        w.packets += start
+    if w.bytes != NULL:
+        w.bytes += start
+
+
+cdef inline void shift_judged(Judged* j, size_t start) noexcept nogil:
+    """Let the results begin at a row."""
+    j.verdict += start
+    j.special += start
+    j.egress += start
+    j.ingress += start
+    j.src += start
+    j.dst += start

@@ -173,9 +173,11 @@ class _Differences:
         self.first = first
         self.second = second
 
-    def to_arrow(self) -> Any:
+    def to_arrow(self, *, encode_addresses: bool = False) -> Any:
         """Give one row per flow: who and what once, then both judgements."""
-        tables = self.first.to_arrow(), self.second.to_arrow()
+        tables = [
+            one.to_arrow(encode_addresses=encode_addresses) for one in (self.first, self.second)
+        ]
         columns = {name: tables[0].column(name) for name in _COMMON}
         for suffix, table in zip("ab", tables, strict=True):
             columns |= {f"{name}_{suffix}": table.column(name) for name in _JUDGED}

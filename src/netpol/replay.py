@@ -2,12 +2,13 @@
 
 Runs in constant memory: sums by outcome, decision and note, and by pair for denied and unknown
 flows (``tally``). Everything about a policy or a rule follows at the end from the decisions and how
-much weight each got; no flow is looked at by Python. Reading and judging go on side by side.
+much weight each got; no flow is looked at by Python. Reading and judging go on side by side;
+conntrack text of which only the summary is wanted is not even made into batches (``fused``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -16,7 +17,9 @@ import numpy as np
 from netpol.ahead import read_ahead
 from netpol.dns.observations import DnsObservations
 from netpol.flows.batch import PROTOCOL_NAMES, UNKNOWN_PROTOCOL, FlowBatch, SkippedRecord
-from netpol.flows.stats import ReadStats
+from netpol.flows.reader import FlowStream
+from netpol.flows.stats import ReadStats, heaviest_first
+from netpol.fused import TextSums
 from netpol.tally import PairKey, Tally, Weight
 from netpol.verdict import Note, Reason, Side, Verdict
 
@@ -221,8 +224,8 @@ def replay(
     writers : sequence of RecordWriter
         Each gets every batch of verdicts, in input order; always at least one, perhaps empty.
     jobs : int
-        With 2 or more, the stream is read in a thread of its own, a few batches ahead. The results
-        are the same.
+        Threads. With 2 or more, the stream is read in one of its own, a few batches ahead;
+        conntrack text without writers is read and judged by so many. The results are the same.
     on_batch : callable, optional
         Called with the number of records judged so far.
 
@@ -232,14 +235,9 @@ def replay(
         A flow log cannot be read, or has a bad record where the stream is strict.
     """
     tally = Tally(engine)
-    seen = verdicts = None
-    for batch in read_ahead(stream) if jobs > 1 else stream:
-        # A writer may keep what it is given; without one, arrays are used again.
-        verdicts = engine.evaluate(batch, None if writers else verdicts)
-        tally.add(verdicts)
-        for writer in writers:
-            writer.write(verdicts)
-        seen = (seen or 0) + len(batch)
+    seen = None
+    for rows in _judged(engine, stream, tally, writers, jobs):
+        seen = (seen or 0) + rows
         if on_batch is not None:
             on_batch(seen)
     if seen is None:
@@ -247,6 +245,36 @@ def replay(
             writer.write(engine.evaluate(empty_batch()))
     reader = reader_counts(getattr(stream, "stats", None), seen or 0)
     return _summary(engine, tally, top, reader)
+
+
+def _judged(
+    engine: Any,
+    stream: Iterable[FlowBatch],
+    tally: Tally,
+    writers: Sequence[RecordWriter],
+    jobs: int,
+) -> Iterator[int]:
+    """Judge, add up and write all flows; give how many at a time."""
+    sums = None
+    ahead: Any = read_ahead if jobs > 1 else iter
+    if writers or not isinstance(stream, FlowStream):
+        parts: Iterable[FlowBatch | int] = ahead(stream)
+    else:
+        sums = TextSums(tally, jobs)
+        parts = stream.summed(sums, ahead)
+    verdicts = None
+    for part in parts:
+        if isinstance(part, int):
+            yield part
+            continue
+        # A writer may keep what it is given; without one, arrays are used again.
+        verdicts = engine.evaluate(part, None if writers else verdicts)
+        tally.add(verdicts)
+        for writer in writers:
+            writer.write(verdicts)
+        yield len(part)
+    if sums is not None:
+        sums.finish()
 
 
 def empty_batch() -> FlowBatch:
@@ -271,7 +299,7 @@ def reader_counts(stats: Any, records: int) -> ReaderCounts:
         duplicates=stats.duplicates,
         suspected_reversed=stats.suspected_reversed,
         evicted=stats.evicted,
-        skipped=dict(stats.skipped),
+        skipped=heaviest_first(stats.skipped),
         samples=tuple(stats.samples),
     )
 

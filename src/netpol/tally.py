@@ -6,11 +6,13 @@ numbers it needs, and its numbers into weights, is here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from netpol._core.sums import Groups, Histogram
 from netpol._core.tally import Tally as CoreTally
@@ -70,19 +72,38 @@ class Tally:
     """
 
     def __init__(self, engine: Any, limit: int = PAIR_LIMIT) -> None:
-        self._workloads, numbers = np.unique(
-            np.array(engine.endpoints.workload, object), return_inverse=True
-        )
-        self._core = CoreTally(
+        self._workloads, numbers = _numbered(engine.endpoints.workload)
+        self._needs = (
             engine._core,
             _decision_facts(engine),
-            numbers.astype(np.uint32),
+            numbers,
             _PROTOCOLS,
             _REASONS,
             engine.tables.meta["newest"],
             limit,
         )
+        self._begin()
+
+    def _begin(self) -> None:
+        self.core = CoreTally(*self._needs)
         self.has_packets = self.has_bytes = False
+
+    def fork(self) -> Tally:
+        """Give an empty tally of the same engine, for another thread."""
+        other = copy(self)
+        other._begin()
+        return other
+
+    def take_pairs(self, other: Tally) -> None:
+        """Move the pairs of another tally of this engine here, after those that are here."""
+        self.core.pairs.merge(other.core.pairs)
+        other.core.pairs.clear()
+
+    def merge(self, other: Tally) -> None:
+        """Add the sums of another tally of this engine."""
+        self.core.merge(other.core)
+        self.has_packets |= other.has_packets
+        self.has_bytes |= other.has_bytes
 
     def add(self, verdicts: Any) -> None:
         """Add one batch of verdicts."""
@@ -93,20 +114,20 @@ class Tally:
             None if column is None else np.ascontiguousarray(column, np.uint64)
             for column in (batch.flows, batch.packets, batch.bytes)
         )
-        self._core.add(len(batch), verdicts.opened, verdicts.storage, *weights)
+        self.core.add(len(batch), verdicts.opened, verdicts.storage, *weights)
 
     def outcomes(self) -> dict[tuple[Verdict, Reason, Side], Weight]:
         """Give the weight of each (verdict, reason, deciding side)."""
-        return {outcome_of(key): weight for key, weight in _items(self._core.outcomes)}
+        return {outcome_of(key): weight for key, weight in _items(self.core.outcomes)}
 
     def decisions(self, side: Side) -> Iterator[tuple[int, Weight]]:
         """Give the weight of each decision id of a side that occurred."""
-        return _items(self._core.egress if side is Side.EGRESS else self._core.ingress)
+        return _items(self.core.egress if side is Side.EGRESS else self.core.ingress)
 
     def notes(self) -> dict[Note, Weight]:
         """Give the weight of each note that occurred."""
         sums = {note: Weight() for note in Note if note}
-        for bits, weight in _items(self._core.notes):
+        for bits, weight in _items(self.core.notes):
             for note in Note(bits):
                 sums[note] += weight
         return {note: weight for note, weight in sums.items() if weight.flows}
@@ -116,27 +137,32 @@ class Tally:
 
         At most ``number`` are given. Only denied and unknown flows are counted by pair.
         """
-        groups: Groups = self._core.pairs
+        groups: Groups = self.core.pairs
         keys = groups.keys()
         mine = np.flatnonzero(keys[:, 1] // np.uint64(_REASONS * _SIDES << 25) == verdict)
+        distinct = len(mine)
         flows, _, octets = groups.measures()[mine].T
+        if len(mine) > number > 0:  # what is surely not picked need not be sorted
+            least = -np.partition(-flows, number - 1)[number - 1]
+            likely = flows >= least
+            mine, flows, octets = mine[likely], flows[likely], octets[likely]
         picked = mine[np.lexsort((-octets, -flows))[:number]].tolist()
         listed = [
             (self._pair(keys[index].tolist()), Weight(*groups.weight(index))) for index in picked
         ]
-        return listed, len(mine)
+        return listed, distinct
 
     @property
     def capped(self) -> bool:
         """Whether there were more distinct pairs than are kept."""
-        return self._core.pairs.others != (0, 0, 0)
+        return self.core.pairs.others != (0, 0, 0)
 
     def _pair(self, words: list[int]) -> PairKey:
         ends, service, decided = words
         verdict, reason, side = outcome_of(service >> 25)
         return PairKey(
-            src=str(self._workloads[ends >> 32]),
-            dst=str(self._workloads[ends & 0xFFFFFFFF]),
+            src=self._workloads[ends >> 32],
+            dst=self._workloads[ends & 0xFFFFFFFF],
             verdict=verdict,
             reason=reason,
             side=side,
@@ -145,6 +171,12 @@ class Tally:
             egress=decided >> 32,
             ingress=decided & 0xFFFFFFFF,
         )
+
+
+def _numbered(names: Sequence[str]) -> tuple[list[str], npt.NDArray[np.uint32]]:
+    """Give the distinct names, and the place of each name among them."""
+    place = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    return list(place), np.fromiter((place[name] for name in names), np.uint32, len(names))
 
 
 def outcome_of(code: int) -> tuple[Verdict, Reason, Side]:
@@ -167,8 +199,13 @@ def _decision_facts(engine: Any) -> Column:
     reasons = engine.decision_reasons.astype(np.uint32)
     quiet = np.zeros(256, np.uint32)
     quiet[[Reason.DEFAULT_ALLOW, Reason.NOT_ISOLATED, _NO_REASON]] = 1, 2, 3
-    info = engine.tables.arrays["decision_info"].astype(np.uint32)
-    facts: Column = info | reasons << np.uint32(8) | quiet[reasons] << np.uint32(16)
+    info = engine.tables.arrays["decision_info"]
+    rule_allows, verdict = (info & 4) != 0, info & 3
+    decides = rule_allows | (verdict == Verdict.DENY) << 1 | (verdict == Verdict.UNKNOWN) << 2
+    decides = decides | ((info & 8) != 0) << 7  # the note of a tie (B3.4)
+    facts: Column = (
+        decides.astype(np.uint32) | reasons << np.uint32(8) | quiet[reasons] << np.uint32(16)
+    )
     return facts
 
 

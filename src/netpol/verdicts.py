@@ -76,10 +76,19 @@ class Verdicts:
     # --- columns -----------------------------------------------------------------------------
 
     @cached_property
+    def _decided(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Decision ids of both sides as NumPy indexes by: else it converts them at each lookup."""
+        return self.egress.astype(np.intp), self.ingress.astype(np.intp)
+
+    @property
+    def _decision_info(self) -> U8:
+        return np.asarray(self.engine.tables.arrays["decision_info"])
+
+    @cached_property
     def side(self) -> U8:
         """uint8[n], ``Side``: who decided (semantics.md C3.2)."""
-        info = self.engine.tables.arrays["decision_info"]
-        egress, ingress = info[self.egress], info[self.ingress]
+        info = self._decision_info
+        egress, ingress = (info[ids] for ids in self._decided)
         allow = self.verdict == Verdict.ALLOW
         by_egress = np.where(allow, egress & 4, (egress & 3) == self.verdict)
         by_ingress = np.where(allow, ingress & 4, (ingress & 3) == self.verdict)
@@ -90,12 +99,12 @@ class Verdicts:
     def reason(self) -> U8:
         """uint8[n], ``Reason``: that of the side that decides, or of the whole flow (C3)."""
         reasons = self.engine.decision_reasons
-        info = self.engine.tables.arrays["decision_info"]
-        egress, ingress = reasons[self.egress], reasons[self.ingress]
+        info = self._decision_info
+        egress, ingress = (reasons[ids] for ids in self._decided)
         pick_egress = np.where(
             self.verdict == Verdict.ALLOW,
             _LOUDNESS[egress] <= _LOUDNESS[ingress],
-            (info[self.egress] & 3) == self.verdict,
+            (info[self._decided[0]] & 3) == self.verdict,
         )
         result = np.where(pick_egress, egress, ingress)
         result[result == _NO_REASON] = Reason.NO_POD_ENDPOINT  # neither side is a pod (A9.4)
@@ -125,24 +134,31 @@ class Verdicts:
 
     # --- tables ------------------------------------------------------------------------------
 
-    def to_arrow(self) -> pa.Table:
+    def to_arrow(self, *, encode_addresses: bool = False) -> pa.Table:
         """Give one row per flow; docs/output.md describes the columns.
 
         Verdicts, reasons, policies and identities are dictionary columns whose dictionaries belong
         to the engine, so they cost 4 bytes a row and are the same in every batch.
+
+        Parameters
+        ----------
+        encode_addresses : bool
+            Give addresses as dictionary columns, too: of those that occur.
         """
         import pyarrow as pa
 
+        from netpol.flows.addresses import encode_addresses as encoded
         from netpol.flows.addresses import format_addresses
 
+        addresses = encoded if encode_addresses else format_addresses
         batch = self.batch
         words = self.engine_words
         known = self._port_known()
-        egress, ingress = self.egress, self.ingress
+        egress, ingress = self._decided
         return pa.table(
             {
-                "src": format_addresses(batch.src),
-                "dst": format_addresses(batch.dst),
+                "src": addresses(batch.src),
+                "dst": addresses(batch.dst),
                 "protocol": _codes(pa, batch.protocol, words["protocol"]),
                 "port": pa.array(batch.dport, pa.uint16(), mask=~known),
                 "verdict": _codes(pa, self.verdict, words["verdict"]),
@@ -180,7 +196,9 @@ class Verdicts:
             other = self.dst_endpoint if endpoints is self.src_endpoint else self.src_endpoint
             endpoints = np.where(turned, other, endpoints)
         labels = self.engine_words["endpoint"]
-        column = pa.DictionaryArray.from_arrays(pa.array(endpoints.astype(np.int32)), labels)
+        column = pa.DictionaryArray.from_arrays(
+            pa.array(endpoints.astype(np.int32)), labels, safe=False
+        )
         if hints is None:
             return column
         names = hints.to_pylist() if hasattr(hints, "to_pylist") else list(hints)
@@ -285,10 +303,12 @@ def _words(engine: Engine) -> dict[str, Any]:
 
 
 def _codes(pa: Any, codes: npt.NDArray[Any], words: Any) -> Any:
-    indexes = codes.astype(np.int32)
-    missing = indexes < 0
-    mask = missing if missing.any() else None
-    return pa.DictionaryArray.from_arrays(pa.array(indexes, mask=mask), words)
+    indexes = codes.astype(np.int32, copy=False)
+    mask = None
+    if codes.dtype == np.int32:  # only these may be -1
+        missing = indexes < 0
+        mask = missing if missing.any() else None
+    return pa.DictionaryArray.from_arrays(pa.array(indexes, mask=mask), words, safe=False)
 
 
 def _rules(pa: Any, rules: npt.NDArray[np.int32]) -> Any:

@@ -268,6 +268,24 @@ def test_fast_and_careful_parser_agree_on_mutated_lines(text):
     assert outcome(fast) == outcome(careful)
 
 
+FIELDS = [b"10.244.1.10", b"10.96.100.1", b"42000", b"80", b"4", b"222", b"8080", b"3", b"399"]
+VALUES = [
+    *(b"9876543210987654321"[:digits] for digits in range(20)),
+    *(b"0" * zeros + b"7" for zeros in range(9)),
+    *(b".".join(parts) for parts in [(b"1", b"2", b"3", b"4"), (b"255",) * 4, (b"10",) * 3]),
+    b"1.2.3.256", b"1.02.3.4", b"1.2.3.4.", b"1.2.3.4.5", b"12345:", b"65535", b"65536", b"1 ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("flag", [b"[UNREPLIED] ", b"(UNREPLIED) ", b"x] ", b"] ", b""])
+def test_fast_and_careful_parser_agree_on_every_width_of_a_field(field, flag):
+    line = LINE.replace(b"src=10.244.1.20", flag + b"src=10.244.1.20")
+    text = b"".join(line.replace(b"=" + field, b"=" + value, 1) for value in VALUES) + PAD
+    fast, careful = (scan(text, fast=fast, capacity=64) for fast in (True, False))
+    assert outcome(fast) == outcome(careful)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_without_a_crash(data):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netpol.report.files import output_file
+import netpol
+from netpol.errors import OutputError
+from netpol.flows.reader import open_flows
+from netpol.report import parquet
+from netpol.report.files import OutputSink, output_file
 from netpol.report.records import FORMATS, csv_lines, json_lines, record_writer
 
+LAB = Path(__file__).parent.parent.parent / "examples" / "lab"
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 ROWS = st.lists(
     st.tuples(TEXT, st.none() | TEXT, st.none() | st.integers(0, 65535)), min_size=1, max_size=20
@@ -41,8 +47,11 @@ class FakeVerdicts:
     def __init__(self, content: pa.Table) -> None:
         self._content = content
 
-    def to_arrow(self) -> pa.Table:
-        return self._content
+    def to_arrow(self, *, encode_addresses: bool = False) -> pa.Table:
+        src = self._content["src"]
+        return self._content.set_column(
+            0, "src", src.dictionary_encode() if encode_addresses else src
+        )
 
 
 def read(kind: str, path: Path) -> list[dict[str, Any]]:
@@ -84,6 +93,74 @@ def test_no_flow_at_all_still_gives_the_columns(kind: str, tmp_path: Path) -> No
     assert read(kind, path) == []
     if kind == "csv":
         assert path.read_text() == "src,policy,port\n"
+
+
+def lab() -> Any:
+    return netpol.compile(
+        netpol.read_policies([str(LAB / "policies")]),
+        netpol.read_snapshot([str(LAB / "cluster.json")]),
+    )
+
+
+@pytest.mark.parametrize("group_rows", [1, 100, 1 << 18])
+def test_parquet_has_the_rows_and_types_of_the_arrow_table(
+    group_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "GROUP_ROWS", group_rows)
+    monkeypatch.setattr(parquet, "_LARGE", 3)
+    engine, path, tables = lab(), tmp_path / "out", []
+    logs = [*(LAB / f"node{n}.conntrack.txt" for n in (1, 2)), LAB.parent / "guide" / "flows.csv"]
+    with output_file(str(path)) as sink, record_writer("parquet", sink) as writer:
+        for batch in open_flows(logs):  # of IPv4 and IPv6
+            verdicts = engine.evaluate(batch)
+            tables.append(verdicts.to_arrow())
+            writer.write(verdicts)
+    expected = pa.concat_tables(tables)
+    found = pyarrow.parquet.read_table(path)
+    assert found.to_pylist() == expected.to_pylist()
+    assert {field.name: field.type for field in found.schema} == {
+        field.name: field.type for field in expected.schema
+    }
+    for field in found.schema:
+        assert field.nullable or not expected[field.name].null_count
+    assert pyarrow.parquet.ParquetFile(path).num_row_groups == (1 if group_rows > 1000 else 3)
+
+
+def test_parquet_holds_the_words_that_occur_only(tmp_path: Path) -> None:
+    words = pa.array([f"pod-{n:05}" for n in range(50_000)])
+    codes = pa.array([7, None, 49_999, 7], pa.int32())
+    content = table([("10.0.0.1", None, None)] * 4).append_column(
+        "pod", pa.DictionaryArray.from_arrays(codes, words)
+    )
+    path = tmp_path / "out"
+    with output_file(str(path)) as sink, record_writer("parquet", sink) as writer:
+        writer.write(FakeVerdicts(content))
+        writer.write(FakeVerdicts(content))
+    assert pyarrow.parquet.read_table(path)["pod"].to_pylist() == content["pod"].to_pylist() * 2
+    assert path.stat().st_size < 5000
+
+
+def test_what_fails_in_the_thread_is_raised_and_the_thread_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 1)
+    before = threading.active_count()
+
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            if self.tell() > 100:
+                raise OSError(28, "no space left")
+            return super().write(data)
+
+    def fill() -> None:
+        sink = OutputSink(Full(), "out")
+        with record_writer("parquet", sink) as writer:
+            for _ in range(100):
+                writer.write(FakeVerdicts(table([("10.0.0.1", "shop/web", 80)])))
+
+    with pytest.raises(OutputError, match="out: cannot be written: no space left"):
+        fill()
+    assert threading.active_count() == before
 
 
 @given(rows=ROWS)

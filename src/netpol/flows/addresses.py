@@ -11,7 +11,7 @@ import pyarrow as pa
 from netpol._core import addresses_text
 from netpol.flows.batch import Column
 
-__all__ = ["format_addresses", "map_ipv4", "parse_addresses"]
+__all__ = ["encode_addresses", "format_addresses", "map_ipv4", "parse_addresses"]
 
 
 def parse_addresses(
@@ -82,3 +82,20 @@ def format_addresses(addresses: Column) -> Any:
         used = addresses_text.format_v4(np.ascontiguousarray(addresses), offsets, data)
     large = pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(data[:used]))
     return large.cast(pa.string())
+
+
+def encode_addresses(addresses: Column) -> Any:
+    """Write the distinct addresses as text; as ``format_addresses``, gives a DictionaryArray."""
+    if addresses.ndim == 2:
+        data = pa.py_buffer(np.ascontiguousarray(addresses))
+        column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(addresses), [None, data])
+    else:
+        column = pa.array(addresses, pa.uint32())
+    codes = column.dictionary_encode()
+    distinct = codes.dictionary
+    if addresses.ndim == 2:
+        octets = np.frombuffer(distinct.buffers()[1], np.uint8)[: 16 * len(distinct)]
+        text = format_addresses(octets.reshape(-1, 16))
+    else:
+        text = format_addresses(distinct.to_numpy())
+    return pa.DictionaryArray.from_arrays(codes.indices, text)

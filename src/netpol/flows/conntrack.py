@@ -22,10 +22,17 @@ import numpy.typing as npt
 
 from netpol._core.conntrack import CAUSES, Scanner
 from netpol.flows.batch import NO_ICMP, NO_TIME, PORT_PROTOCOLS, Column, FlowBatch
-from netpol.flows.source import Source
+from netpol.flows.source import RestOfSource, Source
 from netpol.flows.stats import ReadStats
 
-__all__ = ["BATCH_ROWS", "Entries", "entries_to_batch", "read_entries"]
+__all__ = [
+    "BATCH_ROWS",
+    "Entries",
+    "add_counts",
+    "entries_to_batch",
+    "note_errors",
+    "read_entries",
+]
 
 BATCH_ROWS = 1 << 16
 BLOCK_BYTES = 1 << 20
@@ -35,8 +42,6 @@ WIDE = 32
 
 _HAS_PORTS = np.zeros(256, np.bool_)  # by protocol number
 _HAS_PORTS[list(PORT_PROTOCOLS)] = True
-
-_EPHEMERAL = 32768  # lowest port Linux gives to clients by default
 
 
 @dataclass(slots=True)
@@ -65,7 +70,7 @@ class Entries:
 
 
 def read_entries(
-    source: Source,
+    source: Source | RestOfSource,
     stats: ReadStats,
     *,
     strict: bool = False,
@@ -77,7 +82,7 @@ def read_entries(
 
     Parameters
     ----------
-    source : Source
+    source : Source or RestOfSource
         The text.
     stats : ReadStats
         Counts are added here.
@@ -99,6 +104,7 @@ def read_entries(
         The source cannot be read, or a line is no record and ``strict`` is set.
     """
     scanner = Scanner(batch_rows, fast)
+    scanner.restart(source.lines)
     buffer = bytearray(max(block_bytes, 1 << 18))
     view = memoryview(buffer)
     have = 0
@@ -110,7 +116,7 @@ def read_entries(
         done = 0
         while True:
             done = scanner.scan(buffer, done, have, final)
-            _note_errors(scanner, view, source.name, stats, strict=strict)
+            note_errors(scanner, view, source.name, stats, strict=strict)
             if scanner.rows < batch_rows:
                 break
             yield _entries(scanner)
@@ -118,7 +124,7 @@ def read_entries(
         have -= done
     if scanner.rows:
         yield _entries(scanner)
-    _add_counts(scanner, stats)
+    add_counts(scanner, stats, source.lines)
 
 
 def _entries(scanner: Scanner) -> Entries:
@@ -130,19 +136,29 @@ def _entries(scanner: Scanner) -> Entries:
     return entries
 
 
-def _note_errors(
-    scanner: Scanner, view: memoryview, file: str, stats: ReadStats, *, strict: bool
+def note_errors(
+    scanner: Scanner,
+    view: memoryview,
+    file: str,
+    stats: ReadStats,
+    *,
+    strict: bool,
+    before: int = 0,
 ) -> None:
-    """Keep the first bad lines of the last scan as samples; they are counted at the end."""
+    """Keep the first bad lines of the last scan as samples; they are counted at the end.
+
+    ``view`` is what was scanned, ``before`` how many lines the scanner does not know of.
+    """
     for line, offset, length, cause in scanner.errors():
         text = bytes(view[offset : offset + min(length, 256)]).decode("utf-8", "replace")
         if strict:
-            stats.skip(file, line, CAUSES[cause], text, strict=True)
-        stats.sample(file, line, CAUSES[cause], text)
+            stats.skip(file, before + line, CAUSES[cause], text, strict=True)
+        stats.sample(file, before + line, CAUSES[cause], text)
 
 
-def _add_counts(scanner: Scanner, stats: ReadStats) -> None:
-    stats.lines += scanner.lines
+def add_counts(scanner: Scanner, stats: ReadStats, began: int = 0) -> None:
+    """Add up what a scanner counted that began after so many lines."""
+    stats.lines += scanner.lines - began
     stats.blank += scanner.blank
     stats.notices += scanner.notices
     stats.repaired += scanner.repaired
@@ -225,25 +241,3 @@ def _from_local(seconds: Column, zone: ZoneInfo) -> npt.NDArray[np.int64]:
         int(datetime.fromtimestamp(int(s), UTC).replace(tzinfo=zone).timestamp()) for s in distinct
     ]
     return np.array(utc, np.int64)[inverse] * 1_000_000_000
-
-
-def count_suspected_reversed(entries: Entries) -> int:
-    """Count records whose client port is a server's and whose server port is a client's.
-
-    conntrack that picks a connection up mid-stream (after a flush, say) takes whoever speaks first
-    for the client. Nothing marks such a record for good, so it is only counted: the server's port
-    is ephemeral and the client's is below 1024 or a server port of another record here.
-    """
-    server_port, client_port = entries["reply_sport"], entries["orig_sport"]
-    protocol = entries["protocol"]
-    odd = (server_port >= _EPHEMERAL) & (client_port < _EPHEMERAL)
-    total = 0
-    for number in (6, 17, 132):
-        chosen = odd & (protocol == number)
-        if not chosen.any():
-            continue
-        served = np.zeros(65536, np.bool_)
-        served[server_port[(protocol == number) & ~odd]] = True
-        served[:1024] = True
-        total += int(served[client_port[chosen]].sum())
-    return total

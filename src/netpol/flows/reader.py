@@ -6,31 +6,38 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from typing import IO
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import IO, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
+from netpol._core.suspects import Suspects
 from netpol.errors import ConfigError, FlowError, Location
 from netpol.flows.batch import FlowBatch
-from netpol.flows.conntrack import (
-    Entries,
-    count_suspected_reversed,
-    entries_to_batch,
-    read_entries,
-)
+from netpol.flows.conntrack import Entries, entries_to_batch, read_entries
 from netpol.flows.conntrack_events import merge_events
 from netpol.flows.dedup import Deduplicator
 from netpol.flows.detect import FORMATS, detect_format
-from netpol.flows.source import Source
+from netpol.flows.source import RestOfSource, Source
 from netpol.flows.stats import ReadStats
 from netpol.flows.table import read_table
 
-__all__ = ["FlowStream", "open_flows"]
+__all__ = ["FlowStream", "SumText", "open_flows"]
 
 PathLike = str | os.PathLike[str]
+Part = TypeVar("Part", FlowBatch, FlowBatch | int)
+Ahead = Callable[[Iterator[FlowBatch]], Iterator[FlowBatch]]
+
+
+class SumText(Protocol):
+    """What adds conntrack text up itself, as far as it can: ``netpol.fused.TextSums``."""
+
+    def __call__(
+        self, source: Source, stats: ReadStats, suspects: Suspects, *, strict: bool
+    ) -> Generator[int, None, RestOfSource | None]:
+        """Yield numbers of records added; return what is left to be read."""
 
 
 def open_flows(
@@ -126,7 +133,8 @@ class FlowStream:
         self.stats = ReadStats()
         if not self._dedup:
             for path in self.paths:
-                yield from self._read_path(path)
+                with Source(path) as source:
+                    yield from self._counted(source, self._batches(source))
             return
         with tempfile.TemporaryFile() as spool:
             if "-" in self.paths:
@@ -135,8 +143,44 @@ class FlowStream:
             begin = 0
             for path in self.paths:
                 before = self.stats.records + self.stats.duplicates
-                yield from self._read_path(path, spool, keep[begin:])
+                with self._source(path, spool) as source:
+                    yield from self._counted(source, self._batches(source, keep[begin:]))
                 begin += self.stats.records + self.stats.duplicates - before
+
+    def summed(self, sum_text: SumText, ahead: Ahead = iter) -> Iterator[FlowBatch | int]:
+        """Give the batches of the logs; of conntrack text, numbers of records that were added up.
+
+        Where the text has to be read twice, or times are to be read in it, and from where
+        ``sum_text`` stops, it comes as batches, too.
+
+        Parameters
+        ----------
+        sum_text : SumText
+            Is given every conntrack text.
+        ahead : callable
+            Takes an iterator of batches, gives them perhaps read ahead, which a thread that reads
+            the whole stream could not: it would overtake the batches before a text.
+        """
+        if self._dedup or self._start_zone is not None:
+            yield from ahead(iter(self))
+            return
+        self.stats = ReadStats()
+        for path in self.paths:
+            with Source(path) as source:
+                if self._detect(source) == "conntrack":
+                    parts = self._summed_text(source, sum_text, ahead)
+                else:
+                    parts = ahead(self._batches(source))
+                yield from self._counted(source, parts)
+
+    def _summed_text(
+        self, source: Source, sum_text: SumText, ahead: Ahead
+    ) -> Iterator[FlowBatch | int]:
+        suspects = Suspects()
+        rest = yield from sum_text(source, self.stats, suspects, strict=self._strict)
+        if rest is not None:
+            yield from ahead(self._conntrack(rest, None, suspects))
+        self.stats.suspected_reversed += suspects.count()
 
     def _decide(self, spool: IO[bytes]) -> npt.NDArray[np.bool_]:
         """Read all inputs once for their keys; give what to keep."""
@@ -164,39 +208,46 @@ class FlowStream:
             return detect_format(source.head, source.name)
         return self._format
 
-    def _entries(self, source: Source, stats: ReadStats) -> Iterator[Entries]:
+    def _entries(self, source: Source | RestOfSource, stats: ReadStats) -> Iterator[Entries]:
         return merge_events(read_entries(source, stats, strict=self._strict), stats)
 
-    def _read_path(
-        self,
-        path: str,
-        spool: IO[bytes] | None = None,
-        keep: npt.NDArray[np.bool_] | None = None,
+    def _batches(
+        self, source: Source, keep: npt.NDArray[np.bool_] | None = None
     ) -> Iterator[FlowBatch]:
-        """Read one input; count what it gives."""
+        """Read one input, of conntrack text what ``keep`` leaves."""
+        kind = self._detect(source)
+        if kind != "conntrack":
+            yield from read_table(source, kind, self.stats, strict=self._strict)
+            return
+        suspects = Suspects()
+        yield from self._conntrack(source, keep, suspects)
+        self.stats.suspected_reversed += suspects.count()
+
+    def _counted(self, source: Source, parts: Iterator[Part]) -> Iterator[Part]:
+        """Give what is read of one input; count it."""
         stats = self.stats
         lines, skipped, seen = stats.lines, stats.skipped.copy(), False
-        with self._source(path, spool) as source:
-            kind = self._detect(source)
-            if kind == "conntrack":
-                batches = self._conntrack(source, keep)
-            else:
-                batches = read_table(source, kind, stats, strict=self._strict)
-            for batch in batches:
-                seen = True
-                if len(batch):
-                    stats.records += len(batch)
-                    stats.batches += 1
-                    yield batch
-            stats.bytes_read += source.bytes_read
-            if not seen:
-                raise FlowError(stats.nothing_since(lines, skipped), Location(source.name))
+        for part in parts:
+            seen = True
+            rows = part if isinstance(part, int) else len(part)
+            if rows:
+                stats.records += rows
+                stats.batches += 1
+                yield part
+        stats.bytes_read += source.bytes_read
+        if not seen:
+            raise FlowError(stats.nothing_since(lines, skipped), Location(source.name))
 
-    def _conntrack(self, source: Source, keep: npt.NDArray[np.bool_] | None) -> Iterator[FlowBatch]:
+    def _conntrack(
+        self,
+        source: Source | RestOfSource,
+        keep: npt.NDArray[np.bool_] | None,
+        suspects: Suspects,
+    ) -> Iterator[FlowBatch]:
         """Give the batches of conntrack text, those that ``keep`` leaves; maybe empty ones."""
         begin = 0
         for entries in self._entries(source, self.stats):
-            self.stats.suspected_reversed += count_suspected_reversed(entries)
+            suspects.add(entries["protocol"], entries["orig_sport"], entries["reply_sport"])
             if keep is not None:
                 chosen = keep[begin : begin + entries.rows]
                 begin += entries.rows

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from netpol.errors import FlowError, Location
 
-__all__ = ["Source"]
+__all__ = ["RestOfSource", "Source"]
 
 HEAD_BYTES = 1 << 16
 GZIP_MAGIC = b"\x1f\x8b"
@@ -44,6 +44,8 @@ class Source(io.RawIOBase):
         Bytes given so far.
     plain_path : str or None
         The path, where reading it oneself gives the same bytes.
+    lines : int
+        Lines before what is read: none.
 
     Raises
     ------
@@ -51,6 +53,8 @@ class Source(io.RawIOBase):
         The path cannot be read, is a directory, or its compression is damaged (here and from
         every read).
     """
+
+    lines = 0
 
     def __init__(self, path: str, stream: IO[bytes] | None = None) -> None:
         super().__init__()
@@ -153,3 +157,30 @@ class Source(io.RawIOBase):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class RestOfSource:
+    """What is left of a source after some of it was read: held text, then the source itself.
+
+    Attributes
+    ----------
+    name : str
+        The source's.
+    lines : int
+        Lines of it that came before.
+    """
+
+    def __init__(self, held: bytes, source: Source, lines: int) -> None:
+        self.name = source.name
+        self.lines = lines
+        self._held = memoryview(held)
+        self._source = source
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill ``buffer`` as far as one read goes; 0 is the end."""
+        if not self._held:
+            return self._source.readinto(buffer)
+        n = min(len(buffer), len(self._held))
+        buffer[:n] = self._held[:n]
+        self._held = self._held[n:]
+        return n

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from netpol.errors import FlowError, Location
 from netpol.flows.batch import SkippedRecord
 
-__all__ = ["ReadStats"]
+__all__ = ["ReadStats", "heaviest_first"]
 
 MAX_SAMPLES = 10
 MAX_TEXT = 200
@@ -86,12 +86,14 @@ class ReadStats:
     def nothing_since(self, lines: int, skipped: Mapping[str, int]) -> str:
         """Say why no record came since ``lines`` and ``skipped`` were what is given."""
         read = self.lines - lines
-        causes = [
-            f"{number - skipped.get(cause, 0)} {cause}"
-            for cause, number in self.skipped.items()
-            if number > skipped.get(cause, 0)
-        ]
+        new = heaviest_first(self.skipped - Counter(skipped))
+        causes = [f"{number} {cause}" for cause, number in new.items()]
         if not read:
             return "no records: the file is empty"
         why = f" ({', '.join(causes)})" if causes else ""
         return f"no records in {read} {'line' if read == 1 else 'lines'}{why}"
+
+
+def heaviest_first(skipped: Mapping[str, int]) -> dict[str, int]:
+    """Give the causes in an order that does not depend on which came first."""
+    return dict(sorted(skipped.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,13 @@
+import numpy as np
+import numpy.typing as npt
+
+class Suspects:
+    def __init__(self) -> None: ...
+    def add(
+        self,
+        protocol: npt.NDArray[np.uint8],
+        client: npt.NDArray[np.uint16],
+        server: npt.NDArray[np.uint16],
+    ) -> None: ...
+    def merge(self, other: Suspects) -> None: ...
+    def count(self) -> int: ...

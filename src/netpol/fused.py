@@ -1,0 +1,309 @@
+"""Takes conntrack text, gives its sums to a tally: piece by piece, without flow batches between.
+
+Where only a summary is asked for, a piece of text is scanned, judged and added up by one thread
+while it is in the cache, and several threads take pieces in turn. What they find is taken over
+in the order of the text, so sums, pairs, counts and samples do not depend on their number.
+
+A piece ends where a line does, and is independent of the others unless it holds an event, which is
+merged with later ones, or a line that is cut in two. The first such piece ends the work here:
+it and all text after it is left to be read as batches.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from netpol._core.conntrack import Scanner
+from netpol._core.fused import FusedSums
+from netpol._core.suspects import Suspects
+from netpol.errors import FlowError
+from netpol.flows.batch import PORT_PROTOCOLS
+from netpol.flows.conntrack import add_counts, note_errors
+from netpol.flows.source import RestOfSource, Source
+from netpol.flows.stats import ReadStats
+from netpol.tally import Tally
+
+__all__ = ["TextSums"]
+
+#: Bytes of a piece: what threads wait for each other is paid once a piece.
+PIECE_BYTES = 1 << 20
+_SHORTEST = 64  # bytes of the shortest line that is a record
+
+_HAS_PORTS = np.zeros(256, np.uint8)
+_HAS_PORTS[list(PORT_PROTOCOLS)] = 1
+
+
+class TextSums:
+    """Adds conntrack text up.
+
+    Parameters
+    ----------
+    tally : Tally
+        Where everything ends up; complete after ``finish``.
+    jobs : int
+        Threads that scan and judge. The results are the same.
+    piece_bytes : int
+        Bytes of text taken at a time.
+    """
+
+    def __init__(self, tally: Tally, jobs: int = 1, piece_bytes: int = PIECE_BYTES) -> None:
+        self._tally = tally
+        self._tallies = [tally.fork() for _ in range(jobs)] if jobs > 1 else [tally]
+        self._workers = [_Worker(item, piece_bytes) for item in self._tallies]
+
+    def __call__(
+        self, source: Source, stats: ReadStats, suspects: Suspects, *, strict: bool
+    ) -> Generator[int, None, RestOfSource | None]:
+        """Add one input up as far as its pieces are independent.
+
+        Parameters
+        ----------
+        source : Source
+            Conntrack text.
+        stats : ReadStats
+            Counts and samples are added here.
+        suspects : Suspects
+            Records are added here.
+        strict : bool
+            Raise at the first line that is no record.
+
+        Yields
+        ------
+        int
+            Records added, not 0.
+
+        Returns
+        -------
+        RestOfSource or None
+            What is left to be read in another way, if anything is.
+
+        Raises
+        ------
+        FlowError
+            The source cannot be read, or a line is no record and ``strict`` is set.
+        """
+        work = _Work(source, stats, strict=strict, shared=self._tally)
+        for worker in self._workers:
+            worker.begin()
+        yield from work.in_turn(self._workers)
+        for worker in self._workers:
+            suspects.merge(worker.sums.suspects)
+        return work.rest()
+
+    def finish(self) -> None:
+        """Bring what the threads have added to the tally."""
+        for tally in self._tallies:
+            if tally is not self._tally:
+                self._tally.merge(tally)
+        self._tallies = []
+
+
+class _Worker:
+    """What one thread works with, used again for every piece."""
+
+    def __init__(self, tally: Tally, piece_bytes: int) -> None:
+        self.tally = tally
+        self.buffer = bytearray(piece_bytes)
+        self.scanner = Scanner(max(piece_bytes // _SHORTEST, 1))
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin an input."""
+        self.sums = FusedSums(self.tally.core, _HAS_PORTS)
+
+    def add(self, piece: _Piece) -> bool:
+        """Judge the records of the piece scanned, and add them up."""
+        self.sums.add(self.scanner)
+        return True
+
+    def scan(self, piece: _Piece) -> bool:
+        """Scan a piece; say whether it is independent of what comes after it."""
+        scanner = self.scanner
+        scanner.restart()
+        done = scanner.scan(self.buffer, 0, piece.stop, piece.final)
+        whole = done == piece.stop and scanner.between_lines
+        return whole and not scanner.columns["event"][: scanner.rows].any()
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A part of the text, in the buffer of who took it."""
+
+    number: int
+    stop: int = 0
+    final: bool = False
+    ends_well: bool = True  # where a line does
+    error: BaseException | None = None
+
+
+class _Work:
+    """One input, its pieces and what was found in them."""
+
+    def __init__(self, source: Source, stats: ReadStats, *, strict: bool, shared: Tally) -> None:
+        self._source = source
+        self._stats = stats
+        self._strict = strict
+        self._shared = shared
+        self._lines = 0  # of the pieces taken over
+        self._carried = b""  # text read beyond the last piece
+        self._left: list[bytes] = []  # pieces that are not taken over
+        self._number = 0
+        self._ended = False  # nothing more to be read
+        self._stopped = False  # nothing more to be taken over
+        self._reading = threading.Lock()
+        self._scanned, self._added = _Turns(), _Turns()
+        self._found: queue.SimpleQueue[int | BaseException | None] = queue.SimpleQueue()
+
+    def in_turn(self, workers: list[_Worker]) -> Iterator[int]:
+        """Let the workers do everything; give the records of each piece, in order."""
+        if len(workers) == 1:
+            while self._step(workers[0]):
+                yield from self._results()
+            yield from self._results()
+            return
+        threads = [
+            threading.Thread(target=self._run, args=(worker,), daemon=True) for worker in workers
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            running = len(threads)
+            while running:
+                item = self._found.get()
+                running -= item is None
+                yield from _results_of(item)
+        finally:
+            self._stopped = self._ended = True
+            for thread in threads:
+                thread.join(1)  # not for ever: it may wait for a pipe
+
+    def rest(self) -> RestOfSource | None:
+        """Give the text from the first piece on that was not taken over."""
+        if not self._left:
+            return None
+        return RestOfSource(b"".join([*self._left, self._carried]), self._source, self._lines)
+
+    def _results(self) -> Iterator[int]:
+        while not self._found.empty():
+            yield from _results_of(self._found.get())
+
+    def _run(self, worker: _Worker) -> None:
+        try:
+            while self._step(worker):
+                pass
+        finally:
+            self._found.put(None)
+
+    def _step(self, worker: _Worker) -> bool:
+        """Take the next piece all the way; False where there is none."""
+        with self._reading:
+            piece = None if self._ended else self._next(worker.buffer)
+        if piece is None:
+            return False
+        independent = piece.ends_well and _tried(piece, worker.scan)
+        with self._scanned.turn(piece.number):
+            # Judged only now: all that comes after a piece that is left must be left, too.
+            taken = independent and not self._stopped
+            if not taken:
+                self._ended = self._stopped = True
+                self._left.append(bytes(worker.buffer[: piece.stop]))
+        if taken:
+            _tried(piece, worker.add)
+        with self._added.turn(piece.number):
+            if taken and piece.error is None:
+                _tried(piece, partial(self._take_over, worker))
+            if piece.error is not None:
+                self._ended = self._stopped = True
+                self._found.put(piece.error)
+        return True
+
+    def _next(self, buffer: bytearray) -> _Piece | None:
+        """Read the next piece into ``buffer``; None at the end. One thread at a time."""
+        piece = _Piece(self._number)
+        self._number += 1
+        try:
+            have, piece.final = self._fill(buffer)
+        except FlowError as error:
+            self._ended = True
+            piece.error, piece.ends_well = error, False
+            return piece
+        if have == 0:
+            self._ended = True
+            return None
+        piece.stop = have if piece.final else buffer.rfind(b"\n", 0, have) + 1
+        piece.ends_well = piece.stop > 0
+        self._ended = piece.final
+        self._carried = bytes(buffer[piece.stop : have])
+        return piece
+
+    def _fill(self, buffer: bytearray) -> tuple[int, bool]:
+        """Read on after what was carried until a piece is worth its costs; say if all is read."""
+        view = memoryview(buffer)
+        have = len(self._carried)
+        view[:have] = self._carried
+        while have <= len(buffer) // 2:
+            got = self._source.readinto(view[have:])
+            if got == 0:
+                return have, True
+            have += got
+        return have, False
+
+    def _take_over(self, worker: _Worker, piece: _Piece) -> bool:
+        """Bring what was found in a piece to where everybody's ends up. In the text's order."""
+        scanner, stats = worker.scanner, self._stats
+        text = memoryview(worker.buffer)
+        note_errors(
+            scanner, text, self._source.name, stats, strict=self._strict, before=self._lines
+        )
+        add_counts(scanner, stats)
+        self._lines += scanner.lines
+        if worker.tally is not self._shared:
+            self._shared.take_pairs(worker.tally)
+        if worker.sums.counted:
+            self._shared.has_packets = self._shared.has_bytes = True
+        if scanner.rows:
+            self._found.put(scanner.rows)
+        return True
+
+
+def _tried(piece: _Piece, step: Callable[[_Piece], bool]) -> bool:
+    """Do a step with a piece; what it raises is the piece's, to be raised in its turn."""
+    try:
+        return step(piece)
+    except BaseException as error:
+        piece.error = error
+        return False
+
+
+def _results_of(item: int | BaseException | None) -> Iterator[int]:
+    if isinstance(item, BaseException):
+        raise item
+    if item is not None:
+        yield item
+
+
+class _Turns:
+    """Lets threads do something in the order of their numbers, from 0."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._next = 0
+
+    @contextmanager
+    def turn(self, number: int) -> Iterator[None]:
+        """Wait for the turn of ``number``, have it, and give it on."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._next == number)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._next += 1
+                self._changed.notify_all()
