@@ -1,7 +1,7 @@
 """What a command found, as a place in a file with a message: what CI formats are written from.
 
-``netpol check``, ``diff`` and ``coverage`` each turn their results into these; ``github``, ``sarif``,
-``junit`` and ``markdown`` write them, one format a file.
+``netpol check``, ``diff`` and ``coverage`` each turn their results into these; ``github``,
+``sarif``, ``junit`` and ``markdown`` write them, one format a file.
 """
 
 from __future__ import annotations
