@@ -175,7 +175,7 @@ class _Request:
     type=click.IntRange(min=1),
     default=2,
     show_default=True,
-    help="Threads: with 2, logs are read while flows are judged.",
+    help="Threads that read and judge; the results do not depend on them.",
 )
 @env_option("--quiet", "-q", is_flag=True, help="No progress, no warnings, no summary on stderr.")
 @switch_options
