@@ -38,8 +38,10 @@ typedef struct { /* tables, as netpol.compiler.tables.LAYOUT describes them */
     const void *maps;
     const void *ports;
     uint32_t classes;
-    uint32_t egress_own; /* columns of the own node; 0xffffffff where it is not exempt */
+    uint32_t egress_own; /* column of the own node, 0xffffffff where it is not exempt, */
     uint32_t ingress_own;
+    uint32_t egress_own_mask; /* plus these bits of the node's own column */
+    uint32_t ingress_own_mask;
     uint32_t narrow; /* pages are bytes, maps and ports uint16; else uint16, uint32 and uint32 */
 } netpol_plain;
 
@@ -220,6 +222,8 @@ NETPOL_AVX512 static inline size_t netpol_plain_rows(
     const __m512i node = NETPOL_ALL(NETPOL_NODE), in_page = NETPOL_ALL(63);
     const __mmask16 egress_exempt = t->egress_own != 0xffffffffu ? 0xffff : 0;
     const __mmask16 ingress_exempt = t->ingress_own != 0xffffffffu ? 0xffff : 0;
+    const __m512i egress_mask = NETPOL_ALL(t->egress_own_mask);
+    const __m512i ingress_mask = NETPOL_ALL(t->ingress_own_mask);
     const __m512i lanes =
         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     size_t i, found = 0;
@@ -233,12 +237,12 @@ NETPOL_AVX512 static inline size_t netpol_plain_rows(
             _mm512_testn_epi32_mask(_mm512_xor_si512(s[3], d[3]), NETPOL_ALL(0xffff0000));
         __m512i egress = _mm512_and_si512(d[2], column_mask);
         __m512i ingress = _mm512_and_si512(s[2], column_mask);
-        egress = _mm512_mask_mov_epi32(
+        egress = _mm512_mask_add_epi32(
             egress, _mm512_mask_test_epi32_mask(same_node & egress_exempt, d[2], node),
-            NETPOL_ALL(t->egress_own));
-        ingress = _mm512_mask_mov_epi32(
+            _mm512_and_si512(egress, egress_mask), NETPOL_ALL(t->egress_own));
+        ingress = _mm512_mask_add_epi32(
             ingress, _mm512_mask_test_epi32_mask(same_node & ingress_exempt, s[2], node),
-            NETPOL_ALL(t->ingress_own));
+            _mm512_and_si512(ingress, ingress_mask), NETPOL_ALL(t->ingress_own));
         _mm512_store_si512(egress_cell + i, _mm512_add_epi32(s[0], egress));
         _mm512_store_si512(ingress_cell + i, _mm512_add_epi32(d[0], ingress));
         for (k = 0; k < 16; k++) {

@@ -181,10 +181,20 @@ class _Compilation:
         )
         own = self.switches.own_node_egress, self.switches.own_node_ingress
         exempt = own[0] == "allow", own[1] == "allow"
-        if exempt[0] and self._own_node_has_rules():
-            limit = 0
         left = (self.budget.limit - self.budget.taken) // 8  # records, index, pages, runs, maps
-        kernel = build_kernel(sides, rows, endpoints, exempt, min(limit, left))
+        subjects = tuple(
+            SideTables(
+                packed.rows[: side.subject_rows],
+                packed.pairs,
+                packed.label_pages[: side.subject_rows],
+                packed.cidr_pages[: side.subject_rows],
+            )
+            for packed, side in zip(sides, (self.egress, self.ingress), strict=True)
+        )
+        kernel = build_kernel(
+            (subjects[0], subjects[1]), rows, endpoints, exempt, min(limit, left),
+            (self._own_node_has_rules(Side.EGRESS), self._own_node_has_rules(Side.INGRESS)),
+        )  # fmt: skip
         if kernel is None:
             kernel = without_cells(endpoints)
         narrow = kernel.arrays["cell_pages"].dtype == np.uint8 and len(self.ports) <= 65536
@@ -193,17 +203,16 @@ class _Compilation:
         self.budget.take(size, f"cells of {len(parts)} endpoints")
         return kernel
 
-    def _own_node_has_rules(self) -> bool:
-        """Whether what a pod may send to its own node depends on the node's address.
+    def _own_node_has_rules(self, side: Side) -> bool:
+        """Whether what is said of the own node depends on its address.
 
-        Cells have one column for the own node; where cluster-scoped policies name addresses and
-        NetworkPolicies exempt it, only the row tables tell its addresses apart.
+        NetworkPolicies exempt it whatever its address; cluster-scoped policies may name that.
         """
         return any(
             not isinstance(peer, PodPeer)
             for policy, tier in zip(self.policies, self.tiers, strict=True)
             if tier is not Tier.NETWORKPOLICY
-            for rule in policy.egress
+            for rule in rules_of(policy, side)
             for peer in rule.peers or ()
         )
 
@@ -334,7 +343,7 @@ class _Compilation:
         parts[:, 6] = [0 if pod.as_node or pod.node in located else unknown for pod in pods]
         return parts
 
-    def _meta(self, layout: str, own: list[int]) -> dict[str, Any]:
+    def _meta(self, layout: str, own: list[tuple[int, int]]) -> dict[str, Any]:
         return {
             "layout": layout,
             "own_columns": own,
