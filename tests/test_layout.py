@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "errors": set(),
     "verdict": set(),
     "switches": {"errors"},
+    "text": set(),
     "_core": set(),
     "dns": {"errors", "flows"},  # a log like any other: its source, cells and counts
     "kube": _WORDS | {"dns"},
@@ -49,8 +50,9 @@ MAY_IMPORT = {
         "replay",
         "_core",
     },
-    "report": {"errors", "verdict", "flows", "tally", "replay", "compare"},
-    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare"},
+    "spread": {"verdict", "flows", "engine", "tally", "_core"},
+    "report": {"errors", "verdict", "text", "flows", "tally", "replay", "compare", "spread"},
+    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare", "spread"},
     "__main__": {"cli"},
     "__init__": _READ | {"engine", "verdicts", "replay"},
 }

@@ -5,15 +5,16 @@ Either they are replayed once, or by two profiles whose verdicts are compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 if TYPE_CHECKING:
     from netpol.cli.options import ChosenSwitches
+    from netpol.cli.report import ReportFile
     from netpol.flows.reader import FlowStream
-    from netpol.replay import DnsCounts
+    from netpol.replay import DnsCounts, RecordWriter
     from netpol.switches import Switches
 
 __all__ = ["Outcome", "compared", "replayed"]
@@ -34,6 +35,10 @@ def replayed(
     chosen: ChosenSwitches,
     stream: FlowStream,
     dns: DnsCounts | None,
+    *,
+    top: int,
+    report: ReportFile | None,
+    writers: Sequence[RecordWriter],
     **options: Any,
 ) -> Outcome:
     """Judge every flow by the chosen profile."""
@@ -41,7 +46,27 @@ def replayed(
     from netpol.report import json, terminal
 
     engine = compile_with(chosen.under(chosen.profile))
-    summary = replace(replay(engine, stream, **options), dns=dns, profile=chosen.profile)
+    if report is None:
+        found = replay(engine, stream, top=top, writers=writers, **options)
+        summary = replace(found, dns=dns, profile=chosen.profile)
+    else:
+        from netpol.report.html.pairs import ROWS
+        from netpol.report.html.replay import sections
+        from netpol.spread.collect import SpreadWriter
+
+        spread = SpreadWriter(engine)
+        both = [*writers, spread]
+        found = replay(engine, stream, top=max(top, ROWS), writers=both, **options)
+        summary = replace(found, dns=dns, profile=chosen.profile)
+        report.write(
+            "Network policies, replayed",
+            terminal.headline(summary),
+            sections(summary, spread.result()),
+            summary.switches,
+        )
+        summary = replace(
+            summary, denied=summary.denied.first(top), unknown=summary.unknown.first(top)
+        )
     return Outcome(
         {verdict.label for verdict, weight in summary.by_verdict().items() if weight.flows},
         partial(terminal.render, summary),

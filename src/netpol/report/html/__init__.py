@@ -1,0 +1,5 @@
+"""Takes sections of plain data, gives one HTML page that needs nothing else.
+
+``sections`` is what a page is made of, ``page`` makes it. The other modules turn what a command
+found into sections; ``replay`` shows how little a command has to do for its page.
+"""
