@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "verdict": set(),
     "switches": {"errors"},
     "text": set(),
+    "notebook": {"text"},
     "_core": set(),
     "dns": {"errors", "flows"},  # a log like any other: its source, cells and counts
     "kube": _WORDS | {"dns"},
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "flows": _WORDS | {"_core"},
     "reference": _WORDS | {"dns", "kube", "flows"},
     "compiler": _WORDS | {"dns", "kube", "policy", "_core"},
-    "verdicts": _READ | {"compiler", "reference", "engine", "_core"},
+    "verdicts": _READ | {"compiler", "reference", "engine", "notebook", "_core"},
     "engine": _READ | {"compiler", "reference", "verdicts", "_core"},
     "ahead": set(),
     "tally": {"verdict", "flows", "_core"},

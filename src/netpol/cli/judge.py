@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "compared", "replayed"]
 
+#: Pairs that a page lists at most, whatever ``--top`` says.
+REPORT_ROWS = 500
+
 CompileWith = Callable[["Switches"], Any]
 
 
@@ -50,13 +53,12 @@ def replayed(
         found = replay(engine, stream, top=top, writers=writers, **options)
         summary = replace(found, dns=dns, profile=chosen.profile)
     else:
-        from netpol.report.html.pairs import ROWS
         from netpol.report.html.replay import sections
         from netpol.spread.collect import SpreadWriter
 
         spread = SpreadWriter(engine)
         both = [*writers, spread]
-        found = replay(engine, stream, top=max(top, ROWS), writers=both, **options)
+        found = replay(engine, stream, top=max(top, REPORT_ROWS), writers=both, **options)
         summary = replace(found, dns=dns, profile=chosen.profile)
         report.write(
             "Network policies, replayed",
@@ -80,6 +82,9 @@ def compared(
     profiles: tuple[str, str],
     stream: FlowStream,
     dns: DnsCounts | None,
+    *,
+    top: int,
+    report: ReportFile | None,
     **options: Any,
 ) -> Outcome:
     """Judge every flow by two profiles."""
@@ -88,8 +93,16 @@ def compared(
     from netpol.report import compare_json as json
 
     before, after = map(chosen.under, profiles)
-    found = compare(compile_with, before, after, stream, names=profiles, **options)
+    rows = top if report is None else max(top, REPORT_ROWS)
+    found = compare(compile_with, before, after, stream, names=profiles, top=rows, **options)
     comparison = replace(found, dns=dns)
+    if report is not None:
+        from netpol.report.html.compare import sections
+
+        report.write(
+            "Profiles, compared", terminal.headline(comparison), sections(comparison), None
+        )
+        comparison = comparison.first(top)
     return Outcome(
         {"differs"} if comparison.differing.flows else set(),
         partial(terminal.render, comparison),

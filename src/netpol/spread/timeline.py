@@ -19,7 +19,10 @@ __all__ = ["WIDTHS", "TimeSeries", "Timeline"]
 _SECOND = 1_000_000_000
 _DAY = 86_400
 #: Seconds a bucket may last. Of the widest, int64 nanoseconds hold fewer than 600.
-WIDTHS = (1, 5, 15, 60, 300, 900, 3600, 10_800, 43_200, _DAY, 7 * _DAY, 28 * _DAY, 364 * _DAY)
+WIDTHS = (
+    1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200,
+    _DAY, 7 * _DAY, 28 * _DAY, 364 * _DAY,
+)  # fmt: skip
 
 _KEPT = 4096
 #: Flows at either end that may be left out of a window, one in so many: a single wrong clock must
@@ -119,7 +122,7 @@ class Timeline:
         self._buckets = _coarser(self._buckets, WIDTHS[self._level], WIDTHS[self._level + 1])
         self._level += 1
 
-    def result(self, bars: int = 96) -> TimeSeries:
+    def result(self, bars: int = 120) -> TimeSeries:
         """Give at most ``bars`` buckets, as narrow as that allows."""
         buckets, outside = _without_strays(self._buckets)
         level = self._level

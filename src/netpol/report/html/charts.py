@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from netpol.report.html.sections import HeatMap, Timeline, Tone, Totals
 from netpol.report.html.svg import PAINTS, STEPS, drawn
-from netpol.report.wording import count, percent, size
+from netpol.report.wording import count, percent
 from netpol.text import escape_controls
 
 __all__ = [
@@ -44,7 +44,7 @@ def totals(section: Totals) -> str:
             begin = 0.0
             for (_, tone, *_), number in zip(section.parts, numbers, strict=True):
                 share = 100 * number / (sum(numbers) or 1)
-                axes.barh(row, share, 0.6, begin, color=PAINTS[tone])
+                axes.barh(row, share, 0.6, begin, color=PAINTS[tone], edgecolor=PAINTS["back"])
                 begin += share
         axes.set_yticks(range(len(measures)), [name for name, _ in measures])
         axes.set_xlim(0, 100)
@@ -59,7 +59,7 @@ def totals(section: Totals) -> str:
         for name, numbers in measures
         for (word, *_), number in zip(section.parts, numbers, strict=True)
     ]
-    return drawn(draw, (7, 0.3 + 0.35 * len(measures)), section.title, ", ".join(words))
+    return drawn(draw, (5.5, 0.3 + 0.35 * len(measures)), section.title, ", ".join(words))
 
 
 def timeline(section: Timeline) -> str:
@@ -90,6 +90,7 @@ def timeline(section: Timeline) -> str:
             axes.tick_params(axis="y", length=0)
         locator = AutoDateLocator(tz=UTC, minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
         last = all_axes[-1]
+        last.set_xlim(starts[0], starts[-1] + timedelta(seconds=section.width))
         last.xaxis.set_major_locator(locator)
         form = ConciseDateFormatter(locator, tz=UTC)  # type: ignore[no-untyped-call]
         last.xaxis.set_major_formatter(form)
@@ -149,11 +150,11 @@ def _heat_map(title: str, word: str, tone: Tone, names: Sequence[str], grid: Any
 
         axes = figure.add_subplot()
         steps = _steps(grid)
-        colours = ListedColormap([PAINTS[f"{tone}-{step}"] for step in range(1, STEPS + 1)])
+        shades = [PAINTS[f"{tone}-{step}"] for step in range(1, STEPS + 1)]
         axes.pcolormesh(
-            np.ma.masked_equal(steps, 0),
-            cmap=colours,
-            vmin=0.5,
+            steps,
+            cmap=ListedColormap([PAINTS["empty"], *shades]),
+            vmin=-0.5,
             vmax=STEPS + 0.5,
             edgecolors=PAINTS["back"],
             linewidth=1.5,
@@ -189,14 +190,22 @@ def _heat_map(title: str, word: str, tone: Tone, names: Sequence[str], grid: Any
 
 def _steps(grid: Any) -> Any:
     """Give the step of each cell on a scale of powers, 0 where there is nothing."""
-    most = math.log(grid.max() + 1)
-    scaled = np.ceil(STEPS * np.log(grid + 1) / most).astype(int)
+    least, most = grid[grid > 0].min(), grid.max()
+    span = math.log(most / least) or 1.0
+    scaled = np.ceil(STEPS * np.log(np.maximum(grid, least) / least) / span).astype(int)
+    if least == most:
+        scaled[:] = STEPS
     return np.where(grid > 0, np.clip(scaled, 1, STEPS), 0)
 
 
 def compact(number: int) -> str:
-    """Give a number in about four letters: ``1.2M``."""
-    return size(number).removesuffix("B").replace(" ", "")
+    """Give a number in at most four letters: ``1.2M``."""
+    value = float(number)
+    units = iter(("", "k", "M", "G", "T", "P"))
+    unit = next(units)
+    while value >= 999.5:
+        value, unit = value / 1000, next(units, unit + "k")
+    return f"{value:.1f}{unit}" if unit and value < 9.95 else f"{value:.0f}{unit}"
 
 
 def moment(seconds: int) -> str:

@@ -142,6 +142,7 @@ def _view(section: Section, number: int) -> dict[str, Any]:
                 }
                 for name, text, literal in section.items
             ]
+            view["short"] = not any(literal for _, _, literal in section.items)
             view["tables"] = [tables.viewed(table) for table in section.tables]
     view["charts"] = [{"word": word, "svg": _raw(svg)} for word, svg in charted]
     return view

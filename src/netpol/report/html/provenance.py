@@ -78,7 +78,7 @@ def _files(inputs: Sequence[InputDigest]) -> Table:
         Column("Role"),
         Column("File"),
         Column("Size in bytes", "number"),
-        Column("SHA-256"),
+        Column("SHA-256", "code"),
         *([Column("Remark")] if remarks else []),
     ]
     rows = [
@@ -90,5 +90,5 @@ def _files(inputs: Sequence[InputDigest]) -> Table:
 
 def _whole(inputs: Sequence[InputDigest]) -> str:
     """Give one digest that changes with any input: that of what ``sha256sum`` prints of all."""
-    lines = sorted(f"{item.sha256 or '?'}  {item.name}\n" for item in inputs)
+    lines = sorted({f"{item.sha256 or '?'}  {item.name}\n" for item in inputs})
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()

@@ -34,11 +34,11 @@ class Column:
     Attributes
     ----------
     title : its heading.
-    kind : ``text``, ``number``, ``bytes``, or ``verdict`` (coloured).
+    kind : ``text``, ``code``, ``number``, ``bytes``, or ``verdict`` (coloured).
     """
 
     title: str
-    kind: Literal["text", "number", "bytes", "verdict"] = "text"
+    kind: Literal["text", "code", "number", "bytes", "verdict"] = "text"
 
 
 #: A number, a text, several lines of text, or None for nothing.

@@ -27,6 +27,7 @@ _NAMES = (
     "text",
     "grid",
     "back",
+    "empty",
     *_TONES,
     *(f"{tone}-{step}" for tone in _TONES for step in range(1, STEPS + 1)),
     *(f"on-{step}" for step in range(1, STEPS + 1)),

@@ -10,7 +10,7 @@ from netpol.report.wording import count, percent, size
 
 __all__ = ["CellView", "TableView", "of_heat_map", "of_timeline", "of_totals", "viewed"]
 
-_NUMBERS = ("number", "bytes")
+_STYLES = {"number": "number", "bytes": "number", "code": "code"}
 _LISTED = 500  # rows of the table beside a heat map
 
 
@@ -55,9 +55,13 @@ def of_totals(section: Totals) -> TableView:
     with_bytes = all(part[3] is not None for part in section.parts)
     flows = sum(part[2] for part in section.parts)
     octets = sum(part[3] or 0 for part in section.parts)
-    columns = [Column("Verdict", "verdict"), Column("Flows", "number"), Column("Share of flows")]
+    columns = [
+        Column("Verdict", "verdict"),
+        Column("Flows", "number"),
+        Column("Share of flows", "number"),
+    ]
     if with_bytes:
-        columns += [Column("Bytes", "bytes"), Column("Share of bytes")]
+        columns += [Column("Bytes", "bytes"), Column("Share of bytes", "number")]
     rows: list[list[Cell]] = []
     for word, _, number, weight in section.parts:
         row: list[Cell] = [word, number, percent(number, flows)]
@@ -99,7 +103,7 @@ def _caption(table: Table) -> str:
 
 
 def _cell(column: Column, cell: Cell) -> CellView:
-    style = "number" if column.kind in _NUMBERS else ""
+    style = _STYLES.get(column.kind, "")
     if cell is None:
         return CellView((), None, style)
     if isinstance(cell, int):

@@ -46,6 +46,7 @@
     input.id = `filter-${number}`;
     input.autocomplete = "off";
     input.spellcheck = false;
+    input.setAttribute("aria-describedby", table.caption.id);
     const label = document.createElement("label");
     label.htmlFor = input.id;
     label.textContent = "Filter";
@@ -65,8 +66,8 @@
   };
 
   document.querySelectorAll("table[data-sortable]").forEach((table, number) => {
-    if (table.tBodies[0].rows.length < 2) return;
-    sortable(table);
-    filterable(table, number);
+    const rows = table.tBodies[0].rows.length;
+    if (rows > 1) sortable(table);
+    if (rows > 5) filterable(table, number);
   });
 })();
