@@ -34,8 +34,7 @@ def report_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "--report",
         type=click.Path(),
         metavar="FILE",
-        help="Also write a page for a browser there: one file, offline. Needs pip install "
-        "'netpol-replay[report]'.",
+        help="Also write a page for a browser: one file that loads nothing (docs/report.md).",
     )(command)
 
 

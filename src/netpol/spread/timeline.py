@@ -7,6 +7,7 @@ take the same memory. Widths divide each other, so that widening is adding up.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +103,7 @@ class Timeline:
         for key, weight in sums.items().items():
             place, kind = divmod(key, self._series)
             self._put(starts[place], kind, weight[0])
-        while len(self._buckets) > self._kept:
+        while len(self._buckets) > self._kept and self._level < len(WIDTHS) - 1:
             self._widen()
 
     def _fitting(
@@ -175,10 +176,12 @@ def _without_strays(buckets: dict[int, list[int]]) -> tuple[dict[int, list[int]]
 
 
 def _beyond(order: list[int], buckets: dict[int, list[int]], allowed: int) -> int:
-    """Give how many buckets from the front on together hold no more than is allowed."""
+    """Give how many buckets come before the widest gap that few enough flows are in front of."""
     seen = 0
-    for index, bucket in enumerate(order):
+    widest = (0, 0)
+    for index, (bucket, following) in enumerate(pairwise(order), start=1):
         seen += sum(buckets[bucket])
         if seen > allowed:
-            return index
-    return 0
+            break
+        widest = max(widest, (abs(following - bucket), index))
+    return widest[1]

@@ -201,10 +201,10 @@ def _steps(grid: Any) -> Any:
 def compact(number: int) -> str:
     """Give a number in at most four letters: ``1.2M``."""
     value = float(number)
-    units = iter(("", "k", "M", "G", "T", "P"))
+    units = iter(("", "k", "M", "G", "T", "P", "E"))
     unit = next(units)
     while value >= 999.5:
-        value, unit = value / 1000, next(units, unit + "k")
+        value, unit = value / 1000, next(units)
     return f"{value:.1f}{unit}" if unit and value < 9.95 else f"{value:.0f}{unit}"
 
 

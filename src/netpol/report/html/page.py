@@ -79,6 +79,7 @@ def _template() -> Any:
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_visible,
+        keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
