@@ -14,7 +14,7 @@ from netpol.errors import MissingExtraError
 from netpol.report.html.charts import OTHERS, compact, duration, heat_maps
 from netpol.report.html.pairs import ROWS, ChangedRow, changed_table
 from netpol.report.html.rules import RuleRow, rules_table
-from netpol.report.html.sections import Facts, HeatMap, Table, Timeline, Totals
+from netpol.report.html.sections import Column, Facts, HeatMap, Table, Timeline, Totals, tone_of
 
 HTML = page(*hostile_sections(), title=HOSTILE, lead=HOSTILE)
 
@@ -96,6 +96,13 @@ def test_a_table_says_how_much_it_leaves_out() -> None:
     assert "More: Top 12 of more than 12<" in page(more).decode()
 
 
+def test_an_endless_name_is_cut() -> None:
+    html = page(Table("Names", [Column("Name")], [["x" * 10**6], [["y" * 10**6, "z"]]]))
+    assert len(html) < 30_000
+    assert "x… and 999,000 letters more" in html.decode()
+    assert "y… and 999,000 letters more<br>z" in html.decode()
+
+
 def test_many_rows_are_cut_and_counted() -> None:
     rows = [
         ChangedRow("a", "b", "1/tcp", "allow", "deny", ["x"], ["y"], 2) for _ in range(ROWS + 7)
@@ -132,6 +139,20 @@ def test_a_heat_map_folds_what_has_least() -> None:
     assert ">ns14<" in picture
     assert ">ns15<" not in picture
     assert f">{OTHERS}<" in picture
+
+
+def test_letters_that_no_font_has_are_drawn_by_the_browser() -> None:
+    cells = [("名前空間", "שלום", (1, 0, 0)), ("\N{PILE OF POO}", "$x^2$", (1, 0, 0))]
+    ((_, picture),) = heat_maps(HeatMap(SERIES, cells))
+    assert all(f">{name}<" in picture for pair in cells for name in pair[:2])
+
+
+@pytest.mark.parametrize(
+    ("word", "tone"),
+    [("allow", "allow"), ("newly denied", "deny"), ("now unknown", "unknown"), ("same", "plain")],
+)
+def test_tone(word: str, tone: str) -> None:
+    assert tone_of(word) == tone
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 
 from netpol.report.html.sections import HeatMap, Timeline, Tone, Totals
 from netpol.report.html.svg import PAINTS, STEPS, drawn
+from netpol.report.layout import plural
 from netpol.report.wording import count, percent
 from netpol.text import escape_controls
 
@@ -112,9 +113,9 @@ def timeline_note(section: Timeline) -> str:
         return "The log records no times."
     notes = []
     if section.untimed:
-        notes.append(f"{count(section.untimed)} flows have no time.")
+        notes.append(f"Without a time: {plural(section.untimed, 'flow')}.")
     if section.outside:
-        notes.append(f"{count(section.outside)} flows are far away from all others, and left out.")
+        notes.append(f"Left out, far away from all others: {plural(section.outside, 'flow')}.")
     return " ".join(notes)
 
 

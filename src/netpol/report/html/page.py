@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Any
 
 from netpol.errors import MissingExtraError
-from netpol.report.html.sections import Facts, HeatMap, Section, Table, Timeline, Totals
+from netpol.report.html.sections import Facts, HeatMap, Section, Table, Timeline, Totals, tone_of
 from netpol.text import escape_controls
 
 __all__ = ["Page", "render", "require_extra"]
@@ -43,9 +43,12 @@ class Page:
 
 def require_extra() -> None:
     """Raise ``MissingExtraError`` if a page cannot be made here for want of a package."""
+    from netpol.report.html.svg import quiet
+
     try:
-        import jinja2  # noqa: F401
-        import matplotlib as mpl  # noqa: F401
+        with quiet():
+            import jinja2  # noqa: F401
+            import matplotlib as mpl  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("--report", error.name or "", "report") from None
 
@@ -145,5 +148,7 @@ def _view(section: Section, number: int) -> dict[str, Any]:
             ]
             view["short"] = not any(literal for _, _, literal in section.items)
             view["tables"] = [tables.viewed(table) for table in section.tables]
-    view["charts"] = [{"word": word, "svg": _raw(svg)} for word, svg in charted]
+    view["charts"] = [
+        {"word": word, "tone": tone_of(word), "svg": _raw(svg)} for word, svg in charted
+    ]
     return view

@@ -135,11 +135,11 @@ class Facts:
     tables: Sequence[Table] = field(default_factory=tuple)
 
 
-_TONES: dict[str, Tone] = {"allow": "allow", "deny": "deny", "unknown": "unknown"}
+_TONES: dict[str, Tone] = {"allow": "allow", "deny": "deny", "denied": "deny", "unknown": "unknown"}
 
 Section = Totals | Timeline | HeatMap | Table | Facts
 
 
 def tone_of(word: str) -> Tone:
-    """Give the tone of a verdict's word, ``plain`` for other words."""
-    return _TONES.get(word, "plain")
+    """Give the tone of a word such as ``deny`` or ``newly denied``, ``plain`` for other words."""
+    return next((tone for part, tone in _TONES.items() if part in word), "plain")

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 from netpol.text import escape_controls
 
-__all__ = ["PAINTS", "STEPS", "drawn"]
+__all__ = ["PAINTS", "STEPS", "drawn", "quiet"]
 
 #: Steps of a colour scale.
 STEPS = 5
@@ -58,11 +58,11 @@ def drawn(draw: Callable[[Any], None], size: tuple[float, float], title: str, te
     title, text : str
         What the picture is and what it shows, for who cannot see it.
     """
-    from matplotlib.figure import Figure
-
-    with _own_settings(), warnings.catch_warnings():
+    with quiet(), _own_settings(), warnings.catch_warnings():
         # A name may have letters the font lacks; the browser draws the text, with its own fonts.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=size)
         draw(figure)
         buffer = io.BytesIO()
@@ -73,40 +73,46 @@ def drawn(draw: Callable[[Any], None], size: tuple[float, float], title: str, te
 
 
 @contextmanager
-def _own_settings() -> Iterator[None]:
-    """Draw as matplotlib does by default, whatever settings the user has."""
-    import matplotlib as mpl
-
+def quiet() -> Iterator[None]:
+    """Keep matplotlib from telling about its caches and fonts."""
     log = logging.getLogger("matplotlib")
     level = log.level
     log.setLevel(logging.ERROR)
     try:
-        with mpl.rc_context():
-            mpl.rcdefaults()
-            mpl.rcParams.update(
-                {
-                    "svg.fonttype": "none",
-                    "svg.hashsalt": "netpol",
-                    "text.parse_math": False,
-                    "font.size": 10,
-                    "text.color": PAINTS["text"],
-                    "axes.labelcolor": PAINTS["text"],
-                    "axes.edgecolor": PAINTS["grid"],
-                    "axes.facecolor": "none",
-                    "figure.facecolor": "none",
-                    "savefig.facecolor": "none",
-                    "xtick.color": PAINTS["grid"],
-                    "ytick.color": PAINTS["grid"],
-                    "xtick.labelcolor": PAINTS["text"],
-                    "ytick.labelcolor": PAINTS["text"],
-                    "grid.color": PAINTS["grid"],
-                    "axes.spines.top": False,
-                    "axes.spines.right": False,
-                }
-            )
-            yield
+        yield
     finally:
         log.setLevel(level)
+
+
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """Draw as matplotlib does by default, whatever settings the user has."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(
+            {
+                "svg.fonttype": "none",
+                "svg.hashsalt": "netpol",
+                "text.parse_math": False,
+                "font.size": 10,
+                "text.color": PAINTS["text"],
+                "axes.labelcolor": PAINTS["text"],
+                "axes.edgecolor": PAINTS["grid"],
+                "axes.facecolor": "none",
+                "figure.facecolor": "none",
+                "savefig.facecolor": "none",
+                "xtick.color": PAINTS["grid"],
+                "ytick.color": PAINTS["grid"],
+                "xtick.labelcolor": PAINTS["text"],
+                "ytick.labelcolor": PAINTS["text"],
+                "grid.color": PAINTS["grid"],
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+            }
+        )
+        yield
 
 
 def _inline(root: ElementTree.Element, title: str, text: str) -> str:

@@ -11,6 +11,7 @@ from netpol.report.wording import count, percent, size
 __all__ = ["CellView", "TableView", "of_heat_map", "of_timeline", "of_totals", "viewed"]
 
 _STYLES = {"number": "number", "bytes": "number", "code": "code"}
+_LONGEST = 1000  # letters of a line; three names as long as names get
 _LISTED = 500  # rows of the table beside a heat map
 
 
@@ -111,5 +112,11 @@ def _cell(column: Column, cell: Cell) -> CellView:
         return CellView((text,), cell, style)
     if isinstance(cell, str):
         tone = f"tone {tone_of(cell)}" if column.kind == "verdict" else style
-        return CellView((cell,), None, tone)
-    return CellView(tuple(cell), None, style)
+        return CellView((_cut(cell),), None, tone)
+    return CellView(tuple(map(_cut, cell)), None, style)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST]}… and {count(len(text) - _LONGEST)} letters more"
