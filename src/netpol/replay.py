@@ -90,6 +90,11 @@ class PairList:
     capped: bool = False  # more distinct pairs than are counted one by one
     others: Weight = field(default_factory=Weight)
 
+    def first(self, number: int) -> PairList:
+        """Give the list with no more than ``number`` pairs; the rest is among the others."""
+        rest = sum((pair.weight for pair in self.pairs[number:]), self.others)
+        return PairList(self.pairs[:number], self.distinct, self.capped, rest)
+
 
 @dataclass(frozen=True, slots=True)
 class RuleUse:
