@@ -48,8 +48,9 @@ MAY_IMPORT = {
         "replay",
         "_core",
     },
+    "overlap": _WORDS | {"kube", "policy", "compiler"},
     "report": {"errors", "verdict", "flows", "tally", "replay", "compare"},
-    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare"},
+    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare", "overlap"},
     "__main__": {"cli"},
     "__init__": _READ | {"engine", "verdicts", "replay"},
 }

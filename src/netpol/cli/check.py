@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from netpol.errors import InputError, Location
     from netpol.kube.check import CheckResult
     from netpol.kube.findings import Finding
+    from netpol.kube.snapshot import Snapshot
 
 __all__ = ["check"]
 
@@ -111,12 +112,28 @@ def check(
 
     switches = Switches(strict_cidr=strict_cidr, unknown_fields=unknown_fields)
     result = check_policies(policies, cluster, switches=switches, namespace=namespace)
+    if result.snapshot is not None and not result.error_count:
+        result = _with_overlaps(result, result.snapshot)
     click.echo(_json(result) if output == "json" else _lines(result))
     if result.error_count:
         ctx.exit(2)
     warned = any(finding.severity == "warning" for finding in result.findings)
     if warned and (strict or fail_on == "warning"):
         ctx.exit(1)
+
+
+def _with_overlaps(result: CheckResult, snapshot: Snapshot) -> CheckResult:
+    """Add what only shows in the policies as compiled for the cluster."""
+    from netpol.errors import CapacityError, Location
+    from netpol.kube.findings import Finding, in_order
+    from netpol.overlap import overlaps
+
+    try:
+        found = overlaps(result.read, snapshot)
+    except CapacityError as error:
+        message = f"overlaps and ties of policies were not looked for: {error}"
+        found = [Finding("warning", "capacity", message, Location())]
+    return result._replace(findings=in_order([*result.findings, *found]))
 
 
 def _lines(result: CheckResult) -> str:
