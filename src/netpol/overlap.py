@@ -98,15 +98,15 @@ class _Words:
 
     def _unused(self, side: Side, policy: int, group: list[Unused]) -> Iterator[Finding]:
         most = 1 if group[0].added_up else _MOST_WARNINGS
-        for one in group[:most]:
+        for place, one in enumerate(group[:most], 1):
             by = _listed([self._named(side, rule, policy) for rule in one.by])
-            more = self._more(side, group[most:]) if one is group[most - 1] else ""
+            more = self._more(side, group[most:]) if place == most else ""
             if one.added_up:
                 code, text = "redundant-rule", f"whatever this allows is allowed by {by}"
             elif one.tier is Tier.BASELINE:
-                code, text = "unreachable-baseline", f"no flow reaches this rule: {by} come first"
+                code, text = "unreachable-baseline", f"no flow reaches this rule: first comes {by}"
             else:
-                code, text = "shadowed-rule", f"this rule never decides: {by} come first"
+                code, text = "shadowed-rule", f"this rule never decides: first comes {by}"
             yield self._placed(code, side, one.rule, text + more, info=one.added_up)
 
     def _more(self, side: Side, rest: list[Unused]) -> str:
