@@ -112,6 +112,13 @@ def test_b3_4_tied_policies_do_not_shadow_each_other() -> None:
     assert codes(cnp("aa", rule("Accept")), cnp("bb", rule("Accept"))) == []
 
 
+def test_b3_4_a_pod_without_an_address_is_no_example() -> None:
+    z = {"namespaces": {"matchLabels": {"kubernetes.io/metadata.name": "z"}}}
+    tied = cnp("aa", rule("Accept", z)), cnp("bb", rule("Deny", z))
+    assert codes(*tied) == [TIE]
+    assert codes(*tied, objects=fixture(pod("z/c"))) == []
+
+
 def test_b3_4_a_tie_does_not_end_the_search() -> None:
     assert codes(cnp("aa", rule("Accept")), cnp("bb", rule("Deny")), cnp_tie="error") == [TIE]
 

@@ -127,7 +127,7 @@ class _SideOverlaps:
         row = _Row(self._side, self._peers, index)
         matching = acting = 0
         sets: set[int] = set()
-        for place, port, case in row.cases():
+        for place, port, case, sure in row.cases():
             acts = row.acts.of(case)
             matching |= acts.matching
             acting |= acts.acting
@@ -135,7 +135,7 @@ class _SideOverlaps:
                 sets.add(acts.allowing)
                 if len(sets) + len(self._usage.sets) > _MOST_SETS:
                     acting |= acts.allowing & -acts.allowing
-            if acts.tied:
+            if acts.tied and sure:
                 self._add_ties(row, case, acts.tied, (place, port))
         self._usage.matching.update(row.ids(matching))
         self._usage.acting.update(row.ids(acting))
@@ -197,7 +197,7 @@ class _SideOverlaps:
         wanted = sum(1 << bit for bit, rule in enumerate(rules) if (rule.policy, rule.rule) in by)
         if not wanted:
             return
-        for _, _, case in row.cases():
+        for _, _, case, _ in row.cases():
             acts = row.acts.of(case)
             for bit in set_bits(acts.matching & wanted):
                 rule = rules[bit]
@@ -232,21 +232,26 @@ class _Row:
         self._pairs = labels[peers.labels] * width + cidrs[peers.cidrs]
         self._width = width
 
-    def cases(self) -> Iterator[tuple[int, int, Case]]:
-        """Give each distinct case once, with a pair of classes and a port it is found at."""
+    def cases(self) -> Iterator[tuple[int, int, Case, bool]]:
+        """Give each distinct case once, with a pair of classes and a port it is found at.
+
+        Last is whether some endpoint has that pair for sure; such pairs come first.
+        """
         ports = [
             port
             for port, (treatment, _) in enumerate(self.classes.ports.locals_)
             if not in_doubt(treatment)
         ]
         seen = set()
-        for pair in np.unique(self._pairs).tolist():
+        sure = np.unique(self._pairs[self._peers.sure])
+        others = np.setdiff1d(self._pairs[~self._peers.sure], sure)
+        for place, pair in enumerate([*sure.tolist(), *others.tolist()]):
             i, j = divmod(pair, self._width)
             for port in ports:
                 case = self._cases.bits(i, j, port)
                 if (case.certain or case.possible) and case not in seen:
                     seen.add(case)
-                    yield pair, port, case
+                    yield pair, port, case, place < len(sure)
 
     def ids(self, bits: int) -> list[RuleId]:
         """Give the rules of some bits."""
