@@ -52,8 +52,9 @@ MAY_IMPORT = {
         "_core",
     },
     "spread": {"verdict", "flows", "engine", "tally", "_core"},
+    "overlap": _WORDS | {"kube", "policy", "compiler"},
     "report": {"errors", "verdict", "text", "flows", "tally", "replay", "compare", "spread"},
-    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare", "spread"},
+    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"},
     "__main__": {"cli"},
     "__init__": _READ | {"engine", "verdicts", "replay"},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,10 @@ from netpol.policy.program import (
 from netpol.switches import Switches
 from netpol.verdict import Note, Reason, Side, Tier
 
-__all__ = ["DENSE_LIMIT", "compile_program"]
+if TYPE_CHECKING:
+    from netpol.compiler.overlaps import Overlaps
+
+__all__ = ["DENSE_LIMIT", "compile_program", "overlaps_of"]
 
 #: Bytes that each of the kernel's tables may take; beyond, the row tables alone are used, which are
 #: a quarter as fast. 100 000 pods and 5 000 policies need 7 MB, with labels of every pod's own 40.
@@ -74,6 +77,19 @@ def compile_program(
         If the tables would exceed ``memory_budget``.
     """
     return _Compilation(program, snapshot, switches, memory_budget).run(dense_limit)
+
+
+def overlaps_of(
+    program: PolicyProgram, snapshot: Snapshot, switches: Switches, memory_budget: int
+) -> Overlaps:
+    """Give which rules never act and which policies tie, instead of tables.
+
+    Raises
+    ------
+    CapacityError
+        As for ``compile_program``.
+    """
+    return _Compilation(program, snapshot, switches, memory_budget).overlaps()
 
 
 class _Compilation:
@@ -157,6 +173,19 @@ class _Compilation:
         arrays["pod_parts"] = self._pod_parts()
         layout = "dense" if arrays["cell_index_egress"].size else "paged"
         return Tables(arrays, self._meta(layout, kernel.own_columns))
+
+    def overlaps(self) -> Overlaps:
+        """Look for overlaps; as for ``run``, endpoints must be complete first."""
+        from netpol.compiler.overlaps import find_overlaps  # only ``netpol check`` needs them
+        from netpol.compiler.realpeers import real_peers
+
+        self._services()
+        build_prefixes(self.endpoints, self.budget)
+        visible = self._visible(self._endpoint_parts())
+        return find_overlaps(
+            (side, real_peers(side, self.identities, self.endpoints.keys, visible))
+            for side in (self.egress, self.ingress)
+        )
 
     def _runs(self, arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint32]:
         """Both sides' runs in one array: ingress bases move up by the length of egress's."""
