@@ -71,6 +71,7 @@ class AddressPeers:
     Attributes
     ----------
     index : peer -> its bit's place in each lane.
+    lanes : how many lanes are in use: one where CIDRs are all there is.
     spans : what toggles where, for the sweep over addresses.
     hidden_from_pods, hidden_from_nodes : bits that an address does not have if it is a pod's or a
         node's: scoped CIDRs (A6.4), and nodes are no pods (B4.4).
@@ -80,6 +81,7 @@ class AddressPeers:
         self, peers: Iterable[AddressPeer], around: Surroundings, switches: Switches
     ) -> None:
         self.index = {peer: place for place, peer in enumerate(dict.fromkeys(peers))}
+        self.lanes = 1 if all(isinstance(peer, CidrPeer) for peer in self.index) else LANES
         self.spans: list[Span] = []
         self.hidden_from_pods = self.hidden_from_nodes = 0
         self._windows: dict[int, dict[int, list[Window]]] = {}  # address -> place -> windows

@@ -53,7 +53,7 @@ def group_columns(
     if not parts:
         return _EMPTY
     place, touched = _places(np.concatenate(parts))
-    highest = max((bit for bit, _ in entries), default=0)
+    highest = max((bit for bit, _ in used), default=0)
     lanes = highest // _LANE_BITS + 1
     codes = np.zeros((len(touched), lanes + (extra is not None)), np.int64)
     start = 0

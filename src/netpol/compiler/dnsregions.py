@@ -27,6 +27,9 @@ class DnsRegions:
         """Give the addresses that DNS says anything of."""
         return {*self.egress.answered, *self.ingress.answered}
 
+    def __bool__(self) -> bool:
+        return bool(self.egress.answered) or bool(self.ingress.answered)
+
     def edges(self, address: int) -> Iterator[int]:
         """Give the times at which the region of an address may change."""
         yield from self.egress.edges(address)

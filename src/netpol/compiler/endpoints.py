@@ -111,10 +111,14 @@ class Endpoints:
     services: ServicePorts
     regions: dict[int, Regions]  # by family
     learned: DnsRegions
+    _any_learned: bool = field(init=False)
     keys: list[EndpointKey] = field(default_factory=list)
     by_address: dict[int, int] = field(default_factory=dict)
     _ids: dict[EndpointKey, int] = field(default_factory=dict)
     _outside: dict[tuple[Region, tuple[int, int], bool], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._any_learned = bool(self.learned)  # asked for every address
 
     def resolve_all(self) -> None:
         """Give every address that anything owns its endpoint."""
@@ -165,7 +169,8 @@ class Endpoints:
         ]
 
     def _region(self, address: int, time: int | None) -> Region:
-        return self.learned.at(address, region_of(self.regions, address), time)
+        region = region_of(self.regions, address)
+        return self.learned.at(address, region, time) if self._any_learned else region
 
     def _pod_key(self, pod: int, region: Region) -> EndpointKey:
         node = self.identities.pods[pod].node
@@ -178,7 +183,7 @@ class Endpoints:
         holders = self.identities.pods_at.get(address, ())
         pods = [self.identities.pods[index] for index in holders]
         region = self._region(address, None)
-        named = list(self.learned.edges(address))
+        named = list(self.learned.edges(address)) if self._any_learned else ()
         alone = len(pods) == 1 and address not in self.identities.nodes_at and not named
         if alone and not pods[0].terminal and not region.marks & _LOOPBACK:
             return self._single_pod(address, region, pods[0])

@@ -119,8 +119,7 @@ class RowTiers:
 
     def decide(self, case: Case, exempt: Reason | None = None) -> Decision:
         """Give the decision of a case; ``exempt`` is why isolation does not bind it (A10, A11)."""
-        open_ = case.possible and not case.certain
-        if self.plain and exempt is None and case.treatment is Treatment.PLAIN and not open_:
+        if self.plain and exempt is None and case.treatment <= Treatment.UNKNOWN_PROTOCOL:
             return self._plainly(case)
         answer = self._fold(case, exempt)
         witnesses: tuple[Witness, ...] = ()
@@ -145,18 +144,22 @@ class RowTiers:
         )  # fmt: skip
 
     def _plainly(self, case: Case) -> Decision:
-        """Decide what most cases are, without a fold: half the time of deciding."""
-        tier = Tier.NETWORKPOLICY
-        if not case.certain:
+        """Decide what most cases are without a fold: a fifth off the time of compiling."""
+        side, tier, isolating = self._side, Tier.NETWORKPOLICY, self._isolating
+        if case.certain:
+            rule = self._first(case.certain)
             return Decision(
-                self._side, DENY, Reason.NP_IMPLICIT_DENY, tier, self._isolating[0],
-                isolating=self._isolating,
+                side, ALLOW, Reason.NP_RULE, tier, rule.policy, rule.rule,
+                self._matching(case.certain), isolating,
             )  # fmt: skip
-        rule = self._first(case.certain)
-        return Decision(
-            self._side, ALLOW, Reason.NP_RULE, tier, rule.policy, rule.rule,
-            self._matching(case.certain), self._isolating,
-        )  # fmt: skip
+        if not case.possible:
+            return Decision(
+                side, DENY, Reason.NP_IMPLICIT_DENY, tier, isolating[0], isolating=isolating
+            )
+        rule = self._first(case.possible)
+        reason = self._doubt(case, case.possible & -case.possible)
+        ways = Witness(ALLOW, rule.policy, rule.rule), Witness(DENY, isolating[0])
+        return Decision(side, UNKNOWN, reason, tier, rule.policy, rule.rule, (), isolating, ways)
 
     def _matching(self, bits: int) -> tuple[tuple[int, int], ...]:
         rules = self._rules

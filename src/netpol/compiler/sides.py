@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compiler.addresspeers import LANES, AddressPeers
+from netpol.compiler.addresspeers import AddressPeers
 from netpol.compiler.budget import Budget
 from netpol.compiler.columns import Grouped, Indexes, group_columns, set_bits
 from netpol.compiler.decisions import Decision, DecisionTable
@@ -156,7 +156,7 @@ class SideCompiler:
         for mask in cidr_masks:
             for seen in (mask, mask & ~hidden[0], mask & ~hidden[1]):
                 self.cidr_columns.setdefault(seen, len(self.cidr_columns))
-        members = _members(self.cidr_columns, LANES * len(self.addresses))
+        members = _members(self.cidr_columns, self.addresses.lanes * len(self.addresses))
         for index, policy in enumerate(self.policies):
             self._rules[index] = [
                 self._rule_columns(index, rule, matched, members)
@@ -273,7 +273,9 @@ class SideCompiler:
                 places.append(self.addresses.index[peer])
         cidrs = [
             _union([members[lane * len(self.addresses) + place] for place in places])
-            for lane in range(LANES)
+            if places
+            else _NO_COLUMNS
+            for lane in range(self.addresses.lanes)
         ]
         names = frozenset(port.name for port in rule.ports or () if isinstance(port, NamedPort))
         return _RuleColumns(policy, rule, _union(yes), _union(maybe), tuple(cidrs), names)
@@ -303,8 +305,9 @@ class SideCompiler:
         for i, j, ids in cases.pairs():
             pairs[i, j] = self._run(tiers, cases, exempt, i, j, ids)
         for place, reason in zip(special, (Reason.OWN_NODE, Reason.NP_HAIRPIN), strict=True):
-            for j in range(len(cidrs.bits)):
-                pairs[place, j] = self._exempt(tiers, cases, reason, j, len(ports.locals_))
+            # Where only NetworkPolicies speak, no address makes a difference.
+            for j in range(1 if tiers.plain else len(cidrs.bits)):
+                pairs[place, j:] = self._exempt(tiers, cases, reason, j, len(ports.locals_))
         return CompiledRow(ports.map_id, labels, cidrs, special, pairs)
 
     def row_classes(self, row: Row) -> RowClasses:
@@ -413,14 +416,13 @@ class SideCompiler:
         ids: tuple[int, ...],
     ) -> int:
         """Give the run of one pair of classes."""
-        outcome = []
-        for port, case in enumerate(ids):
-            decided = cases.decided[port]
-            found = decided.get(case)
-            if found is None:
-                decision = tiers.decide(cases.bits(i, j, port), exempt)
-                found = decided[case] = self.decisions.intern(decision)
-            outcome.append(found)
+        outcome = [decided.get(case, -1) for decided, case in zip(cases.decided, ids, strict=True)]
+        if -1 in outcome:
+            for port, case in enumerate(ids):
+                if outcome[port] < 0:
+                    decision = tiers.decide(cases.bits(i, j, port), exempt)
+                    outcome[port] = self.decisions.intern(decision)
+                    cases.decided[port][case] = outcome[port]
         return self._intern_run(tuple(outcome))
 
     def _exempt(self, tiers: RowTiers, cases: RowCases, reason: Reason, j: int, count: int) -> int:
@@ -443,9 +445,12 @@ class SideCompiler:
         return found
 
 
+_NO_COLUMNS = np.empty(0, np.int64)
+
+
 def _union(parts: list[Indexes]) -> Indexes:
     if not parts:
-        return np.empty(0, np.int64)
+        return _NO_COLUMNS
     return parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
 
 
