@@ -49,8 +49,8 @@ MAY_IMPORT = {
         "replay",
         "_core",
     },
-    "report": {"errors", "verdict", "flows", "tally", "replay", "compare"},
-    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare"},
+    "report": {"errors", "verdict", "kube", "flows", "reference", "tally", "replay", "compare"},
+    "cli": _READ | {"", "reference", "replay", "report", "tally", "profiles", "compare"},
     "__main__": {"cli"},
     "__init__": _READ | {"engine", "verdicts", "replay"},
 }

@@ -17,7 +17,7 @@ __all__ = ["CheckResult", "check_policies", "error_code"]
 
 
 class CheckResult(NamedTuple):
-    """What was found. ``policies`` counts those without errors.
+    """What was found. ``policies`` counts those without errors, ``valid`` are their labels.
 
     Findings of severity ``error`` are errors too: what an API server takes but cannot work.
     """
@@ -25,6 +25,7 @@ class CheckResult(NamedTuple):
     policies: int
     errors: list[InputError]
     findings: list[Finding]
+    valid: tuple[str, ...] = ()
 
     @property
     def error_count(self) -> int:
@@ -82,8 +83,8 @@ def check_policies(
     wrong = {finding.policy for finding in findings if finding.severity == "error"}
     labels = [each.label for each in policies.policies]
     labels += [each.label for each in policies.cluster_policies]
-    valid = sum(label not in wrong for label in labels)
-    return CheckResult(valid, errors, findings)
+    valid = tuple(label for label in labels if label not in wrong)
+    return CheckResult(len(valid), errors, findings, valid)
 
 
 def error_code(error: InputError) -> str:
