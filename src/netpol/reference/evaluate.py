@@ -7,6 +7,7 @@ nothing with the compiler but the object model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 from netpol.errors import ConfigError, FlowError
@@ -22,6 +23,8 @@ from netpol.reference.matching import Matcher, Packet
 from netpol.reference.outcome import NOT_A_POD, Outcome, SideOutcome
 from netpol.reference.services import Destination, Services, Target
 from netpol.reference.stages import Direction, NetworkPolicyStage, Question, Stage
+from netpol.reference.story import Explanation
+from netpol.reference.storytext import written
 from netpol.reference.tiers import decide
 from netpol.switches import Switches
 from netpol.verdict import Note, Reason, Side, Tier, Verdict
@@ -65,23 +68,41 @@ class ReferenceEvaluator:
         The cluster.
     switches
         Behaviour upstream leaves open.
+
+    Attributes
+    ----------
+    policies, snapshot, switches : what it judges by.
+    stages : the tiers in order.
+    matcher, wide : what matches elements of NetworkPolicies and of cluster-scoped policies.
     """
 
     def __init__(
         self, policies: PolicySet, snapshot: Snapshot, switches: Switches | None = None
     ) -> None:
-        switches = switches or Switches()
-        self._any_policy = len(policies) > 0
+        self.switches = switches = switches or Switches()
+        self.snapshot = snapshot
         self._identities = Identities(snapshot, switches)
         self._services = Services(snapshot, self._identities)
-        self._switches = switches
-        matcher = Matcher(snapshot, switches)
-        wide = ClusterMatcher(snapshot, matcher, self._identities)
-        self._stages: tuple[Stage, ...] = (  # B3.1
-            ClusterStage(Tier.ADMIN, policies, wide),
-            NetworkPolicyStage(policies, matcher, switches),
-            ClusterStage(Tier.BASELINE, policies, wide),
+        self.matcher = Matcher(snapshot, switches)
+        self.wide = ClusterMatcher(snapshot, self.matcher, self._identities)
+        self._judge_by(policies)
+
+    def _judge_by(self, policies: PolicySet) -> None:
+        self.policies = policies
+        self._any_policy = len(policies) > 0
+        self.stages: tuple[Stage, ...] = (  # B3.1
+            ClusterStage(Tier.ADMIN, policies, self.wide),
+            NetworkPolicyStage(policies, self.matcher, self.switches),
+            ClusterStage(Tier.BASELINE, policies, self.wide),
         )
+
+    def on(self, policies: PolicySet, snapshot: Snapshot) -> ReferenceEvaluator:
+        """Give an evaluator of other objects; what is known of an unchanged snapshot is shared."""
+        if snapshot is not self.snapshot:
+            return ReferenceEvaluator(policies, snapshot, self.switches)
+        other = copy(self)
+        other._judge_by(policies)
+        return other
 
     def judge(self, flow: Flow) -> Outcome:
         """Give the verdict of one flow.
@@ -112,8 +133,17 @@ class ReferenceEvaluator:
         FlowError
             If an address of the flow is not an IP address.
         """
-        explainer = Explainer(self._identities, self._stages)
-        return explainer.text(flow, self.judge(flow))
+        return written(self.explanation(flow))
+
+    def explanation(self, flow: Flow) -> Explanation:
+        """Give the decision and what would flip it, as data.
+
+        Raises
+        ------
+        FlowError
+            If an address of the flow is not an IP address.
+        """
+        return Explainer(self).explanation(flow)
 
     def _decide(
         self, query: Query, sources: list[Identity], destinations: list[Destination]
@@ -215,12 +245,12 @@ class ReferenceEvaluator:
     def _side(self, question: Question) -> SideOutcome:
         """Try the tiers in order; after the last one the side is allowed (B8)."""
         subject = f"{question.subject.namespace}/{question.subject.name}"
-        trials = [stage.trial(question) for stage in self._stages]
-        side = decide([trial for trial in trials if trial is not None], self._switches)
-        if side.tie and self._switches.cnp_tie == "error":  # B3.4
+        trials = [stage.trial(question) for stage in self.stages]
+        side = decide([trial for trial in trials if trial is not None], self.switches)
+        if side.tie and self.switches.cnp_tie == "error":  # B3.4
             names = " and ".join(str(witness.policy) for witness in side.witnesses)
             raise ConfigError(f"cnp_tie=error: {names} have equal priority and decide differently")
-        return replace(side, subject=subject)
+        return replace(side, subject=subject, question=question)
 
     def _notes(
         self, query: Query, sources: list[Identity], destinations: list[Destination]
