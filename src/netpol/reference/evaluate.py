@@ -73,6 +73,7 @@ class ReferenceEvaluator:
     ----------
     policies, snapshot, switches : what it judges by.
     stages : the tiers in order.
+    identities : who owns which address.
     matcher, wide : what matches elements of NetworkPolicies and of cluster-scoped policies.
     """
 
@@ -81,10 +82,10 @@ class ReferenceEvaluator:
     ) -> None:
         self.switches = switches = switches or Switches()
         self.snapshot = snapshot
-        self._identities = Identities(snapshot, switches)
-        self._services = Services(snapshot, self._identities)
+        self.identities = Identities(snapshot, switches)
+        self._services = Services(snapshot, self.identities)
         self.matcher = Matcher(snapshot, switches)
-        self.wide = ClusterMatcher(snapshot, self.matcher, self._identities)
+        self.wide = ClusterMatcher(snapshot, self.matcher, self.identities)
         self._judge_by(policies)
 
     def _judge_by(self, policies: PolicySet) -> None:
@@ -115,7 +116,7 @@ class ReferenceEvaluator:
         if flow.is_reply:  # A16.1, R19
             return replace(self.judge(_reversed(flow)), reason=Reason.REPLY)
         query = _query(flow)
-        sources = self._identities.of(query.src, query.time, query.src_pod)
+        sources = self.identities.of(query.src, query.time, query.src_pod)
         destinations = self._services.destinations(
             query.dst, query.protocol, query.port, query.time, query.dst_pod
         )
@@ -229,7 +230,7 @@ class ReferenceEvaluator:
             others = ()
         elif query.src_seen is not None:
             seen = query.src_seen
-            others = [End(who, seen) for who in self._identities.of(seen, query.time)]
+            others = [End(who, seen) for who in self.identities.of(seen, query.time)]
         readings = [(str(question.peer), first)]
         for end in others:
             readings.append((str(end), self._side(replace(question, peer=end))))
@@ -259,15 +260,15 @@ class ReferenceEvaluator:
         notes = Note.NONE
         if query.protocol is not None and query.protocol not in SPECIFIED_PROTOCOLS:  # A17.2
             notes |= Note.UNSPECIFIED_PROTOCOL
-        newest = self._identities.newest
+        newest = self.identities.newest
         if query.time is not None and newest is not None and query.time < newest:  # A13.7
             notes |= Note.SNAPSHOT_AGE
         for source in sources:
-            notes |= self._identities.notes(End(source, query.src))
+            notes |= self.identities.notes(End(source, query.src))
         for target in (target for item in destinations for target in item.targets):
-            notes |= self._identities.notes(target.end)
+            notes |= self.identities.notes(target.end)
             pod = target.end.identity.pod
-            if pod is not None and not self._identities.own_node_known(pod):  # A11.4
+            if pod is not None and not self.identities.own_node_known(pod):  # A11.4
                 notes |= Note.OWN_NODE_UNKNOWN
         return notes
 

@@ -65,10 +65,10 @@ def lines_of(explanation: Explanation) -> Iterator[Line]:
     yield Line(0, head, outcome.verdict.label)
     if outcome.notes:
         yield Line(0, f"notes: {', '.join(outcome.notes.labels)}")
-    several = len(explanation.pairs) > 1 or outcome.parts
+    several = len(explanation.pairs) > 1
     for pair in explanation.pairs:
         yield Line(0, "")
-        yield from _pair(pair, bool(several))
+        yield from _pair(pair, several)
     if explanation.remarks or explanation.flips:
         yield Line(0, "")
     for remark in explanation.remarks:

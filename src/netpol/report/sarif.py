@@ -55,7 +55,7 @@ def _rule(first: Annotation, heading: Heading) -> dict[str, Any]:
     return {
         "id": first.code,
         "name": name,
-        "shortDescription": {"text": _shown(first.title)},
+        "shortDescription": {"text": _shown(first.code.replace("-", " "))},
         "fullDescription": {"text": meaning},
         "help": {"text": f"{meaning} ({first.code}, netpol {heading.command})"},
         "defaultConfiguration": {"level": first.level},
