@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import netpol
+from cli_support import golden
 from netpol.errors import ConfigError
 from netpol.flows.flow import Flow
 from netpol.reference import ReferenceEvaluator
@@ -20,6 +21,7 @@ from netpol.verdict import Verdict
 from strategies import Case, cases
 from worlds import (
     adapt_engine,
+    baseline_policy,
     cluster_policy,
     fixture,
     flow,
@@ -202,6 +204,59 @@ def test_nothing_isolates() -> None:
 def test_what_no_policy_decides_has_no_suggestion() -> None:
     assert told([policy("x", WEB)], "x/a -> x/a tcp/80").flips == ()
     assert told([policy("x", WEB)], "ext -> n1 tcp/80").flips == ()
+
+
+def test_every_kind_of_element_is_told() -> None:
+    admin = cluster_policy(
+        "admin",
+        """
+        tier: Admin
+        priority: 7
+        subject: {pods: {namespaceSelector: {matchLabels: {team: x}}, podSelector: {}}}
+        egress:
+        - {name: by-node, action: Deny, to: [{nodes: {matchLabels: {a: b}}}]}
+        - action: Accept
+          to:
+          - {networks: [192.0.2.0/24, 2001:db8::/32]}
+          - {namespaces: {matchLabels: {team: x}}}
+          - {pods: {namespaceSelector: {}, podSelector: {matchLabels: {pod: c}}}}
+        - action: Accept
+          to: [{networks: [0.0.0.0/0]}]
+          protocols:
+          - {tcp: {destinationPort: {number: 443}}}
+          - {tcp: {destinationPort: {range: {start: 90, end: 99}}}}
+          - {udp: {destinationPort: {number: 53}}}
+          - {destinationNamedPort: dns}
+        - {name: onwards, action: Pass, to: [{namespaces: {}}]}
+        """,
+    )
+    baseline = baseline_policy(
+        """
+        subject: {namespaces: {}}
+        ingress:
+        - action: Deny
+          from: [{namespaces: {matchExpressions: [{key: team, operator: NotIn, values: [y, z]}]}}]
+          ports:
+          - {portNumber: {port: 80}}
+          - {portRange: {start: 8000, end: 8090, protocol: UDP}}
+          - {namedPort: http}
+        """
+    )
+    plain = policy(
+        "x",
+        """
+        podSelector: {matchExpressions: [{key: pod, operator: In, values: [a, b]}]}
+        policyTypes: [Egress]
+        egress:
+        - to: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.1.0/24]}}, {ipBlock: {cidr: 'fd00::/8'}}]
+        - to: [{namespaceSelector: {matchExpressions: [{key: team, operator: Exists}]}}]
+          ports: [{port: http}, {port: 8000, endPort: 8090, protocol: UDP}, {protocol: SCTP}]
+        """,
+    )
+    policies, snapshot = load([admin, baseline, plain], fixture())
+    evaluator = ReferenceEvaluator(policies, snapshot)
+    texts = [evaluator.explain(flow(a)) for a in ("x/a -> y/a tcp/8080", "x/a -> z/c udp/8001")]
+    golden("explain-elements.txt", "\n".join(texts))
 
 
 # --- text -----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from netpol.kube.cluster_objects import (
 from netpol.kube.objects import LabelSelector
 from netpol.reference.clustermatch import ClusterMatcher
 from netpol.reference.clusterstage import Rule, peers_of, ports_of
+from netpol.reference.edits import EVERY_PORT
 from netpol.reference.identities import End, Kind, KnownPod
 from netpol.reference.matching import Matcher
 from netpol.reference.outcome import Match
@@ -167,7 +168,7 @@ def _port_text(element: object) -> str:
             return f"{port.number}/{word}"
         if port is not None and port.range is not None:
             return f"{port.range.start or 0}-{port.range.end or 0}/{word}"
-        return f"every port of {word}"
+        return f"{EVERY_PORT}{word}"
     return "no known field"
 
 

@@ -27,6 +27,7 @@ from netpol.kube.snapshot import Snapshot
 from netpol.reference.selectors import selector_text
 
 __all__ = [
+    "EVERY_PORT",
     "NOWHERE",
     "DropRule",
     "Edit",
@@ -58,13 +59,14 @@ class Place(NamedTuple):
 
 
 NOWHERE = Place()
+EVERY_PORT = "every port of "
 
 
 def port_text(port: NetworkPolicyPort | None) -> str:
     """Give ``80/TCP``, ``8000-8080/TCP``, ``http/TCP``, or ``every port of TCP``."""
     protocol = (port.protocol if port else None) or "TCP"
     if port is None or port.port is None:
-        return f"every port of {protocol}"
+        return f"{EVERY_PORT}{protocol}"
     last = "" if port.end_port is None or port.end_port == port.port else f"-{port.end_port}"
     return f"{port.port}{last}/{protocol}"
 
@@ -216,7 +218,8 @@ class Relabel:
             who = f"pod {self.namespace}/{self.name}"
         if self.value is None:
             return f"{who} had no label {self.key}"
-        return f"{who} had label {self.key}={self.value}"
+        value = self.value or '""'
+        return f"{who} had label {self.key}={value}"
 
 
 Edit = ListPort | ListPeer | NewRule | DropRule | Ungovern | Isolate | Relabel

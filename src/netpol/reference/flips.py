@@ -21,7 +21,7 @@ __all__ = ["Judged", "find_flips"]
 MOST = 3
 DEPTH = 3  # guesses together
 JUDGED = 60  # worlds at most: each costs an index of all policies
-REREAD = 8  # of them with other labels: each costs an index of the whole snapshot
+REREAD = 4  # of them with other labels: each costs an index of the whole snapshot
 
 #: What a changed world says: the outcome, and guesses about that one. None if it cannot be judged.
 Judged = Callable[[tuple[Edit, ...]], tuple[Outcome, Callable[[], list[Candidate]]] | None]

@@ -40,6 +40,7 @@ from netpol.verdict import Reason, Tier, Verdict
 __all__ = ["Candidate", "NearMisses", "leaves"]
 
 MOST = 12  # candidates of a kind, of one side
+UNGOVERNED = 4  # policies that are told not to isolate together
 #: Labels that controllers make: they tell revisions apart, not what a pod is.
 MADE = frozenset(
     ("controller-revision-hash", "pod-template-generation", "pod-template-hash",
@@ -150,6 +151,8 @@ class NearMisses:
         peer = _peer_of(question.peer, first.metadata.namespace or "default")
         rule = NewRule(_label(first), direction, where, peer, _port_of(question))
         found.append(Candidate(3, (rule,)))
+        if len(isolating) > UNGOVERNED:
+            return found
         opened = tuple(
             Ungovern(_label(policy), direction, self.place(_label(policy), "spec.policyTypes"))
             for policy in isolating

@@ -17,7 +17,7 @@ from netpol.kube.objects import (
 )
 from netpol.kube.snapshot import Snapshot
 from netpol.reference.addresses import parse_cidr
-from netpol.reference.edits import peer_text, port_text
+from netpol.reference.edits import EVERY_PORT, peer_text, port_text
 from netpol.reference.identities import PROTOCOLS, End, Kind, KnownPod
 from netpol.reference.matching import NAME_LABEL, Matcher, Packet, Rule
 from netpol.reference.outcome import Match
@@ -173,6 +173,7 @@ def port_why(element: NetworkPolicyPort | None, question: Question, match: Match
 
 def plain_why(flow: str, wanted: str, match: Match) -> str:
     """Say that a port is not what an element lists, or may be; nothing where it is."""
+    wanted = wanted.removeprefix(EVERY_PORT)  # "80/TCP is not UDP"
     return {Match.YES: "", Match.NO: f"{flow} is not {wanted}", Match.MAYBE: f"{flow} may be it"}[
         match
     ]
