@@ -163,7 +163,8 @@ def check_sarif(document: Any) -> list[Any]:
             assert ids[result["ruleIndex"]] == result["ruleId"]  # 3.27.6
             (value,) = result["partialFingerprints"].values()  # 3.27.17
             prints.add(value)
-            for location in result.get("locations", ()):
+            assert result["locations"]  # code scanning refuses a result without one
+            for location in result["locations"]:
                 place = location["physicalLocation"]
                 artifact = place["artifactLocation"]
                 assert not re.search(r"[^!#-;=?-Z_a-z~\[\]@%]", artifact["uri"])  # 3.4.3: a URI
@@ -181,7 +182,8 @@ def test_sarif_is_what_the_specification_demands() -> None:
     place = results[0]["locations"][0]["physicalLocation"]
     assert place["artifactLocation"] == {"uri": "p/a%20b.yaml", "uriBaseId": "%SRCROOT%"}
     assert place["region"] == {"startLine": 7}
-    assert "locations" not in results[3]
+    nowhere = results[3]["locations"][0]["physicalLocation"]
+    assert nowhere == {"artifactLocation": {"uri": ".", "uriBaseId": "%SRCROOT%"}}
     assert results[2]["properties"] == {"flows": 12}
 
 

@@ -57,7 +57,9 @@ class Replicas:
         return not self.differing
 
     def lines(self) -> Iterator[str]:
-        """Say which pods were explained for which workloads, and whether the others differ."""
+        """Say which pods were explained for which names, and whether the others differ."""
+        if self.ends[1].kind == "service":
+            yield f"{self.ends[1].label}: judged through each of its backends"
         for end, told in zip(self.ends, (self.flows[0].src, self.flows[0].dst), strict=True):
             if end.kind == "workload":
                 others = len(end.pods) - 1

@@ -80,12 +80,11 @@ def pod_text(pod: KnownPod) -> str:
 def packet_text(packet: Packet) -> str:
     """Give ``8080/TCP``, or what is known of it."""
     if packet.protocol is None:
-        protocol = "an unknown protocol"
-    else:
-        protocol = PROTOCOL_WORDS.get(packet.protocol, f"protocol {packet.protocol}")
-    if packet.protocol is not None and packet.protocol not in PROTOCOLS.values():
+        return f"{'an unknown port' if packet.port is None else packet.port} of unknown protocol"
+    protocol = PROTOCOL_WORDS.get(packet.protocol, f"protocol {packet.protocol}")
+    if packet.protocol not in PROTOCOLS.values():
         return protocol
-    return f"{'an unknown port' if packet.port is None else packet.port}/{protocol}"
+    return f"an unknown port of {protocol}" if packet.port is None else f"{packet.port}/{protocol}"
 
 
 class Teller:

@@ -50,12 +50,13 @@ def render(annotations: Sequence[Annotation], heading: Heading) -> str:
 
 def _rule(first: Annotation, heading: Heading) -> dict[str, Any]:
     """Describe a code; ``first`` is the gravest finding that has it."""
-    meaning = _shown(heading.help.get(first.code, first.title))
+    words = first.code.replace("-", " ")
+    meaning = _shown(heading.help.get(first.code, words))
     name = "".join(word.capitalize() for word in first.code.split("-"))
     return {
         "id": first.code,
         "name": name,
-        "shortDescription": {"text": _shown(first.code.replace("-", " "))},
+        "shortDescription": {"text": words},
         "fullDescription": {"text": meaning},
         "help": {"text": f"{meaning} ({first.code}, netpol {heading.command})"},
         "defaultConfiguration": {"level": first.level},
@@ -73,15 +74,17 @@ def _result(annotation: Annotation, rule: int, seen: Counter[str]) -> dict[str, 
         "partialFingerprints": {
             FINGERPRINT: f"{annotation.fingerprint}:{seen[annotation.fingerprint]}"
         },
+        "locations": [{"physicalLocation": _place(annotation.file, annotation.line)}],
     }
-    if annotation.file is not None and not annotation.file.startswith("<"):
-        result["locations"] = [{"physicalLocation": _place(annotation.file, annotation.line)}]
     if annotation.flows is not None:
         result["properties"] = {"flows": annotation.flows}
     return result
 
 
-def _place(file: str, line: int | None) -> dict[str, Any]:
+def _place(file: str | None, line: int | None) -> dict[str, Any]:
+    """Give a place; what is no file's fault is the repository's, as code scanning needs one."""
+    if file is None or file.startswith("<"):
+        file, line = ".", None
     artifact = {"uri": uri(file)}
     if not file.startswith("/"):
         artifact["uriBaseId"] = "%SRCROOT%"
