@@ -258,6 +258,26 @@ def test_replicas_that_are_alike_are_told(files: list[str]) -> None:
     assert "\nall 2 pairs of pods come out alike\n" in told
 
 
+def test_policies_among_the_cluster_on_stdin() -> None:
+    everything = yaml.safe_dump_all([*WORLD, ONLY_ONE])
+    words = ("explain", "shop/web-7c9d-b", "shop/db-0", "pg", "-c", "-", "--fail-on", "deny")
+    result = run(*words, stdin=everything)
+    assert result.exit_code == 1
+    assert "deny (ingress): np-implicit-deny" in result.stdout
+    assert "no network policy found" in failure(run(*words, stdin=yaml.safe_dump_all(WORLD)))
+
+
+def test_settings_of_the_environment(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETPOL_EXPLAIN_FAIL_ON", "deny")
+    monkeypatch.setenv("NETPOL_FAIL_ON", "differs")  # of replay
+    assert explain("web-7c9d-b", "db-0", "pg", *files).exit_code == 1
+
+
+def test_who_had_an_address_then(files: list[str]) -> None:
+    early = explain("10.0.0.3", "db-0", "pg", *files, "--time", "2020-01-01T00:00:00Z").stdout
+    assert "external (10.0.0.3) -> pod shop/db-0" in early
+
+
 def test_through_a_service(files: list[str]) -> None:
     document = json.loads(explain("web-7c9d-b", "svc/db", "pg", *files, "-o", "json").stdout)
     assert (document["verdict"], document["pairs"][0]["dst"]) == (

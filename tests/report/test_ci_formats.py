@@ -13,6 +13,8 @@ from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cli_support import golden, run
 from netpol.report.annotations import Annotation
@@ -22,7 +24,7 @@ from netpol.report.formats import CI_FORMATS
 from netpol.report.markdown import escape_markdown
 from netpol.report.paths import Repository
 
-HOSTILE = "x|`<b>*_[l](http://e.x)\x1b[2J\u202e @team #1 ::error::\ufffe%0A\r\n::warning::y"
+HOSTILE = "\udc80x|`<b>*_[l](http://e.x)\x1b[2J\u202e @team #1 ::error::\ufffe%0A\r\n::warning::y"
 FINDINGS = [
     Annotation("note", "aside", "an aside", "never mind", identity=("z",)),
     Annotation("warning", "hostile", HOSTILE, HOSTILE, HOSTILE, 3, (HOSTILE,), 12),
@@ -125,7 +127,7 @@ def test_github_commands_read_back() -> None:
     assert found[0][1] == {"file": "p/a b.yaml", "line": "7", "title": "netpol: denied now"}
     assert found[0][2] == "a to b [newly-denied]"
     message = found[2][2]
-    assert message.startswith("x|`<b>*_[l](http://e.x)\\x1b[2J\\u202e @team #1 ::error::")
+    assert message.startswith("\\udc80x|`<b>*_[l](http://e.x)\\x1b[2J\\u202e @team #1 ::error::")
     assert "\n::warning::y" in message  # an escaped line break, within one command
     assert found[2][1]["line"] == "3"
 
@@ -281,6 +283,38 @@ def test_markdown_is_bounded() -> None:
         rows = text.count("error |")
         assert rows
         assert text.endswith(f"\nand {500 - rows} more\n")
+
+
+# --- whatever the text ----------------------------------------------------------------------------
+
+WORDS = st.text(min_size=1, max_size=40)
+ANNOTATIONS = st.builds(
+    Annotation,
+    st.sampled_from(["error", "warning", "note"]),
+    st.sampled_from(["some-code", "other-code"]),
+    WORDS,
+    WORDS,
+    st.none() | st.text(min_size=1, max_size=20).filter(lambda name: "\0" not in name),
+    st.none() | st.integers(1, 9_999),
+    st.tuples(WORDS),
+)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(st.lists(ANNOTATIONS, max_size=4), st.tuples(WORDS))
+def test_any_text_is_safe(annotations: list[Annotation], counts: tuple[str]) -> None:
+    heading = Heading("check", counts, passed=counts)
+    texts = {output: render(output, annotations, heading) for output in CI_FORMATS}
+    assert len(commands(texts["github"])) == len(annotations)
+    assert texts["github"].count("\n") == len(annotations) + 1
+    assert len(check_sarif(json.loads(texts["sarif"]))) == len(annotations)
+    root = ET.fromstring(texts["junit"])
+    assert len(root.findall(".//testcase")) == len(annotations) + 1
+    rows = [line for line in texts["markdown"].splitlines() if line.startswith("|")]
+    assert len(rows) == (len(annotations) + 2 if annotations else 0)
+    for text in texts.values():
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
+        text.encode()
 
 
 # --- shared ---------------------------------------------------------------------------------------

@@ -42,5 +42,5 @@ class Repository(NamedTuple):
 
 def uri(file: str) -> str:
     """Give a path as a URI reference; an absolute one as a ``file`` URI."""
-    path = quote(file, safe="/~-._!$&'()*+,;=@")
+    path = quote(file, safe="/~-._!$&'()*+,;=@", errors="surrogateescape")
     return f"file://{path}" if file.startswith("/") else path
