@@ -224,7 +224,7 @@ def _port_of(question: Question) -> NetworkPolicyPort | None:
     """Give the element that lists the port asked for; None if none can."""
     packet = question.packet
     word = PROTOCOL_WORDS.get(packet.protocol or 0)
-    if word not in ("TCP", "UDP", "SCTP") or packet.port is None:
+    if word not in ("TCP", "UDP", "SCTP") or not packet.port:  # the API has no port 0
         return None
     return NetworkPolicyPort(protocol=word, port=packet.port)
 
