@@ -26,7 +26,7 @@ class TablePeer:
 
     def __init__(self, engine: Any) -> None:
         self.tables = engine.tables.arrays
-        self.own = engine.tables.meta["own_columns"]
+        self.own = [column for column, _ in engine.tables.meta["own_columns"]]
         self.classes = self.tables["port_maps"].shape[1]
         places = OTHER_PORTS + np.arange(256)
         for protocol, place in PORTS.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import netpol
+import netpol.fused
 import netpol.replay
 from netpol._core.fused import FusedSums
 from netpol._core.suspects import Suspects
@@ -164,6 +166,22 @@ def test_what_a_damaged_file_held_before_comes_before_the_error(
     assert "ends too early" in found
 
 
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+@pytest.mark.parametrize("events", [b"", b"".join(EVENTS.splitlines(keepends=True)[:3])])
+@pytest.mark.parametrize("bad", [b"", b"bad\n"])
+@pytest.mark.parametrize("size", [300, 9000, 1 << 20])
+def test_a_bad_line_before_the_damage_is_named_first(
+    lab: Any, tmp_path: Path, size: int, bad: bytes, events: bytes, jobs: int
+) -> None:
+    file = tmp_path / "dump.gz"
+    text = dump("n1.L.txt")[: 90 * len(LINE)].rpartition(b"\n")[0] + b"\n" + events + bad
+    file.write_bytes(gzip.compress(text + LINE * 5000)[:-200])
+    found = pieces(lab, [str(file)], jobs, size, strict=True)
+    assert found == batches(lab, [str(file)], strict=True)
+    assert isinstance(found, str)
+    assert ("'bad'" if bad else "ends too early") in found
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(parts=[b"\0\n", b"bad\n"], size=64, jobs=1, strict=False)
 @given(
@@ -188,9 +206,10 @@ def test_any_text_in_any_pieces(
     assert pieces(lab, [str(file)], jobs, size, **options) == batches(lab, [str(file)], **options)
 
 
-def test_leaving_early_ends_the_threads(lab: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["bulk.proc.txt", "n1.events.txt"])
+def test_leaving_early_ends_the_threads(lab: Any, tmp_path: Path, name: str) -> None:
     file = tmp_path / "dump"
-    file.write_bytes(dump("bulk.proc.txt"))
+    file.write_bytes(dump(name) * 20)
     before = threading.active_count()
 
     def stop(_: int) -> None:
@@ -199,6 +218,19 @@ def test_leaving_early_ends_the_threads(lab: Any, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         replay(lab, open_flows([file]), jobs=2, on_batch=stop)
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("step", ["_next", "_take_over"])
+def test_no_failure_of_a_thread_is_lost(
+    lab: Any, jobs: int, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise MemoryError("nothing left")
+
+    monkeypatch.setattr(netpol.fused._Work, step, fail)
+    with pytest.raises(MemoryError, match="nothing left"):
+        replay(lab, open_flows([path("n1.L.txt")]), jobs=jobs)
 
 
 def test_suspects_count_the_same_in_parts() -> None:

@@ -24,6 +24,8 @@ MAY_IMPORT = {
     "errors": set(),
     "verdict": set(),
     "switches": {"errors"},
+    "text": set(),
+    "notebook": {"text"},
     "_core": set(),
     "dns": {"errors", "flows"},  # a log like any other: its source, cells and counts
     "kube": _WORDS | {"dns"},
@@ -31,7 +33,7 @@ MAY_IMPORT = {
     "flows": _WORDS | {"_core"},
     "reference": _WORDS | {"dns", "kube", "flows"},
     "compiler": _WORDS | {"dns", "kube", "policy", "_core"},
-    "verdicts": _READ | {"compiler", "reference", "engine", "_core"},
+    "verdicts": _READ | {"compiler", "reference", "engine", "notebook", "_core"},
     "engine": _READ | {"compiler", "reference", "verdicts", "_core"},
     "ahead": set(),
     "tally": {"verdict", "flows", "_core"},
@@ -49,8 +51,12 @@ MAY_IMPORT = {
         "replay",
         "_core",
     },
-    "report": {"errors", "verdict", "kube", "flows", "reference", "tally", "replay", "compare"},
-    "cli": _READ | {"", "reference", "replay", "report", "tally", "profiles", "compare"},
+    "spread": {"verdict", "flows", "engine", "tally", "_core"},
+    "overlap": _WORDS | {"kube", "policy", "compiler"},
+    "report": {"errors", "verdict"}
+    | {"kube", "text", "flows", "reference", "tally", "replay", "compare", "spread"},
+    "cli": _READ
+    | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"},
     "__main__": {"cli"},
     "__init__": _READ | {"engine", "verdicts", "replay"},
 }

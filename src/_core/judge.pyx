@@ -187,7 +187,8 @@ cdef inline uint32_t egress_of(
     if is_dense(v, source, target, hairpin):
         return NETPOL_DECISION & cell_decision(
             &v.plain, v.plain.egress_index, source.src_record,
-            v.plain.egress_own if label == OWN_NODE_COLUMN
+            v.plain.egress_own + (target.dst_record[RECORD_COLUMN] & v.plain.egress_own_mask)
+            if label == OWN_NODE_COLUMN
             else target.dst_record[RECORD_COLUMN] & RECORD_COLUMN_MASK, ports)
     return side_decision(
         v, &v.egress, source.egress_row, label, target.egress_cidr, ports)
@@ -205,7 +206,8 @@ cdef inline uint32_t ingress_of(
     if is_dense(v, source, target, hairpin):
         return NETPOL_DECISION & cell_decision(
             &v.plain, v.plain.ingress_index, target.dst_record,
-            v.plain.ingress_own if label == OWN_NODE_COLUMN
+            v.plain.ingress_own + (source.src_record[RECORD_COLUMN] & v.plain.ingress_own_mask)
+            if label == OWN_NODE_COLUMN
             else source.src_record[RECORD_COLUMN] & RECORD_COLUMN_MASK, ports)
     return side_decision(
         v, &v.ingress, target.ingress_row, label, source.ingress_cidr, ports)

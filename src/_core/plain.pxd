@@ -29,6 +29,8 @@ cdef extern from "plain.h" nogil:
         uint32_t classes
         uint32_t egress_own
         uint32_t ingress_own
+        uint32_t egress_own_mask
+        uint32_t ingress_own_mask
         uint32_t narrow
 
     ctypedef struct Block "netpol_block":

@@ -154,9 +154,9 @@ cdef size_t plain_rows(
         g = src_word & RECORD_COLUMN_MASK
         if NETPOL_UNLIKELY(same_node):
             if dst_word & NETPOL_NODE and t.egress_own != 0xFFFFFFFFu:
-                e = t.egress_own
+                e = t.egress_own + (e & t.egress_own_mask)
             if src_word & NETPOL_NODE and t.ingress_own != 0xFFFFFFFFu:
-                g = t.ingress_own
+                g = t.ingress_own + (g & t.ingress_own_mask)
         e += s[RECORD_CELLS]
         g += d[RECORD_CELLS]
         NETPOL_PREFETCH(&egress_index[e >> PAGE_CELL_SHIFT])

@@ -181,14 +181,19 @@ def check_cells(dict a, own_columns):
     for number, (name, side) in enumerate((("src", "egress"), ("dst", "ingress"))):
         index, records = a[f"cell_index_{side}"], a[f"{name}_records"].astype(np.int64)
         rows, width = index.shape[0], index.shape[1] * 64
-        if rows != a[f"rows_{side}"].shape[0] or width == 0 or rows * width > 1 << 32:
+        if rows > a[f"rows_{side}"].shape[0] or width == 0 or rows * width > 1 << 32:
             raise ValueError(f"table cell_index_{side}: wrong shape")
+        _limit(a["endpoint_parts"][:, 3 * number], rows, "endpoint_parts")
         _limit(index, pages.shape[0], f"cell_index_{side}")
         if (records[:, 0] != a["endpoint_parts"][:, 3 * number].astype(np.int64) * width).any():
             raise ValueError(f"table {name}_records: first cell is not its row's")
         across = a[f"cell_index_{other[name]}"].shape[1] * 64
         _limit(records[:, 2] & 0xFFFFFF, across, f"{name}_records")
-        if own_columns[number] != 0xFFFFFFFF and own_columns[number] >= width:
+        # Columns of this side stand in the records of the other end.
+        ends = a["dst_records" if name == "src" else "src_records"]
+        own, mask = own_columns[number]
+        nodes = ends[(ends[:, 2] >> np.uint32(24)) & 2 != 0, 2].astype(np.int64) & 0xFFFFFF & mask
+        if own != 0xFFFFFFFF and own + int(nodes.max(initial=0)) >= width:
             raise ValueError("meta own_columns: no such column")
         _limit(records[:, 3] & 0xFFFF, map_count, f"{name}_records")
         top = highest_cell[index].max(axis=1)[records[:, 0] // width]

@@ -43,7 +43,8 @@ cdef class CompiledTables:
     ----------
     arrays : dict of C-contiguous arrays, as netpol.compiler.tables.LAYOUT describes them.
     dense : whether the cells are there.
-    own_columns : own-node column of the cells of egress and ingress, 0xffffffff if not exempt.
+    own_columns : per side, own-node column of the cells (0xffffffff if not exempt), and the bits of
+        the node's own column that are added to it.
     own_exempt, hairpin_exempt : whether those label columns mean anything (per side; both).
     node_split : how many of ``node_endpoints`` are IPv4.
     no_policies : whether the program is empty (C7.1).
@@ -121,8 +122,8 @@ cdef int _fill_plain(Plain* plain, dict a, dict arrays, own_columns) except -1:
     plain.ports = _any(a["port_lookup"])
     plain.narrow = a["port_lookup"].dtype == np.uint16
     plain.classes = arrays["port_maps"].shape[1]
-    plain.egress_own = own_columns[0]
-    plain.ingress_own = own_columns[1]
+    plain.egress_own, plain.egress_own_mask = own_columns[0]
+    plain.ingress_own, plain.ingress_own_mask = own_columns[1]
     return 0
 
 

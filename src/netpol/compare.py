@@ -100,6 +100,11 @@ class Comparison:
     reader: ReaderCounts
     dns: DnsCounts | None = None
 
+    def first(self, number: int) -> Comparison:
+        """Give it with no more than ``number`` pairs; the rest is among the others."""
+        rest = sum((pair.weight for pair in self.pairs[number:]), self.others)
+        return replace(self, pairs=self.pairs[:number], others=rest)
+
     @property
     def differing(self) -> Weight:
         """The weight of the flows whose verdict differs."""

@@ -9,6 +9,7 @@
     │   ├── ValidationError     an object the API server would refuse
     │   ├── SnapshotError       the cluster as read cannot be used (no pods, clashing objects)
     │   └── FlowError           a log that cannot be read, or a bad record under --strict
+    ├── MissingExtraError       an optional package is not installed; says what installs it
     ├── CapacityError           tables would exceed the memory budget; decided before allocating
     └── OutputError             a result could not be written; nothing half-written remains
 """
@@ -24,6 +25,7 @@ __all__ = [
     "InputError",
     "Location",
     "ManifestError",
+    "MissingExtraError",
     "NetpolError",
     "OutputError",
     "SnapshotError",
@@ -52,6 +54,16 @@ class NetpolError(Exception):
 
 class ConfigError(NetpolError):
     """A switch, option or argument that makes no sense."""
+
+
+class MissingExtraError(NetpolError):
+    """An optional package that ``what`` needs is not installed; ``extra`` of netpol has it."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the package {package}, which is not installed\n"
+            f"pip install 'netpol-replay[{extra}]'"
+        )
 
 
 class InputError(NetpolError):

@@ -137,8 +137,9 @@ class _Piece:
     """A part of the text, in the buffer of who took it."""
 
     number: int
+    last: bool  # nothing more can be read
+    final: bool = False  # nothing more is there
     stop: int = 0
-    final: bool = False
     ends_well: bool = True  # where a line does
     error: BaseException | None = None
 
@@ -155,6 +156,7 @@ class _Work:
         self._carried = b""  # text read beyond the last piece
         self._left: list[bytes] = []  # pieces that are not taken over
         self._number = 0
+        self._failure: FlowError | None = None  # of the source
         self._ended = False  # nothing more to be read
         self._stopped = False  # nothing more to be taken over
         self._reading = threading.Lock()
@@ -188,7 +190,8 @@ class _Work:
         """Give the text from the first piece on that was not taken over."""
         if not self._left:
             return None
-        return RestOfSource(b"".join([*self._left, self._carried]), self._source, self._lines)
+        held = b"".join([*self._left, self._carried])
+        return RestOfSource(held, self._source, self._lines, self._failure)
 
     def _results(self) -> Iterator[int]:
         while not self._found.empty():
@@ -198,8 +201,9 @@ class _Work:
         try:
             while self._step(worker):
                 pass
-        finally:
-            self._found.put(None)
+        except BaseException as error:  # given to who waits: else the sums would lack a piece
+            self._found.put(error)
+        self._found.put(None)
 
     def _step(self, worker: _Worker) -> bool:
         """Take the next piece all the way; False where there is none."""
@@ -219,41 +223,43 @@ class _Work:
         with self._added.turn(piece.number):
             if taken and piece.error is None:
                 _tried(piece, partial(self._take_over, worker))
-            if piece.error is not None:
+            error = piece.error or (self._failure if taken and piece.last else None)
+            if error is not None:
                 self._ended = self._stopped = True
-                self._found.put(piece.error)
+                self._found.put(error)
         return True
 
     def _next(self, buffer: bytearray) -> _Piece | None:
         """Read the next piece into ``buffer``; None at the end. One thread at a time."""
-        piece = _Piece(self._number)
-        self._number += 1
-        try:
-            have, piece.final = self._fill(buffer)
-        except FlowError as error:
-            self._ended = True
-            piece.error, piece.ends_well = error, False
-            return piece
-        if have == 0:
-            self._ended = True
+        have = self._fill(buffer)
+        if have == 0 and self._failure is None:
             return None
+        piece = _Piece(self._number, last=self._ended)
+        self._number += 1
+        piece.final = self._ended and self._failure is None
         piece.stop = have if piece.final else buffer.rfind(b"\n", 0, have) + 1
-        piece.ends_well = piece.stop > 0
-        self._ended = piece.final
+        piece.ends_well = piece.stop > 0 or have == 0
         self._carried = bytes(buffer[piece.stop : have])
         return piece
 
-    def _fill(self, buffer: bytearray) -> tuple[int, bool]:
-        """Read on after what was carried until a piece is worth its costs; say if all is read."""
+    def _fill(self, buffer: bytearray) -> int:
+        """Read on after what was carried, until a piece is worth its costs or nothing more comes.
+
+        What is read before a failure is looked at before it is raised.
+        """
         view = memoryview(buffer)
         have = len(self._carried)
         view[:have] = self._carried
         while have <= len(buffer) // 2:
-            got = self._source.readinto(view[have:])
+            try:
+                got = self._source.readinto(view[have:])
+            except FlowError as error:
+                self._failure, got = error, 0
             if got == 0:
-                return have, True
+                self._ended = True
+                break
             have += got
-        return have, False
+        return have
 
     def _take_over(self, worker: _Worker, piece: _Piece) -> bool:
         """Bring what was found in a piece to where everybody's ends up. In the text's order."""

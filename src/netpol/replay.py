@@ -8,7 +8,8 @@ conntrack text of which only the summary is wanted is not even made into batches
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -88,6 +89,11 @@ class PairList:
     distinct: int = 0  # how many pairs there are; a lower bound where ``capped``
     capped: bool = False  # more distinct pairs than are counted one by one
     others: Weight = field(default_factory=Weight)
+
+    def first(self, number: int) -> PairList:
+        """Give the list with no more than ``number`` pairs; the rest is among the others."""
+        rest = sum((pair.weight for pair in self.pairs[number:]), self.others)
+        return PairList(self.pairs[:number], self.distinct, self.capped, rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +242,11 @@ def replay(
     """
     tally = Tally(engine)
     seen = None
-    for rows in _judged(engine, stream, tally, writers, jobs):
-        seen = (seen or 0) + rows
-        if on_batch is not None:
-            on_batch(seen)
+    with closing(_judged(engine, stream, tally, writers, jobs)) as judged:
+        for rows in judged:
+            seen = (seen or 0) + rows
+            if on_batch is not None:
+                on_batch(seen)
     if seen is None:
         for writer in writers:
             writer.write(engine.evaluate(empty_batch()))
@@ -253,28 +260,37 @@ def _judged(
     tally: Tally,
     writers: Sequence[RecordWriter],
     jobs: int,
-) -> Iterator[int]:
+) -> Generator[int, None, None]:
     """Judge, add up and write all flows; give how many at a time."""
-    sums = None
     ahead: Any = read_ahead if jobs > 1 else iter
     if writers or not isinstance(stream, FlowStream):
-        parts: Iterable[FlowBatch | int] = ahead(stream)
-    else:
-        sums = TextSums(tally, jobs)
-        parts = stream.summed(sums, ahead)
+        yield from _judged_batches(engine, ahead(stream), tally, writers)
+        return
+    sums = TextSums(tally, jobs)
+    yield from _judged_batches(engine, stream.summed(sums, ahead), tally, writers)
+    sums.finish()
+
+
+def _judged_batches(
+    engine: Any,
+    parts: Iterator[FlowBatch | int],
+    tally: Tally,
+    writers: Sequence[RecordWriter],
+) -> Iterator[int]:
     verdicts = None
-    for part in parts:
-        if isinstance(part, int):
-            yield part
-            continue
-        # A writer may keep what it is given; without one, arrays are used again.
-        verdicts = engine.evaluate(part, None if writers else verdicts)
-        tally.add(verdicts)
-        for writer in writers:
-            writer.write(verdicts)
-        yield len(part)
-    if sums is not None:
-        sums.finish()
+    with ExitStack() as stack:
+        # A thread that reads must have ended when who wanted the batches has left.
+        stack.callback(getattr(parts, "close", lambda: None))
+        for part in parts:
+            if isinstance(part, int):
+                yield part
+                continue
+            # A writer may keep what it is given; without one, arrays are used again.
+            verdicts = engine.evaluate(part, None if writers else verdicts)
+            tally.add(verdicts)
+            for writer in writers:
+                writer.write(verdicts)
+            yield len(part)
 
 
 def empty_batch() -> FlowBatch:

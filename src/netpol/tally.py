@@ -1,6 +1,6 @@
 """Takes batches and their verdicts, gives exact sums in bounded memory, in words of the engine.
 
-The sums are made in the core (``_core/tally.pyx``), 25 ns a flow; what turns an engine into the
+The sums are made in the core (``_core/tally.pyx``), 28 ns a flow; what turns an engine into the
 numbers it needs, and its numbers into weights, is here.
 """
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from netpol.errors import MissingExtraError
 from netpol.flows.batch import NO_TIME, PROTOCOL_NAMES, UNKNOWN_PROTOCOL, FlowBatch
 from netpol.flows.flow import Flow
+from netpol.notebook import ROWS, notebook_html
 from netpol.verdict import Note, Reason, Side, Verdict
 
 if TYPE_CHECKING:
@@ -176,6 +178,34 @@ class Verdicts:
             }
         )
 
+    def to_pandas(self) -> Any:
+        """Give what ``to_arrow`` gives as a ``pandas.DataFrame``; raises ``MissingExtraError``."""
+        try:
+            import pandas  # noqa: F401
+        except ImportError:
+            raise MissingExtraError("to_pandas", "pandas", "pandas") from None
+        return _distinct_words(self.to_arrow()).to_pandas()
+
+    def to_polars(self) -> Any:
+        """Give what ``to_arrow`` gives as a ``polars.DataFrame``; raises ``MissingExtraError``."""
+        try:
+            import polars
+        except ImportError:
+            raise MissingExtraError("to_polars", "polars", "polars") from None
+        return polars.from_arrow(_distinct_words(self.to_arrow()))
+
+    def _repr_html_(self) -> str:
+        """Give the counts and the first rows, for a notebook."""
+        first = self.batch.take(np.arange(min(len(self), ROWS)))
+        table = self.engine.evaluate(first).to_arrow()
+        return notebook_html(
+            f"{len(self):,} flows",
+            self.counts(),
+            table.column_names,
+            zip(*(column.to_pylist() for column in table.columns), strict=True),
+            len(self),
+        )
+
     @property
     def engine_words(self) -> dict[str, Any]:
         """Dictionaries and decision -> code maps, computed once per engine."""
@@ -309,6 +339,19 @@ def _codes(pa: Any, codes: npt.NDArray[Any], words: Any) -> Any:
         missing = indexes < 0
         mask = missing if missing.any() else None
     return pa.DictionaryArray.from_arrays(pa.array(indexes, mask=mask), words, safe=False)
+
+
+def _distinct_words(table: pa.Table) -> pa.Table:
+    """Give the table with no word twice in a dictionary, as data frames want them.
+
+    Several addresses may be called the same, and each has its word.
+    """
+    for place, name in enumerate(table.column_names):
+        column = table.column(place)
+        if hasattr(column.type, "value_type"):
+            plain = column.cast(column.type.value_type).dictionary_encode()
+            table = table.set_column(place, name, plain)
+    return table
 
 
 def _rules(pa: Any, rules: npt.NDArray[np.int32]) -> Any:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import calendar
+import mmap
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -266,6 +269,36 @@ def test_fast_and_careful_parser_agree_on_mutated_lines(text):
     text += PAD
     fast, careful = (scan(text, fast=fast, capacity=64) for fast in (True, False))
     assert outcome(fast) == outcome(careful)
+
+
+#: Scans text between two pages that may not be touched, from every start and to every end.
+GUARDED = """
+import ctypes, mmap, sys
+from netpol._core.conntrack import Scanner
+text, page = sys.stdin.buffer.read(), mmap.PAGESIZE
+memory = mmap.mmap(-1, 4 * page)
+start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+protect = ctypes.CDLL(None, use_errno=True).mprotect
+protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+for guard in (0, 3):
+    assert protect(start + guard * page, page, 0) == 0
+for cut in range(0, 600, 7):
+    for part in (text[cut:], text[: len(text) - cut]):
+        for at in (page, 3 * page - len(part)):
+            memory[at : at + len(part)] = part
+            scanner = Scanner(64)
+            assert scanner.scan(memoryview(memory)[at:at + len(part)], 0, len(part), True)
+print("read")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect of libc")
+def test_nothing_before_or_after_the_text_is_read():
+    text = (LINE * 40)[: 2 * mmap.PAGESIZE][-8000:]
+    done = subprocess.run(
+        [sys.executable, "-c", GUARDED], input=text, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, b"read\n"), done.stderr.decode()[-500:]
 
 
 FIELDS = [b"10.244.1.10", b"10.96.100.1", b"42000", b"80", b"4", b"222", b"8080", b"3", b"399"]

@@ -76,6 +76,7 @@ def test_json() -> None:
     assert document["policies"] == 1
     assert document["errors"][0] == {
         "code": "invalid",
+        "severity": "error",
         "file": "wrong.yaml",
         "line": 5,
         "field": "spec.policyTypes[0]",
@@ -141,10 +142,11 @@ def test_escape_controls() -> None:
 def test_every_code_is_documented() -> None:
     root = Path(__file__).parent.parent.parent
     documented = set(re.findall(r"^\| `([a-z-]+)`", (root / "docs/check.md").read_text(), re.M))
-    sources = "".join(
+    sources = (root / "src/netpol/overlap.py").read_text() + "".join(
         path.read_text()
         for name in ("written*", "lint*", "policies", "check")
         for path in (root / "src/netpol/kube").glob(f"{name}.py")
     )
-    used = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', sources)) | {"manifest", "invalid", "snapshot"}
-    assert documented == used - {"all-init", "unknown-labels"}
+    used = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', sources))
+    used |= {"manifest", "invalid", "snapshot", "capacity"}
+    assert documented == used - {"all-init", "unknown-labels", "name-and-flag"}

@@ -9,7 +9,7 @@ class CompiledTables:
         arrays: dict[str, npt.NDArray[Any]],
         *,
         dense: bool,
-        own_columns: Sequence[int],
+        own_columns: Sequence[Sequence[int]],
         own_exempt: Sequence[bool],
         hairpin_exempt: bool,
         node_split: int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
     from netpol.errors import InputError, Location
     from netpol.kube.check import CheckResult
     from netpol.kube.findings import Finding
+    from netpol.kube.snapshot import Snapshot
 
 __all__ = ["check"]
 
 #: Raised when a field changes its meaning or goes; new fields do not raise it.
 SCHEMA_VERSION = 1
+#: Notes of one code that a person is shown; a cluster may have a thousand.
+_MOST_NOTES = 10
 
 # Options that other commands have with other values get variables of their own, NETPOL_CHECK_...
 _PATH = click.Path(allow_dash=True)
@@ -43,8 +47,8 @@ Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
     multiple=True,
     type=_PATH,
     envvar="NETPOL_CLUSTER",
-    help="Manifests of the cluster, to find policies that select nothing and the like: files, "
-    "directories, - for stdin.  [repeatable]",
+    help="Manifests of the cluster, to find policies that select nothing, rules that never decide, "
+    "priorities that tie and the like: files, directories, - for stdin.  [repeatable]",
 )
 @click.option(
     "--namespace",
@@ -116,6 +120,8 @@ def check(
 
     switches = Switches(strict_cidr=strict_cidr, unknown_fields=unknown_fields)
     result = check_policies(policies, cluster, switches=switches, namespace=namespace)
+    if result.snapshot is not None and not result.error_count:
+        result = _with_overlaps(result, result.snapshot)
     strict = strict or fail_on == "warning"
     text = _written(result, output, strict)
     click.echo(text.encode() if output in CI_FORMATS else text, nl=False)  # CI reads UTF-8
@@ -139,11 +145,35 @@ def _written(result: CheckResult, output: str, strict: bool) -> str:
     return render(output, annotations_of(result), heading)
 
 
+def _with_overlaps(result: CheckResult, snapshot: Snapshot) -> CheckResult:
+    """Add what only shows in the policies as compiled for the cluster."""
+    from netpol.errors import CapacityError, Location
+    from netpol.kube.findings import Finding, in_order
+    from netpol.overlap import overlaps
+
+    try:
+        found = overlaps(result.read, snapshot)
+    except CapacityError as error:
+        message = f"overlaps and ties of policies were not looked for: {error}"
+        found = [Finding("warning", "capacity", message, Location())]
+    return result._replace(findings=in_order([*result.findings, *found]))
+
+
 def _lines(result: CheckResult) -> str:
-    """Give ``file:line: severity: message [code]`` lines and a total."""
+    """Give ``file:line: severity: message [code]`` lines and a total; of notes only a few."""
     lines = [_line("error", error.location, error.message) for error in result.errors]
+    notes: Counter[str] = Counter()
     for finding in result.findings:
+        if finding.severity == "info":
+            notes[finding.code] += 1
+            if notes[finding.code] > _MOST_NOTES:
+                continue
         lines.append(_line(finding.severity, finding.location, finding.text, finding.code))
+    lines += [
+        f"info: {count - _MOST_NOTES} more, which -o json lists [{code}]"
+        for code, count in notes.items()
+        if count > _MOST_NOTES
+    ]
     if lines:
         lines.append("")
     lines.append(", ".join(_counts(result)))
@@ -151,12 +181,14 @@ def _lines(result: CheckResult) -> str:
 
 
 def _counts(result: CheckResult) -> tuple[str, ...]:
-    warnings = sum(finding.severity == "warning" for finding in result.findings)
-    return (
+    severities = Counter(finding.severity for finding in result.findings)
+    counts = (
         _plural(result.policies, "valid policy", "valid policies"),
         _plural(result.error_count, "error", "errors"),
-        _plural(warnings, "warning", "warnings"),
+        _plural(severities["warning"], "warning", "warnings"),
     )
+    notes = severities["info"]
+    return (*counts, _plural(notes, "note", "notes")) if notes else counts
 
 
 def _line(severity: str, location: Location, message: str, code: str | None = None) -> str:
@@ -189,6 +221,7 @@ def _json_error(error: InputError) -> dict[str, Any]:
 
     return {
         "code": error_code(error),
+        "severity": "error",
         **error.location._asdict(),
         "policy": None,
         "message": error.message,
@@ -198,6 +231,7 @@ def _json_error(error: InputError) -> dict[str, Any]:
 def _json_finding(finding: Finding) -> dict[str, Any]:
     return {
         "code": finding.code,
+        "severity": finding.severity,
         **finding.location._asdict(),
         "policy": finding.policy,
         "message": finding.message,

@@ -5,18 +5,22 @@ Either they are replayed once, or by two profiles whose verdicts are compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 if TYPE_CHECKING:
     from netpol.cli.options import ChosenSwitches
+    from netpol.cli.report import ReportFile
     from netpol.flows.reader import FlowStream
-    from netpol.replay import DnsCounts
+    from netpol.replay import DnsCounts, RecordWriter
     from netpol.switches import Switches
 
 __all__ = ["Outcome", "compared", "replayed"]
+
+#: Pairs that a page lists at most, whatever ``--top`` says.
+REPORT_ROWS = 500
 
 CompileWith = Callable[["Switches"], Any]
 
@@ -34,6 +38,10 @@ def replayed(
     chosen: ChosenSwitches,
     stream: FlowStream,
     dns: DnsCounts | None,
+    *,
+    top: int,
+    report: ReportFile | None,
+    writers: Sequence[RecordWriter],
     **options: Any,
 ) -> Outcome:
     """Judge every flow by the chosen profile."""
@@ -41,7 +49,26 @@ def replayed(
     from netpol.report import json, terminal
 
     engine = compile_with(chosen.under(chosen.profile))
-    summary = replace(replay(engine, stream, **options), dns=dns, profile=chosen.profile)
+    if report is None:
+        found = replay(engine, stream, top=top, writers=writers, **options)
+        summary = replace(found, dns=dns, profile=chosen.profile)
+    else:
+        from netpol.report.html.replay import sections
+        from netpol.spread.collect import SpreadWriter
+
+        spread = SpreadWriter(engine)
+        both = [*writers, spread]
+        found = replay(engine, stream, top=max(top, REPORT_ROWS), writers=both, **options)
+        summary = replace(found, dns=dns, profile=chosen.profile)
+        report.write(
+            "Network policies, replayed",
+            terminal.headline(summary),
+            sections(summary, spread.result()),
+            summary.switches,
+        )
+        summary = replace(
+            summary, denied=summary.denied.first(top), unknown=summary.unknown.first(top)
+        )
     return Outcome(
         {verdict.label for verdict, weight in summary.by_verdict().items() if weight.flows},
         partial(terminal.render, summary),
@@ -55,6 +82,9 @@ def compared(
     profiles: tuple[str, str],
     stream: FlowStream,
     dns: DnsCounts | None,
+    *,
+    top: int,
+    report: ReportFile | None,
     **options: Any,
 ) -> Outcome:
     """Judge every flow by two profiles."""
@@ -63,8 +93,16 @@ def compared(
     from netpol.report import compare_json as json
 
     before, after = map(chosen.under, profiles)
-    found = compare(compile_with, before, after, stream, names=profiles, **options)
+    rows = top if report is None else max(top, REPORT_ROWS)
+    found = compare(compile_with, before, after, stream, names=profiles, top=rows, **options)
     comparison = replace(found, dns=dns)
+    if report is not None:
+        from netpol.report.html.compare import sections
+
+        report.write(
+            "Profiles, compared", terminal.headline(comparison), sections(comparison), None
+        )
+        comparison = comparison.first(top)
     return Outcome(
         {"differs"} if comparison.differing.flows else set(),
         partial(terminal.render, comparison),

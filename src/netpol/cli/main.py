@@ -9,7 +9,7 @@ import click
 
 import netpol
 from netpol.cli.errors import exit_codes
-from netpol.cli.options import CONTEXT
+from netpol.cli.options import ARGUMENTS, CONTEXT
 
 __all__ = ["COMMANDS", "main"]
 
@@ -47,6 +47,19 @@ class LazyGroup(click.Group):
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Keep the words of the command line, for reports."""
+        words = tuple(args)
+        context = super().make_context(info_name, args, parent, **extra)
+        context.meta[ARGUMENTS] = words
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; every failure becomes one message and an exit code."""

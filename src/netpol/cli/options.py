@@ -14,6 +14,7 @@ from netpol.profiles import PROFILES, switches_of
 from netpol.switches import Switches
 
 __all__ = [
+    "ARGUMENTS",
     "CONTEXT",
     "ChoiceList",
     "ChosenSwitches",
@@ -49,6 +50,9 @@ _SWITCH_TITLE = "Switches, for behaviour that Kubernetes leaves open"
 #: For every command: click remembers a command's help option by the context it first ran in, so a
 #: command that is run on its own must know it as well as the group does.
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+#: Where ``main`` keeps the words of the command line, in ``click.Context.meta``.
+ARGUMENTS = "netpol.arguments"
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -27,6 +27,7 @@ from netpol.cli.options import (
     pop_switches,
     switch_options,
 )
+from netpol.cli.report import check_report, report_file, report_option
 from netpol.errors import ConfigError, ManifestError
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class _Request:
     namespace: str
     output: str
     output_file: str | None
+    report: str | None
     fail_on: tuple[str, ...]
     start_zone: str | None
     strict: bool
@@ -132,6 +134,7 @@ class _Request:
     type=_PATH,
     help="Write there instead of stdout; the file appears whole or not at all.",
 )
+@report_option
 @env_option(
     "--fail-on",
     type=ChoiceList("deny", "unknown", "differs"),
@@ -175,7 +178,7 @@ class _Request:
     type=click.IntRange(min=1),
     default=2,
     show_default=True,
-    help="Threads: with 2, logs are read while flows are judged.",
+    help="Threads that read and judge; the results do not depend on them.",
 )
 @env_option("--quiet", "-q", is_flag=True, help="No progress, no warnings, no summary on stderr.")
 @switch_options
@@ -194,9 +197,9 @@ def replay(**options: Any) -> None:
 
 def _check(request: _Request) -> None:
     """Refuse what makes no sense before anything is read."""
-    inputs = (*request.flows, *request.cluster, *request.policies, *request.dns)
-    if inputs.count("-") > 1:
+    if [path for paths in _inputs(request).values() for path in paths].count("-") > 1:
         raise click.UsageError("stdin (-) can be read only once")
+    check_report(request.report, request.output_file)
     comparing = request.compare_profiles is not None
     if set(request.fail_on) - ({"differs"} if comparing else {"deny", "unknown"}):
         raise click.UsageError(
@@ -210,6 +213,16 @@ def _check(request: _Request) -> None:
             f"{request.output} is binary and would garble the terminal; "
             "give --output-file, or pipe it somewhere"
         )
+
+
+def _inputs(request: _Request) -> dict[str, tuple[str, ...]]:
+    """Give what is read, by what it is to the command."""
+    return {
+        "flows": request.flows,
+        "cluster": request.cluster,
+        "policies": request.policies,
+        "dns": request.dns,
+    }
 
 
 def _to_stdout(request: _Request) -> bool:
@@ -226,6 +239,7 @@ def _run(request: _Request) -> Outcome:
         sink = stack.enter_context(
             standard_output() if path is None or path == "-" else output_file(path)
         )
+        report = stack.enter_context(report_file(request.report, _inputs(request)))
         dns, dns_counts = read_dns_logs(request.dns, strict=request.strict)
         compile_with = _compiler(request, dns)
         stream = open_flows(
@@ -253,6 +267,7 @@ def _run(request: _Request) -> Outcome:
                 writers=writers,
                 jobs=request.jobs,
                 on_batch=on_batch,
+                report=report,
             )
         if request.output == "json":
             sink.write(outcome.as_json())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,10 @@ from netpol.policy.program import (
 from netpol.switches import Switches
 from netpol.verdict import Note, Reason, Side, Tier
 
-__all__ = ["DENSE_LIMIT", "compile_program"]
+if TYPE_CHECKING:
+    from netpol.compiler.overlaps import Overlaps
+
+__all__ = ["DENSE_LIMIT", "compile_program", "overlaps_of"]
 
 #: Bytes that each of the kernel's tables may take; beyond, the row tables alone are used, which are
 #: a quarter as fast. 100 000 pods and 5 000 policies need 7 MB, with labels of every pod's own 40.
@@ -74,6 +77,19 @@ def compile_program(
         If the tables would exceed ``memory_budget``.
     """
     return _Compilation(program, snapshot, switches, memory_budget).run(dense_limit)
+
+
+def overlaps_of(
+    program: PolicyProgram, snapshot: Snapshot, switches: Switches, memory_budget: int
+) -> Overlaps:
+    """Give which rules never act and which policies tie, instead of tables.
+
+    Raises
+    ------
+    CapacityError
+        As for ``compile_program``.
+    """
+    return _Compilation(program, snapshot, switches, memory_budget).overlaps()
 
 
 class _Compilation:
@@ -158,6 +174,19 @@ class _Compilation:
         layout = "dense" if arrays["cell_index_egress"].size else "paged"
         return Tables(arrays, self._meta(layout, kernel.own_columns))
 
+    def overlaps(self) -> Overlaps:
+        """Look for overlaps; as for ``run``, endpoints must be complete first."""
+        from netpol.compiler.overlaps import find_overlaps  # only ``netpol check`` needs them
+        from netpol.compiler.realpeers import real_peers
+
+        self._services()
+        build_prefixes(self.endpoints, self.budget)
+        visible = self._visible(self._endpoint_parts())
+        return find_overlaps(
+            (side, real_peers(side, self.identities, self.endpoints.keys, visible))
+            for side in (self.egress, self.ingress)
+        )
+
     def _runs(self, arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint32]:
         """Both sides' runs in one array: ingress bases move up by the length of egress's."""
         pairs = arrays["pairs_ingress"]
@@ -181,10 +210,20 @@ class _Compilation:
         )
         own = self.switches.own_node_egress, self.switches.own_node_ingress
         exempt = own[0] == "allow", own[1] == "allow"
-        if exempt[0] and self._own_node_has_rules():
-            limit = 0
         left = (self.budget.limit - self.budget.taken) // 8  # records, index, pages, runs, maps
-        kernel = build_kernel(sides, rows, endpoints, exempt, min(limit, left))
+        subjects = tuple(
+            SideTables(
+                packed.rows[: side.subject_rows],
+                packed.pairs,
+                packed.label_pages[: side.subject_rows],
+                packed.cidr_pages[: side.subject_rows],
+            )
+            for packed, side in zip(sides, (self.egress, self.ingress), strict=True)
+        )
+        kernel = build_kernel(
+            (subjects[0], subjects[1]), rows, endpoints, exempt, min(limit, left),
+            (self._own_node_has_rules(Side.EGRESS), self._own_node_has_rules(Side.INGRESS)),
+        )  # fmt: skip
         if kernel is None:
             kernel = without_cells(endpoints)
         narrow = kernel.arrays["cell_pages"].dtype == np.uint8 and len(self.ports) <= 65536
@@ -193,17 +232,16 @@ class _Compilation:
         self.budget.take(size, f"cells of {len(parts)} endpoints")
         return kernel
 
-    def _own_node_has_rules(self) -> bool:
-        """Whether what a pod may send to its own node depends on the node's address.
+    def _own_node_has_rules(self, side: Side) -> bool:
+        """Whether what is said of the own node depends on its address.
 
-        Cells have one column for the own node; where cluster-scoped policies name addresses and
-        NetworkPolicies exempt it, only the row tables tell its addresses apart.
+        NetworkPolicies exempt it whatever its address; cluster-scoped policies may name that.
         """
         return any(
             not isinstance(peer, PodPeer)
             for policy, tier in zip(self.policies, self.tiers, strict=True)
             if tier is not Tier.NETWORKPOLICY
-            for rule in policy.egress
+            for rule in rules_of(policy, side)
             for peer in rule.peers or ()
         )
 
@@ -334,7 +372,7 @@ class _Compilation:
         parts[:, 6] = [0 if pod.as_node or pod.node in located else unknown for pod in pods]
         return parts
 
-    def _meta(self, layout: str, own: list[int]) -> dict[str, Any]:
+    def _meta(self, layout: str, own: list[tuple[int, int]]) -> dict[str, Any]:
         return {
             "layout": layout,
             "own_columns": own,

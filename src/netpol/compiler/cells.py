@@ -54,10 +54,13 @@ class Endpoints(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """Arrays by their names in ``tables.LAYOUT``, and the own-node column of each side."""
+    """Arrays by their names in ``tables.LAYOUT``, and the own-node column of each side.
+
+    A pair of a column and the bits of a node's own column that are added to it.
+    """
 
     arrays: dict[str, npt.NDArray[Any]]
-    own_columns: list[int]
+    own_columns: list[tuple[int, int]]
 
 
 class _Side(NamedTuple):
@@ -67,7 +70,8 @@ class _Side(NamedTuple):
     runs: U32
     run_base: npt.NDArray[np.int64]
     locals_: npt.NDArray[np.int64]
-    column: npt.NDArray[np.int64]  # of each endpoint; the last is the own node's
+    column: npt.NDArray[np.int64]  # of each endpoint
+    own: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,7 @@ def build_kernel(
     endpoints: Endpoints,
     own_exempt: tuple[bool, bool],
     limit: int,
+    own_by_address: tuple[bool, bool] = (False, False),
 ) -> Kernel | None:
     """Give the tables, or None where they would exceed ``limit`` bytes or their narrow fields.
 
@@ -109,13 +114,16 @@ def build_kernel(
     ----------
     sides : egress and ingress, whose pairs point into the runs of ``tables``.
     own_exempt : per side, whether own-node traffic is exempt.
+    own_by_address : per side, whether what is said of the own node depends on its address.
     """
     if limit <= 0 or int(endpoints.parts[:, 7].max(initial=0)) >= _NODE_LIMIT:
         return None
     store = Pages(PAGE_CELLS, limit)
     built = []
     for number, side in enumerate(sides):
-        packed = _pack_side(store, side, tables, endpoints.parts, number, limit)
+        packed = _pack_side(
+            store, side, tables, endpoints.parts, number, limit, own_by_address[number]
+        )
         if packed is None:
             return None
         built.append(packed)
@@ -142,7 +150,7 @@ def build_kernel(
     }
     arrays.update(_records(built, map_of, endpoints))
     own = [
-        int(side.column[-1]) if exempt else NO_COLUMN
+        side.own if exempt else (NO_COLUMN, 0)
         for side, exempt in zip(built, own_exempt, strict=True)
     ]
     return Kernel(arrays, own)
@@ -162,7 +170,7 @@ def without_cells(endpoints: Endpoints) -> Kernel:
         "src_records": records,
         "dst_records": records.copy(),
     }
-    return Kernel(arrays, [NO_COLUMN, NO_COLUMN])
+    return Kernel(arrays, [(NO_COLUMN, 0), (NO_COLUMN, 0)])
 
 
 def fold_ports(ports: PortClasses, *, narrow: bool) -> npt.NDArray[Any]:
@@ -187,11 +195,13 @@ def _pack_side(
     parts: U32,
     number: int,
     limit: int,
+    own_by_address: bool,
 ) -> _Side | None:
     """Give one side's index, its runs by row, and each endpoint's column."""
-    label = np.append(parts[:, 3 * number + 1], np.uint32(OWN_NODE_COLUMN)).astype(np.int64)
-    cidr = np.append(parts[:, 3 * number + 2], np.uint32(0)).astype(np.int64)
+    label = parts[:, 3 * number + 1].astype(np.int64)
+    cidr = parts[:, 3 * number + 2].astype(np.int64)
     pairs, column = np.unique(label << 32 | cidr, return_inverse=True)
+    pairs, column, own = _with_own_node(pairs, column.reshape(-1), own_by_address)
     rows, width = len(side.rows), -(-len(pairs) // PAGE_CELLS)
     if len(pairs) >= _COLUMN_LIMIT or rows * width * PAGE_CELLS >= _CELL_LIMIT:
         return None
@@ -214,7 +224,21 @@ def _pack_side(
     owner = np.repeat(np.arange(rows), sizes)
     port, cell = np.divmod(np.arange(len(owner)) - run_base[owner], locals_[owner])
     runs = tables.runs[bases[starts[owner] + cell] + port]
-    return _Side(index, runs, run_base, locals_, column.reshape(-1))
+    return _Side(index, runs, run_base, locals_, column, own)
+
+
+def _with_own_node(
+    pairs: npt.NDArray[np.int64], column: npt.NDArray[np.int64], by_address: bool
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], tuple[int, int]]:
+    """Add the columns of the own node: one, or one for each column of what is no pod.
+
+    Those stand in the same order, so that adding a constant leads from one to the other.
+    """
+    no_pod = int(np.searchsorted(pairs, OWN_NODE_COLUMN << 32))
+    own = pairs[:no_pod] if by_address else np.zeros(1, np.int64)
+    added = np.concatenate([pairs[:no_pod], own | OWN_NODE_COLUMN << 32, pairs[no_pod:]])
+    column = np.where(column < no_pod, column, column + len(own))
+    return added, column, (no_pod, 0xFFFFFF if by_address else 0)
 
 
 def _scale_maps(
@@ -253,7 +277,7 @@ def _records(
         words = (
             row * side.pages.shape[1] * PAGE_CELLS,
             side.run_base[row] + shift[mine],
-            built[1 - mine].column[:-1] | flags,
+            built[1 - mine].column | flags,
             map_of[mine][row] | node << _NODE_SHIFT,
         )
         records[name] = np.ascontiguousarray(np.column_stack(words), np.uint32)

@@ -76,6 +76,18 @@ class RowPorts:
             found = self._memo[key] = self._build(*key)
         return found
 
+    def example(self, ports: LocalPorts, local: int) -> tuple[int, int]:
+        """Give a protocol and port of a local class, as ``PortClasses`` has them; a TCP port first.
+
+        A range that begins with port 0 gives port 1 if that is in it: no flow has port 0.
+        """
+        places = np.flatnonzero(self.maps[ports.map_id] == local)
+        protocol, first = int(self.classes.protocol[places[0]]), int(self.classes.first[places[0]])
+        if first == 0:
+            edges = self.classes.first[self.classes.protocol == protocol]
+            first = int(1 not in edges)
+        return protocol, first
+
     def _build(self, ports: tuple[Ports, ...], meanings: tuple[NamedPorts, ...]) -> LocalPorts:
         count = len(ports)
         entries: list[tuple[int, Indexes]] = []

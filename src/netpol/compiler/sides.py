@@ -23,7 +23,7 @@ from netpol.compiler.decisions import Decision, DecisionTable
 from netpol.compiler.partition import PodGroups
 from netpol.compiler.portclasses import NamedPorts
 from netpol.compiler.rowcases import Case, RowCases
-from netpol.compiler.rowports import RowPorts
+from netpol.compiler.rowports import LocalPorts, RowPorts
 from netpol.compiler.rowtiers import RowTiers, TierRule
 from netpol.compiler.selection import YES
 from netpol.compiler.subjects import Subjects, rules_of
@@ -39,6 +39,7 @@ __all__ = [
     "OWN_NODE_COLUMN",
     "CompiledRow",
     "Row",
+    "RowClasses",
     "SideCompiler",
 ]
 
@@ -77,6 +78,23 @@ class _RuleColumns(NamedTuple):
     label_maybe: Indexes
     cidrs: tuple[Indexes, ...]  # by lane of ``AddressPeers``: matches, and two kinds of doubt
     names: frozenset[str]
+
+
+class RowClasses(NamedTuple):
+    """A row's rules in the order they are tried, and the classes of peers and ports they make.
+
+    ``everyone`` has the bits of the rules without peers.
+    """
+
+    rules: list[TierRule]
+    labels: Grouped
+    cidrs: Grouped
+    everyone: int
+    ports: LocalPorts
+
+    def cases(self) -> RowCases:
+        """Give the cases that the classes make."""
+        return RowCases(self.labels, self.cidrs, self.everyone, len(self.rules), self.ports.locals_)
 
 
 @dataclass(slots=True)
@@ -273,6 +291,24 @@ class SideCompiler:
                     Decision(self.side, Verdict.ALLOW, Reason.NOT_ISOLATED, Tier.NONE)
                 )
             )
+        classes = self.row_classes(row)
+        labels, cidrs, ports = classes.labels, classes.cidrs, classes.ports
+        locals_ = len(labels.bits)
+        special = (locals_, locals_ + 1)
+        pairs = self._allocate_pairs(row, locals_ + 2, len(cidrs.bits))
+        cases = classes.cases()
+        self.check_cases(row, cases.bound())
+        tiers = self.row_tiers(row, classes.rules)
+        exempt = Reason.NP_HAIRPIN if row.hairpin else None
+        for i, j, ids in cases.pairs():
+            pairs[i, j] = self._run(tiers, cases, exempt, i, j, ids)
+        for place, reason in zip(special, (Reason.OWN_NODE, Reason.NP_HAIRPIN), strict=True):
+            for j in range(len(cidrs.bits)):
+                pairs[place, j] = self._exempt(tiers, cases, reason, j, len(ports.locals_))
+        return CompiledRow(ports.map_id, labels, cidrs, special, pairs)
+
+    def row_classes(self, row: Row) -> RowClasses:
+        """Give the rules of a row and the classes they make."""
         rules = [item for policy in row.policies for item in self._rules[policy]]
         count = len(rules)
         meanings, extra = self._meanings(rules, row)
@@ -290,21 +326,6 @@ class SideCompiler:
         )
         everyone = sum(1 << bit for bit, rule in enumerate(rules) if rule.rule.peers is None)
         ports = self.row_ports.of([item.rule.ports for item in rules], meanings)
-        locals_ = len(labels.bits)
-        special = (locals_, locals_ + 1)
-        pairs = self._allocate_pairs(row, locals_ + 2, len(cidrs.bits))
-        cases = RowCases(labels, cidrs, everyone, count, ports.locals_)
-        self._check_cases(row, cases.bound())
-        tiers = self._row_tiers(row, rules)
-        exempt = Reason.NP_HAIRPIN if row.hairpin else None
-        for i, j, ids in cases.pairs():
-            pairs[i, j] = self._run(tiers, cases, exempt, i, j, ids)
-        for place, reason in zip(special, (Reason.OWN_NODE, Reason.NP_HAIRPIN), strict=True):
-            for j in range(len(cidrs.bits)):
-                pairs[place, j] = self._exempt(tiers, cases, reason, j, len(ports.locals_))
-        return CompiledRow(ports.map_id, labels, cidrs, special, pairs)
-
-    def _row_tiers(self, row: Row, rules: list[_RuleColumns]) -> RowTiers:
         ordered = [
             TierRule(
                 item.policy, item.rule.index, self.tiers[item.policy],
@@ -313,8 +334,12 @@ class SideCompiler:
             )
             for item in rules
         ]  # fmt: skip
+        return RowClasses(ordered, labels, cidrs, everyone, ports)
+
+    def row_tiers(self, row: Row, rules: list[TierRule]) -> RowTiers:
+        """Give what decides the cases of a row."""
         return RowTiers(
-            self.side, ordered, self.isolating(row), self.switches.cnp_tie,
+            self.side, rules, self.isolating(row), self.switches.cnp_tie,
             lambda index: self.policies[index].label,
         )  # fmt: skip
 
@@ -333,7 +358,8 @@ class SideCompiler:
         )
         return np.empty((labels, cidrs), np.uint32)
 
-    def _check_cases(self, row: Row, cases: int) -> None:
+    def check_cases(self, row: Row, cases: int) -> None:
+        """Raise ``CapacityError`` if a row has more cases than can be decided."""
         if cases > MAX_CASES:
             subject = self.policies[row.policies[0]].label
             raise CapacityError(

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import IO, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -166,12 +167,17 @@ class FlowStream:
             return
         self.stats = ReadStats()
         for path in self.paths:
-            with Source(path) as source:
-                if self._detect(source) == "conntrack":
-                    parts = self._summed_text(source, sum_text, ahead)
-                else:
-                    parts = ahead(self._batches(source))
+            # Whoever reads in a thread must have ended when the source is closed.
+            with Source(path) as source, closing(self._parts(source, sum_text, ahead)) as parts:
                 yield from self._counted(source, parts)
+
+    def _parts(
+        self, source: Source, sum_text: SumText, ahead: Ahead
+    ) -> Generator[FlowBatch | int, None, None]:
+        if self._detect(source) == "conntrack":
+            yield from self._summed_text(source, sum_text, ahead)
+        else:
+            yield from ahead(self._batches(source))
 
     def _summed_text(
         self, source: Source, sum_text: SumText, ahead: Ahead

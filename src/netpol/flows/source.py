@@ -170,15 +170,20 @@ class RestOfSource:
         Lines of it that came before.
     """
 
-    def __init__(self, held: bytes, source: Source, lines: int) -> None:
+    def __init__(
+        self, held: bytes, source: Source, lines: int, failure: FlowError | None = None
+    ) -> None:
+        self._failure = failure
         self.name = source.name
         self.lines = lines
         self._held = memoryview(held)
         self._source = source
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill ``buffer`` as far as one read goes; 0 is the end."""
+        """Fill ``buffer`` as far as one read goes; 0 is the end, or the source's failure."""
         if not self._held:
+            if self._failure is not None:
+                raise self._failure
             return self._source.readinto(buffer)
         n = min(len(buffer), len(self._held))
         buffer[:n] = self._held[:n]

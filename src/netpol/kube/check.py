@@ -9,7 +9,7 @@ from netpol.kube.findings import Finding
 from netpol.kube.inputs import Paths
 from netpol.kube.lint import lint
 from netpol.kube.manifests import read_documents
-from netpol.kube.policies import load_policies, no_policies_message
+from netpol.kube.policies import PolicySet, load_policies, no_policies_message
 from netpol.kube.snapshot import Snapshot, read_snapshot
 from netpol.switches import Switches
 
@@ -17,7 +17,7 @@ __all__ = ["CheckResult", "check_policies", "error_code"]
 
 
 class CheckResult(NamedTuple):
-    """What was found. ``policies`` counts those without errors, ``valid`` are their labels.
+    """What was found, and what was read. ``policies`` counts those without errors.
 
     Findings of severity ``error`` are errors too: what an API server takes but cannot work.
     """
@@ -25,7 +25,8 @@ class CheckResult(NamedTuple):
     policies: int
     errors: list[InputError]
     findings: list[Finding]
-    valid: tuple[str, ...] = ()
+    read: PolicySet
+    snapshot: Snapshot | None
 
     @property
     def error_count(self) -> int:
@@ -83,8 +84,8 @@ def check_policies(
     wrong = {finding.policy for finding in findings if finding.severity == "error"}
     labels = [each.label for each in policies.policies]
     labels += [each.label for each in policies.cluster_policies]
-    valid = tuple(label for label in labels if label not in wrong)
-    return CheckResult(len(valid), errors, findings, valid)
+    valid = sum(label not in wrong for label in labels)
+    return CheckResult(valid, errors, findings, policies, snapshot)
 
 
 def error_code(error: InputError) -> str:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from netpol.errors import Location
 from netpol.kube.kinds import CLUSTER_POLICY_KINDS
 from netpol.kube.objects import Source
 
-__all__ = ["Finding", "Remark", "cluster_policy_label", "placed", "policy_label", "policy_title"]
+__all__ = [
+    "Finding",
+    "Remark",
+    "cluster_policy_label",
+    "in_order",
+    "placed",
+    "policy_label",
+    "policy_title",
+]
 
 Severity = Literal["error", "warning", "info"]
 
@@ -51,6 +60,16 @@ def placed(remark: Remark, source: Source, label: str) -> Finding:
     line = source.line_of(remark.field)
     place = Location(source.file, line, remark.field or None)
     return Finding(remark.severity, remark.code, remark.message, place, label)
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Give findings ordered by file, line, code and field; those without a file first."""
+    return sorted(findings, key=_order)
+
+
+def _order(finding: Finding) -> tuple[str, int, str, str]:
+    place = finding.location
+    return place.file or "", place.line or 0, finding.code, place.field or ""
 
 
 def policy_label(namespace: str | None, name: str) -> str:

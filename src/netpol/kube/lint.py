@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import collapse_addresses
 
 from netpol.kube.addresses import parse_cidr
-from netpol.kube.findings import Finding, Remark, placed
+from netpol.kube.findings import Finding, Remark, in_order, placed
 from netpol.kube.lint_cluster import lint_cluster
 from netpol.kube.lint_cluster_wide import lint_cluster_wide
 from netpol.kube.lint_ranges import KnownAddresses
@@ -51,12 +51,7 @@ def lint(
         addresses = KnownAddresses(snapshot)
         for beside in (lint_cluster, lint_cluster_wide):
             found += beside(policies, snapshot, addresses, switches or Switches())
-    return sorted(found, key=_order)
-
-
-def _order(finding: Finding) -> tuple[str, int, str, str]:
-    place = finding.location
-    return place.file or "", place.line or 0, finding.code, place.field or ""
+    return in_order(found)
 
 
 def _on_policy(spec: NetworkPolicySpec) -> Iterator[Remark]:

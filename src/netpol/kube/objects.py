@@ -85,11 +85,15 @@ def _api_name(name: str) -> str:
     return head + "".join(_ACRONYMS.get(word, word.capitalize()) for word in tail)
 
 
-class Lenient(Struct, rename=_api_name, kw_only=True, frozen=True):
+# gc=False: trees without cycles, which the collector need not look at: 3 to 12 % less time to load
+# 100 000 pods.
+class Lenient(Struct, rename=_api_name, kw_only=True, frozen=True, gc=False):
     """Base of kinds whose unused fields are ignored."""
 
 
-class Strict(Struct, rename=_api_name, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class Strict(
+    Struct, rename=_api_name, kw_only=True, frozen=True, forbid_unknown_fields=True, gc=False
+):
     """Base of policy parts: an unknown field is an error (A1.2)."""
 
 

@@ -22,6 +22,8 @@ def bad_addresses(
     """Give (dotted field path, what is wrong) for each address that is none."""
     if isinstance(found, Pod) and _all_plain(found):
         return
+    if isinstance(found, EndpointSlice) and _all_plain_in(found):
+        return
     for path, text in _addresses(found):
         if _PLAIN_IPV4(text) is None:
             try:
@@ -44,6 +46,11 @@ def _all_plain(pod: Pod) -> bool:
     return status.host_ips is None and all(
         each.ip == status.pod_ip or _PLAIN_IPV4(each.ip) for each in status.pod_ips or ()
     )
+
+
+def _all_plain_in(found: EndpointSlice) -> bool:
+    """Say so of a slice, which has hundreds of addresses, without naming each."""
+    return all(_PLAIN_IPV4(address) for each in found.endpoints or () for address in each.addresses)
 
 
 def _addresses(found: Any) -> Iterator[tuple[str, str]]:

@@ -27,11 +27,13 @@ def heading_of(
 ) -> Heading:
     """Give the heading; ``strict`` says that warnings fail the command, too."""
     found = {finding.policy for finding in result.findings}
+    labels = [each.label for each in result.read.policies]
+    labels += [each.label for each in result.read.cluster_policies]
     return Heading(
         "check",
         counts,
         CHECK_CODES,
-        tuple(policy_title(label) for label in result.valid if label not in found),
+        tuple(policy_title(label) for label in labels if label not in found),
         frozenset({"error", "warning"} if strict else {"error"}),
         version,
     )

@@ -67,4 +67,22 @@ CHECK_CODES = {
         "the ipBlock or networks range covers addresses of pods, which change: select pods by "
         "their labels"
     ),
+    "priority-tie": (
+        "two cluster-scoped policies of one tier and priority decide differently for some pod, "
+        "peer and port, of which an example is given: which is tried first is not defined. Once "
+        "for each two policies"
+    ),
+    "shadowed-rule": (
+        "a rule that matches something, but never decides: rules that come first always do. For a "
+        "rule of a NetworkPolicy, rules of the Admin tier that deny"
+    ),
+    "unreachable-baseline": (
+        "the same for a rule of the Baseline tier. As a note: NetworkPolicies isolate every pod "
+        "that the policy selects for that direction, so that none of its rules is asked; it may "
+        "be meant for pods to come"
+    ),
+    "redundant-rule": (
+        "(note) all that a rule of a NetworkPolicy allows is allowed by other rules, which stay"
+    ),
+    "capacity": "the policies are more than can be compiled, so none of this was looked for",
 }

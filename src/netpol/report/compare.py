@@ -24,7 +24,7 @@ from netpol.report.sources import print_dns, print_reader
 from netpol.report.wording import STYLES, count, percent, size
 from netpol.verdict import Verdict
 
-__all__ = ["render"]
+__all__ = ["headline", "render"]
 
 
 def render(comparison: Comparison, target: TextIO) -> str:
@@ -41,13 +41,19 @@ def _print_sections(comparison: Comparison, console: Console) -> None:
     print_dns(comparison.dns, console)
 
 
-def _print_changes(comparison: Comparison, console: Console) -> None:
+def headline(comparison: Comparison) -> str:
+    """Say how much was judged, against what, and how."""
     before, after = map(shown, comparison.names)
     policies = plural(comparison.policies, "policy", "policies")
-    console.print(
+    return (
         f"{plural(comparison.total.flows, 'flow')} judged against {policies}"
         f" and {plural(comparison.pods, 'pod')}, by profile {before} and by {after}"
     )
+
+
+def _print_changes(comparison: Comparison, console: Console) -> None:
+    before, after = map(shown, comparison.names)
+    console.print(headline(comparison))
     table = new_table((before.upper(), after.upper(), "FLOWS", "SHARE"), right=("FLOWS", "SHARE"))
     if comparison.has_bytes:
         table.add_column("BYTES", justify="right", no_wrap=True)

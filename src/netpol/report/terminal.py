@@ -32,7 +32,7 @@ from netpol.report.wording import NOTES, REASONS, SETTLES, STYLES, count, percen
 from netpol.tally import Weight
 from netpol.verdict import Side, Verdict
 
-__all__ = ["render"]
+__all__ = ["headline", "render"]
 
 _RULE_ROWS = 40
 _NAMES = 8
@@ -59,13 +59,18 @@ def _print_sections(summary: ReplaySummary, console: Console) -> None:
 # --- totals -----------------------------------------------------------------------------------
 
 
-def _print_totals(summary: ReplaySummary, console: Console) -> None:
+def headline(summary: ReplaySummary) -> str:
+    """Say how much was judged, against what."""
     policies = plural(len(summary.policies), "policy", "policies")
     profile = "" if summary.profile in (None, "spec") else f", by profile {summary.profile}"
-    console.print(
+    return (
         f"{plural(summary.total.flows, 'flow')} judged against {policies}"
         f" and {plural(summary.isolation.pods, 'pod')}{profile}"
     )
+
+
+def _print_totals(summary: ReplaySummary, console: Console) -> None:
+    console.print(headline(summary))
     table = new_table(("VERDICT", "FLOWS", "SHARE"), right=("FLOWS", "SHARE", "BYTES", " "))
     if summary.has_bytes:
         table.add_column("BYTES", justify="right", no_wrap=True)

@@ -1,15 +1,5 @@
 """Takes text of a cluster or a log, gives text that is safe on a terminal."""
 
-import unicodedata
+from netpol.text import escape_controls
 
 __all__ = ["escape_controls"]
-
-
-def escape_controls(text: str) -> str:
-    """Give ``text`` with control, format and line-breaking characters as escapes."""
-    return "".join(
-        c.encode("unicode_escape").decode()
-        if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
-        else c
-        for c in text
-    )

@@ -1,0 +1,79 @@
+"""Takes a ``Comparison``, gives the sections of its page."""
+
+from __future__ import annotations
+
+from netpol.compare import ChangedPair, Comparison
+from netpol.report.deciders import port_text
+from netpol.report.html.evidence import evidence
+from netpol.report.html.pairs import ChangedRow, changed_table, reasons_of
+from netpol.report.html.sections import Cell, Column, Section, Table
+from netpol.report.wording import percent
+
+__all__ = ["sections"]
+
+
+def sections(comparison: Comparison) -> tuple[Section, ...]:
+    """Give everything there is to say, what matters most first."""
+    return (
+        _verdicts(comparison),
+        changed_table(
+            "Other verdicts, by workload",
+            [_row(pair, with_bytes=comparison.has_bytes) for pair in comparison.pairs],
+            names=comparison.names,
+            total=comparison.distinct,
+            at_least=comparison.capped,
+            others=comparison.others.flows,
+        ),
+        Table(
+            "Switches that differ",
+            [
+                Column("Flows", "number"),
+                Column("Switch"),
+                *(Column(f"In {name}") for name in comparison.names),
+            ],
+            [
+                [switch.alone.flows, switch.name.replace("_", "-"), switch.before, switch.after]
+                for switch in comparison.switches
+            ],
+            rest=f"{comparison.together.flows:,} flows take several together"
+            if comparison.together.flows
+            else "",
+            intro="The flows that each switch alone gives the other verdict.",
+        ),
+        evidence(comparison.reader, dns=comparison.dns),
+    )
+
+
+def _verdicts(comparison: Comparison) -> Table:
+    columns = [
+        *(Column(name, "verdict") for name in comparison.names),
+        Column("Flows", "number"),
+        Column("Share", "number"),
+        *([Column("Bytes", "bytes")] if comparison.has_bytes else []),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            before.label,
+            after.label,
+            weight.flows,
+            percent(weight.flows, comparison.total.flows),
+            *([weight.bytes] if comparison.has_bytes else []),
+        ]
+        for (before, after), weight in comparison.changes.items()
+    ]
+    return Table("Verdicts, before and after", columns, rows)
+
+
+def _row(pair: ChangedPair, *, with_bytes: bool) -> ChangedRow:
+    before, after = pair.verdicts
+    return ChangedRow(
+        src=pair.before.src,
+        dst=pair.before.dst,
+        service=port_text(pair.before),
+        before=before.label,
+        after=after.label,
+        before_why=reasons_of(pair.before),
+        after_why=reasons_of(pair.after),
+        flows=pair.weight.flows,
+        bytes=pair.weight.bytes if with_bytes else None,
+    )

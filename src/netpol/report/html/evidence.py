@@ -1,0 +1,107 @@
+"""Takes what lowers confidence in a replay, gives the section on the quality of its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from netpol.replay import DnsCounts, ReaderCounts
+from netpol.report.html.sections import Column, Facts, Table
+from netpol.report.wording import NOTES, REASONS, SETTLES, count
+from netpol.tally import Weight
+from netpol.verdict import Note, Reason
+
+__all__ = ["evidence"]
+
+_FLOWS = Column("Flows", "number")
+
+
+def evidence(
+    reader: ReaderCounts,
+    *,
+    unknown: Mapping[Reason, Weight] | None = None,
+    notes: Mapping[Note, Weight] | None = None,
+    dns: DnsCounts | None = None,
+) -> Facts:
+    """Say how good the evidence is.
+
+    Parameters
+    ----------
+    reader : ReaderCounts
+        What reading the flow logs counted.
+    unknown : mapping
+        Weight of unknown flows by reason.
+    notes : mapping
+        Weight of flows by note.
+    dns : DnsCounts, optional
+        What the DNS logs held.
+    """
+    tables = (
+        _unknown(unknown or {}),
+        _notes(notes or {}),
+        *_skipped("Lines of flow logs skipped", reader),
+        *([] if dns is None else _skipped("Lines of DNS logs skipped", dns.reader)),
+    )
+    return Facts(
+        "Quality of the evidence",
+        [*_read(reader), *_dns(dns)],
+        intro="What the verdicts rest on: how much of the logs was understood, what could not be "
+        "judged, and what would settle it.",
+        tables=[table for table in tables if table.rows],
+    )
+
+
+def _read(reader: ReaderCounts) -> list[tuple[str, str, bool]]:
+    facts = (
+        ("Records read", reader.records),
+        ("Lines skipped", sum(reader.skipped.values())),
+        ("Left out: another dump has the same connection", reader.duplicates),
+        ("Put together again: a message had cut the line in two", reader.repaired),
+        ("Maybe reversed: picked up while the server spoke", reader.suspected_reversed),
+        ("Given before their end was seen", reader.evicted),
+    )
+    return [(name, count(number), False) for name, number in facts[:2]] + [
+        (name, count(number), False) for name, number in facts[2:] if number
+    ]
+
+
+def _dns(dns: DnsCounts | None) -> list[tuple[str, str, bool]]:
+    if dns is None:
+        return []
+    text = f"{count(dns.names)} names with {count(dns.answers)} addresses"
+    if dns.unanswered:
+        text += f"; {count(dns.unanswered)} names asked for whose answer was not seen"
+    return [("DNS", text, False)]
+
+
+def _unknown(reasons: Mapping[Reason, Weight]) -> Table:
+    return Table(
+        "What could not be judged",
+        [_FLOWS, *map(Column, ("Reason", "Meaning", "Settled by"))],
+        [
+            [weight.flows, reason.label, REASONS[reason], SETTLES.get(reason, "")]
+            for reason, weight in reasons.items()
+        ],
+    )
+
+
+def _notes(notes: Mapping[Note, Weight]) -> Table:
+    return Table(
+        "Notes that lower confidence",
+        [_FLOWS, *map(Column, ("Note", "Meaning"))],
+        [[weight.flows, note.labels[0], NOTES[note]] for note, weight in notes.items()],
+    )
+
+
+def _skipped(title: str, reader: ReaderCounts) -> Sequence[Table]:
+    return (
+        Table(
+            title,
+            [Column("Lines", "number"), Column("Cause")],
+            [[number, cause] for cause, number in reader.skipped.items()],
+        ),
+        Table(
+            f"{title}: the first of them",
+            [Column(name) for name in ("Where", "Cause", "Text")],
+            [[f"{s.file}:{s.line}", s.cause, s.text] for s in reader.samples],
+        ),
+    )

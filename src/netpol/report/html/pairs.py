@@ -1,0 +1,137 @@
+"""Takes pairs of workloads and what was said to their flows, gives tables of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from netpol.replay import Pair, PairList
+from netpol.report.deciders import port_text, why
+from netpol.report.html.sections import Cell, Column, Table
+from netpol.report.layout import plural
+
+__all__ = ["ROWS", "ChangedRow", "changed_table", "pairs_table", "reasons_of"]
+
+#: Rows of a table of pairs. With 500, a page whose every table is full stays below 1 MB.
+ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """Flows between two workloads that were judged twice.
+
+    Attributes
+    ----------
+    src, dst : the workloads.
+    service : ``port/protocol``.
+    before, after : words of the two verdicts.
+    before_why, after_why : who decided, in lines.
+    flows, bytes : their weight; bytes None where the log has none.
+    """
+
+    src: str
+    dst: str
+    service: str
+    before: str
+    after: str
+    before_why: Sequence[str]
+    after_why: Sequence[str]
+    flows: int
+    bytes: int | None = None
+
+
+def pairs_table(title: str, pairs: PairList, *, with_bytes: bool) -> Table:
+    """Give the heaviest pairs of one verdict."""
+    columns = [
+        Column("Flows", "number"),
+        *([Column("Bytes", "bytes")] if with_bytes else []),
+        *map(Column, ("From", "To", "Port", "Why")),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            pair.weight.flows,
+            *([pair.weight.bytes] if with_bytes else []),
+            pair.src,
+            pair.dst,
+            port_text(pair),
+            reasons_of(pair),
+        ]
+        for pair in pairs.pairs
+    ]
+    return Table(
+        title,
+        columns,
+        rows,
+        total=pairs.distinct,
+        at_least=pairs.capped,
+        rest=_others(pairs.others.flows),
+    )
+
+
+def changed_table(
+    title: str,
+    rows: Iterable[ChangedRow],
+    *,
+    names: tuple[str, str] = ("before", "after"),
+    total: int | None = None,
+    at_least: bool = False,
+    others: int = 0,
+    intro: str = "",
+) -> Table:
+    """Give pairs that were judged twice.
+
+    Parameters
+    ----------
+    title, intro : str
+        The heading, and what the table shows.
+    rows : iterable of ChangedRow
+        Heaviest first; the first ``ROWS`` are listed.
+    names : (str, str)
+        What the two judgements are called.
+    total : int, optional
+        How many pairs there are, and with ``at_least`` that there are more; None: these.
+    others : int
+        Flows of pairs that are not among ``rows``.
+    """
+    given = list(rows)
+    listed = given[:ROWS]
+    with_bytes = any(row.bytes is not None for row in listed)
+    columns = [
+        Column("Flows", "number"),
+        *([Column("Bytes", "bytes")] if with_bytes else []),
+        *map(Column, ("From", "To", "Port")),
+        *(Column(name, "verdict") for name in names),
+        *(Column(f"Why {name}") for name in names),
+    ]
+    cells: list[list[Cell]] = [
+        [
+            row.flows,
+            *([row.bytes] if with_bytes else []),
+            row.src,
+            row.dst,
+            row.service,
+            row.before,
+            row.after,
+            row.before_why,
+            row.after_why,
+        ]
+        for row in listed
+    ]
+    return Table(
+        title,
+        columns,
+        cells,
+        total=len(given) if total is None else total,
+        at_least=at_least,
+        rest=_others(others + sum(row.flows for row in given[ROWS:])),
+        intro=intro,
+    )
+
+
+def reasons_of(pair: Pair) -> list[str]:
+    """Say in lines who decided."""
+    return why(pair, wide=True).plain.split("\n")
+
+
+def _others(flows: int) -> str:
+    return f"{plural(flows, 'flow')} between others" if flows else ""

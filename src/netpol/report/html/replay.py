@@ -1,0 +1,55 @@
+"""Takes a replay's summary and the spread of its flows, gives the sections of its page."""
+
+from __future__ import annotations
+
+from netpol.replay import ReplaySummary
+from netpol.report.html.evidence import evidence
+from netpol.report.html.pairs import pairs_table
+from netpol.report.html.rules import never_hit, rules_table
+from netpol.report.html.sections import HeatMap, Section, Timeline, Totals, tone_of
+from netpol.spread.collect import Spread
+from netpol.verdict import Verdict
+
+__all__ = ["sections", "spread_sections"]
+
+
+def sections(summary: ReplaySummary, spread: Spread) -> tuple[Section, ...]:
+    """Give everything there is to say, what matters most first."""
+    with_bytes = summary.has_bytes
+    denied = pairs_table("Denied, by workload", summary.denied, with_bytes=with_bytes)
+    unknown = pairs_table("Unknown, by workload", summary.unknown, with_bytes=with_bytes)
+    return (
+        Totals(
+            [
+                (verdict.label, tone_of(verdict.label), weight.flows, weight.bytes)
+                if with_bytes
+                else (verdict.label, tone_of(verdict.label), weight.flows, None)
+                for verdict, weight in summary.by_verdict().items()
+            ]
+        ),
+        denied,
+        *spread_sections(spread),
+        *((unknown,) if unknown.rows else ()),
+        rules_table(never_hit(summary.policies)),
+        evidence(
+            summary.reader,
+            unknown=summary.by_reason(Verdict.UNKNOWN),
+            notes=summary.notes,
+            dns=summary.dns,
+        ),
+    )
+
+
+def spread_sections(spread: Spread) -> tuple[Timeline, HeatMap]:
+    """Give the spread of flows over time and over namespaces."""
+    series = [(word, tone_of(word)) for word in spread.series]
+    time = spread.time
+    cells = [
+        (item.src, item.dst, [weight.flows for weight in item.series])
+        for item in spread.namespaces
+        if item.total.flows
+    ]
+    return (
+        Timeline(series, time.starts(), time.width, time.flows, time.untimed, time.outside),
+        HeatMap(series, cells),
+    )

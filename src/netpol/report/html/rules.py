@@ -1,0 +1,60 @@
+"""Takes the rules of policies and whether any flow met them, gives the table of those none met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from netpol.replay import PolicyUse
+from netpol.report.html.sections import Column, Table
+
+__all__ = ["RuleRow", "never_hit", "rules_table"]
+
+_ROWS = 500
+_INTRO = (
+    "No flow of this recording matched these rules. What a recording does not hold may still "
+    "happen: a rule that is never hit here is a question, not an error."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule: its policy, what it is called there, and where it stands."""
+
+    policy: str
+    rule: str
+    file: str | None = None
+    line: int | None = None
+    remark: str = ""
+
+
+def never_hit(policies: Iterable[PolicyUse]) -> Iterator[RuleRow]:
+    """Give the rules that matched no flow."""
+    for policy in policies:
+        for rule in policy.rules:
+            if not rule.matched.flows:
+                name = f"{rule.side.label}[{rule.index}]"
+                yield RuleRow(policy.label, name, policy.file, rule.line or policy.line)
+
+
+def rules_table(
+    rules: Iterable[RuleRow], *, title: str = "Rules never hit", intro: str = _INTRO
+) -> Table:
+    """Give rules as a table; the first 500 are listed."""
+    given: Sequence[RuleRow] = list(rules)
+    remarks = any(rule.remark for rule in given)
+    return Table(
+        title,
+        [Column(name) for name in ("Policy", "Rule", "Where", *(["Remark"] if remarks else []))],
+        [
+            [rule.policy, rule.rule, _place(rule), *([rule.remark] if remarks else [])]
+            for rule in given[:_ROWS]
+        ],
+        total=len(given),
+        intro=intro if given else "",
+        empty="Every rule was hit.",
+    )
+
+
+def _place(rule: RuleRow) -> str:
+    return (rule.file or "") if rule.line is None else f"{rule.file or ''}:{rule.line}"

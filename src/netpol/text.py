@@ -1,0 +1,15 @@
+"""Takes text of a cluster or a log, gives text that shows what cannot be seen."""
+
+import unicodedata
+
+__all__ = ["escape_controls"]
+
+
+def escape_controls(text: str) -> str:
+    """Give ``text`` with control, format and line-breaking characters as escapes."""
+    return "".join(
+        c.encode("unicode_escape").decode()
+        if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+        else c
+        for c in text
+    )

@@ -1,0 +1,94 @@
+"""Opens pages in the headless Chromium of the machine; tests that need it ask for ``browser``.
+
+Without Chromium they are skipped; with ``REQUIRE_BROWSER`` set, as CI has it, they fail instead.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--hide-scrollbars",
+)  # fmt: skip
+
+
+class Browser:
+    """One Chromium; ``open`` gives it a fresh page."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+
+    def open(
+        self, page: Path, *, width: int = 1280, height: int = 900, scheme: str = "light"
+    ) -> None:
+        command = self.driver.execute_cdp_cmd
+        command(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
+        )
+        command(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+        )
+        self.driver.get_log("browser")
+        self.driver.get_log("performance")
+        self.driver.get(page.as_uri())
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def console(self) -> list[str]:
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def requested(self) -> list[str]:
+        """Give every address that was asked for since the page was opened."""
+        messages = [json.loads(e["message"])["message"] for e in self.driver.get_log("performance")]
+        return [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+
+    def screenshot(self, path: Path) -> bytes:
+        shot = self.driver.execute_cdp_cmd(
+            "Page.captureScreenshot", {"captureBeyondViewport": False}
+        )
+        path.write_bytes(base64.b64decode(shot["data"]))
+        return path.read_bytes()
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[Browser]:
+    """Start Chromium with a fresh profile, or skip the test."""
+    from selenium import webdriver
+
+    programs = [
+        shutil.which(name) or shutil.which(f"/usr/bin/{name}")
+        for name in ("chromium", "chromedriver")
+    ]
+    if None in programs:
+        reason = "no chromium and chromedriver here: apt-get install chromium chromium-driver"
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(programs[0])
+    for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs[1]))
+    try:
+        yield Browser(driver)
+    finally:
+        driver.quit()

@@ -1,0 +1,177 @@
+"""A page is one file that may load nothing, and no name in it is more than a text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import sys
+
+import pytest
+
+from html_support import HOSTILE, SERIES, SHOWN, Reader, hostile_sections, numbers, page
+from netpol.errors import MissingExtraError
+from netpol.report.html.charts import OTHERS, compact, duration, heat_maps
+from netpol.report.html.pairs import ROWS, ChangedRow, changed_table
+from netpol.report.html.rules import RuleRow, rules_table
+from netpol.report.html.sections import Column, Facts, HeatMap, Table, Timeline, Totals, tone_of
+
+HTML = page(*hostile_sections(), title=HOSTILE, lead=HOSTILE)
+
+
+def policy(html: bytes) -> str:
+    (found,) = (
+        attributes["content"]
+        for tag, attributes in Reader(html).elements
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert found is not None
+    return found
+
+
+def test_the_policy_allows_this_style_and_this_script_and_nothing_else() -> None:
+    text = HTML.decode()
+    digests = []
+    for tag in ("style", "script"):
+        (inner,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)[:1]
+        digest = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
+        digests.append(f"{tag}-src 'sha256-{digest}'")
+    assert policy(HTML) == (
+        f"default-src 'none'; {'; '.join(digests)}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def test_nothing_in_the_page_needs_what_the_policy_forbids() -> None:
+    for tag, attributes in Reader(HTML).elements:
+        assert not {"style", "src", "srcset", "action", "data", "xlink:href"} & set(attributes), tag
+        assert not [name for name in attributes if name.startswith("on")], tag
+        href = attributes.get("href")
+        assert href is None or href.startswith("#") or href == "data:,"
+
+
+def test_hostile_names_are_text() -> None:
+    reader = Reader(HTML)
+    tags = [tag for tag, _ in reader.elements]
+    assert tags.count("script") == tags.count("style") == 1
+    assert "img" not in tags
+    assert sum(SHOWN in text for text in reader.texts) > 25
+    assert not set("\u2028\u2029\u202e\u2066\x00\x1b\x07\u200b") & set(HTML.decode())
+    assert b"{{7*7}}" in HTML
+
+
+def test_ids_are_unique_and_what_is_referred_to_is_there() -> None:
+    elements = Reader(HTML).elements
+    ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in elements:
+        for name in ("href", "aria-labelledby", "clip-path"):
+            target = (attributes.get(name) or "").removeprefix("url(").rstrip(")")
+            if name == "aria-labelledby" and target:
+                target = f"#{target}"
+            if target.startswith("#"):
+                assert target[1:] in ids, target
+
+
+def test_every_picture_has_words_and_every_table_a_caption() -> None:
+    elements = Reader(HTML).elements
+    pictures = [attributes for tag, attributes in elements if tag == "svg"]
+    assert len(pictures) == 5
+    assert all(one["role"] == "img" and one["aria-label"] for one in pictures)
+    tags = [tag for tag, _ in elements]
+    assert tags.count("table") == tags.count("caption") == 7
+    assert {attributes.get("scope") for tag, attributes in elements if tag == "th"} == {"col"}
+
+
+def test_the_same_data_give_the_same_bytes() -> None:
+    assert page(*hostile_sections()) == page(*hostile_sections())
+
+
+def test_a_table_says_how_much_it_leaves_out() -> None:
+    text = page(numbers()).decode()
+    assert "Numbers: Top 12 of 1,000,000; 9 flows between others" in text
+    whole = Table("All", numbers().columns, numbers().rows, total=12)
+    assert "All: 12 rows<" in page(whole).decode()
+    more = Table("More", numbers().columns, numbers().rows, total=12, at_least=True)
+    assert "More: Top 12 of more than 12<" in page(more).decode()
+
+
+def test_an_endless_name_is_cut() -> None:
+    html = page(Table("Names", [Column("Name")], [["x" * 10**6], [["y" * 10**6, "z"]]]))
+    assert len(html) < 30_000
+    assert "x… and 999,000 letters more" in html.decode()
+    assert "y… and 999,000 letters more<br>z" in html.decode()
+
+
+def test_many_rows_are_cut_and_counted() -> None:
+    rows = [
+        ChangedRow("a", "b", "1/tcp", "allow", "deny", ["x"], ["y"], 2) for _ in range(ROWS + 7)
+    ]
+    table = changed_table("Newly denied", rows, others=5)
+    assert len(table.rows) == ROWS
+    assert (table.total, table.rest) == (ROWS + 7, "19 flows between others")
+    assert not any(column.kind == "bytes" for column in table.columns)
+    rules = rules_table([RuleRow("ns/p", f"ingress[{n}]", "p.yaml", n) for n in range(600)])
+    assert (len(rules.rows), rules.total, rules.rows[4][2]) == (500, 600, "p.yaml:4")
+    assert rules_table([]).empty == "Every rule was hit."
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        Totals([("allow", "allow", 0, None)]),
+        Timeline(SERIES, [], 1, []),
+        Timeline(SERIES, [0], 1, [(0, 0, 0)]),
+        HeatMap(SERIES, []),
+        HeatMap(SERIES, [("a", "a", (0, 1, 0))]),
+        Facts("Nothing", []),
+    ],
+    ids=lambda section: type(section).__name__,
+)
+def test_a_section_may_have_nothing_to_show(section: object) -> None:
+    assert b"</html>" in page(section)  # type: ignore[arg-type]
+
+
+def test_a_heat_map_folds_what_has_least() -> None:
+    cells = [(f"ns{n:02}", f"ns{n:02}", (1000 - n, 0, 0)) for n in range(40)]
+    ((word, picture),) = heat_maps(HeatMap(SERIES, cells))
+    assert word == "allow"
+    assert ">ns14<" in picture
+    assert ">ns15<" not in picture
+    assert f">{OTHERS}<" in picture
+
+
+def test_letters_that_no_font_has_are_drawn_by_the_browser() -> None:
+    cells = [("名前空間", "שלום", (1, 0, 0)), ("\N{PILE OF POO}", "$x^2$", (1, 0, 0))]
+    ((_, picture),) = heat_maps(HeatMap(SERIES, cells))
+    assert all(f">{name}<" in picture for pair in cells for name in pair[:2])
+
+
+@pytest.mark.parametrize(
+    ("word", "tone"),
+    [("allow", "allow"), ("newly denied", "deny"), ("now unknown", "unknown"), ("same", "plain")],
+)
+def test_tone(word: str, tone: str) -> None:
+    assert tone_of(word) == tone
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (999, "999"), (1000, "1.0k"), (9_949, "9.9k"), (9_990, "10k"), (999_600, "1.0M"),
+     (25_001_099, "25M"), (10**18, "1.0E")],
+)  # fmt: skip
+def test_compact(number: int, text: str) -> None:
+    assert compact(number) == text
+
+
+def test_duration() -> None:
+    assert [duration(n) for n in (1, 15, 60, 900, 3600, 10_800, 86_400, 7 * 86_400)] == [
+        "second", "15 seconds", "minute", "15 minutes", "hour", "3 hours", "day", "7 days",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
+def test_without_the_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'netpol-replay\[report\]'"):
+        page()
