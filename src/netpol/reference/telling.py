@@ -5,7 +5,6 @@ Whether an element matches is ``Matcher``'s answer; here it is only told.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from netpol.kube.objects import (
@@ -19,7 +18,7 @@ from netpol.kube.snapshot import Snapshot
 from netpol.reference.addresses import parse_cidr
 from netpol.reference.edits import EVERY_PORT, peer_text, port_text
 from netpol.reference.identities import PROTOCOLS, End, Kind, KnownPod
-from netpol.reference.matching import NAME_LABEL, Matcher, Packet, Rule
+from netpol.reference.matching import NAME_LABEL, Matcher, Packet, Rule, elements_of
 from netpol.reference.outcome import Match
 from netpol.reference.selectors import held, missed
 from netpol.reference.stages import Question
@@ -97,22 +96,18 @@ class Teller:
 
     def peers(self, rule: Rule | None, namespace: str, end: End) -> tuple[Element, ...]:
         """Tell every element of ``from`` or ``to``; none where the rule does not constrain."""
-        if rule is None:
-            return ()
-        ingress = isinstance(rule, NetworkPolicyIngressRule)
-        elements: Sequence[NetworkPolicyPeer | None] | None = rule.from_ if ingress else rule.to  # type: ignore[union-attr]
+        list_ = "from" if isinstance(rule, NetworkPolicyIngressRule) else "to"
         found = []
-        for index, element in enumerate(elements or ()):
+        for index, element in enumerate(elements_of(rule)[0]):
             match = self._matcher.peer(element, namespace, end)
             why = self._peer(element, namespace, end, match)
-            place = f"{'from' if ingress else 'to'}[{index}]"
-            found.append(Element(place, peer_text(element), match, why))
+            found.append(Element(f"{list_}[{index}]", peer_text(element), match, why))
         return tuple(found)
 
     def ports(self, rule: Rule | None, question: Question) -> tuple[Element, ...]:
         """Tell every element of ``ports``."""
         found = []
-        for index, element in enumerate((rule.ports if rule else None) or ()):
+        for index, element in enumerate(elements_of(rule)[1]):
             match = self._matcher.port(element, question.packet)
             why = port_why(element, question, match)
             found.append(Element(f"ports[{index}]", port_text(element), match, why))
