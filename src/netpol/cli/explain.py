@@ -188,7 +188,7 @@ def _paint() -> Any:
     def paint(text: str, tone: str) -> str:
         if not coloured or not tone:
             return text
-        return click.style(text, fg=_COLOURS.get(tone), dim=tone == "faint")
+        return click.style(text, fg=_COLOURS.get(tone), dim=tone == "faint" or None)
 
     return paint
 
