@@ -16,7 +16,7 @@ test: $(VENV)/.stamp-dev
 
 # Renews the expected outputs; look at the difference before committing it.
 golden: $(VENV)/.stamp-dev
-	GOLDEN=write $(BIN)/python -m pytest -q tests/test_cli*.py
+	GOLDEN=write $(BIN)/python -m pytest -q tests/test_cli*.py tests/report/test_ci_formats.py tests/test_explain*.py
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .

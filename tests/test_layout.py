@@ -53,8 +53,10 @@ MAY_IMPORT = {
     },
     "spread": {"verdict", "flows", "engine", "tally", "_core"},
     "overlap": _WORDS | {"kube", "policy", "compiler"},
-    "report": {"errors", "verdict", "text", "flows", "tally", "replay", "compare", "spread"},
-    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"},
+    "report": {"errors", "verdict"}
+    | {"kube", "text", "flows", "reference", "tally", "replay", "compare", "spread"},
+    "cli": _READ
+    | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"},
     "__main__": {"cli"},
     "__init__": _READ | {"engine", "verdicts", "replay"},
 }

@@ -269,7 +269,7 @@ class Verdicts:
         )
 
     def explain(self, index: int) -> str:
-        """Tell step by step why one flow is judged so.
+        """Tell step by step why one flow is judged so, and what would flip it.
 
         An engine compiled in this process tells the whole story; one that was loaded or unpickled
         has only its tables, and tells verdict, reason, policy and rule of each side.

@@ -206,6 +206,7 @@ def test_check_as_json_lists_error_findings_among_errors() -> None:
     assert error.pop("message").startswith("domain names only work")
     assert error == {
         "code": "domain-names-action",
+        "severity": "error",
         "file": "p.json",
         "line": 1,
         "field": "spec.egress[0].to[0].domainNames",

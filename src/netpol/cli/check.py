@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import netpol
 from netpol.cli.options import CONTEXT
+from netpol.report.formats import CI_FORMATS
 from netpol.report.text import escape_controls
 from netpol.switches import Switches
 
@@ -32,6 +34,7 @@ Examples:
   netpol check policies/
   netpol check policies/ --cluster cluster.json --strict
   helm template chart/ | netpol check - -o json
+  netpol check policies/ -o sarif > netpol.sarif
 
 Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
 
@@ -58,11 +61,13 @@ Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
 @click.option(
     "--output",
     "-o",
-    type=click.Choice(["table", "json"]),
+    type=click.Choice(["table", "json", *CI_FORMATS]),
+    metavar="FORMAT",
     default="table",
     show_default=True,
     envvar="NETPOL_CHECK_OUTPUT",
-    help="Lines for a person, or one JSON document.",
+    help="Lines for a person (table), one JSON document (json), or what CI reads: github "
+    "(annotations), sarif, junit, markdown.",
 )
 @click.option(
     "--strict", is_flag=True, envvar="NETPOL_CHECK_STRICT", help="Same as --fail-on warning."
@@ -117,12 +122,27 @@ def check(
     result = check_policies(policies, cluster, switches=switches, namespace=namespace)
     if result.snapshot is not None and not result.error_count:
         result = _with_overlaps(result, result.snapshot)
-    click.echo(_json(result) if output == "json" else _lines(result))
+    strict = strict or fail_on == "warning"
+    text = _written(result, output, strict)
+    click.echo(text.encode() if output in CI_FORMATS else text, nl=False)  # CI reads UTF-8
     if result.error_count:
         ctx.exit(2)
     warned = any(finding.severity == "warning" for finding in result.findings)
-    if warned and (strict or fail_on == "warning"):
+    if warned and strict:
         ctx.exit(1)
+
+
+def _written(result: CheckResult, output: str, strict: bool) -> str:
+    if output == "json":
+        return _json(result) + "\n"
+    if output == "table":
+        return _lines(result) + "\n"
+    from netpol.report.check import annotations_of, heading_of
+    from netpol.report.ci import render
+
+    counts, version = _counts(result), netpol.__version__
+    heading = heading_of(result, strict=strict, counts=counts, version=version)
+    return render(output, annotations_of(result), heading)
 
 
 def _with_overlaps(result: CheckResult, snapshot: Snapshot) -> CheckResult:
@@ -154,16 +174,21 @@ def _lines(result: CheckResult) -> str:
         for code, count in notes.items()
         if count > _MOST_NOTES
     ]
-    warnings = sum(finding.severity == "warning" for finding in result.findings)
     if lines:
         lines.append("")
-    lines.append(
-        f"{_plural(result.policies, 'valid policy', 'valid policies')}, "
-        f"{_plural(result.error_count, 'error', 'errors')}, "
-        f"{_plural(warnings, 'warning', 'warnings')}"
-        + (f", {_plural(notes.total(), 'note', 'notes')}" if notes else "")
-    )
+    lines.append(", ".join(_counts(result)))
     return "\n".join(lines)
+
+
+def _counts(result: CheckResult) -> tuple[str, ...]:
+    severities = Counter(finding.severity for finding in result.findings)
+    counts = (
+        _plural(result.policies, "valid policy", "valid policies"),
+        _plural(result.error_count, "error", "errors"),
+        _plural(severities["warning"], "warning", "warnings"),
+    )
+    notes = severities["info"]
+    return (*counts, _plural(notes, "note", "notes")) if notes else counts
 
 
 def _line(severity: str, location: Location, message: str, code: str | None = None) -> str:

@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 from netpol.compiler.portclasses import NamedPorts
 from netpol.kube.objects import Container, Node, Pod
 from netpol.kube.snapshot import Snapshot
+from netpol.kube.workloads import workload_of
 from netpol.switches import Switches
 
 __all__ = [
@@ -180,7 +181,7 @@ def _identity(index: int, pod: Pod, nodes: Mapping[str, int], switches: Switches
         end=end,
         terminal=terminal,
         ports=_named_ports(pod, switches),
-        workload=f"{namespace}/{_workload(pod)}",
+        workload=f"{namespace}/{workload_of(pod)}",
     )
 
 
@@ -260,19 +261,6 @@ def parse_time(text: str | None) -> int | None:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _workload(pod: Pod) -> str:
-    """Name what made the pod: a Deployment through its ReplicaSet, else the controller."""
-    for owner in pod.metadata.owner_references or ():
-        if owner.controller is False:
-            continue
-        if owner.kind == "ReplicaSet":
-            suffix = "-" + (pod.metadata.labels or {}).get("pod-template-hash", "")
-            if len(suffix) > 1 and owner.name.endswith(suffix):
-                return f"deployment/{owner.name.removesuffix(suffix)}"
-        return f"{owner.kind.lower()}/{owner.name}"
-    return pod.metadata.name
 
 
 def _node_addresses(

@@ -1,4 +1,4 @@
-"""Takes workloads (Deployments and so on) and pods, gives the workloads that have no pod.
+"""Takes workloads (Deployments and so on) and pods, gives who made a pod and who made none.
 
 Pods are never guessed from a template: an address cannot be, and a verdict would rest on it.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from netpol.kube.objects import Lenient, ObjectMeta, Pod
 
-__all__ = ["Workload", "podless_workloads"]
+__all__ = ["Workload", "podless_workloads", "workload_of"]
 
 # Which kind stands between a workload and its pods; its name is the workload's and a suffix.
 _THROUGH = {"Deployment": "ReplicaSet", "CronJob": "Job"}
@@ -44,6 +44,19 @@ class Workload(Lenient, frozen=True):
     def label(self) -> str:
         """Give ``Kind namespace/name``."""
         return f"{self.kind} {self.metadata.namespace or 'default'}/{self.metadata.name}"
+
+
+def workload_of(pod: Pod) -> str:
+    """Name what made the pod: a Deployment through its ReplicaSet, else the controller."""
+    for owner in pod.metadata.owner_references or ():
+        if owner.controller is False:
+            continue
+        if owner.kind == "ReplicaSet":
+            suffix = "-" + (pod.metadata.labels or {}).get("pod-template-hash", "")
+            if len(suffix) > 1 and owner.name.endswith(suffix):
+                return f"deployment/{owner.name.removesuffix(suffix)}"
+        return f"{owner.kind.lower()}/{owner.name}"
+    return pod.metadata.name
 
 
 def podless_workloads(workloads: Sequence[Workload], pods: Iterable[Pod]) -> list[Workload]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -26,7 +26,7 @@ from netpol.reference.outcome import Effect, Match, PolicyTrial, RuleTrial, Tier
 from netpol.reference.stages import Direction, Question
 from netpol.verdict import Reason, Tier
 
-__all__ = ["ClusterStage"]
+__all__ = ["LAST", "ClusterStage", "RankedPolicy", "Rule", "peers_of", "ports_of"]
 
 Rule = ClusterIngressRule | ClusterEgressRule | AdminIngressRule | AdminEgressRule
 EFFECTS = {
@@ -36,7 +36,7 @@ LAST = 1 << 31  # B3.5: the BaselineAdminNetworkPolicy comes after all others
 
 
 @dataclass(frozen=True, slots=True)
-class _Policy:
+class RankedPolicy:
     """A policy with what ordering needs already read off."""
 
     policy: ClusterPolicy
@@ -81,20 +81,17 @@ class ClusterStage:
             groups.append(tuple(trial for trial in trials if trial is not None))
         return TierTrial(tier=self._tier, groups=tuple(group for group in groups if group))
 
-    def describe(self, direction: Direction, pod: KnownPod) -> Iterator[str]:
-        """Say which policies select a pod."""
-        for policy in self._policies:
-            match = self._matcher.subject(policy.subject, pod)
-            if match is not Match.NO:
-                does = "selects" if match is Match.YES else "may select"
-                governs = "" if policy.rules(direction) else f" and does not govern {direction}"
-                where = f"{self._tier.label} tier, priority {policy.priority}"
-                if policy.priority == LAST:
-                    where = f"{self._tier.label} tier, after all others"
-                name = f"{pod.namespace}/{pod.name}"
-                yield f"policy {policy.label} ({where}) {does} pod {name}{governs}"
+    @property
+    def tier(self) -> Tier:
+        """Which of the two it is."""
+        return self._tier
 
-    def _try(self, policy: _Policy, question: Question) -> PolicyTrial | None:
+    def selecting(self, pod: KnownPod) -> list[tuple[RankedPolicy, Match]]:
+        """Give the policies that select a pod or may, in the order tried."""
+        found = [(each, self._matcher.subject(each.subject, pod)) for each in self._policies]
+        return [(policy, match) for policy, match in found if match is not Match.NO]
+
+    def _try(self, policy: RankedPolicy, question: Question) -> PolicyTrial | None:
         selected = self._matcher.subject(policy.subject, question.subject)
         if selected is Match.NO:
             return None
@@ -112,8 +109,8 @@ class ClusterStage:
         """Match one rule: its peers ORed, its ports ORed, the two ANDed (B4.1)."""
         effect = EFFECTS[rule.action]
         matcher = self._matcher
-        peers = [matcher.peer(peer, question.peer, question.time) for peer in _peers(rule)]
-        elements = _ports(rule)
+        peers = [matcher.peer(peer, question.peer, question.time) for peer in peers_of(rule)]
+        elements = ports_of(rule)
         ports = [matcher.port(element, question.packet) for element in elements]
         if None in peers or None in ports:  # B4.8
             if effect is Effect.ALLOW:
@@ -137,26 +134,28 @@ class ClusterStage:
         )
 
 
-def _read(policy: ClusterPolicy) -> tuple[Tier, _Policy]:
+def _read(policy: ClusterPolicy) -> tuple[Tier, RankedPolicy]:
     """Give the tier and the place in it (B1.1, B2.1, B3.5)."""
     if isinstance(policy, BaselineAdminNetworkPolicy):
-        return Tier.BASELINE, _Policy(policy, "BaselineAdminNetworkPolicy", LAST)
+        return Tier.BASELINE, RankedPolicy(policy, "BaselineAdminNetworkPolicy", LAST)
     priority = (policy.spec.priority if policy.spec else None) or 0
     if isinstance(policy, AdminNetworkPolicy):
-        return Tier.ADMIN, _Policy(policy, "AdminNetworkPolicy", priority)
+        return Tier.ADMIN, RankedPolicy(policy, "AdminNetworkPolicy", priority)
     assert isinstance(policy, ClusterNetworkPolicy)
     baseline = policy.spec is not None and policy.spec.tier == "Baseline"
     tier = Tier.BASELINE if baseline else Tier.ADMIN
-    return tier, _Policy(policy, "ClusterNetworkPolicy", priority)
+    return tier, RankedPolicy(policy, "ClusterNetworkPolicy", priority)
 
 
-def _peers(rule: Rule) -> Sequence[ClusterIngressPeer | ClusterEgressPeer]:
+def peers_of(rule: Rule) -> Sequence[ClusterIngressPeer | ClusterEgressPeer]:
+    """Give a rule's peers."""
     if isinstance(rule, ClusterIngressRule | AdminIngressRule):
         return rule.from_ or ()
     return rule.to or ()
 
 
-def _ports(rule: Rule) -> Sequence[object]:
+def ports_of(rule: Rule) -> Sequence[object]:
+    """Give a rule's elements of ``protocols`` or ``ports``."""
     if isinstance(rule, ClusterIngressRule | ClusterEgressRule):
         return rule.protocols or ()
     return rule.ports or ()

@@ -7,6 +7,7 @@ nothing with the compiler but the object model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 from netpol.errors import ConfigError, FlowError
@@ -22,6 +23,8 @@ from netpol.reference.matching import Matcher, Packet
 from netpol.reference.outcome import NOT_A_POD, Outcome, SideOutcome
 from netpol.reference.services import Destination, Services, Target
 from netpol.reference.stages import Direction, NetworkPolicyStage, Question, Stage
+from netpol.reference.story import Explanation
+from netpol.reference.storytext import written
 from netpol.reference.tiers import decide
 from netpol.switches import Switches
 from netpol.verdict import Note, Reason, Side, Tier, Verdict
@@ -65,23 +68,42 @@ class ReferenceEvaluator:
         The cluster.
     switches
         Behaviour upstream leaves open.
+
+    Attributes
+    ----------
+    policies, snapshot, switches : what it judges by.
+    stages : the tiers in order.
+    identities : who owns which address.
+    matcher, wide : what matches elements of NetworkPolicies and of cluster-scoped policies.
     """
 
     def __init__(
         self, policies: PolicySet, snapshot: Snapshot, switches: Switches | None = None
     ) -> None:
-        switches = switches or Switches()
+        self.switches = switches = switches or Switches()
+        self.snapshot = snapshot
+        self.identities = Identities(snapshot, switches)
+        self._services = Services(snapshot, self.identities)
+        self.matcher = Matcher(snapshot, switches)
+        self.wide = ClusterMatcher(snapshot, self.matcher, self.identities)
+        self._judge_by(policies)
+
+    def _judge_by(self, policies: PolicySet) -> None:
+        self.policies = policies
         self._any_policy = len(policies) > 0
-        self._identities = Identities(snapshot, switches)
-        self._services = Services(snapshot, self._identities)
-        self._switches = switches
-        matcher = Matcher(snapshot, switches)
-        wide = ClusterMatcher(snapshot, matcher, self._identities)
-        self._stages: tuple[Stage, ...] = (  # B3.1
-            ClusterStage(Tier.ADMIN, policies, wide),
-            NetworkPolicyStage(policies, matcher, switches),
-            ClusterStage(Tier.BASELINE, policies, wide),
+        self.stages: tuple[Stage, ...] = (  # B3.1
+            ClusterStage(Tier.ADMIN, policies, self.wide),
+            NetworkPolicyStage(policies, self.matcher, self.switches),
+            ClusterStage(Tier.BASELINE, policies, self.wide),
         )
+
+    def on(self, policies: PolicySet, snapshot: Snapshot) -> ReferenceEvaluator:
+        """Give an evaluator of other objects; what is known of an unchanged snapshot is shared."""
+        if snapshot is not self.snapshot:
+            return ReferenceEvaluator(policies, snapshot, self.switches)
+        other = copy(self)
+        other._judge_by(policies)
+        return other
 
     def judge(self, flow: Flow) -> Outcome:
         """Give the verdict of one flow.
@@ -94,7 +116,7 @@ class ReferenceEvaluator:
         if flow.is_reply:  # A16.1, R19
             return replace(self.judge(_reversed(flow)), reason=Reason.REPLY)
         query = _query(flow)
-        sources = self._identities.of(query.src, query.time, query.src_pod)
+        sources = self.identities.of(query.src, query.time, query.src_pod)
         destinations = self._services.destinations(
             query.dst, query.protocol, query.port, query.time, query.dst_pod
         )
@@ -112,8 +134,17 @@ class ReferenceEvaluator:
         FlowError
             If an address of the flow is not an IP address.
         """
-        explainer = Explainer(self._identities, self._stages)
-        return explainer.text(flow, self.judge(flow))
+        return written(self.explanation(flow))
+
+    def explanation(self, flow: Flow) -> Explanation:
+        """Give the decision and what would flip it, as data.
+
+        Raises
+        ------
+        FlowError
+            If an address of the flow is not an IP address.
+        """
+        return Explainer(self).explanation(flow)
 
     def _decide(
         self, query: Query, sources: list[Identity], destinations: list[Destination]
@@ -199,7 +230,7 @@ class ReferenceEvaluator:
             others = ()
         elif query.src_seen is not None:
             seen = query.src_seen
-            others = [End(who, seen) for who in self._identities.of(seen, query.time)]
+            others = [End(who, seen) for who in self.identities.of(seen, query.time)]
         readings = [(str(question.peer), first)]
         for end in others:
             readings.append((str(end), self._side(replace(question, peer=end))))
@@ -215,12 +246,12 @@ class ReferenceEvaluator:
     def _side(self, question: Question) -> SideOutcome:
         """Try the tiers in order; after the last one the side is allowed (B8)."""
         subject = f"{question.subject.namespace}/{question.subject.name}"
-        trials = [stage.trial(question) for stage in self._stages]
-        side = decide([trial for trial in trials if trial is not None], self._switches)
-        if side.tie and self._switches.cnp_tie == "error":  # B3.4
+        trials = [stage.trial(question) for stage in self.stages]
+        side = decide([trial for trial in trials if trial is not None], self.switches)
+        if side.tie and self.switches.cnp_tie == "error":  # B3.4
             names = " and ".join(str(witness.policy) for witness in side.witnesses)
             raise ConfigError(f"cnp_tie=error: {names} have equal priority and decide differently")
-        return replace(side, subject=subject)
+        return replace(side, subject=subject, question=question)
 
     def _notes(
         self, query: Query, sources: list[Identity], destinations: list[Destination]
@@ -229,15 +260,15 @@ class ReferenceEvaluator:
         notes = Note.NONE
         if query.protocol is not None and query.protocol not in SPECIFIED_PROTOCOLS:  # A17.2
             notes |= Note.UNSPECIFIED_PROTOCOL
-        newest = self._identities.newest
+        newest = self.identities.newest
         if query.time is not None and newest is not None and query.time < newest:  # A13.7
             notes |= Note.SNAPSHOT_AGE
         for source in sources:
-            notes |= self._identities.notes(End(source, query.src))
+            notes |= self.identities.notes(End(source, query.src))
         for target in (target for item in destinations for target in item.targets):
-            notes |= self._identities.notes(target.end)
+            notes |= self.identities.notes(target.end)
             pod = target.end.identity.pod
-            if pod is not None and not self._identities.own_node_known(pod):  # A11.4
+            if pod is not None and not self.identities.own_node_known(pod):  # A11.4
                 notes |= Note.OWN_NODE_UNKNOWN
         return notes
 

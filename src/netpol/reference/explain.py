@@ -1,135 +1,238 @@
-"""Takes an outcome, gives the decision told step by step."""
+"""Takes a flow and its outcome, gives the story: why each policy selects, what each rule missed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
+from netpol.errors import ConfigError
 from netpol.flows.flow import Flow
-from netpol.reference.identities import Identities
-from netpol.reference.outcome import (
-    Effect,
-    Match,
-    Outcome,
-    PolicyTrial,
-    RuleTrial,
-    SideOutcome,
+from netpol.reference.clusterstage import LAST, ClusterStage, RankedPolicy
+from netpol.reference.clustertelling import ClusterTeller
+from netpol.reference.edits import Edit, applied
+from netpol.reference.flips import find_flips
+from netpol.reference.nearmiss import Candidate, NearMisses, leaves
+from netpol.reference.outcome import Effect, Match, Outcome, PolicyTrial, RuleTrial, SideOutcome
+from netpol.reference.selectors import held, selector_text
+from netpol.reference.stages import (
+    Direction,
+    NetworkPolicyStage,
+    Question,
+    policy_types,
+    rules_of,
 )
-from netpol.reference.stages import Direction, Stage
-from netpol.verdict import Side
+from netpol.reference.story import Explanation, PairStory, PolicyStory, RuleStory, SideStory
+from netpol.reference.telling import NamespaceLabels, Teller, pod_text
+from netpol.verdict import Reason, Tier, Verdict
+
+if TYPE_CHECKING:
+    from netpol.kube.objects import NetworkPolicy
+    from netpol.reference.evaluate import ReferenceEvaluator
 
 __all__ = ["Explainer"]
 
+Rules = Callable[[RuleTrial], RuleStory]
+
 
 class Explainer:
-    """Tells outcomes of one evaluator in words."""
+    """Tells outcomes of one evaluator."""
 
-    def __init__(self, identities: Identities, stages: Sequence[Stage]) -> None:
-        self._identities = identities
-        self._stages = stages
+    def __init__(self, evaluator: ReferenceEvaluator) -> None:
+        self._evaluator = evaluator
+        policies = evaluator.policies
+        self._sources = {loaded.label: loaded.source for loaded in policies.policies}
+        self._sources |= {loaded.label: loaded.source for loaded in policies.cluster_policies}
+        namespaces = NamespaceLabels(evaluator.snapshot)
+        self._namespaces = namespaces
+        self._teller = Teller(evaluator.matcher, namespaces, evaluator.switches.ipblock_scope)
+        self._wide = ClusterTeller(evaluator.wide, evaluator.matcher, namespaces)
+        self._near = self._near_misses(evaluator)
 
-    def text(self, flow: Flow, outcome: Outcome) -> str:
-        """Tell one decision; control characters are escaped."""
-        return "\n".join(_escaped(line) for line in self._lines(flow, outcome)) + "\n"
+    def explanation(self, flow: Flow) -> Explanation:
+        """Give the story of one flow, and what would flip its verdict."""
+        outcome = self._evaluator.judge(flow)
+        flips = find_flips(outcome, self._near.of(outcome), self._judge_with(flow))
+        pairs = tuple(self._pairs(outcome))
+        remarks = [*self._remarks(flow, outcome)]
+        if not flips and outcome.verdict is Verdict.DENY:
+            remarks.append("no small change was found that would allow it")
+        return Explanation(
+            flow=flow, outcome=outcome, pairs=pairs, remarks=tuple(remarks), flips=flips
+        )
 
-    def _lines(self, flow: Flow, outcome: Outcome) -> Iterator[str]:
-        yield f"flow {_tuple(flow)}"
+    # --- what would flip it -------------------------------------------------------------------
+
+    def _near_misses(self, evaluator: ReferenceEvaluator) -> NearMisses:
+        namespaces = self._namespaces
+        if evaluator is not self._evaluator:
+            namespaces = NamespaceLabels(evaluator.snapshot)
+        return NearMisses(evaluator.stages, evaluator.matcher, namespaces, self._sources)
+
+    def _judge_with(
+        self, flow: Flow
+    ) -> Callable[[tuple[Edit, ...]], tuple[Outcome, Callable[[], list[Candidate]]] | None]:
+        before = self._evaluator
+
+        def judge(
+            edits: tuple[Edit, ...],
+        ) -> tuple[Outcome, Callable[[], list[Candidate]]] | None:
+            changed = before.on(*applied(before.policies, before.snapshot, edits))
+            try:
+                outcome = changed.judge(flow)
+            except ConfigError:  # cnp_tie=error: the change makes priorities clash
+                return None
+            return outcome, lambda: self._near_misses(changed).of(outcome)
+
+        return judge
+
+    def _remarks(self, flow: Flow, outcome: Outcome) -> Iterator[str]:
+        """Say what is worth knowing beside the steps."""
         if flow.is_reply:
             yield "a reply: judged as the connection it answers, ends swapped"
-        yield f"verdict {outcome.verdict.label}{_side(outcome.side)}: {outcome.reason.label}"
-        if outcome.notes:
-            yield f"notes {', '.join(outcome.notes.labels)}"
-        yield from self._outcome(outcome, "")
+        told = []
+        for leaf in leaves(outcome):
+            for side in (leaf.egress, leaf.ingress):
+                if side.question is not None and side.verdict is outcome.verdict:
+                    told += list(self._remark(side, side.question))
+        yield from dict.fromkeys(told)
 
-    def _outcome(self, outcome: Outcome, indent: str) -> Iterator[str]:
-        yield f"{indent}{outcome.src} -> {outcome.dst}"
-        if outcome.parts:
-            yield f"{indent}  {len(outcome.parts)} possible pairs:"
-            for part in outcome.parts:
-                side = _side(part.side)
-                yield f"{indent}  - {part.verdict.label}{side}: {part.reason.label}"
-                yield from self._outcome(part, indent + "    ")
-            return
-        if not outcome.egress.applicable and not outcome.ingress.applicable:
-            yield f"{indent}  neither end is a pod"
-            return
-        yield from self._side(outcome.egress, "egress", indent)
-        yield from self._side(outcome.ingress, "ingress", indent)
+    def _remark(self, side: SideOutcome, question: Question) -> Iterator[str]:
+        direction = question.direction
+        if side.verdict is Verdict.DENY and side.rule is not None:
+            drop = self._near.drop(side, question)
+            name = f"rule {drop.name} ({direction}[{drop.rule}])" if drop.name else drop.place
+            of = f" of {drop.policy}" if drop.name else ""
+            when = "before NetworkPolicies are asked"
+            if side.tier is Tier.BASELINE:
+                when = f"as no NetworkPolicy isolates {pod_text(question.subject)} for {direction}"
+            yield f"{name}{of} denies it {when}"
+        if side.reason is Reason.NP_RULE:
+            rules = self._near.allowing(question)
+            if len(rules) > 1:
+                names = [f"{policy} {direction}[{index}]" for policy, index in rules[:5]]
+                more = f" and {len(rules) - 5} more" if len(rules) > 5 else ""
+                yield f"several rules allow it for {direction}: {', '.join(names)}{more}"
 
-    def _side(self, side: SideOutcome, direction: Direction, indent: str) -> Iterator[str]:
-        if not side.applicable:
-            yield f"{indent}  {direction}: not a pod, nothing to evaluate"
-            return
-        reason = side.reason.label if side.reason is not None else ""
-        credit = "" if side.policy is None else f" by {_credit(side, direction)}"
-        yield f"{indent}  {direction}: {side.verdict.label}: {reason}{credit}"
-        yield from self._policies(side, direction, indent + "    ")
-        for trial in side.alternatives:
-            yield from _trial(trial, direction, indent + "    ")
-        yield from _witnesses(side, direction, indent + "    ")
-        for who, reading in side.readings:
-            yield f"{indent}    if the source seen is {who}:"
-            yield from self._side(reading, direction, indent + "    ")
+    # --- steps --------------------------------------------------------------------------------
 
-    def _policies(self, side: SideOutcome, direction: Direction, indent: str) -> Iterator[str]:
-        """Say which policies select the subject, tier by tier."""
-        namespace, _, name = side.subject.partition("/")
-        pod = self._identities.by_key.get((namespace, name))
-        if pod is None or side.readings:
-            return
-        told = [line for stage in self._stages for line in stage.describe(direction, pod)]
-        for line in told or [f"no policy selects pod {side.subject}"]:
-            yield f"{indent}{line}"
+    def _pairs(self, outcome: Outcome) -> Iterator[PairStory]:
+        """Tell each pair; pairs that the same rules decide are told once."""
+        groups: dict[object, list[Outcome]] = {}
+        for leaf in leaves(outcome):
+            sides = (leaf.egress, leaf.ingress)
+            key = (
+                leaf.verdict,
+                leaf.reason,
+                leaf.side,
+                tuple(
+                    (one.applicable, one.verdict, one.reason, one.policy, one.rule) for one in sides
+                ),
+            )
+            groups.setdefault(key, []).append(leaf)
+        for first, *others in groups.values():
+            alike = [f"{each.src} -> {each.dst}" for each in others]
+            yield PairStory(
+                outcome=first,
+                egress=self._side("egress", first.egress),
+                ingress=self._side("ingress", first.ingress),
+                alike=tuple(dict.fromkeys(alike)),
+            )
+
+    def _side(self, direction: Direction, side: SideOutcome) -> SideStory:
+        readings = tuple((who, self._side(direction, one)) for who, one in side.readings)
+        policies = () if side.question is None else tuple(self._policies(side, side.question))
+        return SideStory(direction=direction, outcome=side, policies=policies, readings=readings)
+
+    def _policies(self, side: SideOutcome, question: Question) -> Iterator[PolicyStory]:
+        """Tell the policies that select the pod, tier by tier, up to the one that decides."""
+        trials = {trial.policy: trial for trial in side.alternatives}
+        decided = False
+        for stage in self._evaluator.stages:
+            if isinstance(stage, ClusterStage):
+                passed = False
+                for ranked, selects in stage.selecting(question.subject):
+                    trial = None if decided or passed else trials.get(ranked.label)
+                    yield self._ranked(ranked, selects, stage.tier, question, trial)
+                    last = trial.rules[-1] if trial and trial.rules else None
+                    if last is not None and last.match is Match.YES:
+                        passed = True
+                        decided = last.effect is not Effect.PASS
+            elif isinstance(stage, NetworkPolicyStage):
+                for policy in stage.selecting(question.subject):
+                    trial = None if decided else trials.get(_label(policy))
+                    yield self._plain(policy, question, trial)
+                decided |= bool(stage.isolating(question.direction, question.subject))
+
+    def _plain(
+        self, policy: NetworkPolicy, question: Question, trial: PolicyTrial | None
+    ) -> PolicyStory:
+        pod, direction = question.subject, question.direction
+        selector = policy.spec.pod_selector if policy.spec else None
+        rules = rules_of(policy, direction)
+        label, namespace = _label(policy), policy.metadata.namespace or "default"
+
+        def story(tried: RuleTrial) -> RuleStory:
+            rule = rules[tried.rule]
+            return RuleStory(
+                index=tried.rule,
+                effect=tried.effect,
+                match=tried.match,
+                doubt=tried.doubt,
+                where=self._near.place(label, f"spec.{direction}[{tried.rule}]"),
+                peers=self._teller.peers(rule, namespace, question.peer),
+                ports=self._teller.ports(rule, question),
+            )
+
+        labels = held(selector, pod.labels)
+        has = f": {pod_text(pod)} has {labels}" if labels else ""
+        return PolicyStory(
+            policy=label,
+            tier=Tier.NETWORKPOLICY,
+            where=self._near.place(label, ""),
+            selects=Match.YES,
+            why=f"podSelector {selector_text(selector)}{has}",
+            governs=direction in policy_types(policy),
+            tried=trial is not None,
+            rules=tuple(map(story, trial.rules)) if trial else (),
+        )
+
+    def _ranked(
+        self,
+        ranked: RankedPolicy,
+        selects: Match,
+        tier: Tier,
+        question: Question,
+        trial: PolicyTrial | None,
+    ) -> PolicyStory:
+        direction = question.direction
+        rules = ranked.rules(direction)
+
+        def story(tried: RuleTrial) -> RuleStory:
+            rule = rules[tried.rule]
+            return RuleStory(
+                index=tried.rule,
+                name=rule.name or "",
+                effect=tried.effect,
+                match=tried.match,
+                fail_closed=tried.fail_closed,
+                doubt=tried.doubt,
+                where=self._near.place(ranked.label, f"spec.{direction}[{tried.rule}]"),
+                peers=self._wide.peers(rule, question),
+                ports=self._wide.ports(rule, question),
+            )
+
+        return PolicyStory(
+            policy=ranked.label,
+            tier=tier,
+            priority=None if ranked.priority == LAST else ranked.priority,
+            where=self._near.place(ranked.label, ""),
+            selects=selects,
+            why=self._wide.subject(ranked.subject, question.subject),
+            governs=bool(rules),
+            tried=trial is not None,
+            rules=tuple(map(story, trial.rules)) if trial else (),
+        )
 
 
-def _credit(side: SideOutcome, direction: Direction) -> str:
-    place = "" if side.rule is None else f" {direction}[{side.rule}]"
-    if side.peer is not None:
-        place += f".{'from' if direction == 'ingress' else 'to'}[{side.peer}]"
-    if side.port is not None:
-        place += f" ports[{side.port}]"
-    return f"policy {side.policy}{place}"
-
-
-def _witnesses(side: SideOutcome, direction: Direction, indent: str) -> Iterator[str]:
-    """Say how the side may come out, where a doubt or a tie of priorities leaves it open."""
-    if not side.witnesses:
-        return
-    why = "with policies of equal priority in another order" if side.tie else "as it may be"
-    yield f"{indent}{why}:"
-    for witness in side.witnesses:
-        by = "by default" if witness.policy is None else f"by policy {witness.policy}"
-        place = "" if witness.rule is None else f" {direction}[{witness.rule}]"
-        yield f"{indent}  {witness.verdict.label} {by}{place}"
-
-
-def _trial(trial: PolicyTrial, direction: Direction, indent: str) -> Iterator[str]:
-    if not trial.rules:
-        yield f"{indent}{trial.policy}: no {direction} rules, so nothing is allowed"
-    for rule in trial.rules:
-        yield f"{indent}{trial.policy} {direction}[{rule.rule}]: {_rule(rule)}"
-
-
-def _rule(rule: RuleTrial) -> str:
-    if rule.fail_closed:
-        does = "matches nothing" if rule.match is Match.NO else "denies everything"
-        return f"cannot be used, so it {does}"
-    if rule.match is Match.NO:
-        return f"missed: {rule.missed}"
-    if rule.match is Match.MAYBE:
-        return f"may match: {'' if rule.doubt is None else rule.doubt.label}"
-    return "matched" if rule.effect is Effect.ALLOW else f"matched: {rule.effect.name.lower()}"
-
-
-def _side(side: Side) -> str:
-    return "" if side is Side.NONE else f" ({side.label})"
-
-
-def _tuple(flow: Flow) -> str:
-    protocol = "?" if flow.protocol is None else str(flow.protocol)
-    port = "?" if flow.dport is None else str(flow.dport)
-    return f"{flow.src} -> {flow.dst} protocol {protocol} port {port}"
-
-
-def _escaped(line: str) -> str:
-    """Escape what could move a terminal's cursor; names come from outside."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+def _label(policy: NetworkPolicy) -> str:
+    return f"{policy.metadata.namespace or 'default'}/{policy.metadata.name}"

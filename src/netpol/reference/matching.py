@@ -20,7 +20,7 @@ from netpol.reference.outcome import Match, RuleTrial
 from netpol.switches import Switches
 from netpol.verdict import Reason
 
-__all__ = ["Matcher", "Packet", "selector_match"]
+__all__ = ["NAME_LABEL", "Matcher", "Packet", "Rule", "elements_of", "selector_match"]
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 Rule = NetworkPolicyIngressRule | NetworkPolicyEgressRule
@@ -146,7 +146,7 @@ class Matcher:
 
         ``None`` is a null list element, which is an empty rule (A0.5).
         """
-        elements, port_elements = _elements(rule)
+        elements, port_elements = elements_of(rule)
         peers = [self.peer(item, namespace, peer) for item in elements]
         ports = [self.port(item, packet) for item in port_elements]
         # A4: absent and empty lists are no constraint.
@@ -169,7 +169,7 @@ class Matcher:
         )
 
 
-def _elements(
+def elements_of(
     rule: Rule | None,
 ) -> tuple[Sequence[NetworkPolicyPeer | None], Sequence[NetworkPolicyPort | None]]:
     """Give a rule's peers and ports; absent, null and empty are the same (A4)."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from netpol.verdict import Note, Reason, Side, Tier, Verdict
+
+if TYPE_CHECKING:
+    from netpol.reference.stages import Question
 
 __all__ = [
     "NOT_A_POD",
@@ -81,7 +84,7 @@ class SideOutcome:
     not tried. ``witnesses`` are two ways to two verdicts, where a doubt (C4) or a tie of priorities
     (B3.4) leaves both open; ``tie`` says that it is a tie. ``readings`` are the sides that a
     doubtful source address could give (R10, R11): pairs of who the source may be and what the side
-    would then say.
+    would then say. ``question`` is what was asked, for who tells it.
     """
 
     applicable: bool = True
@@ -97,6 +100,7 @@ class SideOutcome:
     readings: tuple[tuple[str, SideOutcome], ...] = ()
     witnesses: tuple[Witness, ...] = ()
     tie: bool = False
+    question: Question | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

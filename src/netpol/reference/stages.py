@@ -6,7 +6,6 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -18,7 +17,7 @@ from netpol.reference.outcome import Match, PolicyTrial, RuleTrial, SideOutcome,
 from netpol.switches import Switches
 from netpol.verdict import Reason, Tier, Verdict
 
-__all__ = ["Direction", "NetworkPolicyStage", "Question", "Stage"]
+__all__ = ["Direction", "NetworkPolicyStage", "Question", "Stage", "policy_types", "rules_of"]
 
 Direction = Literal["egress", "ingress"]
 FILTERED_EVERYWHERE = (1, 6, 17, 58, 132)  # A17.5: what ``other_protocols=ignore`` leaves filtered
@@ -52,10 +51,6 @@ class Stage(Protocol):
 
     def trial(self, question: Question) -> TierTrial | None:
         """Try the tier's rules; None where the tier does not govern this side."""
-        ...
-
-    def describe(self, direction: Direction, pod: KnownPod) -> Iterator[str]:
-        """Say which policies of the tier select a pod, and what that means for a direction."""
         ...
 
 
@@ -117,14 +112,6 @@ class NetworkPolicyStage:
         groups = tuple((trial,) for trial in trials)  # A9.2: order never changes the verdict
         return TierTrial(tier=tier, groups=groups, end=self._unmatched(question, trials))
 
-    def describe(self, direction: Direction, pod: KnownPod) -> Iterator[str]:
-        """Say which policies select a pod and which of them isolate it."""
-        for policy in self.selecting(pod):
-            isolates = direction in policy_types(policy)
-            does = "isolates it" if isolates else f"does not govern {direction}"
-            label = f"{policy.metadata.namespace or 'default'}/{policy.metadata.name}"
-            yield f"policy {label} selects pod {pod.namespace}/{pod.name} and {does}"
-
     def _exemption(self, question: Question) -> Reason | None:
         """Give why isolation does not bind this traffic, None if it does (B8's order)."""
         switches = self._switches
@@ -148,7 +135,7 @@ class NetworkPolicyStage:
         """Try the rules of a policy in order, up to the first that matches."""
         namespace = policy.metadata.namespace or "default"
         trials: list[RuleTrial] = []
-        for index, rule in enumerate(_rules(policy, question.direction)):
+        for index, rule in enumerate(rules_of(policy, question.direction)):
             trial = self._matcher.rule(index, rule, namespace, question.peer, question.packet)
             trials.append(trial)
             if trial.match is Match.YES:
@@ -183,7 +170,7 @@ def policy_types(policy: NetworkPolicy) -> set[str]:
     return {"ingress", "egress"} if spec.egress else {"ingress"}
 
 
-def _rules(policy: NetworkPolicy, direction: Direction) -> list[Rule | None]:
+def rules_of(policy: NetworkPolicy, direction: Direction) -> list[Rule | None]:
     """Give the rules of a direction; absent, null and empty are no rule (A4)."""
     if policy.spec is None:
         return []

@@ -44,4 +44,4 @@ class Annotation:
     def fingerprint(self) -> str:
         """32 hex digits that stay as long as the finding does."""
         text = "\0".join((self.code, self.file or "", *self.identity))
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:32]

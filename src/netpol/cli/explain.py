@@ -1,0 +1,205 @@
+"""``netpol explain``: tells why one flow is judged so, and what would change it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netpol.cli.dns import read_dns_logs
+from netpol.cli.errors import EXIT_FINDINGS, say
+from netpol.cli.options import (
+    CONTEXT,
+    ChoiceList,
+    SectionedCommand,
+    env_option,
+    pop_switches,
+    switch_options,
+)
+from netpol.cli.steps import policies_of, stdin_twice
+
+if TYPE_CHECKING:
+    from netpol.reference import ReferenceEvaluator
+    from netpol.reference.replicas import Replicas
+    from netpol.switches import Switches
+
+__all__ = ["explain"]
+
+_PATH = click.Path(allow_dash=True)
+_COLOURS = {"allow": "green", "deny": "red", "unknown": "yellow"}
+
+_EXAMPLES = """\b
+Examples:
+  netpol explain shop/web-0 data/db-0 6379 -c cluster.json -p policies/
+  netpol explain deployment/web svc/api http -n shop -c cluster.json
+  netpol explain 203.0.113.7 shop/deployment/api 8080/tcp -c cluster.json
+  netpol explain shop/web-0 node/n1 icmp -c cluster.json -o json
+
+Exit code: 0 judged, 1 --fail-on names the verdict, 2 an error."""
+
+
+@click.command(
+    cls=SectionedCommand, context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True
+)
+@click.argument("src")
+@click.argument("dst")
+@click.argument("port", metavar="PORT[/PROTOCOL]")
+@env_option(
+    "--cluster",
+    "-c",
+    multiple=True,
+    required=True,
+    type=_PATH,
+    help="Manifests of the cluster: files, directories, - for stdin.  [repeatable]",
+)
+@env_option(
+    "--policies",
+    "-p",
+    "-f",
+    multiple=True,
+    type=_PATH,
+    help="Policies to judge by; without it, those among --cluster.  [repeatable]",
+)
+@env_option(
+    "--dns",
+    multiple=True,
+    type=_PATH,
+    help="What DNS answered, for domainNames.  [repeatable]",
+)
+@env_option(
+    "--namespace",
+    "-n",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="Namespace of names and policies that name none.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    envvar="NETPOL_EXPLAIN_OUTPUT",
+    help="Text for a person, or one JSON document.",
+)
+@click.option(
+    "--time",
+    metavar="TIME",
+    envvar="NETPOL_EXPLAIN_TIME",
+    help="When the flow was, as 2026-01-31T12:00:00Z: who had an address then.",
+)
+@click.option(
+    "--family",
+    type=click.Choice(["4", "6"]),
+    envvar="NETPOL_EXPLAIN_FAMILY",
+    help="IPv4 or IPv6 where both ends have both.  [default: 4]",
+)
+@click.option(
+    "--fail-on",
+    type=ChoiceList("deny", "unknown"),
+    default=(),
+    metavar="VERDICT[,VERDICT]",
+    envvar="NETPOL_EXPLAIN_FAIL_ON",
+    help="Exit 1 if this is the verdict, of any pods of a workload: deny, unknown.",
+)
+@env_option("--quiet", "-q", is_flag=True, help="No warnings.")
+@switch_options
+def explain(**options: Any) -> None:
+    """Tell step by step why a flow from SRC to DST is judged so, and what would change it.
+
+    SRC and DST are pods (NAMESPACE/NAME, pod/NAME), workloads (deployment/NAME,
+    NAMESPACE/deployment/NAME), nodes (node/NAME) or addresses; DST may be a service (svc/NAME).
+    PORT is a number or a name that DST declares, of TCP unless it says /udp or /sctp; or icmp.
+
+    A workload is explained for its first live pod, and judged for all. What is said to flip the
+    verdict was tried on a copy of the objects.
+    """
+    chosen = pop_switches(options)
+    switches = chosen.under(chosen.profile)
+    inputs = (*options["cluster"], *options["policies"], *options["dns"])
+    if inputs.count("-") > 1:
+        raise click.UsageError("stdin (-) can be read only once")
+    evaluator = _evaluator(switches, **options)
+    replicas = _judged(evaluator, **options)
+    explanation = evaluator.explanation(replicas.flows[0].flow)
+    if options["output"] == "json":
+        from netpol.report.explain_json import render
+
+        click.echo(render(explanation, replicas), nl=False)
+    else:
+        from netpol.reference.storytext import written
+
+        click.echo(written(explanation, _paint()) + _appendix(replicas), nl=False)
+    if {outcome.verdict.label for outcome in replicas.outcomes} & set(options["fail_on"]):
+        raise click.exceptions.Exit(EXIT_FINDINGS)
+
+
+def _evaluator(switches: Switches, **options: Any) -> ReferenceEvaluator:
+    from netpol.kube.snapshot import read_snapshot
+    from netpol.reference import ReferenceEvaluator
+
+    cluster, policies = options["cluster"], options["policies"]
+    dns, _ = read_dns_logs(options["dns"], strict=False)
+    with stdin_twice(needed="-" in cluster and not policies):
+        snapshot = replace(read_snapshot(cluster, switches=switches), dns=dns)
+    namespace = options["namespace"]
+    read = policies_of(policies, cluster, switches=switches, namespace=namespace)
+    if not options["quiet"]:
+        for warning in dict.fromkeys((*snapshot.warnings, *read.warnings)):
+            say("warning", warning)
+    return ReferenceEvaluator(read, snapshot, switches)
+
+
+def _judged(evaluator: ReferenceEvaluator, **options: Any) -> Replicas:
+    """Find the ends, and judge every pair of pods that they stand for."""
+    from netpol.reference.asking import flows_between, read_port
+    from netpol.reference.naming import Names
+    from netpol.reference.replicas import Replicas
+
+    port, time = read_port(options["port"]), _time(options["time"])
+    names = Names(evaluator.snapshot, evaluator.identities, options["namespace"])
+    ends = names.find(options["src"]), names.find(options["dst"])
+    family = None if options["family"] is None else int(options["family"])
+    flows, pairs = flows_between(*ends, port, family, time)
+    outcomes = [evaluator.judge(asked.flow) for asked in flows]
+    return Replicas(ends, flows, outcomes, pairs)
+
+
+def _time(text: str | None) -> int | None:
+    if text is None:
+        return None
+    from netpol.reference.addresses import parse_time
+
+    time = parse_time(text)
+    if time is None:
+        raise click.BadParameter(
+            f"{text!r} is not a time such as 2026-01-31T12:00:00Z", param_hint="'--time'"
+        )
+    return time
+
+
+def _paint() -> Any:
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def paint(text: str, tone: str) -> str:
+        if not coloured or not tone:
+            return text
+        return click.style(text, fg=_COLOURS.get(tone), dim=tone == "faint" or None)
+
+    return paint
+
+
+def _appendix(replicas: Replicas) -> str:
+    """Give what workloads and unknown verdicts call for beside the story."""
+    from netpol.report.text import escape_controls
+    from netpol.report.wording import SETTLES
+
+    lines = [escape_controls(line) for line in replicas.lines()]
+    settled = SETTLES.get(replicas.outcomes[0].reason)
+    if settled is not None:
+        lines.insert(0, f"settled by {settled}")
+    return "\n" + "\n".join(lines) + "\n" if lines else ""

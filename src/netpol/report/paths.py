@@ -1,0 +1,46 @@
+"""Takes a path as a person gave it, gives it as CI wants it: relative to the repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+__all__ = ["Repository", "uri"]
+
+
+class Repository(NamedTuple):
+    """The repository a command runs in: where it begins, and where the command stands."""
+
+    root: Path
+    here: Path
+
+    @classmethod
+    def around(cls, here: Path | None = None) -> Repository:
+        """Find the repository around a directory; without one the directory itself counts."""
+        start = Path(os.path.realpath(here or Path.cwd()))
+        for folder in (start, *start.parents):
+            if (folder / ".git").exists():
+                return cls(folder, start)
+        return cls(start, start)
+
+    def relative(self, file: str) -> str:
+        """Give a path inside the repository relative to its root, any other as it was given.
+
+        Names that are no file (``<stdin>``) stay, too. Parts are joined by slashes everywhere.
+        """
+        if file.startswith("<"):
+            return file
+        # Only ".." is resolved, not links: the repository knows the path by the link's name.
+        path = Path(os.path.normpath(self.here / file))
+        real = path if path.is_relative_to(self.root) else Path(os.path.realpath(path))
+        if real.is_relative_to(self.root):
+            return real.relative_to(self.root).as_posix()
+        return Path(file).as_posix()
+
+
+def uri(file: str) -> str:
+    """Give a path as a URI reference; an absolute one as a ``file`` URI."""
+    path = quote(file, safe="/~-._!$&'()*+,;=@", errors="surrogateescape")
+    return f"file://{path}" if file.startswith("/") else path
