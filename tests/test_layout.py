@@ -38,21 +38,12 @@ MAY_IMPORT = {
     "fused": {"errors", "flows", "tally", "_core"},
     "replay": {"verdict", "ahead", "dns", "flows", "fused", "engine", "verdicts", "tally"},
     "profiles": {"errors", "switches"},
-    "compare": {
-        "errors",
-        "verdict",
-        "switches",
-        "ahead",
-        "flows",
-        "engine",
-        "tally",
-        "replay",
-        "_core",
-    },
-    "report": {"errors", "verdict", "flows", "tally", "replay", "compare"},
-    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare"},
+    "analysis": _WORDS | {"ahead", "kube", "flows", "engine", "tally", "replay", "_core"},
+    "compare": {"verdict", "switches", "flows", "tally", "replay", "analysis"},
+    "report": {"errors", "verdict", "flows", "tally", "replay", "compare", "analysis"},
+    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare", "analysis"},
     "__main__": {"cli"},
-    "__init__": _READ | {"engine", "verdicts", "replay"},
+    "__init__": _READ | {"engine", "verdicts", "replay", "analysis"},
 }
 
 PUBLIC = {
