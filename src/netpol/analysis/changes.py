@@ -107,7 +107,7 @@ _Key = tuple[str, str]  # kind and label
 
 
 def _by_identity(policies: PolicySet) -> dict[_Key, Loaded]:
-    listed = (*policies.policies, *policies.cluster_policies)
+    listed: tuple[Loaded, ...] = (*policies.policies, *policies.cluster_policies)
     return {(type(one.policy).__name__, one.label): one for one in listed}
 
 

@@ -27,9 +27,16 @@ class OtherDecider:
 
     Compared are the policies and rules credited by the sides that decide (semantics.md C3.1). An
     implicit deny is credited to the first policy that isolates the pod.
+
+    Parameters
+    ----------
+    by_content : bool
+        Tell rules apart by what they say; else by their place in the policy, which is all that an
+        engine knows that was loaded or unpickled.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_content: bool = True) -> None:
+        self._by_content = by_content
         self._numbers: dict[Hashable, int] = {}
         self._tables: dict[int, tuple[Any, UInt32s]] = {}
 
@@ -51,14 +58,14 @@ class OtherDecider:
         return table[base + verdicts.egress], table[base + verdicts.ingress]
 
     def _table(self, engine: Any) -> UInt32s:
-        """Give uint32[verdicts * decisions]: who a decision makes a flow of a verdict decided by."""
+        """Give uint32[verdicts * decisions]: who decides a flow of a verdict by a decision."""
         known = self._tables.get(id(engine))
         if known is None:
             known = self._tables[id(engine)] = engine, self._made(engine)
         return known[1]
 
     def _made(self, engine: Any) -> UInt32s:
-        rules = _Rules(engine)
+        rules = _Rules(engine, by_content=self._by_content)
         numbers = self._numbers
         deciders = np.array(
             [
@@ -84,16 +91,13 @@ def _unlike(first: tuple[UInt32s, UInt32s], second: tuple[UInt32s, UInt32s]) -> 
 
 
 class _Rules:
-    """What tells an engine's rules from all others: by content, or by place if that is not known.
+    """What tells an engine's rules from all others."""
 
-    An engine that was loaded or unpickled has only its tables.
-    """
-
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Any, *, by_content: bool) -> None:
         self._policies = engine.policies
         self._specs: dict[tuple[str, str], Any] = {}
         self._keys: dict[tuple[int, int, int], Hashable] = {}
-        if engine.source is not None:
+        if by_content:
             loaded = engine.source[0]
             self._specs = {
                 (type(one.policy).__name__, one.label): one.policy.spec
