@@ -74,13 +74,17 @@ def relabelled(case: Case, pick: Choices) -> list[Object]:
 
 
 class Judge:
-    """What the reference evaluator says, in the words a diff compares by."""
+    """What the reference evaluator says, in the words a diff compares by.
 
-    def __init__(self, policies: PolicySet, snapshot: Snapshot, switches: Switches) -> None:
+    ``was`` and ``now`` are the policies before and after; those judged by are of either.
+    """
+
+    def __init__(
+        self, policies: PolicySet, snapshot: Snapshot, switches: Switches, was: Specs, now: Specs
+    ) -> None:
         self._reference = ReferenceEvaluator(policies, snapshot, switches)
-        self._specs = {
-            one.label: one.policy.spec for one in (*policies.policies, *policies.cluster_policies)
-        }
+        self._specs = specs(policies)
+        self._was, self._now = was, now
 
     def __call__(self, flow: Flow) -> tuple[Verdict, Any, Any]:
         outcome = self._reference.judge(flow)
@@ -93,9 +97,43 @@ class Judge:
     def _decider(self, side: Any, decides: int, name: str) -> Any:
         if not decides or side.policy is None:
             return None
-        if side.rule is None:
-            return side.policy, None
-        return side.policy, msgspec.to_builtins(getattr(self._specs[side.policy], name)[side.rule])
+        own, was = self._specs[side.policy], self._was.get(side.policy)
+        rule = side.rule
+        if rule is not None and was is not None and was != own and own == self._now[side.policy]:
+            rule = place_before(was[name], own[name], rule)
+        return side.policy, rule
+
+
+Specs = dict[str, Any]
+
+
+def specs(policies: PolicySet) -> Specs:
+    """Give the specs of policies as plain data, with lists of rules."""
+    return {
+        one.label: {"egress": [], "ingress": [], **without_none(one.policy.spec)}
+        for one in (*policies.policies, *policies.cluster_policies)
+    }
+
+
+def without_none(spec: Any) -> dict[str, Any]:
+    plain = msgspec.to_builtins(spec) or {}
+    return {key: value for key, value in plain.items() if value is not None}
+
+
+def place_before(was: list[Any], now: list[Any], rule: int) -> Any:
+    """Give where a rule stood before: the same one's place, or if edited, its predecessor's."""
+    unlike_was, unlike_now = list(range(len(was))), []
+    for place, one in enumerate(now):
+        same = next((k for k in unlike_was if was[k] == one), None)
+        if same is None:
+            unlike_now.append(place)
+            continue
+        unlike_was.remove(same)
+        if place == rule:
+            return same
+    if len(unlike_was) == len(unlike_now):
+        return unlike_was[unlike_now.index(rule)]
+    return "new", rule
 
 
 def numbered(flows: list[Flow]) -> list[FlowBatch]:
@@ -139,7 +177,8 @@ def test_every_flow_is_classified_as_the_reference_evaluator_does(
     writer = Writer()
     found = diff(before, after, numbered(case.flows), top=10_000, writers=[writer], jobs=1)
 
-    judges = Judge(*first, case.switches), Judge(*second, case.switches)
+    was, now = specs(first[0]), specs(second[0])
+    judges = [Judge(*side, case.switches, was, now) for side in (first, second)]
     expected = {}
     for row, flow in enumerate(case.flows):
         one, two = (judge(flow) for judge in judges)
@@ -147,7 +186,7 @@ def test_every_flow_is_classified_as_the_reference_evaluator_does(
             expected[row] = one, two
     kinds = {row: kind_of(one[0], two[0]) for row, (one, two) in expected.items()}
     assert {row: kind for row, (kind, _) in writer.rows.items()} == kinds
-    check_responsible(case, found, writer, expected, policies, second[1])
+    check_responsible(case, found, writer, expected, policies, second[1], (was, now))
     check_sums(found, kinds, writer)
 
 
@@ -158,6 +197,7 @@ def check_responsible(
     expected: dict[int, Any],
     policies: list[Object],
     snapshot: Snapshot,
+    both: tuple[Specs, Specs],
 ) -> None:
     """Make each change alone, and see what the reference evaluator then says."""
     was = {identity(item): item for item in case.policies}
@@ -167,7 +207,7 @@ def check_responsible(
     sufficient: dict[int, set[str]] = {row: set() for row in expected}
     for one in found.changes:
         if one.change.what == "cluster":
-            judge = Judge(own[0], snapshot, case.switches)
+            judge = Judge(own[0], snapshot, case.switches, *both)
         else:
             (key,) = {
                 k for k in was | now if k[0] == one.change.kind and label(k) == one.change.label
@@ -175,7 +215,7 @@ def check_responsible(
             only = [item for k, item in was.items() if k != key] + (
                 [now[key]] if key in now else []
             )
-            judge = Judge(policies_from_objects(copy.deepcopy(only)), own[1], case.switches)
+            judge = Judge(policies_from_objects(copy.deepcopy(only)), own[1], case.switches, *both)
         for row, (first, second) in expected.items():
             third = judge(case.flows[row])
             if third == second or (first[0] != second[0] and third[0] == second[0]):

@@ -1,13 +1,13 @@
 """Takes engines, gives who decides each side of a flow, as numbers that all of them share.
 
-A decider is a policy and what its rule says: a rule that only moved is the same one. So two engines
-that were compiled from different policies can be asked whether they judge a flow alike and for the
-same cause.
+A decider is a policy and one of its rules. A rule that only moved, or was edited where it stands,
+is the same one. So engines that were compiled from different policies can be asked whether they
+judge a flow alike and for the same cause.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -30,13 +30,12 @@ class OtherDecider:
 
     Parameters
     ----------
-    by_content : bool
-        Tell rules apart by what they say; else by their place in the policy, which is all that an
-        engine knows that was loaded or unpickled.
+    before, after : Engine
+        The two sides. Rules of engines that have only their tables are told apart by their place.
     """
 
-    def __init__(self, *, by_content: bool = True) -> None:
-        self._by_content = by_content
+    def __init__(self, before: Any, after: Any) -> None:
+        self._names = _RuleNames(before, after)
         self._numbers: dict[Hashable, int] = {}
         self._tables: dict[int, tuple[Any, UInt32s]] = {}
 
@@ -46,7 +45,7 @@ class OtherDecider:
         return np.asarray((first.verdict != second.verdict) | _unlike(*marks))
 
     def settled(self, first: Any, second: Any, third: Any) -> Booleans:
-        """Say which flows ``third`` gives the second verdict, where that is none, the decider."""
+        """Say which flows ``third`` gives the second verdict, or if that is no other, decider."""
         same = third.verdict == second.verdict
         unlike = _unlike(self._marks(third), self._marks(second))
         return np.asarray(same & ((first.verdict != second.verdict) | ~unlike))
@@ -65,11 +64,11 @@ class OtherDecider:
         return known[1]
 
     def _made(self, engine: Any) -> UInt32s:
-        rules = _Rules(engine, by_content=self._by_content)
+        names = self._names.of(engine)
         numbers = self._numbers
         deciders = np.array(
             [
-                numbers.setdefault(rules.key(side, policy, rule), len(numbers) + 1)
+                numbers.setdefault(names(side, policy, rule), len(numbers) + 1)
                 if policy >= 0
                 else 0
                 for side, _, _, _, policy, rule, *_ in engine.tables.meta["decisions"]
@@ -90,32 +89,68 @@ def _unlike(first: tuple[UInt32s, UInt32s], second: tuple[UInt32s, UInt32s]) -> 
     return np.asarray((first[0] != second[0]) | (first[1] != second[1]))
 
 
-class _Rules:
-    """What tells an engine's rules from all others."""
+class _RuleNames:
+    """Names the rules of both sides: by their place before, or as new ones after.
 
-    def __init__(self, engine: Any, *, by_content: bool) -> None:
-        self._policies = engine.policies
-        self._specs: dict[tuple[str, str], Any] = {}
-        self._keys: dict[tuple[int, int, int], Hashable] = {}
-        if by_content:
-            loaded = engine.source[0]
-            self._specs = {
-                (type(one.policy).__name__, one.label): one.policy.spec
-                for one in (*loaded.policies, *loaded.cluster_policies)
-            }
+    A policy as it is after keeps its names in an engine that has only some of the changes, whose
+    policies are those of the one side or of the other.
+    """
 
-    def key(self, side: int, policy: int, rule: int) -> Hashable:
-        """Give what stands for a rule, or for a policy where ``rule`` is -1."""
-        place = side, policy, rule
-        found = self._keys.get(place)
-        if found is None:
-            info = self._policies[policy]
-            found = self._keys[place] = info.kind, info.label, self._content(info, side, rule)
-        return found
+    def __init__(self, before: Any, after: Any) -> None:
+        self._after: dict[int, dict[int, list[int]]] = {}
+        if before.source is None or after.source is None:
+            return
+        first = _by_identity(before)
+        for key, loaded in _by_identity(after).items():
+            other = first.get(key)
+            if other is not None and other.policy.spec != loaded.policy.spec:
+                self._after[id(loaded)] = {
+                    side: _aligned(*(_rules(one, side) for one in (other, loaded)))
+                    for side in (Side.EGRESS, Side.INGRESS)
+                }
+        self._kept = before, after  # else an id might be another object's
 
-    def _content(self, info: Any, side: int, rule: int) -> bytes | int:
-        spec = self._specs.get((info.kind, info.label))
-        if rule < 0 or spec is None:
-            return rule
-        rules = spec.egress if side == Side.EGRESS else spec.ingress
-        return msgspec.json.encode(rules[rule])
+    def of(self, engine: Any) -> Any:
+        """Give what names (side, policy index, rule) of an engine; rule -1 is the policy's own."""
+        moved: list[dict[int, list[int]]] = [{}] * len(engine.policies)
+        if self._after:
+            loaded = _by_identity(engine)
+            moved = [
+                self._after.get(id(loaded[info.kind, info.label]), {}) for info in engine.policies
+            ]
+
+        def name(side: int, policy: int, rule: int) -> Hashable:
+            info = engine.policies[policy]
+            places = moved[policy].get(side)
+            return info.kind, info.label, rule if rule < 0 or places is None else places[rule]
+
+        return name
+
+
+def _by_identity(engine: Any) -> dict[tuple[str, str], Any]:
+    policies = engine.source[0]
+    loaded: Iterable[Any] = (*policies.policies, *policies.cluster_policies)
+    return {(type(one.policy).__name__, one.label): one for one in loaded}
+
+
+def _rules(loaded: Any, side: Side) -> list[bytes]:
+    spec = loaded.policy.spec
+    rules = None if spec is None else spec.egress if side is Side.EGRESS else spec.ingress
+    return [msgspec.json.encode(rule) for rule in rules or ()]
+
+
+def _aligned(before: Sequence[bytes], after: Sequence[bytes]) -> list[int]:
+    """Give, for each rule after, which one before it was; places from ``len(before)`` on are new.
+
+    Rules that say the same are the same, in their order. Where as many are left on both sides, the
+    first was edited into the first, and so on; otherwise those left after are new.
+    """
+    left: dict[bytes, list[int]] = {}
+    for place, rule in enumerate(before):
+        left.setdefault(rule, []).append(place)
+    found = [left[rule].pop(0) if left.get(rule) else None for rule in after]
+    spare = sorted(place for places in left.values() for place in places)
+    if found.count(None) != len(spare):
+        spare = [len(before) + place for place in range(len(after))]
+    unused = iter(spare)
+    return [next(unused) if place is None else place for place in found]

@@ -221,7 +221,7 @@ def diff(
     both = SideBySide(
         (before, after),
         [one.compile for one in trials],
-        OtherDecider(by_content=known),
+        OtherDecider(before, after),
         complete=known and len(trials) == len(changes),
     )
     responsible = tuple(one.change for one in trials)

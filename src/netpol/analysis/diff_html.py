@@ -42,7 +42,7 @@ def _row(group: Group) -> str:
         pair.dst,
         port,
         *judged,
-        ", ".join(one.text for one in group.responsible) or "several changes together",
+        ", ".join(one.text for one in group.responsible),
     )
     return "<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in cells) + "</tr>"
 
