@@ -52,10 +52,14 @@ class Change:
 
 
 class SingleChange(NamedTuple):
-    """A change, and what compiles the first engine with it alone."""
+    """A change, and what compiles the first engine with it alone.
+
+    ``namespace`` is the only one whose pods' sides it can change: that of a NetworkPolicy (A9.1).
+    """
 
     change: Change
     compile: Callable[[], Any]
+    namespace: str | None
 
 
 def changes_between(before: Source, after: Source, memory_budget: int) -> list[SingleChange]:
@@ -71,18 +75,21 @@ def changes_between(before: Source, after: Source, memory_budget: int) -> list[S
     policies, snapshot, switches = before
     found = []
 
-    def add(change: Change, *source: Any) -> None:
-        found.append(SingleChange(change, partial(_compiled, source, memory_budget)))
+    def add(change: Change, source: Source, namespace: str | None = None) -> None:
+        trial = partial(_compiled, source, memory_budget)
+        found.append(SingleChange(change, trial, namespace))
 
     if snapshot is not after[1] and _cluster(snapshot) != _cluster(after[1]):
-        add(Change("cluster", "the cluster"), policies, after[1], switches)
+        add(Change("cluster", "the cluster"), (policies, after[1], switches))
     for field in fields(Switches):
         value = getattr(after[2], field.name)
         if value != getattr(switches, field.name):
             changed = replace(switches, **{field.name: value})
-            add(Change("switch", field.name), policies, snapshot, changed)
+            add(Change("switch", field.name), (policies, snapshot, changed))
     for key, first, second in _changed_policies(policies, after[0]):
-        add(_policy_change(first, second), _with(policies, key, second), snapshot, switches)
+        change = _policy_change(first, second)
+        namespace = change.label.partition("/")[0] if change.kind == "NetworkPolicy" else None
+        add(change, (_with(policies, key, second), snapshot, switches), namespace)
     return found
 
 

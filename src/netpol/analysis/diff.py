@@ -14,7 +14,14 @@ from typing import Any
 
 from netpol.analysis.changes import Change, SingleChange, changes_between
 from netpol.analysis.deciders import OtherDecider
-from netpol.analysis.sidebyside import Differing, JudgedTwice, SideBySide, less
+from netpol.analysis.reach import reach_of
+from netpol.analysis.sidebyside import (
+    MOST_CHANGES,
+    Differing,
+    JudgedTwice,
+    SideBySide,
+    less,
+)
 from netpol.flows.batch import FlowBatch
 from netpol.flows.flow import Flow
 from netpol.flows.normalise import batch_from
@@ -24,8 +31,8 @@ from netpol.verdict import Verdict
 
 __all__ = ["TRIED", "Diff", "Group", "GroupList", "Kind", "PolicyChange", "diff", "kind_of"]
 
-#: Changes that are tried alone, each of which is an engine in memory; the largest come first.
-TRIED = 16
+#: Changes that are tried alone where several could be the cause; each is an engine in memory.
+TRIED = 8
 
 
 class Kind(StrEnum):
@@ -54,7 +61,8 @@ class PolicyChange:
     """Something that is not the same on both sides.
 
     ``alone`` is the weight of the differing flows that get their second judgement by this change
-    alone; flows may do so by more than one. It is None where the change was not tried.
+    alone; flows may do so by more than one. It is None where the change was not tried although it
+    could be the cause of some.
     """
 
     change: Change
@@ -142,7 +150,7 @@ class Diff:
 
     @property
     def untried(self) -> int:
-        """How many changes were too many to be tried alone."""
+        """How many changes were too many to be tried alone although they could be a cause."""
         return sum(one.alone is None for one in self.changes or ())
 
     def to_arrow(self) -> Any:
@@ -201,7 +209,7 @@ def diff(
     memory_budget : int
         Bytes that the tables of each engine made to try a change may take.
     tried : int
-        How many changes to try alone, at most 31.
+        How many changes to try alone, where several could be the cause of what differs.
     names : (str, str)
         What the two sides are called.
     on_batch : callable, optional
@@ -217,14 +225,15 @@ def diff(
     stream = _batches(flows)
     known = before.source is not None and after.source is not None
     changes = changes_between(before.source, after.source, memory_budget) if known else []
-    trials = changes[:tried]
+    told = changes[:MOST_CHANGES]
     both = SideBySide(
         (before, after),
-        [one.compile for one in trials],
+        [one.compile for one in told],
         OtherDecider(before, after),
-        complete=known and len(trials) == len(changes),
+        reach=reach_of(changes, (before, after)),
+        trials=tried,
     )
-    responsible = tuple(one.change for one in trials)
+    responsible = tuple(one.change for one in told)
     seen = 0
     for rows in both.judge(stream, lambda part: DifferingFlows(part, responsible), writers, jobs):
         seen += rows
@@ -257,6 +266,8 @@ def _found(
     verdicts = both.changes()
     *alone, together = both.alone()
     weights: list[Weight | None] = [*alone, *[None] * (len(changes or ()) - len(alone))]
+    for place in both.untried:
+        weights[place] = None
     first, second = both.engines
     return Diff(
         total=sum(verdicts.values(), Weight()),

@@ -1,8 +1,8 @@
 """Takes two engines and batches of flows, gives exact sums of the flows they judge differently.
 
-One pass over the flows. Only those that differ are looked at again: by engines that have one change
-of several made, which tells whether that change alone makes the difference. These are compiled when
-the first such flow is met.
+One pass over the flows. Only those that differ are looked at again: where several changes could be
+the cause, by engines that have one of them made, which tells whether that change alone makes the
+difference. Each is compiled when the first such flow is met.
 """
 
 from __future__ import annotations
@@ -22,15 +22,29 @@ from netpol.replay import Pair, RecordWriter, credits_of, empty_batch, protocol_
 from netpol.tally import PAIR_LIMIT, Weight, outcome_of
 from netpol.verdict import Reason, Side, Verdict
 
-__all__ = ["Difference", "Differing", "JudgedTwice", "SideBySide", "Verdicts", "less"]
+__all__ = [
+    "MOST_CHANGES",
+    "OTHER_CHANGE",
+    "Difference",
+    "Differing",
+    "JudgedTwice",
+    "SideBySide",
+    "Verdicts",
+    "less",
+]
 
 _VERDICTS = len(Verdict)
 _HAS_PORT = np.zeros(256, np.bool_)
 _HAS_PORT[[*PORT_PROTOCOLS, UNKNOWN_PROTOCOL]] = True
 _LATEST = np.iinfo(np.int64).max
 
+#: Changes that are told apart, and the bit that stands for all others.
+MOST_CHANGES = 63
+OTHER_CHANGE = np.uint64(1 << MOST_CHANGES)
+
 Booleans = npt.NDArray[np.bool_]
 UInt64s = npt.NDArray[np.uint64]
+Reach = Callable[[Any, Any], UInt64s]
 Verdicts = Any  # netpol.verdicts.Verdicts
 
 
@@ -83,7 +97,7 @@ class Differing(NamedTuple):
 
     first: Verdicts
     second: Verdicts
-    causes: npt.NDArray[np.uint32]
+    causes: UInt64s
 
 
 class _Judgement(NamedTuple):
@@ -172,13 +186,22 @@ class SideBySide:
     engines : two of Engine
         What is judged by, before and after.
     changes : sequence of callables
-        Each gives the first engine with one change made; at most 31.
+        Each gives the first engine with one change made; at most ``MOST_CHANGES``.
     difference : Difference
         What it is to differ.
-    complete : bool
-        Whether making all ``changes`` gives the second engine, so that a single one needs no trial.
+    reach : callable
+        Takes a batch's verdicts by both engines, gives uint64[n]: a bit for each change that could
+        make a flow differ, and ``OTHER_CHANGE`` where one could that is not among ``changes``. A
+        change that is the only one needs no trial. Without it, each of ``changes`` could.
+    trials : int
+        How many changes to try, those first that are needed first; each is an engine in memory.
     limit : int
         Distinct groups that are kept.
+
+    Attributes
+    ----------
+    untried : set of int
+        Places of the changes that would have had to be tried beyond ``trials``.
     """
 
     def __init__(
@@ -187,14 +210,18 @@ class SideBySide:
         changes: Sequence[Callable[[], Any]],
         difference: Difference | None = None,
         *,
-        complete: bool = True,
+        reach: Reach | None = None,
+        trials: int = MOST_CHANGES,
         limit: int = PAIR_LIMIT,
     ) -> None:
         self.engines = engines
         self._changes = changes
         self._difference = difference or OtherVerdict()
-        self._sole = complete and len(changes) == 1
-        self._singles: list[Any] | None = None
+        self._all_changes = np.uint64((1 << len(changes)) - 1)
+        self._reach = reach
+        self._trials = trials
+        self._singles: dict[int, Any] = {}
+        self.untried: set[int] = set()
         if max(len(engine.decision_reasons) for engine in engines) > _DECISION:
             raise CapacityError("more decisions than can be compared")
         self._workloads = _Workloads(engines)
@@ -205,6 +232,7 @@ class SideBySide:
         self._seen: list[npt.NDArray[np.int64]] = []  # first and last time of each group
         self._limit = limit
         self._causes = Histogram(len(changes) + 1)
+        self._cause_sets = _Numbers()
         self.has_packets = self.has_bytes = False
 
     def judge(
@@ -250,21 +278,35 @@ class SideBySide:
         first, second = (engine.evaluate(part) for engine in self.engines)
         return Differing(first, second, self._single_causes(part, first, second))
 
-    def _single_causes(
-        self, part: FlowBatch, first: Verdicts, second: Verdicts
-    ) -> npt.NDArray[np.uint32]:
+    def _single_causes(self, part: FlowBatch, first: Verdicts, second: Verdicts) -> UInt64s:
         """Give, as bits, which changes alone give each flow its second judgement."""
-        if self._sole:
-            return np.ones(len(part), np.uint32)
-        causes = np.zeros(len(part), np.uint32)
         if not len(part):
-            return causes
-        if self._singles is None:
-            self._singles = [change() for change in self._changes]
-        for bit, engine in enumerate(self._singles):
-            settled = self._difference.settled(first, second, engine.evaluate(part))
-            causes |= settled.astype(np.uint32) << np.uint32(bit)
+            return np.zeros(0, np.uint64)
+        could: UInt64s = (
+            np.full(len(part), self._all_changes)
+            if self._reach is None
+            else self._reach(first, second)
+        )
+        sole = could & (could - np.uint64(1)) == 0
+        causes = np.where(sole, could & ~OTHER_CHANGE, np.uint64(0))
+        unclear = np.where(sole, np.uint64(0), could)
+        for place in range(len(self._changes)):
+            bit = np.uint64(1 << place)
+            mine = unclear & bit != 0
+            engine = self._single(place) if mine.any() else None
+            if engine is not None:
+                settled = self._difference.settled(first, second, engine.evaluate(part))
+                causes[mine & settled] |= bit
         return causes
+
+    def _single(self, place: int) -> Any:
+        """Give the engine with one change made; None if there are too many already."""
+        if place not in self._singles:
+            if len(self._singles) == self._trials:
+                self.untried.add(place)
+                return None
+            self._singles[place] = self._changes[place]()
+        return self._singles[place]
 
     def _add_groups(self, differing: Differing) -> None:
         first, second, causes = differing
@@ -285,7 +327,7 @@ class SideBySide:
         keys = np.stack(
             [
                 src << np.uint64(32) | dst,
-                causes.astype(np.uint64) << np.uint64(32)
+                self._cause_sets.of(causes) << np.uint64(32)
                 | has_port.astype(np.uint64) << np.uint64(24)
                 | protocol.astype(np.uint64) << np.uint64(16)
                 | port,
@@ -298,13 +340,11 @@ class SideBySide:
         if part.time is not None:
             self._note_times(self._groups.places(keys), part.time)
 
-    def _add_causes(
-        self, causes: npt.NDArray[np.uint32], weights: tuple[UInt64s | None, ...]
-    ) -> None:
+    def _add_causes(self, causes: UInt64s, weights: tuple[UInt64s | None, ...]) -> None:
         """Add the flows of each change; those that no change alone explains come last."""
         number = len(self._changes)
         for bit in range(number + 1):
-            mine = causes == 0 if bit == number else causes >> np.uint32(bit) & 1 != 0
+            mine = causes == 0 if bit == number else causes & np.uint64(1 << bit) != 0
             rows = np.flatnonzero(mine)
             keys = np.full(len(rows), bit, np.uint32)
             self._causes.add(keys, *(None if w is None else w[rows] for w in weights))
@@ -393,14 +433,13 @@ class SideBySide:
             )
             for place, (engine, judgement) in enumerate(zip(self.engines, judgements, strict=True))
         )
+        causes = list(self._cause_sets.known)[service >> 32]
         first, last = (int(times[index]) for times in self._seen) if self._seen else (_LATEST, 0)
         return JudgedTwice(
             verdicts=(Verdict(judgements[0].verdict), Verdict(judgements[1].verdict)),
             before=before,
             after=after,
-            causes=tuple(
-                place for place in range(len(self._changes)) if service >> 32 >> place & 1
-            ),
+            causes=tuple(place for place in range(len(self._changes)) if causes >> place & 1),
             first_seen=None if first == _LATEST else first,
             last_seen=None if first == _LATEST else last,
         )

@@ -162,5 +162,5 @@ def _print_changes(diff: Diff, console: Console) -> None:
         more = " or by one that was not tried" if diff.untried else ""
         print_indented(console, f"{flows} {how}{more}", 2)
     if diff.untried:
-        changes = plural(diff.untried, "more change")
-        print_indented(console, f"{changes} not tried alone; the {len(tried)} largest were", 2)
+        changes = plural(diff.untried, "change")
+        print_indented(console, f"{changes} too many to be tried alone", 2)

@@ -1,0 +1,62 @@
+"""Takes changes and two engines, gives which of the changes could make a flow differ.
+
+A NetworkPolicy says something of the pods of its namespace alone (A9.1), so a change of one can
+only matter to flows from or to them. Where one change is the only one that could, it need not be
+tried: that spares compiling an engine for each of many changed policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from netpol.analysis.changes import SingleChange
+from netpol.analysis.sidebyside import MOST_CHANGES, Reach
+from netpol.engine import EndpointKind
+
+__all__ = ["reach_of"]
+
+UInt64s = npt.NDArray[np.uint64]
+_NO_POD = (EndpointKind.EXTERNAL, EndpointKind.NODE, EndpointKind.LOOPBACK)
+
+
+def reach_of(changes: Sequence[SingleChange], engines: tuple[Any, Any]) -> Reach:
+    """Give what takes a batch's verdicts by both engines, and gives a bit for each change."""
+    everywhere = 0
+    within: dict[str, int] = {}
+    for place, one in enumerate(changes):
+        bit = 1 << min(place, MOST_CHANGES)
+        if one.namespace is None:
+            everywhere |= bit
+        else:
+            within[one.namespace] = within.get(one.namespace, 0) | bit
+    every = reduce(or_, within.values(), everywhere)
+    tables = [_table(engine, within, every) for engine in engines]
+
+    def reach(first: Any, second: Any) -> UInt64s:
+        found: UInt64s = np.full(len(first), everywhere, np.uint64)
+        for table, verdicts in zip(tables, (first, second), strict=True):
+            found |= table[verdicts.src_endpoint] | table[verdicts.dst_endpoint]
+        # Nothing should be left that no change reaches; if it is, all are tried.
+        return np.where(found == 0, np.uint64(every), found)
+
+    return reach
+
+
+def _table(engine: Any, within: dict[str, int], every: int) -> UInt64s:
+    """Give uint64[endpoints]: the changes that matter to whoever is at an endpoint.
+
+    Several may be behind a service or an ambiguous address, so every change matters to those.
+    """
+    ends = engine.endpoints
+    found = np.full(len(ends), every, np.uint64)
+    found[np.isin(ends.kind, _NO_POD)] = 0
+    for place in np.flatnonzero(ends.kind == EndpointKind.POD).tolist():
+        namespace = ends.label(place).partition("/")[0]
+        found[place] = within.get(namespace, 0)
+    return found
