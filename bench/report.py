@@ -48,6 +48,7 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     "test_load[synthetic-large-yaml]": (Target("MB/s", least=7),),
     "test_scan[fast]": (Target("GB/s", least=3),),
     "test_replay[synthetic-middle]": (Target("Mlines/s", least=10),),
+    "test_diff[synthetic-middle-1]": (Target("x replay", most=1.6),),
     "test_replay_parquet[synthetic-middle]": (Target("Mflows/s", least=3),),
     "test_startup[help]": (Target("seconds", most=0.15),),
     "test_startup[import]": (Target("seconds", most=0.25),),
