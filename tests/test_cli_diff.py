@@ -37,10 +37,8 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shop = tmp_path / "changed" / "shop.yaml"
     text = shop.read_text(encoding="utf-8")
     assert text.count(WEB) == text.count(OFFICE) == 1
-    changed = text.replace(WEB, "        - pod").replace(
-        OFFICE, OFFICE.replace(".100.0/24", ".0.0/16")
-    )
-    shop.write_text(changed, encoding="utf-8")
+    checks = OFFICE.replace("198.51.100.0/24", "10.244.1.0/29")
+    shop.write_text(text.replace(WEB, "        - pod").replace(OFFICE, checks), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
