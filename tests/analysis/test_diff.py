@@ -25,7 +25,7 @@ from netpol.report import diff_json
 from netpol.report.diff_annotations import annotations_of
 from netpol.switches import Switches
 from netpol.tally import Weight
-from worlds import FIXTURE, Object, policy
+from worlds import FIXTURE, Object, cluster_policy, policy
 
 LAB = Path(__file__).parents[2] / "examples" / "lab"
 SNAPSHOT = snapshot_from_objects(copy.deepcopy(list(FIXTURE.values())))
@@ -103,17 +103,25 @@ def test_a_change_elsewhere_needs_no_trial(monkeypatch: pytest.MonkeyPatch) -> N
     assert found.untried == 0
 
 
+def test_a_pod_that_the_log_names_is_reached_by_changes_of_its_namespace() -> None:
+    closed = policy("x", "{podSelector: {}, policyTypes: [Egress]}")
+    everywhere = cluster_policy(
+        "c", "{tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: []}"
+    )
+    named = flows(("192.168.0.2", "8.8.8.8"), src_pod=["x/a"])
+    found = netpol.diff(engine(), engine(closed, everywhere), named)
+    assert causes(found.groups[0]) == ["added NetworkPolicy x/p"]
+
+
 def test_a_rule_that_moved_or_was_edited_is_no_other_rule() -> None:
-    def spec(*peers: str) -> str:
-        rules = ", ".join(
-            f"{{from: [{{podSelector: {{matchLabels: {{pod: {p}}}}}}}]}}" for p in peers
-        )
-        return f"{{podSelector: {{}}, ingress: [{rules}]}}"
+    def spec(*peers: str | None) -> Object:
+        selectors = [{"podSelector": {"matchLabels": {"pod": p} if p else {}}} for p in peers]
+        return {"podSelector": {}, "ingress": [{"from": [one]} for one in selectors]}
 
     before = engine(policy("x", spec("b", "c")))
     moved = engine(policy("x", spec("new", "b", "c")))
     assert netpol.diff(before, moved, flows(B_TO_A)).differing == Weight()
-    edited = engine(policy("x", "{podSelector: {}, ingress: [{}, " + spec("c")[27:]))
+    edited = engine(policy("x", spec(None, "c")))
     assert netpol.diff(before, edited, flows(B_TO_A)).differing == Weight()
     other = engine(policy("x", spec("b", "c")), policy("x", spec("b"), "a"))
     found = netpol.diff(before, other, flows(B_TO_A))
@@ -175,14 +183,8 @@ def test_flows_of_any_shape() -> None:
     before, after = engine(), engine(policy("x", CLOSED))
     columns = {"src": ["10.0.0.2"], "dst": ["10.0.0.1"], "protocol": ["tcp"], "dport": [80]}
     one = netpol.Flow(src="10.0.0.2", dst="10.0.0.1", protocol=6, dport=80)
-    for given in (
-        columns,
-        pa.table(columns),
-        [one],
-        flows(B_TO_A),
-        [flows(B_TO_A)],
-        iter([flows(B_TO_A)]),
-    ):
+    batch = flows(B_TO_A)
+    for given in (columns, pa.table(columns), [one], batch, [batch], iter([batch])):
         assert netpol.diff(before, after, given).differing.flows == 1
     assert netpol.diff(before, after, []).total.flows == 0
 
@@ -269,7 +271,8 @@ def test_the_diff_of_the_lab_names_exactly_what_the_change_breaks() -> None:
                 expected.append((flow.src, flow.dst, first, second))
 
     class Writer:
-        rows: list[tuple[str, ...]] = []
+        def __init__(self) -> None:
+            self.rows: list[tuple[str, ...]] = []
 
         def write(self, part: Any) -> None:
             self.rows += [

@@ -22,7 +22,7 @@ from netpol.engine import EndpointKind
 __all__ = ["reach_of"]
 
 UInt64s = npt.NDArray[np.uint64]
-_NO_POD = (EndpointKind.EXTERNAL, EndpointKind.NODE, EndpointKind.LOOPBACK)
+_NO_POD = (EndpointKind.EXTERNAL, EndpointKind.LOOPBACK)
 
 
 def reach_of(changes: Sequence[SingleChange], engines: tuple[Any, Any]) -> Reach:
@@ -42,6 +42,10 @@ def reach_of(changes: Sequence[SingleChange], engines: tuple[Any, Any]) -> Reach
         found: UInt64s = np.full(len(first), everywhere, np.uint64)
         for table, verdicts in zip(tables, (first, second), strict=True):
             found |= table[verdicts.src_endpoint] | table[verdicts.dst_endpoint]
+            for name in ("src_hint", "dst_hint"):
+                hints = verdicts.opened.get(name)
+                if hints is not None:  # the log names a pod, whatever the address
+                    found[hints != 0] = every
         # Nothing should be left that no change reaches; if it is, all are tried.
         return np.where(found == 0, np.uint64(every), found)
 
@@ -51,7 +55,8 @@ def reach_of(changes: Sequence[SingleChange], engines: tuple[Any, Any]) -> Reach
 def _table(engine: Any, within: dict[str, int], every: int) -> UInt64s:
     """Give uint64[endpoints]: the changes that matter to whoever is at an endpoint.
 
-    Several may be behind a service or an ambiguous address, so every change matters to those.
+    Any pod may be behind a service, a port of a node or an ambiguous address, so every change
+    matters to those.
     """
     ends = engine.endpoints
     found = np.full(len(ends), every, np.uint64)

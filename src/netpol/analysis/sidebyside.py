@@ -215,7 +215,7 @@ class SideBySide:
         *,
         reach: Reach | None = None,
         trials: int = MOST_CHANGES,
-        limit: int = PAIR_LIMIT,
+        limit: int | None = None,
     ) -> None:
         self.engines = engines
         self._changes = changes
@@ -231,6 +231,7 @@ class SideBySide:
         self._judgements = _Numbers(), _Numbers()
         self._all = Histogram(_VERDICTS * _VERDICTS)
         self._differing = Histogram(_VERDICTS * _VERDICTS)
+        limit = PAIR_LIMIT if limit is None else limit
         self._groups = Groups(limit)
         self._seen: list[npt.NDArray[np.int64]] = []  # first and last time of each group
         self._limit = limit
