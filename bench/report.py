@@ -63,6 +63,7 @@ GROUPS = (
     "evaluate",
     "parse",
     "replay",
+    "diff",
     "memory",
     "adversarial compile",
     "adversarial evaluate",
