@@ -118,6 +118,26 @@ def test_a_side_that_is_not_named_is_the_policies_or_those_of_the_cluster(tmp_pa
     assert "Newly denied" in result.stdout
 
 
+def test_a_side_on_stdin() -> None:
+    def text(name: str) -> str:
+        return (EXAMPLES / "guide" / f"{name}.yaml").read_text(encoding="utf-8")
+
+    expected = diff(*SIDES).stdout
+    result = run(
+        "diff", FLOWS, *GUIDE, "--before", "-", "--after", "guide/proposed.yaml",
+        stdin=text("policies"),
+    )  # fmt: skip
+    assert result.stdout == expected.replace("guide/policies.yaml", "<stdin>")
+    cluster = text("cluster") + "---\n" + text("policies")
+    for unnamed, named in (("after", "before"), ("before", "after")):
+        words = ["-q", "-c", "-", f"--{named}", "guide/proposed.yaml", "-o", "json"]
+        found = json.loads(run("diff", FLOWS, *words, stdin=cluster).stdout)
+        assert found["newly_denied"]["flows"] == found["newly_allowed"]["flows"] == 1, unnamed
+    clusters = ["--cluster-before", "guide/cluster.yaml", "--cluster-after", "lab/cluster.json"]
+    result = run("diff", FLOWS, "-q", "-p", "-", *clusters, stdin=text("policies"))
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
 def test_two_clusters() -> None:
     result = run(
         "diff", FLOWS, "-q", "-o", "json", "-p", "guide/policies.yaml",

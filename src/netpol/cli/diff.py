@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["diff"]
 
+_SIDES = ("before", "after")
 _KINDS = ("newly-denied", "newly-allowed", "newly-unknown", "other-rule")
 
 _EXAMPLES = """\b
@@ -201,7 +202,7 @@ def diff(**options: Any) -> None:
 
 def _check(request: _Request) -> None:
     """Refuse what makes no sense before anything is read."""
-    clusters = dict.fromkeys((_cluster(request, "before"), _cluster(request, "after")))
+    clusters = dict.fromkeys(_cluster(request, side) for side in _SIDES)
     if not all(clusters):
         raise click.UsageError(
             "name the cluster with --cluster, or with --cluster-before and --cluster-after"
@@ -265,17 +266,10 @@ def _run(request: _Request) -> Diff:
 def _engines(request: _Request, dns: DnsObservations | None) -> tuple[Any, Any]:
     """Read and compile both sides."""
     import netpol
-    from netpol.cli.sides import sources_of
 
     switches = request.chosen.under(request.chosen.profile)
     snapshots = _snapshots(request, switches, dns)
-    sources = sources_of(request.before, request.after, request.policies)
-    policies = []
-    for side, source in zip(("before", "after"), sources, strict=True):
-        cluster = _cluster(request, side)
-        policies.append(
-            steps.policies_of(source, cluster, switches=switches, namespace=request.namespace)
-        )
+    policies = _policies(request, switches)
     if not request.quiet:
         _warn(snapshots, policies, dns)
     before, after = (
@@ -291,15 +285,35 @@ def _snapshots(
     """Read the cluster of each side, once if it is the same."""
     from netpol.kube.snapshot import read_snapshot
 
+    clusters = [_cluster(request, side) for side in _SIDES]
+    # Those of which the policies are read, too.
+    twice = [
+        cluster
+        for side, cluster in zip(_SIDES, clusters, strict=True)
+        if not (getattr(request, side) or request.policies)
+    ]
     read: dict[tuple[str, ...], Snapshot] = {}
+    for cluster in dict.fromkeys(clusters):
+        with steps.stdin_twice(needed="-" in cluster and cluster in twice):
+            read[cluster] = replace(read_snapshot(cluster, switches=switches), dns=dns)
+    return [read[cluster] for cluster in clusters]
+
+
+def _policies(request: _Request, switches: Switches) -> list[PolicySet]:
+    """Read the policies of each side, once if they are the same."""
+    from netpol.cli.sides import sources_of
+
+    sources = sources_of(request.before, request.after, request.policies)
+    read: dict[Any, PolicySet] = {}
     found = []
-    for side in ("before", "after"):
+    for side, source in zip(_SIDES, sources, strict=True):
         cluster = _cluster(request, side)
-        if cluster not in read:
-            own = getattr(request, side) or request.policies
-            with steps.stdin_twice(needed="-" in cluster and not own):
-                read[cluster] = replace(read_snapshot(cluster, switches=switches), dns=dns)
-        found.append(read[cluster])
+        key = tuple(source or cluster)
+        if key not in read:
+            read[key] = steps.policies_of(
+                source, cluster, switches=switches, namespace=request.namespace
+            )
+        found.append(read[key])
     return found
 
 
