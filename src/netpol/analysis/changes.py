@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from netpol.engine import compile as compile_engine
+from netpol.kube.objects import LabelSelector
 from netpol.kube.policies import LoadedClusterPolicy, LoadedPolicy, PolicySet
 from netpol.kube.snapshot import Snapshot
 from netpol.switches import Switches
@@ -54,12 +55,14 @@ class Change:
 class SingleChange(NamedTuple):
     """A change, and what compiles the first engine with it alone.
 
-    ``namespace`` is the only one whose pods' sides it can change: that of a NetworkPolicy (A9.1).
+    A change of a NetworkPolicy says something only of pods that its old or its new version selects
+    (A9.1): those of ``namespace`` that one of ``selectors`` matches. It is None for all others.
     """
 
     change: Change
     compile: Callable[[], Any]
-    namespace: str | None
+    namespace: str | None = None
+    selectors: tuple[LabelSelector | None, ...] = ()
 
 
 def changes_between(before: Source, after: Source, memory_budget: int) -> list[SingleChange]:
@@ -75,9 +78,8 @@ def changes_between(before: Source, after: Source, memory_budget: int) -> list[S
     policies, snapshot, switches = before
     found = []
 
-    def add(change: Change, source: Source, namespace: str | None = None) -> None:
-        trial = partial(_compiled, source, memory_budget)
-        found.append(SingleChange(change, trial, namespace))
+    def add(change: Change, source: Source, *about: Any) -> None:
+        found.append(SingleChange(change, partial(_compiled, source, memory_budget), *about))
 
     if snapshot is not after[1] and _cluster(snapshot) != _cluster(after[1]):
         add(Change("cluster", "the cluster"), (policies, after[1], switches))
@@ -87,9 +89,8 @@ def changes_between(before: Source, after: Source, memory_budget: int) -> list[S
             changed = replace(switches, **{field.name: value})
             add(Change("switch", field.name), (policies, snapshot, changed))
     for key, first, second in _changed_policies(policies, after[0]):
-        change = _policy_change(first, second)
-        namespace = change.label.partition("/")[0] if change.kind == "NetworkPolicy" else None
-        add(change, (_with(policies, key, second), snapshot, switches), namespace)
+        source = _with(policies, key, second), snapshot, switches
+        add(_policy_change(first, second), source, *_selected(first, second))
     return found
 
 
@@ -145,6 +146,15 @@ def _policy_change(before: Loaded | None, after: Loaded | None) -> Change:
     what: What = "added" if before is None else "removed" if after is None else "changed"
     source = shown.source
     return Change(what, shown.label, type(shown.policy).__name__, source.file, source.line)
+
+
+def _selected(*versions: Loaded | None) -> tuple[Any, ...]:
+    """Give the namespace and the pod selectors of a NetworkPolicy; nothing for others."""
+    found = [one.policy for one in versions if isinstance(one, LoadedPolicy)]
+    if not found:
+        return ()
+    selectors = tuple(policy.spec.pod_selector if policy.spec else None for policy in found)
+    return found[0].metadata.namespace, selectors
 
 
 def _with(policies: PolicySet, key: _Key, changed: Loaded | None) -> PolicySet:
