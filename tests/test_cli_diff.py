@@ -232,6 +232,17 @@ def test_a_revision_is_found_from_below(repository: Path, monkeypatch: pytest.Mo
     assert json.loads(result.stdout)["newly_denied"]["flows"] == 1
 
 
+def test_sides_in_the_settings_are_relative_to_their_file(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "netpol.toml").write_text(
+        "cluster = ['cluster.yaml']\n[diff]\nbefore = ['main:policies']\nafter = ['policies']\n"
+    )
+    monkeypatch.chdir(repository / "empty")
+    words = ["--config", "../netpol.toml", "diff", "../flows.csv", "-q", "-o", "json"]
+    assert json.loads(run(*words).stdout)["newly_denied"]["flows"] == 1
+
+
 def test_a_path_wins_over_a_revision_of_its_name(repository: Path) -> None:
     git(repository, "branch", "policies")
     result = in_git("--before", "policies", "--after", "policies")

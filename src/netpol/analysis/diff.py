@@ -62,7 +62,7 @@ class PolicyChange:
 
     ``alone`` is the weight of the differing flows that get their second judgement by this change
     alone; flows may do so by more than one. It is None where the change was not tried although it
-    could be the cause of some.
+    could be the cause of some, and for those beyond the first 63.
     """
 
     change: Change

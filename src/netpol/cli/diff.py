@@ -17,6 +17,7 @@ from netpol.cli.options import (
     CONTEXT,
     ChoiceList,
     ChosenSwitches,
+    PathOrRevision,
     SectionedCommand,
     env_option,
     pop_switches,
@@ -108,6 +109,7 @@ _SUMMARIES = {"table": _Summary(_table), "json": _Summary(_json)}
 @env_option(
     "--before",
     multiple=True,
+    type=PathOrRevision(),
     metavar="PATH|REV",
     help="Policies before the change: files, directories, - for stdin, or a git revision, REV or "
     "REV:PATH; what exists as a path is one. Without it, those of --policies, else those among the "
@@ -116,6 +118,7 @@ _SUMMARIES = {"table": _Summary(_table), "json": _Summary(_json)}
 @env_option(
     "--after",
     multiple=True,
+    type=PathOrRevision(),
     metavar="PATH|REV",
     help="Policies after the change, as for --before.  [repeatable]",
 )
