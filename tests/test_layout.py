@@ -40,25 +40,17 @@ MAY_IMPORT = {
     "fused": {"errors", "flows", "tally", "_core"},
     "replay": {"verdict", "ahead", "dns", "flows", "fused", "engine", "verdicts", "tally"},
     "profiles": {"errors", "switches"},
-    "compare": {
-        "errors",
-        "verdict",
-        "switches",
-        "ahead",
-        "flows",
-        "engine",
-        "tally",
-        "replay",
-        "_core",
-    },
+    "analysis": _WORDS | {"ahead", "kube", "flows", "engine", "tally", "replay", "_core"},
+    "compare": {"verdict", "switches", "flows", "tally", "replay", "analysis"},
     "spread": {"verdict", "flows", "engine", "tally", "_core"},
     "overlap": _WORDS | {"kube", "policy", "compiler"},
     "report": {"errors", "verdict"}
-    | {"kube", "text", "flows", "reference", "tally", "replay", "compare", "spread"},
+    | {"kube", "text", "flows", "reference", "tally", "replay", "compare", "spread", "analysis"},
     "cli": _READ
-    | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"},
+    | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"}
+    | {"analysis"},
     "__main__": {"cli"},
-    "__init__": _READ | {"engine", "verdicts", "replay"},
+    "__init__": _READ | {"engine", "verdicts", "replay", "analysis"},
 }
 
 PUBLIC = {

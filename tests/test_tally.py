@@ -249,3 +249,13 @@ def test_a_tally_refuses_results_of_another_engine(lab: Any, batch: FlowBatch) -
     with pytest.raises(ValueError, match="egress"):
         tally.add(verdicts)
     assert tally.outcomes() == {}
+
+
+def test_places_of_keys_are_those_they_were_first_seen_in() -> None:
+    groups = Groups(2)
+    keys = np.array([[1, 2, 3], [4, 5, 6], [1, 2, 3], [7, 8, 9]], np.uint64)
+    groups.add(keys, None, None, None)
+    assert groups.places(keys).tolist() == [0, 1, 0, 2]  # the last is not kept
+    assert groups.places(np.zeros((0, 3), np.uint64)).tolist() == []
+    with pytest.raises(IndexError):
+        groups.places(np.zeros((1, 2), np.uint64))

@@ -159,6 +159,37 @@ cdef class Groups:
             for i in range(<size_t> keys.shape[0]):
                 add_to(self.find(&keys[i, 0], hash_of(&keys[i, 0])), &weights, i)
 
+    def places(self, const uint64_t[:, ::1] keys):
+        """Give uint32[n]: the place of each key, uint64[n, 3]; ``limit`` if it is not kept.
+
+        Raises
+        ------
+        IndexError
+            Keys are of another length.
+        """
+        if keys.shape[1] != 3:
+            raise IndexError("keys have three words")
+        result = np.empty(keys.shape[0], np.uint32)
+        cdef uint32_t[::1] into = result
+        cdef const uint64_t* key
+        cdef const Entry* entry
+        cdef size_t i, slot
+        with nogil:
+            for i in range(<size_t> keys.shape[0]):
+                key = &keys[i, 0]
+                slot = hash_of(key) & self.mask
+                into[i] = <uint32_t> self.limit
+                while self.slots[slot]:
+                    entry = &self.entries[self.slots[slot] - 1]
+                    if (
+                        entry.key[0] == key[0] and entry.key[1] == key[1]
+                        and entry.key[2] == key[2]
+                    ):
+                        into[i] = self.slots[slot] - 1
+                        break
+                    slot = (slot + 1) & self.mask
+        return result
+
     def merge(self, Groups other):
         """Add another's keys, in its order, and its others. The GIL is released."""
         if not self.reserve(other.count):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netpol.analysis.diff import Diff, diff
     from netpol.dns.observations import DnsObservations
     from netpol.dns.read import read_dns
     from netpol.engine import Engine, compile, load  # noqa: A004
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Diff",
     "DnsObservations",
     "Engine",
     "Flow",
@@ -42,6 +44,7 @@ __all__ = [
     "Verdict",
     "Verdicts",
     "compile",
+    "diff",
     "load",
     "open_flows",
     "read_dns",
@@ -52,6 +55,7 @@ __all__ = [
 #: Where each public name lives. Loaded on first use, so that ``import netpol`` and the command
 #: line's ``--help`` need neither NumPy nor PyArrow.
 _HOMES = {
+    "Diff": "netpol.analysis.diff",
     "DnsObservations": "netpol.dns.observations",
     "Engine": "netpol.engine",
     "Flow": "netpol.flows.flow",
@@ -66,6 +70,7 @@ _HOMES = {
     "Verdict": "netpol.verdict",
     "Verdicts": "netpol.verdicts",
     "compile": "netpol.engine",
+    "diff": "netpol.analysis.diff",
     "load": "netpol.engine",
     "open_flows": "netpol.flows.reader",
     "read_dns": "netpol.dns.read",

@@ -1,44 +1,24 @@
 """Takes policies, two sets of switches and a stream of flows, gives where the verdicts differ.
 
-One pass over the flows, judged by two engines. Only flows whose verdict differs are looked at
-again: by engines that have one switch of the second set in place of the first's, which tells
-whether that switch alone makes the difference. Those are compiled when the first such flow is met.
+One pass over the flows, judged by two engines (``analysis.sidebyside``); engines that have one
+switch of the second set in place of the first's tell which switch alone makes the difference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from netpol._core.sums import Groups, Histogram
-from netpol.ahead import read_ahead
-from netpol.errors import CapacityError
-from netpol.flows.batch import PORT_PROTOCOLS, UNKNOWN_PROTOCOL, FlowBatch
-from netpol.replay import (
-    DnsCounts,
-    Pair,
-    ReaderCounts,
-    RecordWriter,
-    credits_of,
-    empty_batch,
-    protocol_name,
-    reader_counts,
-)
+from netpol.analysis.sidebyside import Differing, JudgedTwice, SideBySide, less
+from netpol.flows.batch import FlowBatch
+from netpol.replay import DnsCounts, Pair, ReaderCounts, RecordWriter, reader_counts
 from netpol.switches import Switches
-from netpol.tally import PAIR_LIMIT, Weight, outcome_of
-from netpol.verdict import Reason, Side, Verdict
+from netpol.tally import Weight
+from netpol.verdict import Verdict
 
 __all__ = ["ChangedPair", "Comparison", "SwitchChange", "compare"]
-
-_VERDICTS = len(Verdict)
-_HAS_PORT = np.zeros(256, np.bool_)
-_HAS_PORT[[*PORT_PROTOCOLS, UNKNOWN_PROTOCOL]] = True
-
-UInt64s = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,36 +133,61 @@ def compare(
     CapacityError
         An engine exceeds its memory budget.
     """
-    differ = _Differ(compile_with, before, after)
-    seen = None
-    first = second = None
-    for batch in read_ahead(stream) if jobs > 1 else stream:
-        first = differ.engines[0].evaluate(batch, first)
-        second = differ.engines[1].evaluate(batch, second)
-        differences = differ.add(batch, first.verdict, second.verdict)
-        for writer in writers:
-            writer.write(differences)
-        seen = (seen or 0) + len(batch)
+    changed = [
+        (switch.name, getattr(before, switch.name), getattr(after, switch.name))
+        for switch in fields(Switches)
+        if getattr(before, switch.name) != getattr(after, switch.name)
+    ]
+    both = SideBySide(
+        (compile_with(before), compile_with(after)),
+        [partial(compile_with, replace(before, **{name: second})) for name, _, second in changed],
+    )
+    seen = 0
+    for rows in both.judge(stream, _Differences, writers, jobs):
+        seen += rows
         if on_batch is not None:
             on_batch(seen)
-    if seen is None:
-        for writer in writers:
-            writer.write(differ.none())
-    return differ.finish(names, top, reader_counts(getattr(stream, "stats", None), seen or 0))
+    changes = both.changes()
+    *alone, together = both.alone()
+    groups, distinct = both.heaviest(top)
+    pairs = tuple(_pair(group, [name for name, _, _ in changed]) for group in groups)
+    differing = sum(both.differing().values(), Weight())
+    return Comparison(
+        names=names,
+        total=sum(changes.values(), Weight()),
+        has_packets=both.has_packets,
+        has_bytes=both.has_bytes,
+        policies=len(both.engines[0].policies),
+        pods=len(both.engines[0].pods),
+        changes=changes,
+        switches=tuple(
+            SwitchChange(name, str(first), str(second), weight)
+            for (name, first, second), weight in zip(changed, alone, strict=True)
+        ),
+        together=together,
+        pairs=pairs,
+        distinct=distinct,
+        capped=both.capped,
+        others=less(differing, sum((pair.weight for pair in pairs), Weight())),
+        reader=reader_counts(getattr(stream, "stats", None), seen),
+    )
+
+
+def _pair(group: JudgedTwice, switches: Sequence[str]) -> ChangedPair:
+    names = tuple(switches[place] for place in group.causes)
+    return ChangedPair(group.verdicts, group.before, group.after, names)
 
 
 class _Differences:
-    """The flows of one batch whose verdict differs, judged both ways."""
+    """The flows of one batch whose verdict differs, as a table."""
 
-    def __init__(self, first: Any, second: Any) -> None:
-        self.first = first
-        self.second = second
+    def __init__(self, differing: Differing) -> None:
+        self._differing = differing
 
     def to_arrow(self, *, encode_addresses: bool = False) -> Any:
         """Give one row per flow: who and what once, then both judgements."""
-        tables = [
-            one.to_arrow(encode_addresses=encode_addresses) for one in (self.first, self.second)
-        ]
+        first, second, _ = self._differing
+        tables = [one.to_arrow(encode_addresses=encode_addresses) for one in (first, second)]
         columns = {name: tables[0].column(name) for name in _COMMON}
         for suffix, table in zip("ab", tables, strict=True):
             columns |= {f"{name}_{suffix}": table.column(name) for name in _JUDGED}
@@ -193,212 +198,3 @@ _COMMON = ("src", "dst", "protocol", "port", "src_identity", "dst_identity")
 _JUDGED = (
     "verdict", "side", "reason", "egress_policy", "egress_rule", "ingress_policy", "ingress_rule",
 )  # fmt: skip
-
-
-class _Judgement(NamedTuple):
-    """What one engine says to a flow; a decision is 0 where its side did not decide."""
-
-    verdict: int
-    reason: int
-    side: int
-    egress: int
-    ingress: int
-
-
-# A judgement is one number: with rows of five to sort, a log half of whose flows differ took five
-# times as long (0.7 instead of 4.1 million flows a second).
-_DECISION_BITS = 27
-_DECISION = np.uint64((1 << _DECISION_BITS) - 1)
-
-
-class _Ids:
-    """Numbers judgements in the order they are met."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, int] = {}
-
-    def of(self, verdicts: Any) -> UInt64s:
-        """Give the number of each flow's judgement."""
-        side = verdicts.side
-        outcome = (verdicts.verdict.astype(np.uint64) * len(Reason) + verdicts.reason) * len(Side)
-        egress = np.where(side & Side.EGRESS, verdicts.egress, 0).astype(np.uint64)
-        ingress = np.where(side & Side.INGRESS, verdicts.ingress, 0).astype(np.uint64)
-        bits = np.uint64(_DECISION_BITS)
-        packed = ((outcome + side) << bits | egress & _DECISION) << bits | ingress & _DECISION
-        distinct, codes = np.unique(packed, return_inverse=True)
-        known = self._known
-        numbers = [known.setdefault(word, len(known)) for word in distinct.tolist()]
-        return np.array(numbers, np.uint64)[codes]
-
-    def judgements(self) -> list[_Judgement]:
-        """Give the judgements by number."""
-        mask = int(_DECISION)
-        return [
-            _Judgement(
-                *outcome_of(word >> 2 * _DECISION_BITS), word >> _DECISION_BITS & mask, word & mask
-            )
-            for word in self._known
-        ]
-
-
-class _Differ:
-    """Sums over batches judged by two engines."""
-
-    def __init__(
-        self, compile_with: Callable[[Switches], Any], before: Switches, after: Switches
-    ) -> None:
-        self.engines = compile_with(before), compile_with(after)
-        self._compile = compile_with
-        self._before = before
-        self._changed = [
-            (switch.name, getattr(before, switch.name), getattr(after, switch.name))
-            for switch in fields(Switches)
-            if getattr(before, switch.name) != getattr(after, switch.name)
-        ]
-        self._singles: list[Any] | None = None
-        self._workloads, numbers = np.unique(
-            np.array(self.engines[0].endpoints.workload, object), return_inverse=True
-        )
-        self._workload_of = numbers.astype(np.uint64)
-        if max(len(engine.decision_reasons) for engine in self.engines) > _DECISION:
-            raise CapacityError("more decisions than can be compared")
-        self._judgements = _Ids(), _Ids()
-        self._changes = Histogram(_VERDICTS * _VERDICTS)
-        self._pairs = Groups(PAIR_LIMIT)
-        self._causes = Histogram(1 << len(self._changed))
-        self._has_packets = self._has_bytes = False
-
-    def add(self, batch: FlowBatch, first: Any, second: Any) -> _Differences:
-        """Add a batch and its verdict codes; give the flows that differ."""
-        self._has_packets |= batch.packets is not None
-        self._has_bytes |= batch.bytes is not None
-        codes = first.astype(np.uint32) * np.uint32(_VERDICTS) + second
-        self._changes.add(codes, *_weights(batch))
-        rows = np.flatnonzero(first != second)
-        part = batch.take(rows)
-        judged = [engine.evaluate(part) for engine in self.engines]
-        if len(rows):
-            self._add_pairs(part, *judged)
-        return _Differences(*judged)
-
-    def none(self) -> _Differences:
-        """Give the differences of no flow."""
-        return _Differences(*(engine.evaluate(empty_batch()) for engine in self.engines))
-
-    def _add_pairs(self, part: FlowBatch, first: Any, second: Any) -> None:
-        causes = self._single_causes(part, second.verdict)
-        self._causes.add(causes, *_weights(part))
-        opened = first.opened
-        protocol = opened["protocol"]
-        has_port = _HAS_PORT[protocol] & opened.get("dport_known", True)
-        port = np.where(has_port, opened["dport"], 0).astype(np.uint64)
-        ends = [self._workload_of[ids] for ids in (first.src_endpoint, first.dst_endpoint)]
-        judgements = [
-            ids.of(verdicts)
-            for ids, verdicts in zip(self._judgements, (first, second), strict=True)
-        ]
-        keys = np.stack(
-            [
-                ends[0] << np.uint64(32) | ends[1],
-                causes.astype(np.uint64) << np.uint64(32)
-                | has_port.astype(np.uint64) << np.uint64(24)
-                | protocol.astype(np.uint64) << np.uint64(16)
-                | port,
-                judgements[0] << np.uint64(32) | judgements[1],
-            ],
-            axis=1,
-        )
-        self._pairs.add(np.ascontiguousarray(keys), *_weights(part))
-
-    def _single_causes(self, part: FlowBatch, second: Any) -> npt.NDArray[np.uint32]:
-        """Give, as bits, which switches alone give each flow its second verdict."""
-        if len(self._changed) == 1:
-            return np.ones(len(part), np.uint32)
-        if self._singles is None:
-            self._singles = [
-                self._compile(replace(self._before, **{name: after}))
-                for name, _, after in self._changed
-            ]
-        causes = np.zeros(len(part), np.uint32)
-        for bit, engine in enumerate(self._singles):
-            causes |= (engine.evaluate(part).verdict == second).astype(np.uint32) << np.uint32(bit)
-        return causes
-
-    def finish(self, names: tuple[str, str], top: int, reader: ReaderCounts) -> Comparison:
-        """Turn the sums into names."""
-        changes = {
-            (Verdict(code // _VERDICTS), Verdict(code % _VERDICTS)): Weight(*sums)
-            for code, sums in self._changes.items().items()
-        }
-        causes = {bits: Weight(*sums) for bits, sums in self._causes.items().items()}
-        flows, _, octets = self._pairs.measures().T
-        keys = self._pairs.keys()
-        judgements = [ids.judgements() for ids in self._judgements]
-        picked = np.lexsort((-octets, -flows))[:top].tolist()
-        pairs = tuple(
-            self._pair(keys[index].tolist(), judgements, Weight(*self._pairs.weight(index)))
-            for index in picked
-        )
-        differing = sum((w for (a, b), w in changes.items() if a is not b), Weight())
-        return Comparison(
-            names=names,
-            total=sum(changes.values(), Weight()),
-            has_packets=self._has_packets,
-            has_bytes=self._has_bytes,
-            policies=len(self.engines[0].policies),
-            pods=len(self.engines[0].pods),
-            changes=changes,
-            switches=tuple(
-                SwitchChange(
-                    name,
-                    str(before),
-                    str(after),
-                    sum((w for bits, w in causes.items() if bits >> place & 1), Weight()),
-                )
-                for place, (name, before, after) in enumerate(self._changed)
-            ),
-            together=causes.get(0, Weight()),
-            pairs=pairs,
-            distinct=len(keys),
-            capped=self._pairs.others != (0, 0, 0),
-            others=_less(differing, sum((pair.weight for pair in pairs), Weight())),
-            reader=reader,
-        )
-
-    def _pair(self, words: list[int], known: list[list[_Judgement]], weight: Weight) -> ChangedPair:
-        ends, service, judged = words
-        judgements = known[0][judged >> 32], known[1][judged & 0xFFFFFFFF]
-        before, after = (
-            Pair(
-                src=str(self._workloads[ends >> 32]),
-                dst=str(self._workloads[ends & 0xFFFFFFFF]),
-                protocol=protocol_name(service >> 16 & 0xFF),
-                port=service & 0xFFFF if service >> 24 & 1 else None,
-                side=Side(judgement.side),
-                reason=Reason(judgement.reason),
-                credits=credits_of(engine, judgement.egress, judgement.ingress),
-                weight=weight,
-            )
-            for engine, judgement in zip(self.engines, judgements, strict=True)
-        )
-        return ChangedPair(
-            verdicts=(Verdict(judgements[0].verdict), Verdict(judgements[1].verdict)),
-            before=before,
-            after=after,
-            switches=tuple(
-                name
-                for place, (name, _, _) in enumerate(self._changed)
-                if service >> 32 >> place & 1
-            ),
-        )
-
-
-def _less(whole: Weight, part: Weight) -> Weight:
-    return Weight(whole.flows - part.flows, whole.packets - part.packets, whole.bytes - part.bytes)
-
-
-def _weights(batch: FlowBatch) -> tuple[UInt64s | None, ...]:
-    return tuple(
-        None if column is None else np.ascontiguousarray(column, np.uint64)
-        for column in (batch.flows, batch.packets, batch.bytes)
-    )

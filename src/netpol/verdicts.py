@@ -75,6 +75,14 @@ class Verdicts:
         found = np.bincount(self.verdict, minlength=len(Verdict))
         return {verdict.label: int(found[verdict]) for verdict in Verdict}
 
+    def take(self, rows: npt.NDArray[np.int64], batch: FlowBatch) -> Verdicts:
+        """Give the verdicts at ``rows``, int64[m]; ``batch`` holds the flows at the same rows."""
+        opened = {
+            name: None if column is None else column[rows] for name, column in self.opened.items()
+        }
+        storage = {name: column[rows] for name, column in self.storage.items()}
+        return Verdicts(self.engine, batch, opened, storage)
+
     # --- columns -----------------------------------------------------------------------------
 
     @cached_property

@@ -7,12 +7,14 @@ that command and overrides the top level, which holds what commands share: the k
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
+from netpol.cli.options import PathOrRevision
 from netpol.errors import ConfigError
 
 __all__ = ["DEFAULT_FILE", "default_map"]
@@ -69,6 +71,8 @@ class _Settings:
             raise ConfigError(f"{self._path}: {key}: is not a single value")
         if option.multiple and not isinstance(value, list):
             value = [value]
+        if isinstance(option.type, PathOrRevision):
+            return [self._resolve_if_there(key, item) for item in value]
         if isinstance(option.type, click.Path):
             return (
                 [self._resolve(key, item) for item in value]
@@ -76,6 +80,10 @@ class _Settings:
                 else (self._resolve(key, value))
             )
         return value
+
+    def _resolve_if_there(self, key: str, value: Any) -> str:
+        path = self._resolve(key, value)
+        return path if os.path.lexists(path) else str(value)
 
     def _resolve(self, key: str, value: Any) -> str:
         if not isinstance(value, str):

@@ -17,6 +17,10 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "check": ("netpol.cli.check:check", "Check policies as the API server would, and warn."),
     "completion": ("netpol.cli.completion:completion", "Print the shell completion script."),
+    "diff": (
+        "netpol.cli.diff:diff",
+        "Judge flows before and after a change: what it breaks, and which policy.",
+    ),
     "explain": (
         "netpol.cli.explain:explain",
         "Tell why one flow is allowed or denied, and what would flip it.",

@@ -18,6 +18,7 @@ __all__ = [
     "CONTEXT",
     "ChoiceList",
     "ChosenSwitches",
+    "PathOrRevision",
     "ProfilePair",
     "SectionedCommand",
     "Size",
@@ -165,6 +166,12 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic only since cli
         if not size:
             self.fail("a size is more than nothing", param, ctx)
         return size
+
+
+class PathOrRevision(click.ParamType):  # type: ignore[type-arg]
+    """A path, or a git revision; what exists as a path is one."""
+
+    name = "path or revision"
 
 
 class ChoiceList(click.ParamType):  # type: ignore[type-arg]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from netpol.cli import flow_options, steps
 from netpol.cli.dns import names_domains, read_dns_logs
 from netpol.cli.errors import EXIT_FINDINGS, say
+from netpol.cli.flow_options import PATH
 from netpol.cli.judge import CompileWith, Outcome, compared, replayed
 from netpol.cli.options import (
     CONTEXT,
@@ -22,25 +21,18 @@ from netpol.cli.options import (
     ChosenSwitches,
     ProfilePair,
     SectionedCommand,
-    Size,
     env_option,
     pop_switches,
     switch_options,
 )
 from netpol.cli.report import check_report, report_file, report_option
-from netpol.errors import ConfigError, ManifestError
 
 if TYPE_CHECKING:
     from netpol.dns.observations import DnsObservations
-    from netpol.kube.policies import PolicySet
     from netpol.replay import RecordWriter
-    from netpol.switches import Switches
 
 __all__ = ["replay"]
 
-_RECORDS = ("csv", "jsonl", "arrow", "parquet")
-_BINARY = ("arrow", "parquet")
-_PATH = click.Path(allow_dash=True)
 
 _EXAMPLES = """\b
 Examples:
@@ -81,13 +73,13 @@ class _Request:
 @click.command(
     cls=SectionedCommand, context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True
 )
-@click.argument("flows", nargs=-1, required=True, type=_PATH)
+@click.argument("flows", nargs=-1, required=True, type=PATH)
 @env_option(
     "--cluster",
     "-c",
     multiple=True,
     required=True,
-    type=_PATH,
+    type=PATH,
     help="Manifests of the cluster: files, directories, - for stdin.  [repeatable]",
 )
 @env_option(
@@ -95,45 +87,22 @@ class _Request:
     "-p",
     "-f",
     multiple=True,
-    type=_PATH,
+    type=PATH,
     help="NetworkPolicies to judge by; without it, those among --cluster.  [repeatable]",
 )
-@env_option(
-    "--dns",
-    multiple=True,
-    type=_PATH,
-    help="What DNS answered, for domainNames: CSV or JSON lines of time, name, address, ttl; or a "
-    "log of CoreDNS.  [repeatable]",
-)
-@env_option(
-    "--format",
-    default="auto",
-    show_default=True,
-    metavar="NAME",
-    help="Format of the flow logs: auto (by content), conntrack, csv, parquet, arrow.",
-)
-@env_option(
-    "--namespace",
-    "-n",
-    default="default",
-    show_default=True,
-    metavar="NAME",
-    help="Namespace of policies that name none.",
-)
+@flow_options.DNS
+@flow_options.FORMAT
+@flow_options.NAMESPACE
 @env_option(
     "--output",
     "-o",
-    type=click.Choice(["table", "json", *_RECORDS]),
+    type=click.Choice(["table", "json", *steps.RECORDS]),
     metavar="FORMAT",
     default="table",
     show_default=True,
     help="A summary (table, json) or one record per flow (csv, jsonl, arrow, parquet).",
 )
-@env_option(
-    "--output-file",
-    type=_PATH,
-    help="Write there instead of stdout; the file appears whole or not at all.",
-)
+@flow_options.OUTPUT_FILE
 @report_option
 @env_option(
     "--fail-on",
@@ -150,13 +119,9 @@ class _Request:
     help="Judge by two profiles and list the flows whose verdict differs, and by which switch; "
     "record formats hold these flows alone.",
 )
-@env_option(
-    "--start-zone",
-    metavar="ZONE",
-    help="Time zone of conntrack's [start=] times, such as Europe/Berlin.",
-)
-@env_option("--strict", is_flag=True, help="Fail on the first record that cannot be read.")
-@env_option("--dedup", is_flag=True, help="Count a connection that several dumps hold only once.")
+@flow_options.START_ZONE
+@flow_options.STRICT
+@flow_options.DEDUP
 @env_option(
     "--top",
     type=click.IntRange(min=0),
@@ -165,22 +130,9 @@ class _Request:
     show_default=True,
     help="Denied and unknown pairs to list.",
 )
-@env_option(
-    "--memory-budget",
-    type=Size(),
-    default="1GiB",
-    show_default=True,
-    help="Limit for the compiled tables.",
-)
-@env_option(
-    "--jobs",
-    "-j",
-    type=click.IntRange(min=1),
-    default=2,
-    show_default=True,
-    help="Threads that read and judge; the results do not depend on them.",
-)
-@env_option("--quiet", "-q", is_flag=True, help="No progress, no warnings, no summary on stderr.")
+@flow_options.MEMORY_BUDGET
+@flow_options.JOBS
+@flow_options.QUIET
 @switch_options
 def replay(**options: Any) -> None:
     """Judge the flows of logs: which would be denied, on which side, by which rule, and why.
@@ -208,11 +160,7 @@ def _check(request: _Request) -> None:
     source = click.get_current_context().get_parameter_source("profile")
     if comparing and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--profile and --compare-profiles exclude each other")
-    if request.output in _BINARY and _to_stdout(request) and sys.stdout.isatty():
-        raise click.UsageError(
-            f"{request.output} is binary and would garble the terminal; "
-            "give --output-file, or pipe it somewhere"
-        )
+    steps.refuse_garbage(request.output, request.output_file)
 
 
 def _inputs(request: _Request) -> dict[str, tuple[str, ...]]:
@@ -225,20 +173,12 @@ def _inputs(request: _Request) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _to_stdout(request: _Request) -> bool:
-    return request.output_file in (None, "-")
-
-
 def _run(request: _Request) -> Outcome:
     """Judge everything; the output is opened first, so a bad one is found before the work."""
     from netpol.flows.reader import open_flows
-    from netpol.report.files import output_file, standard_output
 
     with contextlib.ExitStack() as stack:
-        path = request.output_file
-        sink = stack.enter_context(
-            standard_output() if path is None or path == "-" else output_file(path)
-        )
+        sink = stack.enter_context(steps.opened_output(request.output_file))
         report = stack.enter_context(report_file(request.report, _inputs(request)))
         dns, dns_counts = read_dns_logs(request.dns, strict=request.strict)
         compile_with = _compiler(request, dns)
@@ -250,7 +190,7 @@ def _run(request: _Request) -> Outcome:
             start_zone=request.start_zone,
         )
         writers: list[RecordWriter] = []
-        if request.output in _RECORDS:
+        if request.output in steps.RECORDS:
             from netpol.report.records import record_writer
 
             writers.append(stack.enter_context(record_writer(request.output, sink)))
@@ -259,7 +199,7 @@ def _run(request: _Request) -> Outcome:
             if request.compare_profiles is None
             else partial(compared, compile_with, request.chosen, request.compare_profiles)
         )
-        with _progress(request) as on_batch:
+        with steps.progress(quiet=request.quiet) as on_batch:
             outcome = judge(
                 stream,
                 dns_counts,
@@ -272,14 +212,10 @@ def _run(request: _Request) -> Outcome:
         if request.output == "json":
             sink.write(outcome.as_json())
         elif request.output == "table":
-            sink.write(_table(outcome, sys.stdout if _to_stdout(request) else io.StringIO()))
-    if request.output in _RECORDS and not request.quiet:
-        sys.stderr.write(_table(outcome, sys.stderr).decode(errors="replace"))
+            sink.write(steps.encoded(outcome.as_text, steps.text_target(request.output_file)))
+    if request.output in steps.RECORDS and not request.quiet:
+        steps.print_beside(outcome.as_text)
     return outcome
-
-
-def _table(outcome: Outcome, target: TextIO) -> bytes:
-    return outcome.as_text(target).encode(target.encoding or "utf-8", errors="backslashreplace")
 
 
 def _compiler(request: _Request, dns: DnsObservations | None) -> CompileWith:
@@ -288,9 +224,11 @@ def _compiler(request: _Request, dns: DnsObservations | None) -> CompileWith:
     from netpol.kube.snapshot import read_snapshot
 
     switches = request.chosen.under(request.chosen.profile)
-    with _stdin_twice(request):
+    with steps.stdin_twice(needed="-" in request.cluster and not request.policies):
         snapshot = replace(read_snapshot(request.cluster, switches=switches), dns=dns)
-    policies = _policies(request, switches)
+    policies = steps.policies_of(
+        request.policies, request.cluster, switches=switches, namespace=request.namespace
+    )
     if not request.quiet:
         for warning in dict.fromkeys((*snapshot.warnings, *policies.warnings)):
             say("warning", warning)
@@ -299,45 +237,3 @@ def _compiler(request: _Request, dns: DnsObservations | None) -> CompileWith:
     return lambda switches: netpol.compile(
         policies, snapshot, memory_budget=request.memory_budget, **asdict(switches)
     )
-
-
-def _policies(request: _Request, switches: Switches) -> PolicySet:
-    from netpol.kube.policies import read_policies
-
-    try:
-        return read_policies(
-            request.policies or request.cluster,
-            switches=switches,
-            namespace=request.namespace,
-        )
-    except ManifestError as error:
-        if request.policies or not error.message.startswith("no network policy"):
-            raise
-        raise ConfigError(f"{error}; name the policies with --policies") from None
-
-
-@contextlib.contextmanager
-def _stdin_twice(request: _Request) -> Iterator[None]:
-    """Keep a snapshot on stdin, so that the policies among it can be read afterwards."""
-    if "-" not in request.cluster or request.policies:
-        yield
-        return
-    data = sys.stdin.buffer.read()
-    sys.stdin = io.TextIOWrapper(io.BytesIO(data))
-    yield
-    sys.stdin = io.TextIOWrapper(io.BytesIO(data))
-
-
-@contextlib.contextmanager
-def _progress(request: _Request) -> Iterator[Callable[[int], None] | None]:
-    """Show on stderr how far the replay is, if somebody watches."""
-    if request.quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} flows"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda records: progress.update(task, completed=records)

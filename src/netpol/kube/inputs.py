@@ -20,9 +20,7 @@ import pyarrow as pa
 
 from netpol.errors import InputError, Location, ManifestError
 
-__all__ = ["InputFile", "Paths", "find_inputs", "named", "read_input"]
-
-Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+__all__ = ["InputFile", "Paths", "find_inputs", "is_manifest", "named", "read_input"]
 
 _SUFFIXES = tuple(
     suffix + packed for suffix in (".yaml", ".yml", ".json") for packed in ("", ".gz", ".zst")
@@ -35,10 +33,14 @@ MAX_UNPACKED_BYTES = 8 << 30
 
 
 class InputFile(NamedTuple):
-    """A manifest file: the name to show, and its path (None for standard input)."""
+    """A manifest file: the name to show, and its path (None for standard input).
+
+    ``data`` is its content where it was read elsewhere, as from a git revision.
+    """
 
     name: str
     path: Path | None
+    data: bytes | None = None
 
     @property
     def is_json(self) -> bool:
@@ -46,10 +48,19 @@ class InputFile(NamedTuple):
         return self.name.removesuffix(".gz").removesuffix(".zst").endswith(".json")
 
 
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str] | InputFile]
+
+
+def is_manifest(name: str) -> bool:
+    """Say whether a file of this name is taken where a directory is searched."""
+    return name.endswith(_SUFFIXES)
+
+
 def named(paths: Paths) -> Location:
     """Give the place of a mistake that is not in one file but in all that was named."""
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    return Location(", ".join("<stdin>" if os.fspath(p) == "-" else os.fspath(p) for p in listed))
+    names = (p.name if isinstance(p, InputFile) else os.fspath(p) for p in listed)
+    return Location(", ".join("<stdin>" if name == "-" else name for name in names))
 
 
 def find_inputs(paths: Paths, report: Callable[[InputError], None]) -> Iterator[InputFile]:
@@ -59,7 +70,8 @@ def find_inputs(paths: Paths, report: Callable[[InputError], None]) -> Iterator[
     ----------
     paths
         One path or several. In directories only ``*.yaml``, ``*.yml`` and ``*.json`` (also with
-        ``.gz`` or ``.zst``) are taken; a file named directly is taken whatever its name.
+        ``.gz`` or ``.zst``) are taken; a file named directly is taken whatever its name. An
+        ``InputFile`` is given as it is.
     report
         Called with a ``ManifestError`` for each path that is missing or holds no manifest.
     """
@@ -68,6 +80,9 @@ def find_inputs(paths: Paths, report: Callable[[InputError], None]) -> Iterator[
     if not given:
         report(ManifestError("no path was given"))
     for entry in given:
+        if isinstance(entry, InputFile):
+            yield entry
+            continue
         name = os.fspath(entry)
         if name == "-":
             if (-1, -1) not in seen:
@@ -126,7 +141,7 @@ def _in_directory(root: str) -> list[str]:
             path
             for path in (os.path.join(folder, file) for file in files)  # noqa: PTH118
             # A fifo found by searching would block for ever; a broken link is reported later.
-            if path.endswith(_SUFFIXES) and (os.path.isfile(path) or os.path.islink(path))  # noqa: PTH113, PTH114
+            if is_manifest(path) and (os.path.isfile(path) or os.path.islink(path))  # noqa: PTH113, PTH114
         ]
     return sorted(found)
 
@@ -145,13 +160,19 @@ def read_input(file: InputFile) -> bytes:
         The file cannot be read, is empty, or is a broken or truncated archive.
     """
     try:
-        data = sys.stdin.buffer.read() if file.path is None else file.path.read_bytes()
+        data = _content(file)
     except (OSError, ValueError) as error:
         raise _unreadable(file.name, error) from None
     data = _decompress(data, file.name).removeprefix(b"\xef\xbb\xbf")
     if not data or data.isspace():
         raise ManifestError("the file is empty", Location(file=file.name))
     return data
+
+
+def _content(file: InputFile) -> bytes:
+    if file.data is not None:
+        return file.data
+    return sys.stdin.buffer.read() if file.path is None else file.path.read_bytes()
 
 
 def _decompress(data: bytes, name: str) -> bytes:

@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from netpol.compare import ChangedPair, Comparison
-from netpol.replay import Pair
-from netpol.report.deciders import port_text, why
+from netpol.report.deciders import port_text
 from netpol.report.layout import (
     WIDE,
     new_table,
@@ -21,8 +20,8 @@ from netpol.report.layout import (
     shown,
 )
 from netpol.report.sources import print_dns, print_reader
-from netpol.report.wording import STYLES, count, percent, size
-from netpol.verdict import Verdict
+from netpol.report.twice import how_many, judged, print_verdict_pairs
+from netpol.report.wording import count, size
 
 __all__ = ["headline", "render"]
 
@@ -34,7 +33,10 @@ def render(comparison: Comparison, target: TextIO) -> str:
 
 def _print_sections(comparison: Comparison, console: Console) -> None:
     wide = console.width >= WIDE
-    _print_changes(comparison, console)
+    console.print(headline(comparison))
+    print_verdict_pairs(
+        comparison.changes, comparison.names, console, with_bytes=comparison.has_bytes
+    )
     _print_pairs(comparison, console, wide)
     _print_switches(comparison, console)
     print_reader(comparison.reader, console)
@@ -51,32 +53,15 @@ def headline(comparison: Comparison) -> str:
     )
 
 
-def _print_changes(comparison: Comparison, console: Console) -> None:
-    before, after = map(shown, comparison.names)
-    console.print(headline(comparison))
-    table = new_table((before.upper(), after.upper(), "FLOWS", "SHARE"), right=("FLOWS", "SHARE"))
-    if comparison.has_bytes:
-        table.add_column("BYTES", justify="right", no_wrap=True)
-        table.add_column("SHARE", justify="right", no_wrap=True)
-    for (first, second), weight in comparison.changes.items():
-        row: list[Text | str] = [
-            Text(first.label),
-            Text(second.label, style=STYLES[second] if first is not second else ""),
-            count(weight.flows),
-            percent(weight.flows, comparison.total.flows),
-        ]
-        if comparison.has_bytes:
-            row += [size(weight.bytes), percent(weight.bytes, comparison.total.bytes)]
-        table.add_row(*row, style="dim" if first is second else "")
-    console.print(table)
-
-
 def _print_pairs(comparison: Comparison, console: Console, wide: bool) -> None:
     if not comparison.differing.flows:
         console.print("\nNo flow gets another verdict.")
         return
     heading = Text("Other verdicts", style="bold")
-    heading.append(_how_many(comparison), style="not bold")
+    heading.append(
+        how_many(len(comparison.pairs), comparison.distinct, capped=comparison.capped),
+        style="not bold",
+    )
     console.print()
     console.print(heading)
     with_bytes = comparison.has_bytes and wide
@@ -98,17 +83,9 @@ def _print_pairs(comparison: Comparison, console: Console, wide: bool) -> None:
         )
 
 
-def _how_many(comparison: Comparison) -> str:
-    listed = len(comparison.pairs)
-    if listed == comparison.distinct and not comparison.capped:
-        return ", by workload"
-    more = "more than " if comparison.capped else ""
-    return f", by workload (top {count(listed)} of {more}{count(comparison.distinct)})"
-
-
 def _both(comparison: Comparison, pair: ChangedPair, wide: bool) -> Text:
     lines = [
-        _judged(name, verdict, half, wide)
+        judged(name, verdict, half, wide)
         for name, verdict, half in zip(
             comparison.names, pair.verdicts, (pair.before, pair.after), strict=True
         )
@@ -117,12 +94,6 @@ def _both(comparison: Comparison, pair: ChangedPair, wide: bool) -> Text:
         options = " or ".join(map(_option, pair.switches))
         lines.append(Text(f"by {options} alone" if options else "by several switches together"))
     return Text("\n").join(lines)
-
-
-def _judged(name: str, verdict: Verdict, half: Pair, wide: bool) -> Text:
-    text = Text(f"{shown(name)}: ")
-    text.append(verdict.label, style=STYLES[verdict])
-    return text.append(", ").append_text(Text(", ").join(why(half, wide).split("\n")))
 
 
 def _print_switches(comparison: Comparison, console: Console) -> None:

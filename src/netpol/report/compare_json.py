@@ -16,7 +16,7 @@ from netpol.report.json import (
 )
 from netpol.verdict import Verdict
 
-__all__ = ["document", "render"]
+__all__ = ["document", "judged_document", "render"]
 
 
 def render(comparison: Comparison) -> bytes:
@@ -63,7 +63,7 @@ def _pair(pair: ChangedPair, weigh: Weigher) -> dict[str, Any]:
         "protocol": pair.before.protocol,
         "port": pair.before.port,
         "judged": [
-            _judged(verdict, half)
+            judged_document(verdict, half)
             for verdict, half in zip(pair.verdicts, (pair.before, pair.after), strict=True)
         ],
         "switches": list(pair.switches),
@@ -71,7 +71,8 @@ def _pair(pair: ChangedPair, weigh: Weigher) -> dict[str, Any]:
     }
 
 
-def _judged(verdict: Verdict, half: Pair) -> dict[str, Any]:
+def judged_document(verdict: Verdict, half: Pair) -> dict[str, Any]:
+    """Give what one side said, and who decided it."""
     return {
         "verdict": verdict.label,
         "side": half.side.label,

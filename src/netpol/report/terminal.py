@@ -28,6 +28,7 @@ from netpol.report.layout import (
     shown,
 )
 from netpol.report.sources import print_dns, print_reader
+from netpol.report.twice import how_many
 from netpol.report.wording import NOTES, REASONS, SETTLES, STYLES, count, percent, size
 from netpol.tally import Weight
 from netpol.verdict import Side, Verdict
@@ -98,7 +99,10 @@ def _print_pairs(
         return
     with_bytes = summary.has_bytes and wide
     heading = Text(title, style=f"bold {STYLES[verdict]}")
-    heading.append(_how_many(pairs), style="not bold default")
+    heading.append(
+        how_many(len(pairs.pairs), pairs.distinct, capped=pairs.capped),
+        style="not bold default",
+    )
     console.print()
     console.print(heading)
     names = ["FLOWS", *(["BYTES"] if with_bytes else []), "FROM", "TO", "PORT", "WHY"]
@@ -115,14 +119,6 @@ def _print_pairs(
     console.print(table)
     if pairs.others.flows:
         console.print(f"  and {plural(pairs.others.flows, 'flow')} between others", style="dim")
-
-
-def _how_many(pairs: PairList) -> str:
-    number = len(pairs.pairs)
-    if number == pairs.distinct and not pairs.capped:
-        return ", by workload"
-    more = "more than " if pairs.capped else ""
-    return f", by workload (top {count(number)} of {more}{count(pairs.distinct)})"
 
 
 def _print_unknown_reasons(summary: ReplaySummary, console: Console) -> None:

@@ -1,0 +1,325 @@
+"""Takes two compiled engines and a stream of flows, gives a ``Diff``: what the change does to them.
+
+One pass judges both sides (``sidebyside``). A flow is in the diff if it gets another verdict, or
+the same one by another rule (``deciders``); a change is responsible for it if the first side with
+that change alone judges it as the second side does (``changes``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from netpol.analysis.changes import Change, SingleChange, changes_between
+from netpol.analysis.deciders import OtherDecider
+from netpol.analysis.reach import reach_of
+from netpol.analysis.sidebyside import (
+    MOST_CHANGES,
+    Differing,
+    JudgedTwice,
+    SideBySide,
+    less,
+)
+from netpol.flows.batch import FlowBatch
+from netpol.flows.flow import Flow
+from netpol.flows.normalise import batch_from
+from netpol.replay import DnsCounts, Pair, ReaderCounts, RecordWriter, reader_counts
+from netpol.tally import Weight
+from netpol.verdict import Verdict
+
+__all__ = ["TRIED", "Diff", "Group", "GroupList", "Kind", "PolicyChange", "diff", "kind_of"]
+
+#: Changes that are tried alone where several could be the cause; each is an engine in memory.
+TRIED = 8
+
+
+class Kind(StrEnum):
+    """How a flow is judged differently; by its verdict after the change."""
+
+    NEWLY_DENIED = "newly-denied"
+    NEWLY_ALLOWED = "newly-allowed"
+    NEWLY_UNKNOWN = "newly-unknown"
+    OTHER_RULE = "other-rule"
+
+
+_NEWLY = {
+    Verdict.ALLOW: Kind.NEWLY_ALLOWED,
+    Verdict.DENY: Kind.NEWLY_DENIED,
+    Verdict.UNKNOWN: Kind.NEWLY_UNKNOWN,
+}
+
+
+def kind_of(before: Verdict, after: Verdict) -> Kind:
+    """Give the kind of a flow that differs."""
+    return Kind.OTHER_RULE if before == after else _NEWLY[after]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """Something that is not the same on both sides.
+
+    ``alone`` is the weight of the differing flows that get their second judgement by this change
+    alone; flows may do so by more than one. It is None where the change was not tried although it
+    could be the cause of some, and for those beyond the first 63.
+    """
+
+    change: Change
+    alone: Weight | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Flows that differ in nothing but addresses, source port and time, judged twice.
+
+    Attributes
+    ----------
+    kind, verdicts : how the judgement differs.
+    before, after : who, on which port, and what decided; both hold the same weight. The ends have
+        different names where the clusters say so.
+    responsible : the changes that each suffice alone; empty if it takes several together, or one
+        that was not tried.
+    first_seen, last_seen : ns since the epoch, None where no flow's time is known.
+    """
+
+    kind: Kind
+    verdicts: tuple[Verdict, Verdict]
+    before: Pair
+    after: Pair
+    responsible: tuple[Change, ...]
+    first_seen: int | None = None
+    last_seen: int | None = None
+
+    @property
+    def weight(self) -> Weight:
+        """How many flows, packets and bytes."""
+        return self.before.weight
+
+
+@dataclass(frozen=True, slots=True)
+class GroupList:
+    """The heaviest groups of one kind; ``others`` holds the weight of those not listed."""
+
+    total: Weight = field(default_factory=Weight)
+    groups: tuple[Group, ...] = ()
+    distinct: int = 0  # how many groups there are; a lower bound where ``Diff.capped``
+    others: Weight = field(default_factory=Weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What a change of policies or cluster does to recorded flows.
+
+    Attributes
+    ----------
+    total : weight of all flows.
+    has_packets, has_bytes : whether any batch carried such counters.
+    policies, pods : how many there are before and after.
+    verdicts : weight of every pair of verdicts that occurred, equal ones too.
+    kinds : the groups of every kind, also of those that did not occur.
+    changes : what is not the same on both sides; None where an engine has only its tables.
+    together : weight of the differing flows that no change that was tried explains alone.
+    capped : whether there were more distinct groups than are kept.
+    names : what the two sides are called.
+    """
+
+    total: Weight
+    has_packets: bool
+    has_bytes: bool
+    policies: tuple[int, int]
+    pods: tuple[int, int]
+    verdicts: dict[tuple[Verdict, Verdict], Weight]
+    kinds: dict[Kind, GroupList]
+    changes: tuple[PolicyChange, ...] | None
+    together: Weight
+    capped: bool
+    reader: ReaderCounts
+    names: tuple[str, str] = ("before", "after")
+    dns: DnsCounts | None = None
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Every group that is listed, kind by kind."""
+        return tuple(group for listed in self.kinds.values() for group in listed.groups)
+
+    @property
+    def differing(self) -> Weight:
+        """The weight of the flows that are judged differently."""
+        return sum((listed.total for listed in self.kinds.values()), Weight())
+
+    @property
+    def untried(self) -> int:
+        """How many changes were too many to be tried alone although they could be a cause."""
+        return sum(one.alone is None for one in self.changes or ())
+
+    def to_arrow(self) -> Any:
+        """Give the listed groups as a ``pyarrow.Table`` (docs/output.md has the columns)."""
+        from netpol.analysis.diff_table import table_of
+
+        return table_of(self)
+
+    def to_pandas(self) -> Any:
+        """Give the listed groups as a pandas DataFrame; raises ``ImportError`` without pandas."""
+        from netpol.analysis.diff_table import frame_of
+
+        return frame_of(self, "pandas")
+
+    def to_polars(self) -> Any:
+        """Give the listed groups as a polars DataFrame; raises ``ImportError`` without polars."""
+        from netpol.analysis.diff_table import frame_of
+
+        return frame_of(self, "polars")
+
+    def _repr_html_(self) -> str:
+        from netpol.analysis.diff_html import html_of
+
+        return html_of(self)
+
+
+def diff(
+    before: Any,
+    after: Any,
+    flows: Any,
+    *,
+    top: int = 10,
+    writers: Sequence[RecordWriter] = (),
+    jobs: int = 2,
+    memory_budget: int = 1 << 30,
+    tried: int = TRIED,
+    names: tuple[str, str] = ("before", "after"),
+    on_batch: Callable[[int], None] | None = None,
+) -> Diff:
+    """Judge every flow before and after a change, and give what differs.
+
+    Parameters
+    ----------
+    before, after : Engine
+        What ``netpol.compile`` gave for each side. Of engines that were loaded or unpickled it is
+        not known which change is responsible, and a rule is told by its place.
+    flows
+        A ``FlowStream``, an iterable of ``FlowBatch``, or what ``Engine.evaluate`` takes.
+    top : int
+        How many groups of each kind to list.
+    writers : sequence of RecordWriter
+        Each gets the flows that differ, batch by batch, as something with a ``to_arrow``
+        (docs/output.md has the columns); at least one batch, perhaps empty.
+    jobs : int
+        With 2 or more, the flows are read in a thread of their own.
+    memory_budget : int
+        Bytes that the tables of each engine made to try a change may take.
+    tried : int
+        How many changes to try alone, where several could be the cause of what differs.
+    names : (str, str)
+        What the two sides are called.
+    on_batch : callable, optional
+        Called with the number of records judged so far.
+
+    Raises
+    ------
+    FlowError
+        A flow log cannot be read, or has a bad record where the stream is strict.
+    CapacityError
+        An engine exceeds its memory budget.
+    """
+    stream = _batches(flows)
+    known = before.source is not None and after.source is not None
+    changes = changes_between(before.source, after.source, memory_budget) if known else []
+    told = changes[:MOST_CHANGES]
+    both = SideBySide(
+        (before, after),
+        [one.compile for one in told],
+        OtherDecider(before, after),
+        reach=reach_of(changes, (before, after)),
+        trials=tried,
+    )
+    responsible = tuple(one.change for one in told)
+    seen = 0
+    for rows in both.judge(stream, lambda part: DifferingFlows(part, responsible), writers, jobs):
+        seen += rows
+        if on_batch is not None:
+            on_batch(seen)
+    reader = reader_counts(getattr(stream, "stats", None), seen)
+    return _found(both, changes if known else None, responsible, top, names, reader)
+
+
+def _batches(flows: Any) -> Iterable[FlowBatch]:
+    """Give batches of whatever flows come in."""
+    if isinstance(flows, FlowBatch):
+        return [flows]
+    if isinstance(flows, Mapping) or hasattr(flows, "__arrow_c_stream__"):
+        return [batch_from(flows)]
+    if isinstance(flows, Sequence) and flows and isinstance(flows[0], Flow):
+        return [batch_from(flows)]
+    stream: Iterable[FlowBatch] = flows
+    return stream
+
+
+def _found(
+    both: SideBySide,
+    changes: Sequence[SingleChange] | None,
+    tried: tuple[Change, ...],
+    top: int,
+    names: tuple[str, str],
+    reader: ReaderCounts,
+) -> Diff:
+    verdicts = both.changes()
+    *alone, together = both.alone()
+    weights: list[Weight | None] = [*alone, *[None] * (len(changes or ()) - len(alone))]
+    for place in both.untried:
+        weights[place] = None
+    first, second = both.engines
+    return Diff(
+        total=sum(verdicts.values(), Weight()),
+        has_packets=both.has_packets,
+        has_bytes=both.has_bytes,
+        policies=(len(first.policies), len(second.policies)),
+        pods=(len(first.pods), len(second.pods)),
+        verdicts=verdicts,
+        kinds={kind: _listed(both, kind, tried, top) for kind in Kind},
+        changes=None
+        if changes is None
+        else tuple(
+            PolicyChange(one.change, weight) for one, weight in zip(changes, weights, strict=True)
+        ),
+        together=together,
+        capped=both.capped,
+        reader=reader,
+        names=names,
+    )
+
+
+def _listed(both: SideBySide, kind: Kind, tried: tuple[Change, ...], top: int) -> GroupList:
+    pairs = [(a, b) for a in Verdict for b in Verdict if kind_of(a, b) is kind]
+    differing = both.differing()
+    total = sum((differing.get(pair, Weight()) for pair in pairs), Weight())
+    found, distinct = both.heaviest(top, *pairs)
+    groups = tuple(_group(one, tried) for one in found)
+    shown = sum((group.weight for group in groups), Weight())
+    return GroupList(total, groups, distinct, less(total, shown))
+
+
+def _group(one: JudgedTwice, tried: tuple[Change, ...]) -> Group:
+    return Group(
+        kind=kind_of(*one.verdicts),
+        verdicts=one.verdicts,
+        before=one.before,
+        after=one.after,
+        responsible=tuple(tried[place] for place in one.causes),
+        first_seen=one.first_seen,
+        last_seen=one.last_seen,
+    )
+
+
+class DifferingFlows:
+    """The flows of one batch that differ, as a table."""
+
+    def __init__(self, differing: Differing, tried: tuple[Change, ...]) -> None:
+        self.differing = differing
+        self.tried = tried
+
+    def to_arrow(self, *, encode_addresses: bool = False) -> Any:
+        """Give one row per flow: how it differs, then both judgements."""
+        from netpol.analysis.diff_table import flows_of
+
+        return flows_of(self.differing, self.tried, encode_addresses=encode_addresses)

@@ -1,0 +1,78 @@
+"""Options of every command that judges flows; each is a decorator."""
+
+from __future__ import annotations
+
+import click
+
+from netpol.cli.options import Size, env_option
+
+__all__ = [
+    "DEDUP",
+    "DNS",
+    "FORMAT",
+    "JOBS",
+    "MEMORY_BUDGET",
+    "NAMESPACE",
+    "OUTPUT_FILE",
+    "PATH",
+    "QUIET",
+    "START_ZONE",
+    "STRICT",
+]
+
+PATH = click.Path(allow_dash=True)
+
+DNS = env_option(
+    "--dns",
+    multiple=True,
+    type=PATH,
+    help="What DNS answered, for domainNames: CSV or JSON lines of time, name, address, ttl; or a "
+    "log of CoreDNS.  [repeatable]",
+)
+FORMAT = env_option(
+    "--format",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Format of the flow logs: auto (by content), conntrack, csv, parquet, arrow.",
+)
+NAMESPACE = env_option(
+    "--namespace",
+    "-n",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="Namespace of policies that name none.",
+)
+OUTPUT_FILE = env_option(
+    "--output-file",
+    type=PATH,
+    help="Write there instead of stdout; the file appears whole or not at all.",
+)
+START_ZONE = env_option(
+    "--start-zone",
+    metavar="ZONE",
+    help="Time zone of conntrack's [start=] times, such as Europe/Berlin.",
+)
+STRICT = env_option("--strict", is_flag=True, help="Fail on the first record that cannot be read.")
+DEDUP = env_option(
+    "--dedup", is_flag=True, help="Count a connection that several dumps hold only once."
+)
+MEMORY_BUDGET = env_option(
+    "--memory-budget",
+    type=Size(),
+    default="1GiB",
+    show_default=True,
+    help="Limit for the compiled tables.",
+)
+JOBS = env_option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Threads that read and judge; the results do not depend on them.",
+)
+QUIET = env_option(
+    "--quiet", "-q", is_flag=True, help="No progress, no warnings, no summary on stderr."
+)

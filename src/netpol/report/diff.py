@@ -1,0 +1,166 @@
+"""Takes a ``Diff``, gives what a person reads: what a change breaks, opens, and which change."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from netpol.analysis.changes import Change
+from netpol.analysis.diff import Diff, Group, GroupList, Kind
+from netpol.report.deciders import port_text
+from netpol.report.layout import (
+    WIDE,
+    new_table,
+    place_of,
+    plural,
+    print_indented,
+    print_item,
+    printed,
+    shown,
+)
+from netpol.report.sources import print_dns, print_reader
+from netpol.report.twice import how_many, judged, print_verdict_pairs
+from netpol.report.wording import STYLES, count, size
+from netpol.verdict import Verdict
+
+__all__ = ["TITLES", "render", "seen"]
+
+TITLES = {
+    Kind.NEWLY_DENIED: "Newly denied",
+    Kind.NEWLY_ALLOWED: "Newly allowed",
+    Kind.NEWLY_UNKNOWN: "Newly unknown",
+    Kind.OTHER_RULE: "Same verdict by another rule",
+}
+_STYLES = {
+    Kind.NEWLY_DENIED: STYLES[Verdict.DENY],
+    Kind.NEWLY_ALLOWED: STYLES[Verdict.ALLOW],
+    Kind.NEWLY_UNKNOWN: STYLES[Verdict.UNKNOWN],
+    Kind.OTHER_RULE: "",
+}
+_CHANGES = 20
+
+
+def render(diff: Diff, target: TextIO) -> str:
+    """Give every section that has something to say, as it should look on ``target``."""
+    return printed(target, partial(_print_sections, diff))
+
+
+def _print_sections(diff: Diff, console: Console) -> None:
+    wide = console.width >= WIDE
+    _print_totals(diff, console)
+    if not diff.differing.flows:
+        console.print("\nNo flow is judged differently.")
+    for kind, listed in diff.kinds.items():
+        _print_groups(diff, kind, listed, console, wide)
+    _print_changes(diff, console)
+    print_reader(diff.reader, console)
+    print_dns(diff.dns, console)
+
+
+def _print_totals(diff: Diff, console: Console) -> None:
+    policies = _two(diff.policies, "policy", "policies")
+    pods = _two(diff.pods, "pod", "pods")
+    console.print(f"{plural(diff.total.flows, 'flow')} judged against {policies} and {pods}")
+    print_verdict_pairs(diff.verdicts, diff.names, console, with_bytes=diff.has_bytes)
+
+
+def _two(numbers: tuple[int, int], one: str, many: str) -> str:
+    before, after = numbers
+    if before == after:
+        return plural(after, one, many)
+    return f"{count(before)}, then {plural(after, one, many)}"
+
+
+def _print_groups(diff: Diff, kind: Kind, listed: GroupList, console: Console, wide: bool) -> None:
+    if not listed.total.flows:
+        return
+    heading = Text(TITLES[kind], style=f"bold {_STYLES[kind]}")
+    heading.append(
+        how_many(len(listed.groups), listed.distinct, capped=diff.capped),
+        style="not bold default",
+    )
+    console.print()
+    console.print(heading)
+    with_bytes = diff.has_bytes and wide
+    names = ["FLOWS", *(["BYTES"] if with_bytes else []), "FROM", "TO", "PORT", "WHY"]
+    table = new_table(names, right=("FLOWS", "BYTES"), fold=("FROM", "TO", "WHY"))
+    for group in listed.groups:
+        table.add_row(
+            count(group.weight.flows),
+            *([size(group.weight.bytes)] if with_bytes else []),
+            _end(group.before.src, group.after.src),
+            _end(group.before.dst, group.after.dst),
+            port_text(group.before),
+            _why(diff, group, wide),
+        )
+    if listed.groups:
+        console.print(table)
+    if listed.others.flows:
+        others = plural(listed.others.flows, "flow")
+        console.print(f"  and {others} between others", style="dim")
+
+
+def _end(before: str, after: str) -> str:
+    return shown(before) if before == after else f"{shown(before)}, then {shown(after)}"
+
+
+def _why(diff: Diff, group: Group, wide: bool) -> Text:
+    halves = (group.before, group.after)
+    lines = [
+        judged(name, verdict, half, wide)
+        for name, verdict, half in zip(diff.names, group.verdicts, halves, strict=True)
+    ]
+    if diff.changes is not None:
+        lines.append(Text(_cause(diff, group)))
+    if group.first_seen is not None and group.last_seen is not None:
+        lines.append(Text(seen(group.first_seen, group.last_seen), style="dim"))
+    return Text("\n").join(lines)
+
+
+def _cause(diff: Diff, group: Group) -> str:
+    if group.responsible:
+        return "by " + " or ".join(map(_changed, group.responsible)) + " alone"
+    more = ", or by one that was not tried alone" if diff.untried else ""
+    return f"by several changes together{more}"
+
+
+def _changed(change: Change) -> str:
+    place = place_of(change.file, change.line)
+    return shown(change.text) + (f" ({place})" if place else "")
+
+
+def seen(first: int, last: int) -> str:
+    """Say when flows were seen, in UTC to the second."""
+    texts = [_time(moment) for moment in (first, last)]
+    return f"seen {texts[0]}" if texts[0] == texts[1] else f"seen {texts[0]} to {texts[1]}"
+
+
+def _time(moment: int) -> str:
+    try:
+        return datetime.fromtimestamp(moment // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return f"{moment} ns"
+
+
+def _print_changes(diff: Diff, console: Console) -> None:
+    if diff.changes is None:
+        return
+    if not diff.changes:
+        console.print("\nBoth sides have the same policies and the same cluster", style="bold")
+        return
+    console.print("\nChanges, and the flows that each alone judges differently", style="bold")
+    tried = [(one.change, one.alone) for one in diff.changes if one.alone is not None]
+    for change, alone in tried[:_CHANGES]:
+        print_item(console, alone, _changed(change))
+    if diff.together.flows:
+        flows = plural(diff.together.flows, "flow")
+        how = "by several changes together"
+        more = " or by one that was not tried" if diff.untried else ""
+        print_indented(console, f"{flows} {how}{more}", 2)
+    if diff.untried:
+        changes = plural(diff.untried, "change")
+        print_indented(console, f"{changes} too many to be tried alone", 2)

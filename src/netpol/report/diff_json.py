@@ -1,0 +1,96 @@
+"""Takes a ``Diff``, gives the JSON document of docs/output.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netpol.analysis.changes import Change
+from netpol.analysis.diff import Diff, Group, GroupList
+from netpol.report.compare_json import judged_document
+from netpol.report.json import (
+    SCHEMA_VERSION,
+    Weigher,
+    dns_document,
+    reader_document,
+    written,
+)
+
+__all__ = ["document", "render"]
+
+
+def render(diff: Diff) -> bytes:
+    """Give the diff as indented JSON, ending in a newline."""
+    return written(document(diff))
+
+
+def document(diff: Diff) -> dict[str, Any]:
+    """Give the diff as plain dicts, lists, strings and numbers."""
+    weigh = Weigher(packets=diff.has_packets, octets=diff.has_bytes)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "sides": list(diff.names),
+        "policies": list(diff.policies),
+        "pods": list(diff.pods),
+        "total": weigh(diff.total),
+        "differing": weigh(diff.differing),
+        "verdicts": [
+            {"verdicts": [first.label, second.label], **weigh(weight)}
+            for (first, second), weight in diff.verdicts.items()
+        ],
+        "changes": None
+        if diff.changes is None
+        else [
+            {
+                **_change(one.change),
+                "tried": one.alone is not None,
+                "alone": None if one.alone is None else weigh(one.alone),
+            }
+            for one in diff.changes
+        ],
+        "together": weigh(diff.together),
+        "untried": diff.untried,
+        "capped": diff.capped,
+        **{
+            str(kind).replace("-", "_"): _listed(listed, weigh)
+            for kind, listed in diff.kinds.items()
+        },
+        "reader": reader_document(diff.reader),
+        "dns": dns_document(diff.dns),
+    }
+
+
+def _listed(listed: GroupList, weigh: Weigher) -> dict[str, Any]:
+    return {
+        **weigh(listed.total),
+        "distinct": listed.distinct,
+        "top": [_group(group, weigh) for group in listed.groups],
+        "others": weigh(listed.others),
+    }
+
+
+def _group(group: Group, weigh: Weigher) -> dict[str, Any]:
+    halves = group.before, group.after
+    return {
+        "src": group.before.src,
+        "dst": group.before.dst,
+        "protocol": group.before.protocol,
+        "port": group.before.port,
+        **weigh(group.weight),
+        "first_seen": group.first_seen,
+        "last_seen": group.last_seen,
+        "judged": [
+            {"src": half.src, "dst": half.dst, **judged_document(verdict, half)}
+            for verdict, half in zip(group.verdicts, halves, strict=True)
+        ],
+        "responsible": [_change(change) for change in group.responsible],
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "what": change.what,
+        "kind": change.kind or None,
+        "label": change.label,
+        "file": change.file,
+        "line": change.line,
+    }
