@@ -131,6 +131,12 @@ class EndpointTable:
     def __len__(self) -> int:
         return len(self.kind)
 
+    def pods_of(self, index: int) -> list[int]:
+        """Give the places in ``Engine.pods`` of the pods that an endpoint is, or may be."""
+        first, count = int(self._links[index, 0]), int(self._links[index, 1])
+        members = self._alternatives[first : first + count] if count else [index]
+        return [int(self._parts[item, 6]) - 1 for item in members if self._parts[item, 6]]
+
     def label(self, index: int) -> str:
         """Give ``namespace/pod``, ``node/NAME``, ``service/NS/NAME``, ``external`` and so on."""
         return self._name(index, 0)

@@ -37,6 +37,7 @@ __all__ = [
     "credits_of",
     "dns_counts",
     "empty_batch",
+    "judged",
     "protocol_name",
     "reader_counts",
     "replay",
@@ -236,7 +237,7 @@ def replay(
     """
     tally = Tally(engine)
     seen = None
-    for rows in _judged(engine, stream, tally, writers, jobs):
+    for rows in judged(engine, stream, tally, writers, jobs):
         seen = (seen or 0) + rows
         if on_batch is not None:
             on_batch(seen)
@@ -247,14 +248,14 @@ def replay(
     return _summary(engine, tally, top, reader)
 
 
-def _judged(
+def judged(
     engine: Any,
     stream: Iterable[FlowBatch],
     tally: Tally,
     writers: Sequence[RecordWriter],
     jobs: int,
 ) -> Iterator[int]:
-    """Judge, add up and write all flows; give how many at a time."""
+    """Judge, add up and write all flows of a stream; give how many at a time."""
     sums = None
     ahead: Any = read_ahead if jobs > 1 else iter
     if writers or not isinstance(stream, FlowStream):

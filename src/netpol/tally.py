@@ -71,6 +71,8 @@ class Tally:
         Distinct pairs that are kept.
     """
 
+    core_type: type[CoreTally] = CoreTally
+
     def __init__(self, engine: Any, limit: int = PAIR_LIMIT) -> None:
         self._workloads, numbers = _numbered(engine.endpoints.workload)
         self._needs = (
@@ -85,7 +87,7 @@ class Tally:
         self._begin()
 
     def _begin(self) -> None:
-        self.core = CoreTally(*self._needs)
+        self.core = self.core_type(*self._needs)
         self.has_packets = self.has_bytes = False
 
     def fork(self) -> Tally:

@@ -1,0 +1,1 @@
+"""Takes policies, a cluster and flows, gives what is known of the policies. One question a file."""
