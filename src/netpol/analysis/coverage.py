@@ -28,8 +28,6 @@ from netpol.switches import Switches
 from netpol.verdict import Side, Tier, Verdict
 
 if TYPE_CHECKING:
-    import pandas
-    import polars
     import pyarrow as pa
 
 __all__ = [
@@ -213,13 +211,13 @@ class Coverage:
 
         return coverage_table(self)
 
-    def to_pandas(self) -> pandas.DataFrame:
+    def to_pandas(self) -> Any:
         """Give ``to_arrow`` as a pandas frame. Raises ``ImportError`` where there is no pandas."""
         from netpol.analysis.frames import as_pandas
 
         return as_pandas(self.to_arrow())
 
-    def to_polars(self) -> polars.DataFrame:
+    def to_polars(self) -> Any:
         """Give ``to_arrow`` as a polars frame. Raises ``ImportError`` where there is no polars."""
         from netpol.analysis.frames import as_polars
 

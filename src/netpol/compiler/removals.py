@@ -80,7 +80,7 @@ class Removals:
         self, tiers: Tiers, case: Case, exempt: Reason | None, verdict: Verdict
     ) -> Iterator[tuple[int, int]]:
         for piece in self._touched(case.certain | case.possible):
-            yield from _changing(piece, tiers, case, exempt, verdict)
+            yield from _changing(piece, tiers, case, exempt, verdict, one_action=False)
 
 
 def _sort(piece: Piece, sure: int, maybe: int, matched: list[int], possible: list[int]) -> None:
@@ -96,19 +96,31 @@ def _sort(piece: Piece, sure: int, maybe: int, matched: list[int], possible: lis
 
 
 def _changing(
-    piece: Piece, tiers: Tiers, case: Case, exempt: Reason | None, verdict: Verdict
+    piece: Piece,
+    tiers: Tiers,
+    case: Case,
+    exempt: Reason | None,
+    verdict: Verdict,
+    *,
+    one_action: bool,
 ) -> Iterator[tuple[int, int]]:
-    """Give the targets from the piece on that change the verdict when they are gone."""
+    """Give the targets from the piece on that change the verdict when they are gone.
+
+    Where all that the piece holds does the same, ``one_action``, less than all of it changes
+    nothing that all of it does not.
+    """
     left = case._replace(certain=case.certain & ~piece.taken, possible=case.possible & ~piece.taken)
     if left.certain == case.certain and left.possible == case.possible:
         return
     matters = tiers.network_policies
-    if piece.taken & matters and left.certain & matters:
-        return  # another NetworkPolicy rule allows as well (A9.2)
+    if piece.taken & matters:
+        one_action = True
+        if left.certain & matters:
+            return  # another NetworkPolicy rule allows as well (A9.2)
     changed = tiers.verdict(left, exempt)
     if changed is not verdict:
         yield piece.target, changed
-    elif not tiers.ties_matter:
-        return  # nor does less than all of it
+    elif one_action and not tiers.ties_matter:
+        return
     for inner in piece.inside:
-        yield from _changing(inner, tiers, case, exempt, verdict)
+        yield from _changing(inner, tiers, case, exempt, verdict, one_action=True)
