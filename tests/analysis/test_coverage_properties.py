@@ -69,12 +69,14 @@ def removed(policies: PolicySet, label: str, side: Side, rule: int, element: str
 def plain_pairs(compiled: CoverageEngine, flows: list[Flow]) -> list[Flow]:
     """Give the flows that are judged as one pair: of others, the first candidate is counted."""
     kinds = compiled.engine.endpoints.kind
+    links = compiled.engine.tables.arrays["endpoint_links"]
     several = (EndpointKind.AMBIGUOUS, EndpointKind.SERVICE)
     found = []
     for flow in flows:
         verdicts = compiled.engine.evaluate([flow])
         ends = verdicts.src_endpoint[0], verdicts.dst_endpoint[0]
-        if not any(kinds[end] in several for end in ends):
+        ports = links[verdicts.dst_endpoint[0], 2:4].any()  # of a node: they stand for pods
+        if not ports and not any(kinds[end] in several for end in ends):
             found.append(flow)
     return found
 

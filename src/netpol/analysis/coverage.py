@@ -134,7 +134,8 @@ class Evidence:
     flows : how many flows were judged.
     verdicts : flows by verdict.
     first, last : time of the first and last flow, ns; None where no record has a time.
-    several : ends of flows that stand for several pods or a service: only the first was counted.
+    several : flows, at least, of which an end may be several pods (an address with several owners,
+        a service): rules are counted for the first of them.
     reader : records, and what of the logs was lost or looks odd.
     dns : what DNS logs held, None without them.
     """
@@ -396,13 +397,14 @@ class _Result:
         verdicts = {verdict: sums[verdict][0] if verdict in sums else 0 for verdict in Verdict}
         kinds = self._engine.endpoints.kind
         several = (kinds == EndpointKind.AMBIGUOUS) | (kinds == EndpointKind.SERVICE)
+        ends = [int(row[several].sum()) for row in self._tally.core.seen]
         first, last = self._tally.window() or (None, None)
         return Evidence(
             flows=sum(verdicts.values()),
             verdicts=verdicts,
             first=first,
             last=last,
-            several=sum(int(row[several].sum()) for row in self._tally.core.seen),
+            several=max(ends),
             reader=reader,
         )
 
