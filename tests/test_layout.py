@@ -49,8 +49,9 @@ MAY_IMPORT = {
         "replay",
         "_core",
     },
-    "report": {"errors", "verdict", "flows", "tally", "replay", "compare"},
-    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare"},
+    "analysis": _READ | {"compiler", "engine", "tally", "replay", "_core"},
+    "report": {"errors", "verdict", "flows", "tally", "replay", "compare", "analysis"},
+    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare", "analysis"},
     "__main__": {"cli"},
     "__init__": _READ | {"engine", "verdicts", "replay"},
 }

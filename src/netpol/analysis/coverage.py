@@ -393,8 +393,7 @@ class _Result:
             yield PodCoverage(label, egress, ingress, *found)
 
     def _evidence(self, reader: ReaderCounts) -> Evidence:
-        sums = self._tally.core.verdicts.items()
-        verdicts = {verdict: sums[verdict][0] if verdict in sums else 0 for verdict in Verdict}
+        verdicts = dict(zip(Verdict, self._tally.core.verdicts.tolist(), strict=True))
         kinds = self._engine.endpoints.kind
         several = (kinds == EndpointKind.AMBIGUOUS) | (kinds == EndpointKind.SERVICE)
         ends = [int(row[several].sum()) for row in self._tally.core.seen]

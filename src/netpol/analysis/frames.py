@@ -86,9 +86,10 @@ def as_pandas(table: pa.Table) -> Any:
         pandas is not installed; the message says what to do.
     """
     try:
-        return table.to_pandas()
+        import_module("pandas")
     except ImportError as error:
         raise ImportError("to_pandas needs pandas: pip install pandas") from error
+    return table.to_pandas()
 
 
 def as_polars(table: pa.Table) -> Any:

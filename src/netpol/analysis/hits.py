@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,10 +93,11 @@ class CoverTally(Tally):
         first, last = int(self.core.times[0].min()), int(self.core.times[1].max())
         return (first, last) if first <= last else None
 
-    def beside(self, side: Side) -> Iterable[tuple[int, int, int]]:
+    def beside(self, side: Side) -> Iterator[tuple[int, int, int]]:
         """Give decision, the other side's verdict (3: neither says) and flows."""
-        sums = self.core.beside_egress if side is Side.EGRESS else self.core.beside_ingress
-        return ((key >> 2, key & 3, weight[0]) for key, weight in sums.items().items())
+        sums = self.core.beside[0 if side is Side.EGRESS else 1]
+        for decision, other in np.argwhere(sums).tolist():
+            yield decision, other, int(sums[decision, other])
 
 
 class _Counter:
