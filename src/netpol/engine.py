@@ -131,11 +131,18 @@ class EndpointTable:
     def __len__(self) -> int:
         return len(self.kind)
 
-    def pods_of(self, index: int) -> list[int]:
-        """Give the places in ``Engine.pods`` of the pods that an endpoint is, or may be."""
-        first, count = int(self._links[index, 0]), int(self._links[index, 1])
-        members = self._alternatives[first : first + count] if count else [index]
-        return [int(self._parts[item, 6]) - 1 for item in members if self._parts[item, 6]]
+    def by_pod(self, sums: npt.NDArray[np.uint64], pods: int) -> npt.NDArray[np.uint64]:
+        """Turn uint64[E] of endpoints into uint64[pods] of ``Engine.pods``.
+
+        What an address of several pods has counts for each of them.
+        """
+        found = np.zeros(pods + 1, np.uint64)  # those of no pod first
+        np.add.at(found, self._parts[:, 6], sums)
+        for index in np.flatnonzero((self.kind == EndpointKind.AMBIGUOUS) & (sums != 0)).tolist():
+            first, count = int(self._links[index, 0]), int(self._links[index, 1])
+            owners = self._parts[self._alternatives[first : first + count], 6]
+            found[np.unique(owners)] += sums[index]
+        return found[1:]
 
     def label(self, index: int) -> str:
         """Give ``namespace/pod``, ``node/NAME``, ``service/NS/NAME``, ``external`` and so on."""

@@ -106,8 +106,7 @@ class PolicyCoverage:
         return self.egress if side is Side.EGRESS else self.ingress
 
 
-@dataclass(frozen=True, slots=True)
-class PodCoverage:
+class PodCoverage(NamedTuple):
     """One pod: which directions are isolated, and flows it opened and was the target of.
 
     Flows whose address several pods own count for each of them.
@@ -382,15 +381,14 @@ class _Result:
                 yield ElementCoverage(kind, where, text, line, self._hits[target])
 
     def _pods(self) -> Iterator[PodCoverage]:
-        counts = [[0, 0] for _ in self._engine.pods]
-        for end, row in enumerate(self._tally.core.seen):
-            for endpoint in row.nonzero()[0].tolist():
-                for pod in self._engine.endpoints.pods_of(endpoint):
-                    counts[pod][end] += int(row[endpoint])
+        pods = self._engine.pods
+        ends = [
+            self._engine.endpoints.by_pod(row, len(pods)).tolist() for row in self._tally.core.seen
+        ]
         for (end, pod), flows in self._tally.hinted.items():
-            counts[pod][end] = max(counts[pod][end], flows)
-        for (label, egress, ingress), found in zip(self._engine.pods, counts, strict=True):
-            yield PodCoverage(label, egress, ingress, *found)
+            ends[end][pod] = max(ends[end][pod], flows)
+        for (label, egress, ingress), opened, served in zip(pods, *ends, strict=True):
+            yield PodCoverage(label, egress, ingress, opened, served)
 
     def _evidence(self, reader: ReaderCounts) -> Evidence:
         verdicts = dict(zip(Verdict, self._tally.core.verdicts.tolist(), strict=True))
