@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 
+from cli_support import EXAMPLES
 from netpol.analysis.coverage import Coverage, CoverageEngine, coverage
 from netpol.errors import CapacityError
 from netpol.flows.normalise import batch_from
+from netpol.flows.reader import open_flows
+from netpol.kube.policies import read_policies
+from netpol.kube.snapshot import read_snapshot
 from netpol.policy.elements import split
 from netpol.policy.lower import lower
 from netpol.report.coverage_annotations import annotations_of
-from worlds import cluster_policy, fixture, flow, load, policy
+from worlds import cluster_policy, fixture, flow, load, pod, policy
 
 
 def cover(policies: list[Any], *flows: str, **switches: Any) -> Coverage:
@@ -126,6 +130,26 @@ def test_where_elements_take_too_much_rules_are_counted_alone() -> None:
     found = compiled.cover([batch_from([flow("20.0.1.1 -> x/a tcp/80")])])
     (rule,) = found.policies[0].rules
     assert (rule.hits.flows, rule.split) == (1, False)
+
+
+def test_an_address_of_several_pods_counts_for_the_first_and_says_so() -> None:
+    twin = pod("x/twin", "10.0.0.1", labels={"pod": "b"})
+    read, snapshot = load([policy("x", INGRESS)], fixture(twin))
+    found = coverage(read, snapshot, [batch_from([flow("10.0.0.1 -> 10.0.0.2 tcp/80")])])
+    assert found.evidence.several == 1
+    assert {item.label for item in found.pods if item.opened} == {"x/a", "x/twin"}
+
+
+def test_text_without_batches_gives_the_same() -> None:
+    read = read_policies([EXAMPLES / "lab/policies"])
+    snapshot = read_snapshot([EXAMPLES / "lab/cluster.json"])
+    compiled = CoverageEngine(read, snapshot)
+    dumps = [EXAMPLES / f"lab/node{number}.conntrack.txt" for number in (1, 2)]
+    summed = compiled.cover(open_flows(dumps), jobs=2)
+    batches = compiled.cover(iter(open_flows(dumps)))
+    assert summed.policies == batches.policies
+    assert summed.pods == batches.pods
+    assert summed.evidence.verdicts == batches.evidence.verdicts
 
 
 def test_frames_and_html() -> None:

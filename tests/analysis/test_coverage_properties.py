@@ -118,6 +118,19 @@ def test_removing_a_rule_or_element_changes_the_flows_it_is_the_sole_reason_for(
 
 @random_worlds
 @given(cases(12))
+def test_split_rules_judge_as_whole_ones_do(case: Case) -> None:
+    """C7.5: whatever the flows, services and doubts among them."""
+    policies, snapshot = load(case.policies, case.objects, case.dns)
+    chosen = {name: getattr(case.switches, name) for name in case.switches.__dataclass_fields__}
+    compiled = CoverageEngine(policies, snapshot, **chosen)
+    reference = ReferenceEvaluator(policies, snapshot, case.switches)
+    for flow in case.flows:
+        (verdict,) = compiled.engine.evaluate([flow]).verdict
+        assert verdict == reference.judge(flow).verdict, reference.explain(flow)
+
+
+@random_worlds
+@given(cases(12))
 def test_counts_of_elements_add_up(case: Case) -> None:
     _, _, compiled, flows = compiled_world(case)
     found = compiled.cover([batch_from([flow]) for flow in flows])

@@ -394,14 +394,15 @@ class _Result:
         verdicts = dict(zip(Verdict, self._tally.core.verdicts.tolist(), strict=True))
         kinds = self._engine.endpoints.kind
         several = (kinds == EndpointKind.AMBIGUOUS) | (kinds == EndpointKind.SERVICE)
-        ends = [int(row[several].sum()) for row in self._tally.core.seen]
+        known = [int(row[several].sum()) for row in self._tally.core.seen]
+        known += [self._tally.merged(side) for side in (Side.EGRESS, Side.INGRESS)]
         first, last = self._tally.window() or (None, None)
         return Evidence(
             flows=sum(verdicts.values()),
             verdicts=verdicts,
             first=first,
             last=last,
-            several=max(ends),
+            several=max(known),
             reader=reader,
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol._core.cover import CoverTally as CoreCoverTally
+from netpol.compiler.decisions import MERGE_REASONS
 from netpol.tally import Tally
 from netpol.verdict import Reason, Side, Verdict
 
@@ -92,6 +93,11 @@ class CoverTally(Tally):
         """Give the first and last time of any flow, None without times."""
         first, last = int(self.core.times[0].min()), int(self.core.times[1].max())
         return (first, last) if first <= last else None
+
+    def merged(self, side: Side) -> int:
+        """Give the flows of which several candidates disagree on a side (R14)."""
+        sums = self.core.beside[0 if side is Side.EGRESS else 1]
+        return int(sums[1 : 1 + len(MERGE_REASONS)].sum())
 
     def beside(self, side: Side) -> Iterator[tuple[int, int, int]]:
         """Give decision, the other side's verdict (3: neither says) and flows."""
