@@ -7,9 +7,10 @@ tiers are folded again without each that takes part.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from netpol.compiler.columns import set_bits
 from netpol.compiler.rowcases import Case
 from netpol.policy.elements import Piece
 from netpol.verdict import Reason, Verdict
@@ -55,6 +56,23 @@ class Removals:
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self._of_bit = [piece for piece in pieces for _ in range(piece.own.bit_count())]
+        self._indexes: dict[int, dict[int, list[Piece]]] = {}
+
+    def inside(self, piece: Piece, bits: int) -> Iterable[Piece]:
+        """Give at least those pieces inside of one that own any of the bits.
+
+        A rule may have a thousand elements, of which a case touches two.
+        """
+        if len(piece.inside) <= _FEW:
+            return piece.inside
+        index = self._indexes.get(piece.target)
+        if index is None:
+            index = self._indexes[piece.target] = {}
+            for inner in piece.inside:
+                for bit in set_bits(inner.own):
+                    index.setdefault(bit, []).append(inner)
+        found = (inner for bit in set_bits(bits & piece.own) for inner in index[bit])
+        return {inner.target: inner for inner in found}.values()
 
     def _touched(self, bits: int) -> Iterator[Piece]:
         """Give the pieces that have any of the bits."""
@@ -71,56 +89,75 @@ class Removals:
         matched: list[int] = []
         possible: list[int] = []
         for piece in self._touched(sure | maybe):
-            _sort(piece, sure, maybe, matched, possible)
-        return Marks(
-            tuple(matched), tuple(possible), tuple(self._sole(tiers, case, exempt, verdict))
-        )
-
-    def _sole(
-        self, tiers: Tiers, case: Case, exempt: Reason | None, verdict: Verdict
-    ) -> Iterator[tuple[int, int]]:
+            self._sort(piece, sure, maybe, matched, possible)
+        if not (case.certain | case.possible):
+            return _NOTHING
+        without = _Without(self, tiers, case, exempt, verdict)
         for piece in self._touched(case.certain | case.possible):
-            yield from _changing(piece, tiers, case, exempt, verdict, one_action=False)
+            without.take(piece, one_action=False)
+        return Marks(tuple(matched), tuple(possible), tuple(without.sole))
+
+    def _sort(
+        self, piece: Piece, sure: int, maybe: int, matched: list[int], possible: list[int]
+    ) -> None:
+        """Add a piece and what is inside to those that match, or may."""
+        if piece.own & sure:
+            matched.append(piece.target)
+        elif piece.own & maybe:
+            possible.append(piece.target)
+        else:
+            return
+        for inner in self.inside(piece, sure | maybe):
+            self._sort(inner, sure, maybe, matched, possible)
 
 
-def _sort(piece: Piece, sure: int, maybe: int, matched: list[int], possible: list[int]) -> None:
-    """Add a piece and what is inside to those that match, or may."""
-    if piece.own & sure:
-        matched.append(piece.target)
-    elif piece.own & maybe:
-        possible.append(piece.target)
-    else:
-        return
-    for inner in piece.inside:
-        _sort(inner, sure, maybe, matched, possible)
+_NOTHING = Marks()
+_FEW = 6  # pieces that are gone through faster than looked up
 
 
-def _changing(
-    piece: Piece,
-    tiers: Tiers,
-    case: Case,
-    exempt: Reason | None,
-    verdict: Verdict,
-    *,
-    one_action: bool,
-) -> Iterator[tuple[int, int]]:
-    """Give the targets from the piece on that change the verdict when they are gone.
+class _Without:
+    """Decides one case again without pieces; ``sole`` are those that change the verdict."""
 
-    Where all that the piece holds does the same, ``one_action``, less than all of it changes
-    nothing that all of it does not.
-    """
-    left = case._replace(certain=case.certain & ~piece.taken, possible=case.possible & ~piece.taken)
-    if left.certain == case.certain and left.possible == case.possible:
-        return
-    matters = tiers.network_policies
-    if piece.taken & matters:
-        one_action = True
-        if left.certain & matters:
-            return  # another NetworkPolicy rule allows as well (A9.2)
-    changed = tiers.verdict(left, exempt)
-    if changed is not verdict:
-        yield piece.target, changed
-    elif one_action and not tiers.ties_matter:
-        return
-    for inner in piece.inside:
-        yield from _changing(inner, tiers, case, exempt, verdict, one_action=True)
+    __slots__ = ("_case", "_exempt", "_known", "_removals", "_tiers", "_verdict", "sole")
+
+    def __init__(
+        self,
+        removals: Removals,
+        tiers: Tiers,
+        case: Case,
+        exempt: Reason | None,
+        verdict: Verdict,
+    ) -> None:
+        self._removals = removals
+        self._tiers, self._case = tiers, case
+        self._exempt, self._verdict = exempt, verdict
+        # A rule with one peer and one port goes with either: nothing is folded twice.
+        self._known = {(case.certain, case.possible): verdict}
+        self.sole: list[tuple[int, int]] = []
+
+    def take(self, piece: Piece, *, one_action: bool) -> None:
+        """Take a piece away, and each that is inside of it.
+
+        Where all that the piece holds does the same, ``one_action``, less than all of it changes
+        nothing that all of it does not.
+        """
+        case, tiers = self._case, self._tiers
+        certain, possible = case.certain & ~piece.taken, case.possible & ~piece.taken
+        if certain == case.certain and possible == case.possible:
+            return
+        policies = tiers.network_policies
+        if piece.taken & policies:
+            one_action = True
+            if certain & policies:
+                return  # another NetworkPolicy rule allows as well (A9.2)
+        changed = self._known.get((certain, possible))
+        if changed is None:
+            left = Case(certain, possible, case.doubts, case.treatment)
+            changed = self._known[certain, possible] = tiers.verdict(left, self._exempt)
+        if changed is not self._verdict:
+            self.sole.append((piece.target, changed))
+        elif one_action and not tiers.ties_matter:
+            return
+        acting = case.certain | case.possible
+        for inner in self._removals.inside(piece, acting):  # without others, it matches as before
+            self.take(inner, one_action=True)
