@@ -133,8 +133,8 @@ class Evidence:
     flows : how many flows were judged.
     verdicts : flows by verdict.
     first, last : time of the first and last flow, ns; None where no record has a time.
-    several : flows, at least, of which an end may be several pods (an address with several owners,
-        a service): rules are counted for the first of them.
+    several : flows, at least, that can be read in several ways (an address with several owners, a
+        service, an unknown NAT): rules are counted for the first.
     reader : records, and what of the logs was lost or looks odd.
     dns : what DNS logs held, None without them.
     """
@@ -180,8 +180,8 @@ class Coverage:
     def never_hit(self) -> tuple[NeverHit, ...]:
         """Rules that no flow matched or may have matched: without any of them, no verdict differs.
 
-        So it is for flows between one pod or address and another; of those that may be several
-        pods' (``Evidence.several``), only the first is counted.
+        So it is for flows that can be read in one way; of others (``Evidence.several``), only the
+        first is counted.
         """
         return tuple(item for item in self._never() if item.element is None)
 
@@ -286,7 +286,8 @@ class CoverageEngine:
             if on_batch is not None:
                 on_batch(seen)
         reader = reader_counts(getattr(stream, "stats", None), seen)
-        return _Result(self, tally).coverage(reader)
+        with gc_paused():
+            return _Result(self, tally).coverage(reader)
 
 
 def coverage(

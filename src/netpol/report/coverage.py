@@ -80,8 +80,8 @@ def _print_evidence(coverage: Coverage, console: Console) -> None:
     if evidence.several:
         print_indented(
             console,
-            f"{plural(evidence.several, 'flow')} may be of several pods each: their rules are "
-            "counted for the first",
+            f"{plural(evidence.several, 'flow')} can be read in several ways (services, NAT, "
+            "shared addresses): rules are counted for the first",
             2,
         )
 

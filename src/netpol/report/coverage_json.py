@@ -46,7 +46,7 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
         "verdicts": {verdict.label: flows for verdict, flows in evidence.verdicts.items()},
         "first": _time(evidence.first),
         "last": _time(evidence.last),
-        "several_pods": evidence.several,
+        "several_readings": evidence.several,
         "reader": reader_document(evidence.reader),
         "dns": dns_document(evidence.dns),
     }
