@@ -51,7 +51,8 @@ def _print_sections(coverage: Coverage, console: Console) -> None:
     _print_never(title, coverage.never_hit, console)
     elements = coverage.never_hit_elements
     if elements:
-        title = f"Never hit, of rules that were: {plural(len(elements), 'peer or port')}"
+        number = plural(len(elements), "peer or port", "peers or ports")
+        title = f"Never hit, of rules that were: {number}"
         _print_never(title, elements, console)
     _print_rules(coverage, console, wide)
     _print_isolation(coverage.pods, console)
