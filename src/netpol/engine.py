@@ -131,6 +131,19 @@ class EndpointTable:
     def __len__(self) -> int:
         return len(self.kind)
 
+    def by_pod(self, sums: npt.NDArray[np.uint64], pods: int) -> npt.NDArray[np.uint64]:
+        """Turn uint64[E] of endpoints into uint64[pods] of ``Engine.pods``.
+
+        What an address of several pods has counts for each of them.
+        """
+        found = np.zeros(pods + 1, np.uint64)  # those of no pod first
+        np.add.at(found, self._parts[:, 6], sums)
+        for index in np.flatnonzero((self.kind == EndpointKind.AMBIGUOUS) & (sums != 0)).tolist():
+            first, count = int(self._links[index, 0]), int(self._links[index, 1])
+            owners = self._parts[self._alternatives[first : first + count], 6]
+            found[np.unique(owners)] += sums[index]
+        return found[1:]
+
     def label(self, index: int) -> str:
         """Give ``namespace/pod``, ``node/NAME``, ``service/NS/NAME``, ``external`` and so on."""
         return self._name(index, 0)

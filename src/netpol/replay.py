@@ -38,6 +38,7 @@ __all__ = [
     "credits_of",
     "dns_counts",
     "empty_batch",
+    "judged",
     "protocol_name",
     "reader_counts",
     "replay",
@@ -242,8 +243,8 @@ def replay(
     """
     tally = Tally(engine)
     seen = None
-    with closing(_judged(engine, stream, tally, writers, jobs)) as judged:
-        for rows in judged:
+    with closing(judged(engine, stream, tally, writers, jobs)) as parts:
+        for rows in parts:
             seen = (seen or 0) + rows
             if on_batch is not None:
                 on_batch(seen)
@@ -254,7 +255,7 @@ def replay(
     return _summary(engine, tally, top, reader)
 
 
-def _judged(
+def judged(
     engine: Any,
     stream: Iterable[FlowBatch],
     tally: Tally,

@@ -71,8 +71,10 @@ class Tally:
         Distinct pairs that are kept.
     """
 
+    core_type: type[CoreTally] = CoreTally
+
     def __init__(self, engine: Any, limit: int = PAIR_LIMIT) -> None:
-        self._workloads, numbers = _numbered(engine.endpoints.workload)
+        self._workloads, numbers = self._numbered(engine)
         self._needs = (
             engine._core,
             _decision_facts(engine),
@@ -84,8 +86,12 @@ class Tally:
         )
         self._begin()
 
+    def _numbered(self, engine: Any) -> tuple[list[str], npt.NDArray[np.uint32]]:
+        """Give the workloads, and the number of each endpoint's."""
+        return _numbered(engine.endpoints.workload)
+
     def _begin(self) -> None:
-        self.core = CoreTally(*self._needs)
+        self.core = self.core_type(*self._needs)
         self.has_packets = self.has_bytes = False
 
     def fork(self) -> Tally:

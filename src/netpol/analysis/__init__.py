@@ -1,1 +1,1 @@
-"""Takes engines and flows, gives what a change of policies does to them. One question a file."""
+"""Takes engines and flows, gives what is known of the policies. One question a file."""

@@ -7,20 +7,41 @@ import click
 from netpol.cli.options import Size, env_option
 
 __all__ = [
+    "CLUSTER",
     "DEDUP",
     "DNS",
+    "FLOWS",
     "FORMAT",
     "JOBS",
     "MEMORY_BUDGET",
     "NAMESPACE",
     "OUTPUT_FILE",
     "PATH",
+    "POLICIES",
     "QUIET",
     "START_ZONE",
     "STRICT",
 ]
 
 PATH = click.Path(allow_dash=True)
+
+FLOWS = click.argument("flows", nargs=-1, required=True, type=PATH)
+CLUSTER = env_option(
+    "--cluster",
+    "-c",
+    multiple=True,
+    required=True,
+    type=PATH,
+    help="Manifests of the cluster: files, directories, - for stdin.  [repeatable]",
+)
+POLICIES = env_option(
+    "--policies",
+    "-p",
+    "-f",
+    multiple=True,
+    type=PATH,
+    help="Policies to judge by; without it, those among --cluster.  [repeatable]",
+)
 
 DNS = env_option(
     "--dns",

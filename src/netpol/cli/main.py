@@ -17,6 +17,10 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "check": ("netpol.cli.check:check", "Check policies as the API server would, and warn."),
     "completion": ("netpol.cli.completion:completion", "Print the shell completion script."),
+    "coverage": (
+        "netpol.cli.coverage:coverage",
+        "Tell which policies, rules and elements recorded flows use.",
+    ),
     "diff": (
         "netpol.cli.diff:diff",
         "Judge flows before and after a change: what it breaks, and which policy.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,20 +11,19 @@ import click
 from click.core import ParameterSource
 
 from netpol.cli import flow_options, steps
-from netpol.cli.dns import names_domains, read_dns_logs
-from netpol.cli.errors import EXIT_FINDINGS, say
-from netpol.cli.flow_options import PATH
+from netpol.cli.dns import read_dns_logs
+from netpol.cli.errors import EXIT_FINDINGS
 from netpol.cli.judge import CompileWith, Outcome, compared, replayed
 from netpol.cli.options import (
     CONTEXT,
     ChoiceList,
-    ChosenSwitches,
     ProfilePair,
     SectionedCommand,
     env_option,
     pop_switches,
     switch_options,
 )
+from netpol.cli.reading import Inputs, flow_stream, read_once, read_world
 from netpol.cli.report import check_report, report_file, report_option
 
 if TYPE_CHECKING:
@@ -45,51 +44,24 @@ A snapshot as JSON loads a hundred times faster than as YAML. Exit code: 0 done,
 what it names, 2 an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request(Inputs):
     """What the command line asks for."""
 
-    flows: tuple[str, ...]
-    cluster: tuple[str, ...]
-    policies: tuple[str, ...]
-    dns: tuple[str, ...]
-    format: str
-    namespace: str
     output: str
     output_file: str | None
     report: str | None
     fail_on: tuple[str, ...]
-    start_zone: str | None
-    strict: bool
-    dedup: bool
     top: int
-    memory_budget: int
-    jobs: int
-    quiet: bool
     compare_profiles: tuple[str, str] | None
-    chosen: ChosenSwitches
 
 
 @click.command(
     cls=SectionedCommand, context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True
 )
-@click.argument("flows", nargs=-1, required=True, type=PATH)
-@env_option(
-    "--cluster",
-    "-c",
-    multiple=True,
-    required=True,
-    type=PATH,
-    help="Manifests of the cluster: files, directories, - for stdin.  [repeatable]",
-)
-@env_option(
-    "--policies",
-    "-p",
-    "-f",
-    multiple=True,
-    type=PATH,
-    help="NetworkPolicies to judge by; without it, those among --cluster.  [repeatable]",
-)
+@flow_options.FLOWS
+@flow_options.CLUSTER
+@flow_options.POLICIES
 @flow_options.DNS
 @flow_options.FORMAT
 @flow_options.NAMESPACE
@@ -149,8 +121,7 @@ def replay(**options: Any) -> None:
 
 def _check(request: _Request) -> None:
     """Refuse what makes no sense before anything is read."""
-    if [path for paths in _inputs(request).values() for path in paths].count("-") > 1:
-        raise click.UsageError("stdin (-) can be read only once")
+    read_once(request)
     check_report(request.report, request.output_file)
     comparing = request.compare_profiles is not None
     if set(request.fail_on) - ({"differs"} if comparing else {"deny", "unknown"}):
@@ -175,20 +146,12 @@ def _inputs(request: _Request) -> dict[str, tuple[str, ...]]:
 
 def _run(request: _Request) -> Outcome:
     """Judge everything; the output is opened first, so a bad one is found before the work."""
-    from netpol.flows.reader import open_flows
-
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(steps.opened_output(request.output_file))
         report = stack.enter_context(report_file(request.report, _inputs(request)))
         dns, dns_counts = read_dns_logs(request.dns, strict=request.strict)
         compile_with = _compiler(request, dns)
-        stream = open_flows(
-            request.flows,
-            format=request.format,
-            strict=request.strict,
-            dedup=request.dedup,
-            start_zone=request.start_zone,
-        )
+        stream = flow_stream(request)
         writers: list[RecordWriter] = []
         if request.output in steps.RECORDS:
             from netpol.report.records import record_writer
@@ -221,19 +184,8 @@ def _run(request: _Request) -> Outcome:
 def _compiler(request: _Request, dns: DnsObservations | None) -> CompileWith:
     """Read cluster and policies; give what compiles them."""
     import netpol
-    from netpol.kube.snapshot import read_snapshot
 
-    switches = request.chosen.under(request.chosen.profile)
-    with steps.stdin_twice(needed="-" in request.cluster and not request.policies):
-        snapshot = replace(read_snapshot(request.cluster, switches=switches), dns=dns)
-    policies = steps.policies_of(
-        request.policies, request.cluster, switches=switches, namespace=request.namespace
-    )
-    if not request.quiet:
-        for warning in dict.fromkeys((*snapshot.warnings, *policies.warnings)):
-            say("warning", warning)
-        if dns is not None and not names_domains(policies):
-            say("warning", "--dns: no policy has domainNames, so DNS changes no verdict")
+    policies, snapshot = read_world(request, dns)
     return lambda switches: netpol.compile(
         policies, snapshot, memory_budget=request.memory_budget, **asdict(switches)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ from netpol.compiler.sides import SideCompiler
 from netpol.compiler.subjects import rules_of
 from netpol.compiler.tables import Tables
 from netpol.kube.snapshot import Snapshot
+from netpol.policy.elements import Piece
 from netpol.policy.program import (
     AddressPeer,
     NamedPort,
@@ -56,6 +57,8 @@ __all__ = ["DENSE_LIMIT", "compile_program", "overlaps_of"]
 #: a quarter as fast. 100 000 pods and 5 000 policies need 7 MB, with labels of every pod's own 40.
 DENSE_LIMIT = 128 << 20
 
+Pieces = Mapping[tuple[int, Side], Piece]
+
 
 def compile_program(
     program: PolicyProgram,
@@ -63,6 +66,7 @@ def compile_program(
     switches: Switches,
     memory_budget: int,
     dense_limit: int = DENSE_LIMIT,
+    pieces: Pieces | None = None,
 ) -> Tables:
     """Give the packed tables.
 
@@ -70,13 +74,15 @@ def compile_program(
     ----------
     memory_budget : bytes all tables may take.
     dense_limit : bytes that each table of cells may take; 0 forces the paged form.
+    pieces : what could be removed of the policies (``netpol.policy.elements``); the metadata then
+        has the ``marks`` of every decision.
 
     Raises
     ------
     CapacityError
         If the tables would exceed ``memory_budget``.
     """
-    return _Compilation(program, snapshot, switches, memory_budget).run(dense_limit)
+    return _Compilation(program, snapshot, switches, memory_budget, pieces).run(dense_limit)
 
 
 def overlaps_of(
@@ -96,12 +102,18 @@ class _Compilation:
     """State shared by the stages of one compile."""
 
     def __init__(
-        self, program: PolicyProgram, snapshot: Snapshot, switches: Switches, memory_budget: int
+        self,
+        program: PolicyProgram,
+        snapshot: Snapshot,
+        switches: Switches,
+        memory_budget: int,
+        pieces: Pieces | None = None,
     ) -> None:
         policies = [policy for stage in program.stages for policy in stage.policies]
         tiers = [stage.tier for stage in program.stages for _ in stage.policies]
         self.policies, self.tiers = policies, tiers
         self.switches = switches
+        self._marked = pieces is not None
         self.budget = Budget(memory_budget)
         self.decisions = DecisionTable(self.budget)
         self.identities = Identities.of(snapshot, switches)
@@ -118,7 +130,7 @@ class _Compilation:
             SideCompiler(
                 side, policies, tiers, self.groups, self.row_ports,
                 AddressPeers(_address_peers(policies, side), around, switches),
-                self.decisions, switches, self.budget,
+                self.decisions, switches, self.budget, pieces,
             )
             for side in (Side.EGRESS, Side.INGRESS)
         )  # fmt: skip
@@ -388,7 +400,8 @@ class _Compilation:
                 _policy_meta(policy, tier)
                 for policy, tier in zip(self.policies, self.tiers, strict=True)
             ],
-            "decisions": [list(decision) for decision in self.decisions.items],
+            "decisions": [list(decision[:-1]) for decision in self.decisions.items],
+            **({"marks": [item.marks for item in self.decisions.items]} if self._marked else {}),
         }
 
 

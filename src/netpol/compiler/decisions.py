@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from netpol.compiler.budget import Budget
+from netpol.compiler.removals import Marks
 from netpol.verdict import Reason, Side, Tier, Verdict
 
 __all__ = ["MERGE_REASONS", "WHOLE_FLOW_REASONS", "Decision", "DecisionTable", "Witness"]
@@ -59,6 +60,7 @@ class Decision(NamedTuple):
     isolating : every NetworkPolicy that isolates the subject for this side.
     witnesses : two ways to two verdicts, where a doubt (C4) or a tie (B3.4) leaves both open.
     tie : whether policies of equal priority, tried in another order, decide otherwise (B3.4).
+    marks : what coverage wants to know, where the policies were compiled for it.
     """
 
     side: Side
@@ -71,6 +73,7 @@ class Decision(NamedTuple):
     isolating: tuple[int, ...] = ()
     witnesses: tuple[Witness, ...] = ()
     tie: bool = False
+    marks: Marks = Marks()
 
 
 class DecisionTable:
@@ -96,7 +99,8 @@ class DecisionTable:
         """Give the id of a decision."""
         found = self._ids.get(decision)
         if found is None:
-            size = _BYTES + _BYTES_A_RULE * len(decision.matching)
+            listed = len(decision.matching) + sum(map(len, decision.marks))
+            size = _BYTES + _BYTES_A_RULE * listed
             self._budget.take(size, _CAUSE)
             found = self._ids[decision] = len(self.items)
             self.items.append(decision)

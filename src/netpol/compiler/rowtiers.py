@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from netpol.compiler.columns import set_bits
 from netpol.compiler.decisions import Decision, Witness
+from netpol.compiler.removals import Removals
 from netpol.compiler.rowcases import Case
 from netpol.compiler.rowports import Treatment
 from netpol.errors import ConfigError
@@ -92,10 +93,14 @@ class RowTiers:
         The switch (B3.4).
     label
         Names a policy by its index, for errors.
+    removals
+        What could be removed, where decisions are to say what they hang on.
 
     Attributes
     ----------
     plain : bool, whether NetworkPolicies are all there is.
+    doubtful, network_policies : int, bits of the rules that are.
+    ties_matter : bool, whether ``cnp_tie`` makes a tie more than a note.
     """
 
     def __init__(
@@ -105,6 +110,7 @@ class RowTiers:
         isolating: tuple[int, ...],
         cnp_tie: str,
         label: _Label,
+        removals: Removals | None = None,
     ) -> None:
         self._side = side
         self._rules = rules
@@ -114,11 +120,28 @@ class RowTiers:
         self._masks = dict.fromkeys((Tier.ADMIN, Tier.NETWORKPOLICY, Tier.BASELINE), 0)
         for bit, rule in enumerate(rules):
             self._masks[rule.tier] |= 1 << bit
-        self._doubtful = sum(1 << bit for bit, rule in enumerate(rules) if rule.doubtful)
+        self.doubtful = sum(1 << bit for bit, rule in enumerate(rules) if rule.doubtful)
+        self.network_policies = self._masks[Tier.NETWORKPOLICY]
         self.plain = not self._masks[Tier.ADMIN] and not self._masks[Tier.BASELINE]
+        self.ties_matter = cnp_tie != "name-and-flag"
+        self._removals = removals
 
     def decide(self, case: Case, exempt: Reason | None = None) -> Decision:
         """Give the decision of a case; ``exempt`` is why isolation does not bind it (A10, A11)."""
+        decision = self._decide(case, exempt)
+        if self._removals is None:
+            return decision
+        return decision._replace(marks=self._removals.marks(self, case, exempt, decision.verdict))
+
+    def verdict(self, case: Case, exempt: Reason | None) -> Verdict:
+        """Give the verdict alone; a tie that is refused is unknown here."""
+        if self.plain and exempt is None and case.treatment <= Treatment.UNKNOWN_PROTOCOL:
+            return ALLOW if case.certain else UNKNOWN if case.possible else DENY
+        answer = self._fold(case, exempt)
+        open_ = len(answer.ways) > 1 or (self.ties_matter and len(answer.loose) > 1)
+        return UNKNOWN if open_ else answer.sure.verdict
+
+    def _decide(self, case: Case, exempt: Reason | None) -> Decision:
         if self.plain and exempt is None and case.treatment <= Treatment.UNKNOWN_PROTOCOL:
             return self._plainly(case)
         answer = self._fold(case, exempt)
@@ -135,7 +158,7 @@ class RowTiers:
             tie = True
             witnesses = (Witness(credit.verdict, credit.policy, credit.rule), answer.loose[other])
             credit = self._tied(credit, witnesses)
-        matching = case.certain & ~self._doubtful
+        matching = case.certain & ~self.doubtful
         if exempt is not None and credit.reason is exempt:
             matching = 0
         return Decision(
@@ -218,7 +241,7 @@ class RowTiers:
 
     def _doubt(self, case: Case, bit: int) -> Reason:
         """Give why a rule only may match (R15, R24)."""
-        if bit & self._doubtful:
+        if bit & self.doubtful:
             return Reason.NAMESPACE_LABELS_UNKNOWN
         for reason, bits in zip(_DOUBTS, case.doubts, strict=True):
             if bit & bits:
@@ -257,7 +280,7 @@ class RowTiers:
         """Give a policy's rules up to the first that certainly matches."""
         for place in bits:
             rule, bit = self._rules[place], 1 << place
-            certain = case.certain & ~self._doubtful & bit
+            certain = case.certain & ~self.doubtful & bit
             doubt = None if certain else self._doubt(case, bit)
             yield _Step(rule, doubt, _effect(rule, following))
             if certain:

@@ -9,7 +9,7 @@ their pairs. See docs/architecture.md, "The packed tables".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,12 +22,14 @@ from netpol.compiler.columns import Grouped, Indexes, group_columns, set_bits
 from netpol.compiler.decisions import Decision, DecisionTable
 from netpol.compiler.partition import PodGroups
 from netpol.compiler.portclasses import NamedPorts
+from netpol.compiler.removals import Removals
 from netpol.compiler.rowcases import Case, RowCases
 from netpol.compiler.rowports import LocalPorts, RowPorts
 from netpol.compiler.rowtiers import RowTiers, TierRule
 from netpol.compiler.selection import YES
 from netpol.compiler.subjects import Subjects, rules_of
 from netpol.errors import CapacityError
+from netpol.policy.elements import Piece
 from netpol.policy.program import NamedPort, PodPeer, Policy, Rule
 from netpol.switches import Switches
 from netpol.verdict import Reason, Side, Tier, Verdict
@@ -118,7 +120,8 @@ class SideCompiler:
 
     ``rows`` are subjects' rows, followed by twins for hairpins; ``subject_rows`` counts the former.
     ``hairpin_rows`` has, by row, the row that judges traffic of its pods to themselves, 0 where
-    the hairpin column says all.
+    the hairpin column says all. ``pieces`` are what could be removed of each policy, where
+    decisions are to say what they hang on.
     """
 
     side: Side
@@ -130,6 +133,7 @@ class SideCompiler:
     decisions: DecisionTable
     switches: Switches
     budget: Budget
+    pieces: Mapping[tuple[int, Side], Piece] | None = None
     rows: list[Row] = field(default_factory=list)
     subject_rows: int = field(init=False)
     hairpin_rows: list[int] = field(init=False)
@@ -343,8 +347,19 @@ class SideCompiler:
         """Give what decides the cases of a row."""
         return RowTiers(
             self.side, rules, self.isolating(row), self.switches.cnp_tie,
-            lambda index: self.policies[index].label,
+            lambda index: self.policies[index].label, self._removals(row),
         )  # fmt: skip
+
+    def _removals(self, row: Row) -> Removals | None:
+        if self.pieces is None:
+            return None
+        found, places = [], 0
+        for policy in row.policies:
+            piece = self.pieces.get((policy, self.side))
+            if piece is not None:
+                found.append(piece.moved(places))
+            places += len(self._rules[policy])
+        return Removals(found)
 
     def _allocate_pairs(self, row: Row, labels: int, cidrs: int) -> npt.NDArray[np.uint32]:
         """Give an empty pair table, if it fits: pages hold local classes in 16 bits."""

@@ -55,9 +55,9 @@ def lower_admin_network_policy(
     )
 
 
-def _ports(ports: Sequence[AdminPort] | None) -> Iterator[Port] | None:
+def _ports(ports: Sequence[AdminPort] | None) -> Iterator[tuple[Port, ...]] | None:
     """Give no constraint where there are no ``ports``."""
-    return (item for port in ports for item in _port(port)) if ports else None
+    return (tuple(_port(port)) for port in ports) if ports else None
 
 
 def _port(port: AdminPort) -> Iterator[Port]:

@@ -46,9 +46,9 @@ def lower_cluster_network_policy(
     )
 
 
-def _ports(protocols: Sequence[ClusterProtocol] | None) -> Iterator[Port] | None:
+def _ports(protocols: Sequence[ClusterProtocol] | None) -> Iterator[tuple[Port]] | None:
     """Give no constraint where there are no ``protocols`` (B4.1)."""
-    return None if protocols is None else (_port(item) for item in protocols)
+    return None if protocols is None else ((_port(item),) for item in protocols)
 
 
 def _port(item: ClusterProtocol) -> Port:

@@ -7,6 +7,7 @@ ports and actions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from netpol.dns.observations import normalise_name
 from netpol.kube.addresses import parse_cidr
@@ -60,17 +61,27 @@ def lower_rule(
     index: int,
     action: Action,
     peers: Sequence[ClusterIngressPeer | ClusterEgressPeer] | None,
-    ports: Iterator[Port] | None,
+    ports: Iterator[Sequence[Port]] | None,
 ) -> Rule:
-    """Give a rule. ``ports`` raises ``UnusableError`` where it meets an unknown element."""
+    """Give a rule. ``ports`` has what each element as written becomes.
+
+    It raises ``UnusableError`` where it meets an unknown element.
+    """
     try:
-        found = tuple(item for peer in peers or () for item in _peer(peer))
-        lowered = None if ports is None else tuple(ports)
+        found = [tuple(_peer(peer)) for peer in peers or ()]
+        lowered = None if ports is None else list(ports)
     except UnusableError:
         if action is Action.ALLOW:
             return Rule(index, action, (), None, fail_closed=True)
         return Rule(index, Action.DENY, None, None, fail_closed=True)
-    return Rule(index, action, found, lowered)
+    return Rule(
+        index,
+        action,
+        tuple(chain.from_iterable(found)),
+        None if lowered is None else tuple(chain.from_iterable(lowered)),
+        peer_counts=tuple(map(len, found)),
+        port_counts=None if lowered is None else tuple(map(len, lowered)),
+    )
 
 
 def _peer(peer: ClusterIngressPeer | ClusterEgressPeer) -> Iterator[Peer]:

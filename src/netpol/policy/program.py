@@ -161,6 +161,8 @@ class Rule:
     ``index`` is the rule's place in the policy as written. No elements at all match nothing.
     ``fail_closed`` says that the rule as written cannot be used (B4.8): one that accepts is
     lowered to a rule that matches nothing, any other to one that denies everything.
+    ``peer_counts`` and ``port_counts`` say how many of ``peers`` and ``ports`` each element as
+    written became; None: one each.
     """
 
     index: int
@@ -168,6 +170,8 @@ class Rule:
     peers: tuple[Peer, ...] | None
     ports: tuple[Port, ...] | None
     fail_closed: bool = False
+    peer_counts: tuple[int, ...] | None = field(default=None, compare=False)
+    port_counts: tuple[int, ...] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

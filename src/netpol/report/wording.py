@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from netpol.verdict import Note, Reason, Verdict
 
-__all__ = ["NOTES", "REASONS", "SETTLES", "STYLES", "count", "percent", "size"]
+__all__ = ["NOTES", "REASONS", "SETTLES", "STYLES", "count", "moment", "percent", "size"]
 
 #: Why a flow was judged as it was.
 REASONS = {
@@ -95,3 +97,9 @@ def size(octets: int) -> str:
             break
         value /= 1000
     return f"{octets} B" if unit == "B" else f"{value:.3g} {unit}"
+
+
+def moment(time: int) -> str:
+    """Give a time in ns since the epoch to the second: ``2026-03-01T10:00:00Z``."""
+    found = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time // 1_000_000_000)
+    return found.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,147 @@
+"""``netpol coverage``: judges the flows of logs and tells what of the policies they use."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netpol.cli import flow_options, steps
+from netpol.cli.dns import read_dns_logs
+from netpol.cli.errors import EXIT_FINDINGS
+from netpol.cli.options import (
+    CONTEXT,
+    ChoiceList,
+    SectionedCommand,
+    env_option,
+    pop_switches,
+    switch_options,
+)
+from netpol.cli.reading import Inputs, flow_stream, read_once, read_world
+
+if TYPE_CHECKING:
+    from netpol.analysis.coverage import Coverage
+
+__all__ = ["coverage"]
+
+_EXAMPLES = """\b
+Examples:
+  netpol coverage node*.txt -c cluster.json -p policies/ --dedup
+  netpol coverage flows.csv -c cluster.json -p policy.yaml -o yaml > annotated.yaml
+  netpol coverage flows.csv -c cluster.json -p policies/ --annotate-dir annotated/
+
+A rule that was never hit changes no verdict of these flows when it is removed. Exit code: 0 done,
+1 --fail-on found what it names, 2 an error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request(Inputs):
+    """What the command line asks for."""
+
+    output: str
+    output_file: str | None
+    annotate_dir: str | None
+    fail_on: tuple[str, ...]
+
+
+@click.command(
+    cls=SectionedCommand, context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True
+)
+@flow_options.FLOWS
+@flow_options.CLUSTER
+@flow_options.POLICIES
+@flow_options.DNS
+@flow_options.FORMAT
+@flow_options.NAMESPACE
+@click.option(
+    "--output",
+    "-o",
+    type=click.Choice(["table", "json", "yaml"]),
+    metavar="FORMAT",
+    default="table",
+    show_default=True,
+    envvar="NETPOL_COVERAGE_OUTPUT",
+    help="table, json, or yaml: the policy files with their hits as comments.",
+)
+@flow_options.OUTPUT_FILE
+@env_option(
+    "--annotate-dir",
+    type=click.Path(),
+    metavar="DIR",
+    help="Write each policy file with its hits as comments below this directory.",
+)
+@click.option(
+    "--fail-on",
+    type=ChoiceList("never-hit"),
+    default=(),
+    metavar="WHAT",
+    envvar="NETPOL_COVERAGE_FAIL_ON",
+    help="Exit 1 if there is any: never-hit, a rule that no flow matched.",
+)
+@flow_options.START_ZONE
+@flow_options.STRICT
+@flow_options.DEDUP
+@flow_options.MEMORY_BUDGET
+@flow_options.JOBS
+@flow_options.QUIET
+@switch_options
+def coverage(**options: Any) -> None:
+    """Tell which policies, rules, peers and ports recorded flows use, and which they never do.
+
+    For each: how many flows it matched, for how many it was the sole reason (without it, their
+    verdict would be another), and when it first and last did.
+
+    FLOWS are conntrack dumps (conntrack -L or -E, /proc/net/nf_conntrack) or tables with the
+    columns src, dst, protocol and port; plain, .gz or .zst; - is stdin.
+    """
+    chosen = pop_switches(options)
+    request = _Request(chosen=chosen, **options)
+    read_once(request)
+    found = _run(request)
+    if "never-hit" in request.fail_on and found.never_hit:
+        raise click.exceptions.Exit(EXIT_FINDINGS)
+
+
+def _run(request: _Request) -> Coverage:
+    """Judge everything; the output is opened first, so a bad one is found before the work."""
+    with steps.opened_output(request.output_file) as sink:
+        found = _covered(request)
+        sink.write(_written(request, found))
+    return found
+
+
+def _covered(request: _Request) -> Coverage:
+    from netpol.analysis.coverage import CoverageEngine
+
+    dns, dns_counts = read_dns_logs(request.dns, strict=request.strict)
+    policies, snapshot = read_world(request, dns)
+    switches = request.chosen.under(request.chosen.profile)
+    compiled = CoverageEngine(
+        policies, snapshot, memory_budget=request.memory_budget, **asdict(switches)
+    )
+    with steps.progress(quiet=request.quiet) as on_batch:
+        found = compiled.cover(flow_stream(request), jobs=request.jobs, on_batch=on_batch)
+    evidence = replace(found.evidence, dns=dns_counts)
+    return replace(found, evidence=evidence, profile=request.chosen.profile)
+
+
+def _written(request: _Request, found: Coverage) -> bytes:
+    """Give what goes to the output; write the annotated files."""
+    files = []
+    if request.annotate_dir is not None or request.output == "yaml":
+        from netpol.cli.annotate import annotated_files, joined, write_files
+
+        files = annotated_files(found, quiet=request.quiet)
+        if request.annotate_dir is not None:
+            write_files(files, request.annotate_dir)
+        if request.output == "yaml":
+            return joined(files).encode()
+    if request.output == "json":
+        from netpol.report import coverage_json
+
+        return coverage_json.render(found)
+    from netpol.report import coverage as terminal
+
+    target = steps.text_target(request.output_file)
+    return steps.encoded(lambda shown: terminal.render(found, shown), target)
