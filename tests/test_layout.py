@@ -49,8 +49,9 @@ MAY_IMPORT = {
         "replay",
         "_core",
     },
-    "report": {"errors", "verdict", "flows", "tally", "replay", "compare"},
-    "cli": _READ | {"", "replay", "report", "tally", "profiles", "compare"},
+    "analysis": {"errors", "verdict", "compiler", "engine", "policy", "replay", "kube"},
+    "report": {"errors", "verdict", "flows", "tally", "replay", "compare", "analysis"},
+    "cli": _READ | {"analysis", "", "replay", "report", "tally", "profiles", "compare"},
     "__main__": {"cli"},
     "__init__": _READ | {"engine", "verdicts", "replay"},
 }
