@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, collapse_addresses, summarize_address_range
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +24,7 @@ Int64s = npt.NDArray[np.int64]
 _BITS = 21
 _LIMIT = 1 << _BITS
 _COMPRESS = 1 << 21  # entries kept before they are added up: 50 MB
-_MOST = 1 << 21  # sums kept; beyond, those of fewest pairs are dropped
+MOST_SUMS = 1 << 21  # sums kept; beyond, those of fewest pairs are dropped
 
 
 class Parties:
@@ -60,8 +59,12 @@ class Parties:
             raise CapacityError(f"{len(self.names):,} workloads and ranges; at most {_LIMIT:,} fit")
         self._units = self._by_class()
         self._external = np.zeros(len(classes.space.family), bool)
+        self._pieces: dict[int, list[int]] = {}
+        self._networks: dict[frozenset[int], tuple[str, ...]] = {}
         for index in np.flatnonzero(external).tolist():
             self._external[classes.who.pieces[index]] = True
+            held = self._pieces.setdefault(int(self.of[index]), [])
+            held += classes.who.pieces[index]
 
     def _by_class(self) -> tuple[Int64s, Int64s, Int64s]:
         """Give starts by class, then parties and how many members each has there."""
@@ -90,16 +93,22 @@ class Parties:
 
         Addresses of pods and nodes may lie in them: those are not external.
         """
+        key = frozenset(parties)
+        known = self._networks.get(key)
+        if known is not None:
+            return known
         space = self._classes.space
         chosen = np.zeros(len(space.family), bool)
-        for index in np.flatnonzero(np.isin(self.of, list(parties))).tolist():
-            chosen[self._classes.who.pieces[index]] = True
+        for party in key:
+            chosen[self._pieces[party]] = True
         found: dict[int, list[Any]] = {4: [], 6: []}
         for first, last in _stretches(chosen, self._external, space.family):
             family, low, high = int(space.family[first]), space.first[first], space.last[last]
             address = IPv4Address if family == 4 else IPv6Address
             found[family] += summarize_address_range(address(low), address(high))
-        return tuple(str(net) for nets in found.values() for net in collapse_addresses(nets))
+        merged = tuple(str(net) for nets in found.values() for net in collapse_addresses(nets))
+        self._networks[key] = merged
+        return merged
 
 
 def _stretches(
@@ -108,16 +117,15 @@ def _stretches(
     """Give first and last piece of every stretch without an external piece that is not chosen."""
     for number in (4, 6):
         places = np.flatnonzero(family == number)
-        blocked = np.flatnonzero(external[places] & ~chosen[places])
-        edges = [-1, *blocked.tolist(), len(places)]
-        for before, after in pairwise(edges):
-            inside = places[before + 1 : after]
-            if not chosen[inside].any():
-                continue
-            # At a blocked neighbour begin and end with what is chosen; else take all there is.
-            picked = inside[chosen[inside]]
-            first = inside[0] if before < 0 else picked[0]
-            yield int(first), int(inside[-1] if after == len(places) else picked[-1])
+        stretch = np.cumsum(external[places] & ~chosen[places])
+        picked = np.flatnonzero(chosen[places])
+        _, first, count = np.unique(stretch[picked], return_index=True, return_counts=True)
+        for begin, length in zip(first.tolist(), count.tolist(), strict=True):
+            low, high = picked[begin], picked[begin + length - 1]
+            # Up to the end of all addresses, where nothing external stands between.
+            low = 0 if stretch[low] == 0 else low
+            high = len(places) - 1 if stretch[high] == stretch[-1] else high
+            yield int(places[low]), int(places[high])
 
 
 class Sums(NamedTuple):
@@ -139,13 +147,14 @@ class PartySums:
     ``capped`` says that some were dropped, for there were too many.
     """
 
-    def __init__(self, parties: Parties, classes: PairClasses) -> None:
+    def __init__(self, parties: Parties, classes: PairClasses, most: int = MOST_SUMS) -> None:
         self._parties = parties
-        self._count = len(classes)
+        self._count, self._most = len(classes), most
         self._keys: list[Int64s] = []
         self._pairs: list[Int64s] = []
         self._codes: list[Int64s] = []
         self._held = 0
+        self._room = _COMPRESS
         self.capped = False
         self._removed: dict[int, list[tuple[int, int, int]]] = {}
         taken = [pair for relation in classes.relations for pair in relation.members]
@@ -190,7 +199,7 @@ class PartySums:
         self._pairs.append(pairs)
         self._codes.append(code)
         self._held += len(dst)
-        if self._held > _COMPRESS:
+        if self._held > self._room:
             self._compress()
 
     def _compress(self) -> None:
@@ -201,12 +210,13 @@ class PartySums:
         )
         pairs = np.bincount(inverse.reshape(-1), np.concatenate(self._pairs), len(keys))
         codes = np.concatenate(self._codes)[first]
-        if len(keys) > _MOST:
+        if len(keys) > self._most:
             self.capped = True
-            kept = np.sort(np.argpartition(-pairs, _MOST // 2)[: _MOST // 2])
+            kept = np.sort(np.argpartition(-pairs, self._most // 2)[: self._most // 2])
             keys, pairs, codes = keys[kept], pairs[kept], codes[kept]
         self._keys, self._pairs, self._codes = [keys], [pairs.astype(np.int64)], [codes]
         self._held = len(keys)
+        self._room = self._held + max(self._held, _COMPRESS)
 
     def sums(self) -> Sums:
         """Give what was added up; what came to nothing is left out."""

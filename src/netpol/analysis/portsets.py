@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PortSets", "Ports", "join_ports"]
+from netpol.compiler.cells import fold_ports
+from netpol.compiler.portclasses import PortClasses
+
+__all__ = ["PortSets", "Ports", "join_ports", "sets_of"]
 
 _PLAIN = {6: "tcp", 17: "udp", 132: "sctp"}
 _OTHER = {1: "icmp", 58: "ipv6-icmp"}
@@ -73,6 +76,12 @@ class PortSets:
             return int(self.place[(list(_PLAIN).index(protocol) << 16) + port])
         return int(self.place[_NUMBERS + 256 + protocol])
 
+    def one(self, protocol: int, port: int | None) -> Ports:
+        """Give one port of a protocol, or a protocol, as a set."""
+        if port is not None:
+            return Ports(_PLAIN[protocol], ((port, port),))
+        return Ports(_OTHER.get(protocol, str(protocol)), None)
+
     def words(self, chosen: npt.NDArray[np.bool_]) -> tuple[Ports, ...]:
         """Give a set of recorded classes as ranges, protocol by protocol."""
         found = []
@@ -95,9 +104,22 @@ class PortSets:
 
 def join_ports(engines: Sequence[Any]) -> PortSets:
     """Give the classes that the ``port_lookup`` of all engines need."""
-    tables = np.column_stack(
-        [engine.tables.arrays["port_lookup"].astype(np.int64) for engine in engines]
+    return _joined(
+        np.column_stack(
+            [engine.tables.arrays["port_lookup"].astype(np.int64) for engine in engines]
+        )
     )
+
+
+def sets_of(ports: PortClasses) -> PortSets:
+    """Give classes that were cut for no engine; class numbers are the same."""
+    found = _joined(fold_ports(ports, narrow=False).astype(np.int64)[:, None])
+    recorded = np.zeros(len(ports), bool)
+    recorded[found.classes[found.recorded, 0]] = True
+    return PortSets(np.arange(len(ports))[:, None], found.classes[found.place, 0], recorded)
+
+
+def _joined(tables: npt.NDArray[np.int64]) -> PortSets:
     used = np.ones(len(tables), bool)
     used[[_NUMBERS + protocol for protocol in _PLAIN]] = False  # never asked for
     classes, inverse = np.unique(tables[used], axis=0, return_inverse=True)

@@ -17,6 +17,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "check": ("netpol.cli.check:check", "Check policies as the API server would, and warn."),
     "completion": ("netpol.cli.completion:completion", "Print the shell completion script."),
+    "matrix": ("netpol.cli.matrix:matrix", "Tell who can reach whom on what, without flows."),
     "replay": (
         "netpol.cli.replay:replay",
         "Judge recorded flows: which would be denied, by which rule.",

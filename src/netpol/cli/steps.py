@@ -1,0 +1,114 @@
+"""What commands that judge flows do alike: open the output, read policies, show progress."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from netpol.errors import ConfigError, ManifestError
+
+if TYPE_CHECKING:
+    from netpol.kube.inputs import Paths
+    from netpol.kube.policies import PolicySet
+    from netpol.report.files import OutputSink
+    from netpol.switches import Switches
+
+__all__ = [
+    "RECORDS",
+    "encoded",
+    "opened_output",
+    "policies_of",
+    "print_beside",
+    "progress",
+    "refuse_garbage",
+    "stdin_twice",
+    "text_target",
+]
+
+#: Formats with one record per flow.
+RECORDS = ("csv", "jsonl", "arrow", "parquet")
+_BINARY = ("arrow", "parquet")
+
+AsText = Callable[[TextIO], str]
+
+
+def _to_stdout(output_file: str | None) -> bool:
+    return output_file in (None, "-")
+
+
+def refuse_garbage(output: str, output_file: str | None) -> None:
+    """Refuse to write a binary format to a terminal."""
+    if output in _BINARY and _to_stdout(output_file) and sys.stdout.isatty():
+        raise click.UsageError(
+            f"{output} is binary and would garble the terminal; "
+            "give --output-file, or pipe it somewhere"
+        )
+
+
+def opened_output(path: str | None) -> AbstractContextManager[OutputSink]:
+    """Open ``--output-file`` or stdout; a file appears whole or not at all."""
+    from netpol.report.files import output_file, standard_output
+
+    return standard_output() if path is None or path == "-" else output_file(path)
+
+
+def text_target(output_file: str | None) -> TextIO:
+    """Give what text is laid out for: stdout, or something that is no terminal."""
+    return sys.stdout if _to_stdout(output_file) else io.StringIO()
+
+
+def encoded(as_text: AsText, target: TextIO) -> bytes:
+    """Give text as it should be written on ``target``."""
+    return as_text(target).encode(target.encoding or "utf-8", errors="backslashreplace")
+
+
+def print_beside(as_text: AsText) -> None:
+    """Print a summary on stderr, beside records on stdout."""
+    sys.stderr.write(encoded(as_text, sys.stderr).decode(errors="replace"))
+
+
+def policies_of(
+    policies: Paths, cluster: tuple[str, ...], *, switches: Switches, namespace: str
+) -> PolicySet:
+    """Read the policies that are named; if none are, those among the cluster."""
+    from netpol.kube.policies import read_policies
+
+    try:
+        return read_policies(policies or cluster, switches=switches, namespace=namespace)
+    except ManifestError as error:
+        if policies or not error.message.startswith("no network policy"):
+            raise
+        raise ConfigError(f"{error}; name the policies with --policies") from None
+
+
+@contextlib.contextmanager
+def stdin_twice(*, needed: bool) -> Iterator[None]:
+    """Keep a snapshot on stdin, so that the policies among it can be read afterwards."""
+    if not needed:
+        yield
+        return
+    data = sys.stdin.buffer.read()
+    sys.stdin = io.TextIOWrapper(io.BytesIO(data))
+    yield
+    sys.stdin = io.TextIOWrapper(io.BytesIO(data))
+
+
+@contextlib.contextmanager
+def progress(*, quiet: bool) -> Iterator[Callable[[int], None] | None]:
+    """Show on stderr how far the work is, if somebody watches."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} flows"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("", total=None)
+        yield lambda records: shown.update(task, completed=records)
