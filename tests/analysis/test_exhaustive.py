@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-import copy
-import os
 from collections import defaultdict
-from ipaddress import IPv4Address, IPv6Address, ip_network
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import netpol
-from netpol.analysis.addressspace import cut_addresses
+from analysis.support import (
+    Who,
+    direct,
+    first_addresses,
+    holds,
+    judged_pairs,
+    owners_of,
+    random_worlds,
+)
 from netpol.analysis.exhaustive import Change, exhaustive_diff
 from netpol.analysis.portsets import join_ports
-from netpol.compiler.identities import V4_MAPPED, Identities, family_of
 from netpol.errors import CapacityError, ConfigError
 from netpol.verdict import Verdict
 from strategies import MOST_POLICIES, POLICY_BYTES, Case, cases, policies_of
-from worlds import Object, adapt_engine, load, namespace, node, pod, policy
+from worlds import adapt_engine, load, namespace, node, pod, policy
 
-EXAMPLES = max(1, int(os.environ.get("NETPOL_EXAMPLES", "1000")) // 25)
-random_worlds = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="NETPOL_EXAMPLES" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],
-)
 OTHERS = st.tuples(
     st.binary(min_size=POLICY_BYTES * MOST_POLICIES + 1, max_size=POLICY_BYTES * MOST_POLICIES + 1),
     st.integers(0, 3),
 )
-
-
-class Who(NamedTuple):
-    """An owner of an address; ``hint`` names the pod where the address alone does not."""
-
-    kind: str
-    name: str
-    address: int
-    hint: str
 
 
 def engines_of(case: Case, other: tuple[bytes, int]) -> tuple[Any, Any, Any]:
@@ -67,81 +53,14 @@ def engines_of(case: Case, other: tuple[bytes, int]) -> tuple[Any, Any, Any]:
     return (*found, snapshot)
 
 
-def direct(objects: list[Object]) -> list[Object]:
-    """Give a cluster where no address leads elsewhere: services and host ports do."""
-    kept = copy.deepcopy([o for o in objects if o["kind"] not in ("Service", "EndpointSlice")])
-    for item in kept:
-        spec = item.get("spec") or {}
-        for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
-            for port in container["ports"]:
-                port.pop("hostPort", None)
-    return kept
-
-
-def as_text(address: int) -> IPv4Address | IPv6Address:
-    if family_of(address) == 4:
-        return IPv4Address(address - V4_MAPPED)
-    return IPv6Address(address)
-
-
-def owners_of(case: Case, snapshot: Any, addresses: set[int]) -> list[Who]:
-    """Give who owns addresses, except nodes that share theirs: no flow can name one."""
-    identities = Identities.of(snapshot, case.switches)
-    found = []
-    for address in sorted(addresses):
-        text = as_text(address)
-        if text.is_loopback:
-            continue
-        pods = [identities.pods[index] for index in identities.pods_at.get(address, ())]
-        pods = [one for one in pods if not one.terminal]
-        nodes = identities.nodes_at.get(address, [])
-        found += [Who("pod", one.workload, address, one.label) for one in pods]
-        if len(nodes) == 1 and not pods:
-            found.append(Who("node", f"node/{identities.nodes[nodes[0]]}", address, ""))
-        elif not nodes and not pods:
-            found.append(Who("external", "external", address, ""))
-    return found
-
-
 def brute(engines: Any, who: list[Who]) -> dict[tuple[Who, Who], dict[tuple[int, int], list[int]]]:
-    """Judge all pairs on all ports; give the port classes by pair and by two verdicts."""
-    ports = join_ports(engines)
-    numbers = np.flatnonzero(ports.recorded).tolist()
-    examples = [ports.example(number) for number in numbers]
-    pairs = [
-        (a, b)
-        for a in who
-        for b in who
-        if "pod" in (a.kind, b.kind)
-        and family_of(a.address) == family_of(b.address)
-        and not (a.hint and a.hint == b.hint)
-    ]
-    if not pairs:
-        return {}
-
-    def column(place: int) -> Any:
-        octets = b"".join(pair[place].address.to_bytes(16) for pair in pairs)
-        return np.repeat(np.frombuffer(octets, np.uint8).reshape(-1, 16), len(examples), axis=0)
-
-    flows = {
-        "src": column(0),
-        "dst": column(1),
-        "src_pod": [pair[0].hint for pair in pairs for _ in examples],
-        "dst_pod": [pair[1].hint for pair in pairs for _ in examples],
-        "protocol": np.array([p for p, _ in examples] * len(pairs), np.uint8),
-        "dport": np.array([d or 0 for _, d in examples] * len(pairs), np.uint16),
-    }
-    judged = [engine.evaluate(flows).verdict.reshape(len(pairs), -1) for engine in engines]
+    """Give the port classes that two engines judge otherwise, by pair and by the two verdicts."""
+    pairs, numbers, (before, after) = judged_pairs(engines, who)
     found: Any = defaultdict(lambda: defaultdict(list))
-    for row, column_ in np.argwhere(judged[0] != judged[1]).tolist():
-        key = int(judged[0][row, column_]), int(judged[1][row, column_])
-        found[pairs[row]][key].append(numbers[column_])
+    for row, column in np.argwhere(before != after).tolist():
+        key = int(before[row, column]), int(after[row, column])
+        found[pairs[row]][key].append(numbers[column])
     return found
-
-
-def holds(networks: tuple[str, ...], address: int) -> bool:
-    text = as_text(address)
-    return any(text in ip_network(network) for network in networks)
 
 
 def is_of(change: Change, pair: tuple[Who, Who]) -> bool:
@@ -160,12 +79,7 @@ def test_it_finds_what_judging_everything_finds(case: Case, other: tuple[bytes, 
     case.objects = direct(case.objects)
     before, after, snapshot = engines_of(case, other)
     found = exhaustive_diff(before, after, top=10_000)
-    space = cut_addresses((before, after))
-    addresses = {
-        (V4_MAPPED | address) if family == 4 else address
-        for family, address in zip(space.family.tolist(), space.first, strict=True)
-    }
-    who = owners_of(case, snapshot, addresses)
+    who = owners_of(case, snapshot, first_addresses((before, after)))
     expected = brute((before, after), who)
     ports = join_ports((before, after))
     assert len(found.changes) == found.distinct

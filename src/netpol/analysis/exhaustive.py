@@ -166,7 +166,7 @@ class _Comparison:
             changes=tuple(changes.listed(top)),
             distinct=len(changes),
             capped=sums.capped,
-            proven=not sides_differ,
+            proven=not sides_differ and not differing,
             sides=sides_differ and not differing,
             unrecorded=self.unrecorded,
             left_out=self._left_out(),
@@ -177,17 +177,16 @@ class _Comparison:
     def _sides_differ(self) -> bool:
         """Whether any side says another thing of a recorded port to anybody at any time."""
         who = _joined(self.classes.who, identities_otherwise(self.engines, self.classes.space))
-        tables = []
-        for side, kernels in self.classes.kernels.items():
-            cause = f"of {side.label} peers of all times"
-            kinds = SideClasses(kernels, who, self.classes.budget, cause)
-            tables.append(kinds.table)
-            tables.append(_hairpins(kinds, who))
-        recorded = self.vectors.as_recorded()
         found = False
-        for first, second in tables:
-            found = found or bool((recorded[first] != recorded[second]).any())
-            self.unrecorded = self.unrecorded or bool((first != second).any())
+        budget = self.classes.budget
+        taken = budget.taken
+        for side, kernels in self.classes.kernels.items():
+            kinds = SideClasses(kernels, who, budget, f"of {side.label} peers of all times")
+            for first, second in (kinds.table, _hairpins(kinds, who)):
+                recorded = self.vectors.as_recorded()
+                found = found or bool((recorded[first] != recorded[second]).any())
+                self.unrecorded = self.unrecorded or bool((first != second).any())
+            budget.taken = taken
         return found
 
     def _left_out(self) -> int:

@@ -197,7 +197,8 @@ class _Matrix:
         """Give float64[vectors, verdicts * ports], 1 where a vector has a verdict on a port."""
         vectors = np.stack([np.zeros_like(self.vectors[-1]), *self.vectors[1:]])
         said = vectors[:, None, :] == np.arange(_VERDICTS, dtype=np.uint8)[:, None]
-        return said.reshape(len(vectors), -1).astype(np.float64)
+        judged: npt.NDArray[np.float64] = said.reshape(len(vectors), -1).astype(np.float64)
+        return judged
 
     # --- by name -------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class Ports:
         return f"{','.join(words)}/{self.protocol}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PortSets:
     """The classes: K of them.
 
@@ -84,10 +85,16 @@ class PortSets:
 
     def words(self, chosen: npt.NDArray[np.bool_]) -> tuple[Ports, ...]:
         """Give a set of recorded classes as ranges, protocol by protocol."""
+        key = chosen.tobytes()
+        known = self._words.get(key)
+        if known is None:
+            known = self._words[key] = self._in_words(chosen)
+        return known
+
+    def _in_words(self, chosen: npt.NDArray[np.bool_]) -> tuple[Ports, ...]:
         found = []
-        for slot, name in enumerate(_PLAIN.values()):
-            inside = chosen[self.place[slot << 16 : (slot + 1) << 16]]
-            ranges = _runs(inside)
+        for (starts, held), name in zip(self._stretches, _PLAIN.values(), strict=True):
+            ranges = _runs(starts, chosen[held])
             if ranges:
                 found.append(Ports(name, ranges))
         for protocol, name in _OTHER.items():
@@ -96,6 +103,20 @@ class PortSets:
         if chosen[self.place[_NUMBERS]]:
             found.append(Ports(OTHER_PROTOCOLS, None))
         return tuple(found)
+
+    @cached_property
+    def _words(self) -> dict[bytes, tuple[Ports, ...]]:
+        return {}
+
+    @cached_property
+    def _stretches(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        """Give by protocol the ports at which another class begins, and those classes."""
+        found = []
+        for slot in range(len(_PLAIN)):
+            held = self.place[slot << 16 : (slot + 1) << 16]
+            starts = np.flatnonzero(np.r_[True, held[1:] != held[:-1]])
+            found.append((starts, held[starts]))
+        return found
 
     def is_everything(self, chosen: npt.NDArray[np.bool_]) -> bool:
         """Whether every recorded class is in a set."""
@@ -132,7 +153,11 @@ def _joined(tables: npt.NDArray[np.int64]) -> PortSets:
     return PortSets(classes, place, recorded)
 
 
-def _runs(inside: npt.NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
+def _runs(
+    starts: npt.NDArray[np.int64], inside: npt.NDArray[np.bool_]
+) -> tuple[tuple[int, int], ...]:
+    """Give the inclusive ranges of the stretches that are inside."""
     padded = np.concatenate([[False], inside, [False]])
-    edges = np.flatnonzero(padded[1:] != padded[:-1]).tolist()
-    return tuple((first, end - 1) for first, end in zip(edges[::2], edges[1::2], strict=True))
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    ports = np.append(starts, 65536)[edges].tolist()
+    return tuple((first, end - 1) for first, end in zip(ports[::2], ports[1::2], strict=True))
