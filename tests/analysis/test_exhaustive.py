@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +23,12 @@ from analysis.support import (
     owners_of,
     random_worlds,
 )
+from bench import shapes
 from netpol.analysis.exhaustive import Change, exhaustive_diff
 from netpol.analysis.portsets import join_ports
+from netpol.cli.diff_exhaustive import exhaustively
+from netpol.compiler.identities import V4_MAPPED
+from netpol.engine import EndpointKind
 from netpol.errors import CapacityError, ConfigError
 from netpol.verdict import Verdict
 from strategies import MOST_POLICIES, POLICY_BYTES, Case, cases, policies_of
@@ -204,3 +211,59 @@ def test_other_pods_are_refused() -> None:
 def test_a_budget_is_kept() -> None:
     with pytest.raises(CapacityError, match="kinds of subjects"):
         exhaustive_diff(engine_of(TOGETHER), engine_of(APART), memory_budget=16)
+
+
+def test_what_the_command_takes_as_found() -> None:
+    closed = "{podSelector: {matchLabels: {app: a}}}"
+    outcome = exhaustively(engine_of(), engine_of(closed), top=3, memory_budget=1 << 30)
+    assert outcome.found == {"newly-denied"}
+    assert "x/a" in outcome.as_text(io.StringIO())
+    same = exhaustively(engine_of(closed), engine_of(closed), top=3, memory_budget=1 << 30)
+    assert same.found == set()
+    assert json.loads(same.as_json())["equivalent"]
+    nobody = "{podSelector: {}, policyTypes: [Egress, Ingress]}"
+    more = "{podSelector: {matchLabels: {app: a}}, ingress: [{from: [{podSelector: {}}]}]}"
+    unsure = exhaustively(engine_of(nobody), engine_of(nobody, more), top=3, memory_budget=1 << 30)
+    assert unsure.found == {"newly-denied", "newly-allowed", "newly-unknown"}
+
+
+@pytest.mark.parametrize("shape", shapes.SHAPES)
+def test_it_agrees_with_flows_of_a_large_world(shape: str) -> None:
+    world = shapes.make_world("small", shape, seed=5)
+    left = replace(world.policies, policies=world.policies.policies[::2])
+    before, after = (netpol.compile(one, world.snapshot) for one in (world.policies, left))
+    found = exhaustive_diff(before, after, top=1 << 20)
+    assert len(found.changes) == found.distinct
+    changes = defaultdict(list)
+    for change in found.changes:
+        changes[change.src, change.dst].append(change)
+    flows = shapes.make_flows(world, 20_000)
+    first, second = before.evaluate(flows), after.evaluate(flows)
+    kinds = before.endpoints.kind[first.dst_endpoint]
+    differing = np.flatnonzero((first.verdict != second.verdict) & (kinds != EndpointKind.SERVICE))
+    assert len(differing) > 100
+    names = before.endpoints.workload
+    for row in differing.tolist():
+        src, dst = (names[ends[row]] for ends in (first.src_endpoint, first.dst_endpoint))
+        verdicts = int(first.verdict[row]), int(second.verdict[row])
+        assert any(
+            (change.before.verdict, change.after.verdict) == verdicts
+            and is_told(change, int(flows.protocol[row]), int(flows.dport[row]))
+            and all(
+                not networks or holds(networks, V4_MAPPED | int(ends[row]))
+                for networks, ends in (
+                    (change.src_networks, flows.src),
+                    (change.dst_networks, flows.dst),
+                )
+            )
+            for change in changes[src, dst]
+        ), (src, dst, verdicts)
+
+
+def is_told(change: Change, protocol: int, port: int) -> bool:
+    name = {6: "tcp", 17: "udp", 132: "sctp", 1: "icmp", 58: "ipv6-icmp"}.get(protocol, "other")
+    return any(
+        item.protocol == name
+        and (item.ranges is None or any(a <= port <= b for a, b in item.ranges))
+        for item in change.ports
+    )

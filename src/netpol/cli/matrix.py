@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,9 +19,6 @@ from netpol.cli.options import (
     pop_switches,
     switch_options,
 )
-
-if TYPE_CHECKING:
-    from netpol.engine import Engine
 
 __all__ = ["matrix"]
 
@@ -188,7 +185,7 @@ def _text(request: _Request, as_text: steps.AsText) -> bytes:
     return steps.encoded(as_text, steps.text_target(request.output_file))
 
 
-def _engine(request: _Request) -> Engine:
+def _engine(request: _Request) -> Any:
     import netpol
     from netpol.kube.snapshot import read_snapshot
 
@@ -208,7 +205,7 @@ def _engine(request: _Request) -> Engine:
     )
 
 
-def _matrix(request: _Request, engine: Engine) -> bytes:
+def _matrix(request: _Request, engine: Any) -> bytes:
     from netpol.analysis.matrix import Question, reachability
     from netpol.report import matrix as terminal
     from netpol.report import matrix_csv, matrix_dot, matrix_json
@@ -224,7 +221,7 @@ def _matrix(request: _Request, engine: Engine) -> bytes:
     return writers[request.output](found)
 
 
-def _exposed(request: _Request, engine: Engine) -> bytes:
+def _exposed(request: _Request, engine: Any) -> bytes:
     from netpol.analysis.exposure import exposures
     from netpol.report import matrix as terminal
     from netpol.report import matrix_csv, matrix_json
