@@ -32,7 +32,7 @@ from netpol.engine import EndpointKind
 from netpol.errors import CapacityError, ConfigError
 from netpol.verdict import Verdict
 from strategies import MOST_POLICIES, POLICY_BYTES, Case, cases, policies_of
-from worlds import adapt_engine, load, namespace, node, pod, policy
+from worlds import adapt_engine, load, namespace, node, pod, policy, service
 
 OTHERS = st.tuples(
     st.binary(min_size=POLICY_BYTES * MOST_POLICIES + 1, max_size=POLICY_BYTES * MOST_POLICIES + 1),
@@ -201,6 +201,19 @@ def test_a_side_that_differs_behind_the_other_is_not_proven() -> None:
     )
     assert not found.changes
     assert (found.proven, found.sides) == (False, True)
+
+
+def test_a_service_without_backends_tells_no_policy_from_some() -> None:
+    port = {"port": 80, "protocol": "TCP"}
+    cluster = [*CLUSTER, service("x/s", "10.96.0.1", port, selector={"app": "none"})]
+    idle = "{podSelector: {matchLabels: {app: none}}}"
+    flows = {"src": ["10.0.0.1"], "dst": ["10.96.0.1"], "protocol": ["tcp"], "dport": [80]}
+    engines = engine_of(objects=cluster), engine_of(idle, objects=cluster)
+    first, second = (int(engine.evaluate(flows).verdict[0]) for engine in engines)
+    assert first != second
+    found = exhaustive_diff(*engines)
+    assert (found.proven, found.changes) == (False, ())
+    assert exhaustive_diff(engine_of(), engine_of(idle)).proven
 
 
 def test_other_pods_are_refused() -> None:

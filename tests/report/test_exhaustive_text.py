@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 from rich.cells import cell_len
@@ -13,6 +14,7 @@ from netpol.analysis.exhaustive import Change, ExhaustiveDiff, Judged
 from netpol.analysis.portsets import Ports
 from netpol.replay import Credit
 from netpol.report import exhaustive, exhaustive_json
+from netpol.report.networks import networks_text
 from netpol.verdict import Side, Verdict
 
 HOSTILE = "evil\x1b]0;pwned\x07\x1b[2J[bold]x[/bold]\r\n\u202e"
@@ -27,7 +29,7 @@ def different(name: str) -> ExhaustiveDiff:
     rule = Credit(name, 2, Side.INGRESS, f"{name}.yaml", 17)
     ports = (Ports("tcp", ((80, 80), (443, 444))), Ports("udp", ((0, 65535),)))
     change = Change(
-        "external", name, ("192.0.2.0/24",) * 6, (), ports, False, 12,
+        "external", name, tuple(f"192.0.{n}.0/24" for n in range(2, 14, 2)), (), ports, False, 12,
         Judged(Verdict.ALLOW, (rule,)), Judged(Verdict.DENY, (denied,)),
     )  # fmt: skip
     return replace(
@@ -52,7 +54,7 @@ def test_changes_say_who_what_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     text = exhaustive.render(different("shop/web"), io.StringIO())
     assert "40 of 500 pairs judged otherwise, 7 of them of two pods" in text
-    assert "external 192.0.2.0/24, 192.0.2.0/24, 192.0.2.0/24" in text.replace("\n", " ")
+    assert "external (192.0.2.0/24, 192.0.4.0/24, 192.0.6.0/24" in text.replace("\n", " ")
     assert "and 2 more" in " ".join(text.split())
     assert "80,443-444/tcp" in text
     assert "before: allow, shop/web ingress[2]" in " ".join(text.split())
@@ -76,3 +78,33 @@ def test_hostile_names_are_escaped() -> None:
     assert document["changes"]["top"][0]["ports"][0] == {
         "protocol": "tcp", "ports": [[80, 80], [443, 444]],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("left_out", "words"),
+    [
+        (["192.0.2.0/24"], "but 192.0.2.0/24"),
+        (["::/0", "10.0.0.0/8"], "but 10.0.0.0/8, ::/0"),
+        (["0.0.0.0/32", "255.255.255.255/32"], "but 0.0.0.0/32, 255.255.255.255/32"),
+    ],
+)
+def test_few_networks_left_out_are_said_instead(left_out: list[str], words: str) -> None:
+    held = [ip_network("0.0.0.0/0"), ip_network("::/0")]
+    for text in left_out:
+        gone = ip_network(text)
+        held = [
+            part
+            for one in held
+            for part in (
+                one.address_exclude(gone)
+                if one.version == gone.version and gone.subnet_of(one)
+                else [one]
+            )
+        ]
+    assert networks_text(tuple(map(str, held))) == words
+
+
+def test_many_networks_are_cut() -> None:
+    held = tuple(f"10.{number}.0.0/24" for number in range(9))
+    assert networks_text(held) == ", ".join(held[:4]) + " and 5 more"
+    assert networks_text(held[:2]) == "10.0.0.0/24, 10.1.0.0/24"

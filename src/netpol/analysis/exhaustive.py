@@ -177,7 +177,7 @@ class _Comparison:
     def _sides_differ(self) -> bool:
         """Whether any side says another thing of a recorded port to anybody at any time."""
         who = _joined(self.classes.who, identities_otherwise(self.engines, self.classes.space))
-        found = False
+        found = self._empty_services_differ()
         budget = self.classes.budget
         taken = budget.taken
         for side, kernels in self.classes.kernels.items():
@@ -188,6 +188,12 @@ class _Comparison:
                 self.unrecorded = self.unrecorded or bool((first != second).any())
             budget.taken = taken
         return found
+
+    def _empty_services_differ(self) -> bool:
+        """Whether flows to a service without backends differ: allowed where no policy is (C7.1)."""
+        empty = self.engines[0].tables.arrays["service_entries"][:, 1] == 0
+        none = [not engine.policies for engine in self.engines]
+        return bool(empty.any()) and none[0] is not none[1]
 
     def _left_out(self) -> int:
         """Count the pods that no address is; hostNetwork pods are their node."""

@@ -12,22 +12,16 @@ from rich.text import Text
 from netpol.analysis.exhaustive import Change, ExhaustiveDiff, Judged
 from netpol.analysis.portsets import Ports
 from netpol.report.deciders import decided
-from netpol.report.layout import WIDE, listed, new_table, plural, print_indented, printed, shown
+from netpol.report.layout import WIDE, new_table, plural, print_indented, printed
+from netpol.report.networks import party_text
 from netpol.report.wording import STYLES, count
 
-__all__ = ["party_text", "ports_text", "render"]
-
-_NETWORKS = 4
+__all__ = ["ports_text", "render"]
 
 
 def render(diff: ExhaustiveDiff, target: TextIO) -> str:
     """Give every section that has something to say, as it should look on ``target``."""
     return printed(target, partial(_print_sections, diff))
-
-
-def party_text(name: str, networks: Sequence[str]) -> str:
-    """Give a name, and the first of its networks."""
-    return f"{shown(name)} {listed(networks, _NETWORKS)}".rstrip()
 
 
 def ports_text(ports: Sequence[Ports], *, everything: bool) -> str:
@@ -44,8 +38,9 @@ def _print_sections(diff: ExhaustiveDiff, console: Console) -> None:
         print_indented(
             console,
             "not proven: one side says something else where the other denies anyway, or to who has "
-            "an address at another time; flows through source NAT, services or shared addresses "
-            "may be judged otherwise",
+            "an address at another time, or one set of policies is empty, which allows services "
+            "without backends; flows through source NAT, services or shared addresses may be "
+            "judged otherwise",
             2,
         )
     else:

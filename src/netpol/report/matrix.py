@@ -11,8 +11,9 @@ from rich.text import Text
 
 from netpol.analysis.exposure import Exposure
 from netpol.analysis.matrix import Cell, Matrix, Reach
-from netpol.report.exhaustive import party_text, ports_text
+from netpol.report.exhaustive import ports_text
 from netpol.report.layout import listed, new_table, plural, printed
+from netpol.report.networks import networks_text, party_text
 from netpol.report.wording import STYLES, count
 from netpol.verdict import Verdict
 
@@ -20,7 +21,6 @@ __all__ = ["render", "render_exposures"]
 
 _ROWS = 60
 _NAMES = 3
-_NETWORKS = 3
 
 
 class _Row(NamedTuple):
@@ -112,7 +112,7 @@ def _print_exposures(exposures: Sequence[Exposure], console: Console) -> None:
     for one in exposures:
         key = (
             _some(ports_text(one.external, everything=one.external_everything)),
-            listed(one.networks, _NETWORKS) if one.external else "",
+            networks_text(one.networks) if one.external else "",
             _some(ports_text(one.stranger, everything=one.stranger_everything)),
         )
         found.setdefault(key, []).append(one.workload)
