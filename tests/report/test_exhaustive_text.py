@@ -14,7 +14,7 @@ from netpol.analysis.exhaustive import Change, ExhaustiveDiff, Judged
 from netpol.analysis.portsets import Ports
 from netpol.replay import Credit
 from netpol.report import exhaustive, exhaustive_json
-from netpol.report.networks import networks_text
+from netpol.report.networks import networks_text, party_text
 from netpol.verdict import Side, Verdict
 
 HOSTILE = "evil\x1b]0;pwned\x07\x1b[2J[bold]x[/bold]\r\n\u202e"
@@ -102,6 +102,12 @@ def test_few_networks_left_out_are_said_instead(left_out: list[str], words: str)
             )
         ]
     assert networks_text(tuple(map(str, held))) == words
+
+
+def test_everywhere_is_a_word() -> None:
+    everywhere = ("0.0.0.0/0", "::/0")
+    assert networks_text(everywhere) == "any"
+    assert party_text("external", everywhere) == "external"
 
 
 def test_many_networks_are_cut() -> None:

@@ -14,12 +14,13 @@ from netpol.report.layout import listed, shown
 __all__ = ["networks_text", "party_text"]
 
 _MOST = 4
+_EVERYWHERE = ("0.0.0.0/0", "::/0")
 _FAMILIES = ((4, IPv4Address, 32), (6, IPv6Address, 128))
 
 
 def party_text(name: str, networks: Sequence[str]) -> str:
     """Give a name with its networks: ``external 10.0.0.0/8``, ``external (but 192.0.2.0/24)``."""
-    if not networks:
+    if not networks or tuple(networks) == _EVERYWHERE:
         return shown(name)
     text = networks_text(tuple(networks))
     return f"{shown(name)} {text}" if len(networks) == 1 else f"{shown(name)} ({text})"
@@ -28,6 +29,8 @@ def party_text(name: str, networks: Sequence[str]) -> str:
 @lru_cache(maxsize=4096)
 def networks_text(networks: tuple[str, ...]) -> str:
     """Give networks, or the ones left out; the first of them if both are many."""
+    if networks == _EVERYWHERE:
+        return "any"
     if len(networks) > _MOST:
         left_out = tuple(_left_out(networks))
         if len(left_out) <= _MOST:
