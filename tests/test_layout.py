@@ -49,7 +49,7 @@ MAY_IMPORT = {
         "replay",
         "_core",
     },
-    "analysis": {"errors", "verdict", "compiler", "engine", "policy", "replay", "kube"},
+    "analysis": {"errors", "verdict", "compiler", "engine", "policy", "replay"},
     "report": {"errors", "verdict", "flows", "tally", "replay", "compare", "analysis"},
     "cli": _READ | {"analysis", "", "replay", "report", "tally", "profiles", "compare"},
     "__main__": {"cli"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from netpol.analysis.pairclasses import (
     MEMORY_BUDGET,
     Numbers,
     PairClasses,
-    SideClasses,
+    SideKinds,
 )
 from netpol.analysis.parties import Parties, PartySums, Sums
 from netpol.analysis.portsets import Ports
@@ -178,15 +179,13 @@ class _Comparison:
         """Whether any side says another thing of a recorded port to anybody at any time."""
         who = _joined(self.classes.who, identities_otherwise(self.engines, self.classes.space))
         found = self._empty_services_differ()
-        budget = self.classes.budget
-        taken = budget.taken
-        for side, kernels in self.classes.kernels.items():
-            kinds = SideClasses(kernels, who, budget, f"of {side.label} peers of all times")
-            for first, second in (kinds.table, _hairpins(kinds, who)):
-                recorded = self.vectors.as_recorded()
-                found = found or bool((recorded[first] != recorded[second]).any())
-                self.unrecorded = self.unrecorded or bool((first != second).any())
-            budget.taken = taken
+        for kernels in self.classes.kernels.values():
+            kinds = SideKinds(kernels, who)
+            rows = (kinds.said(subject) for subject in range(len(kinds.rows)))
+            for said in chain(rows, [_hairpins(kinds, who)]):
+                anything, recorded = self.vectors.differ(said[0], said[1])
+                self.unrecorded = self.unrecorded or anything
+                found = found or recorded
         return found
 
     def _empty_services_differ(self) -> bool:
@@ -357,17 +356,15 @@ def _joined(first: Identities, second: Identities) -> Identities:
     )
 
 
-def _hairpins(kinds: SideClasses, who: Identities) -> list[npt.NDArray[np.int32]]:
-    """Give per engine what each kind of pod is told of itself, reached through a service."""
+def _hairpins(kinds: SideKinds, who: Identities) -> npt.NDArray[np.int32]:
+    """Give int32[engines, n]: what kinds of pods are told of themselves, through a service."""
     pods = who.kind == EndpointKind.POD
     found = np.unique(np.column_stack([kinds.subject[pods], kinds.peer[pods]]), axis=0)
-    return [
-        np.array(
-            [
-                side.hairpin(int(kinds.rows[row, number]), kinds.columns[peer, number])
-                for row, peer in found.tolist()
-            ],
-            np.int32,
-        )
+    told = [
+        [
+            side.hairpin(int(kinds.rows[row, number]), kinds.columns[peer, number])
+            for row, peer in found.tolist()
+        ]
         for number, side in enumerate(kinds.sides)
     ]
+    return np.array(told, np.int32).reshape(len(kinds.sides), -1)

@@ -23,7 +23,7 @@ from netpol.compiler.budget import Budget
 from netpol.engine import EndpointKind
 from netpol.verdict import Side
 
-__all__ = ["EXTERNAL", "Numbers", "PairClasses", "SideClasses"]
+__all__ = ["EXTERNAL", "Numbers", "PairClasses", "SideClasses", "SideKinds"]
 
 Int64s = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
@@ -32,20 +32,17 @@ EXTERNAL = "external"
 MEMORY_BUDGET = 1 << 30
 
 
-class SideClasses:
-    """Kinds of subjects and of peers of one side, over all engines, and the table of both.
+class SideKinds:
+    """Kinds of subjects and of peers of one side, over all engines.
 
     Attributes
     ----------
     subject, peer : int64[I], the kind of each identity.
     own_peer : int64[I], the kind of a node as seen by pods on it; of others, ``peer``.
     rows : int64[S, engines]; columns : int64[P, engines, 2].
-    table : per engine int32[S, P], numbers of vectors.
     """
 
-    def __init__(
-        self, sides: Sequence[EngineSide], who: Identities, budget: Budget, cause: str
-    ) -> None:
+    def __init__(self, sides: Sequence[EngineSide], who: Identities) -> None:
         self.sides = sides
         pods, nodes = who.kind == EndpointKind.POD, who.kind == EndpointKind.NODE
         rows, peers, own = [], [], []
@@ -59,14 +56,36 @@ class SideClasses:
         columns, kinds = _distinct(both)
         self.columns = columns.reshape(len(columns), len(sides), 2)
         self.peer, self.own_peer = kinds[: len(who)], kinds[len(who) :]
-        size = 4 * len(self.rows) * len(self.columns) * len(sides)
-        budget.take(size, f"{len(self.rows)} kinds of subjects x {len(self.columns)} {cause}")
-        self.table = [
-            np.stack([side.row(row, self.columns[:, number]) for row in self.rows[:, number]])
-            if len(self.rows)
-            else np.zeros((0, len(self.columns)), np.int32)
-            for number, side in enumerate(sides)
-        ]
+
+    def said(self, subject: int) -> Int32s:
+        """Give int32[engines, P], the vectors that a kind of subject has for all kinds of peers."""
+        return np.stack(
+            [
+                side.row(int(self.rows[subject, number]), self.columns[:, number])
+                for number, side in enumerate(self.sides)
+            ]
+        )
+
+
+class SideClasses(SideKinds):
+    """Kinds of one side with the table of what each subject says to each peer.
+
+    Attributes
+    ----------
+    table : int32[engines, S, P], numbers of vectors.
+    """
+
+    def __init__(
+        self, sides: Sequence[EngineSide], who: Identities, budget: Budget, cause: str
+    ) -> None:
+        super().__init__(sides, who)
+        shape = len(sides), len(self.rows), len(self.columns)
+        budget.take(
+            4 * shape[0] * shape[1] * shape[2], f"{shape[1]} kinds of subjects x {shape[2]} {cause}"
+        )
+        self.table = np.empty(shape, np.int32)
+        for subject in range(shape[1]):
+            self.table[:, subject] = self.said(subject)
 
 
 class Numbers(NamedTuple):

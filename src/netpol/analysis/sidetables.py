@@ -30,6 +30,8 @@ class Vectors:
         self.ports = ports
         self._ids: dict[bytes, int] = {}
         self._items: list[npt.NDArray[np.uint8]] = []
+        self._recorded_ids: dict[bytes, int] = {}
+        self._recorded: list[int] = []
 
     def __len__(self) -> int:
         return len(self._items)
@@ -44,15 +46,16 @@ class Vectors:
         if found is None:
             found = self._ids[key] = len(self._items)
             self._items.append(vector)
+            told = vector[self.ports.recorded].tobytes()
+            self._recorded.append(self._recorded_ids.setdefault(told, len(self._recorded_ids)))
         return found
 
-    def as_recorded(self) -> Int64s:
-        """Give int64[vectors], equal where vectors say the same of recorded ports."""
-        ids: dict[bytes, int] = {}
-        keep = self.ports.recorded
-        return np.array(
-            [ids.setdefault(item[keep].tobytes(), len(ids)) for item in self._items], np.int64
-        )
+    def differ(self, first: Int32s, second: Int32s) -> tuple[bool, bool]:
+        """Whether any two of some vectors differ; whether they do on recorded ports."""
+        places = np.flatnonzero(first != second)
+        pairs = zip(first[places].tolist(), second[places].tolist(), strict=True)
+        told = self._recorded
+        return bool(len(places)), any(told[one] != told[other] for one, other in pairs)
 
 
 class EngineSide:
