@@ -27,7 +27,7 @@ from bench import shapes
 from netpol.analysis.exhaustive import Change, exhaustive_diff
 from netpol.analysis.portsets import join_ports
 from netpol.cli.diff_exhaustive import exhaustively
-from netpol.compiler.identities import V4_MAPPED
+from netpol.compiler.identities import V4_MAPPED, Identities
 from netpol.engine import EndpointKind
 from netpol.errors import CapacityError, ConfigError
 from netpol.verdict import Verdict
@@ -88,6 +88,11 @@ def test_it_finds_what_judging_everything_finds(case: Case, other: tuple[bytes, 
     found = exhaustive_diff(before, after, top=10_000)
     who = owners_of(case, snapshot, first_addresses((before, after)))
     expected = brute((before, after), who)
+    identities = Identities.of(snapshot, case.switches)
+    shared = any(
+        len(owners) > 1 or address in identities.pods_at
+        for address, owners in identities.nodes_at.items()
+    )
     ports = join_ports((before, after))
     assert len(found.changes) == found.distinct
     # Shared nodes cannot be asked about, and addresses of a node that are alike count once.
@@ -103,6 +108,7 @@ def test_it_finds_what_judging_everything_finds(case: Case, other: tuple[bytes, 
         pods = not {"external"} & {change.src, change.dst}
         if pods and "node/" not in change.src + change.dst:
             assert change.pairs == len(told[change]), change
+        assert told[change] or shared, change
         for place, networks in enumerate((change.src_networks, change.dst_networks)):
             # Every class of external addresses that is named differs, for some pod.
             for one in who:
@@ -214,6 +220,19 @@ def test_a_service_without_backends_tells_no_policy_from_some() -> None:
     found = exhaustive_diff(*engines)
     assert (found.proven, found.changes) == (False, ())
     assert exhaustive_diff(engine_of(), engine_of(idle)).proven
+
+
+def test_a_pod_and_its_own_node_are_looked_at_by_themselves() -> None:
+    closed = "{podSelector: {matchLabels: {app: a}}}"
+    other = node("n2", "192.168.0.2")
+    engines = [engine_of(*specs, objects=[*CLUSTER, other]) for specs in ((), (closed,))]
+    sources = {change.src for change in exhaustive_diff(*engines).changes}
+    assert sources == {"external", "node/n2", "x/b", "x/c"}
+    enforced = [
+        engine_of(*specs, objects=[*CLUSTER, other], own_node_ingress="enforce")
+        for specs in ((), (closed,))
+    ]
+    assert "node/n1" in {change.src for change in exhaustive_diff(*enforced).changes}
 
 
 def test_other_pods_are_refused() -> None:
