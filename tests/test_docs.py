@@ -36,7 +36,7 @@ def test_cli_page_is_the_commands_own_help() -> None:
 
 def test_readme_shows_real_output() -> None:
     readme = text(ROOT / "README.md")
-    assert readme.count("```console\n$ netpol") == 6
+    assert readme.count("```console\n$ netpol") == 8
     assert script("run_examples").refreshed(readme) == readme, "run: make docs"
 
 

@@ -8,7 +8,7 @@ that change alone judges it as the second side does (``changes``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -106,6 +106,11 @@ class GroupList:
     distinct: int = 0  # how many groups there are; a lower bound where ``Diff.capped``
     others: Weight = field(default_factory=Weight)
 
+    def first(self, number: int) -> GroupList:
+        """Give it with no more than ``number`` groups."""
+        rest = sum((group.weight for group in self.groups[number:]), self.others)
+        return replace(self, groups=self.groups[:number], others=rest)
+
 
 @dataclass(frozen=True, slots=True)
 class Diff:
@@ -137,6 +142,10 @@ class Diff:
     reader: ReaderCounts
     names: tuple[str, str] = ("before", "after")
     dns: DnsCounts | None = None
+
+    def first(self, number: int) -> Diff:
+        """Give it with no more than ``number`` groups of a kind; the rest is among the others."""
+        return replace(self, kinds={kind: one.first(number) for kind, one in self.kinds.items()})
 
     @property
     def groups(self) -> tuple[Group, ...]:

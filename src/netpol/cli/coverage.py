@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,13 @@ from netpol.cli.options import (
     pop_switches,
     switch_options,
 )
-from netpol.cli.reading import Inputs, flow_stream, read_once, read_world
+from netpol.cli.reading import Inputs, flow_stream, inputs_of, read_once, read_world
+from netpol.cli.report import check_report, report_file, report_option
+from netpol.report.formats import CI_FORMATS
 
 if TYPE_CHECKING:
     from netpol.analysis.coverage import Coverage
+    from netpol.report.annotations import Level
 
 __all__ = ["coverage"]
 
@@ -41,6 +45,7 @@ class _Request(Inputs):
 
     output: str
     output_file: str | None
+    report: str | None
     annotate_dir: str | None
     fail_on: tuple[str, ...]
 
@@ -57,14 +62,16 @@ class _Request(Inputs):
 @click.option(
     "--output",
     "-o",
-    type=click.Choice(["table", "json", "yaml"]),
+    type=click.Choice(["table", "json", "yaml", *CI_FORMATS]),
     metavar="FORMAT",
     default="table",
     show_default=True,
     envvar="NETPOL_COVERAGE_OUTPUT",
-    help="table, json, or yaml: the policy files with their hits as comments.",
+    help="table, json, findings for CI (github, sarif, junit, markdown), or yaml: the policy files "
+    "with their hits as comments.",
 )
 @flow_options.OUTPUT_FILE
+@report_option
 @env_option(
     "--annotate-dir",
     type=click.Path(),
@@ -98,6 +105,7 @@ def coverage(**options: Any) -> None:
     chosen = pop_switches(options)
     request = _Request(chosen=chosen, **options)
     read_once(request)
+    check_report(request.report, request.output_file)
     found = _run(request)
     if "never-hit" in request.fail_on and found.never_hit:
         raise click.exceptions.Exit(EXIT_FINDINGS)
@@ -105,9 +113,18 @@ def coverage(**options: Any) -> None:
 
 def _run(request: _Request) -> Coverage:
     """Judge everything; the output is opened first, so a bad one is found before the work."""
-    with steps.opened_output(request.output_file) as sink:
+    with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(steps.opened_output(request.output_file))
+        page = stack.enter_context(report_file(request.report, inputs_of(request)))
         found = _covered(request)
         sink.write(_written(request, found))
+        if page is not None:
+            from netpol.report.coverage import headline
+            from netpol.report.html.coverage import sections
+
+            page.write(
+                "What policies are used for", headline(found), sections(found), found.switches
+            )
     return found
 
 
@@ -141,7 +158,23 @@ def _written(request: _Request, found: Coverage) -> bytes:
         from netpol.report import coverage_json
 
         return coverage_json.render(found)
+    if request.output in CI_FORMATS:
+        return _findings(request, found)
     from netpol.report import coverage as terminal
 
     target = steps.text_target(request.output_file)
     return steps.encoded(lambda shown: terminal.render(found, shown), target)
+
+
+def _findings(request: _Request, found: Coverage) -> bytes:
+    import netpol
+    from netpol.report.ci import Heading, render
+    from netpol.report.coverage_annotations import annotations_of
+
+    counts = (
+        f"{found.evidence.flows:,} flows",
+        f"{len(found.never_hit):,} rules never hit",
+    )
+    gated: frozenset[Level] = frozenset({"warning"} if "never-hit" in request.fail_on else ())
+    heading = Heading("coverage", counts, gated=gated, version=netpol.__version__)
+    return render(request.output, annotations_of(found), heading).encode()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import click
 
 from netpol.cli import flow_options, steps
+from netpol.cli.diff_exhaustive import exhaustively
 from netpol.cli.dns import names_domains, read_dns_logs
 from netpol.cli.errors import EXIT_FINDINGS, say
 from netpol.cli.flow_options import PATH
+from netpol.cli.judge import REPORT_ROWS
 from netpol.cli.options import (
     CONTEXT,
     ChoiceList,
@@ -23,6 +26,8 @@ from netpol.cli.options import (
     pop_switches,
     switch_options,
 )
+from netpol.cli.report import ReportFile, check_report, report_file, report_option
+from netpol.report.formats import CI_FORMATS
 
 if TYPE_CHECKING:
     from netpol.analysis.diff import Diff
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["diff"]
 
 _SIDES = ("before", "after")
+_ALL = 1 << 31
 _KINDS = ("newly-denied", "newly-allowed", "newly-unknown", "other-rule")
 
 _EXAMPLES = """\b
@@ -61,8 +67,10 @@ class _Request:
     dns: tuple[str, ...]
     format: str
     namespace: str
+    exhaustive: bool
     output: str
     output_file: str | None
+    report: str | None
     fail_on: tuple[str, ...]
     start_zone: str | None
     strict: bool
@@ -97,15 +105,38 @@ def _text(found: Diff) -> Callable[[TextIO], str]:
     return lambda target: terminal.render(found, target)
 
 
-#: Every format that is no records. One of findings takes ``report.diff_annotations.annotations_of``
-#: and a ``top`` that leaves nothing out.
-_SUMMARIES = {"table": _Summary(_table), "json": _Summary(_json)}
+def _findings(output: str) -> Callable[[Diff, TextIO], bytes]:
+    def render(found: Diff, target: TextIO) -> bytes:
+        import netpol
+        from netpol.report.ci import Heading
+        from netpol.report.ci import render as written
+        from netpol.report.diff_annotations import annotations_of
+
+        counts = tuple(f"{listed.total.flows:,} {kind}" for kind, listed in found.kinds.items())
+        heading = Heading("diff", counts, version=netpol.__version__)
+        return written(output, annotations_of(found), heading).encode()
+
+    return render
+
+
+#: Every format that is no records; findings leave nothing out.
+_SUMMARIES = {
+    "table": _Summary(_table),
+    "json": _Summary(_json),
+    **{name: _Summary(_findings(name), _ALL) for name in CI_FORMATS},
+}
 
 
 @click.command(
     cls=SectionedCommand, context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True
 )
-@click.argument("flows", nargs=-1, required=True, type=PATH)
+@click.argument("flows", nargs=-1, type=PATH)
+@env_option(
+    "--exhaustive",
+    is_flag=True,
+    help="Without flows: every pair of workloads and every port that is judged otherwise, exactly, "
+    "or a proof that there is none.",
+)
 @env_option(
     "--before",
     multiple=True,
@@ -161,10 +192,11 @@ _SUMMARIES = {"table": _Summary(_table), "json": _Summary(_json)}
     metavar="FORMAT",
     default="table",
     show_default=True,
-    help="A summary (table, json) or one record per flow that is judged differently (csv, jsonl, "
-    "arrow, parquet).",
+    help="A summary (table, json), findings for CI (github, sarif, junit, markdown), or one record "
+    "per flow that is judged differently (csv, jsonl, arrow, parquet).",
 )
 @flow_options.OUTPUT_FILE
+@report_option
 @click.option(
     "--fail-on",
     envvar="NETPOL_DIFF_FAIL_ON",
@@ -197,6 +229,10 @@ def diff(**options: Any) -> None:
     chosen = pop_switches(options)
     request = _Request(chosen=chosen, **options)
     _check(request)
+    if request.exhaustive:
+        if _run_exhaustive(request).intersection(request.fail_on):
+            raise click.exceptions.Exit(EXIT_FINDINGS)
+        return
     found = _run(request)
     kinds = {str(kind) for kind, listed in found.kinds.items() if listed.total.flows}
     if kinds.intersection(request.fail_on):
@@ -205,6 +241,12 @@ def diff(**options: Any) -> None:
 
 def _check(request: _Request) -> None:
     """Refuse what makes no sense before anything is read."""
+    if request.exhaustive:
+        if request.flows or request.report or request.output not in ("table", "json"):
+            raise click.UsageError("--exhaustive takes no flows, and gives -o table or json")
+    elif not request.flows:
+        raise click.UsageError("Missing argument 'FLOWS...', or --exhaustive")
+    check_report(request.report, request.output_file)
     clusters = dict.fromkeys(_cluster(request, side) for side in _SIDES)
     if not all(clusters):
         raise click.UsageError(
@@ -220,6 +262,32 @@ def _check(request: _Request) -> None:
     steps.refuse_garbage(request.output, request.output_file)
 
 
+def _inputs(request: _Request) -> dict[str, tuple[str, ...]]:
+    """Give the files that are read, by what they are to the command."""
+    clusters = [_cluster(request, side) for side in _SIDES]
+    named = (*request.before, *request.after, *request.policies)
+    return {
+        "flows": request.flows,
+        "cluster": tuple(dict.fromkeys(path for one in clusters for path in one)),
+        "policies": tuple(path for path in dict.fromkeys(named) if Path(path).exists()),
+        "dns": request.dns,
+    }
+
+
+def _run_exhaustive(request: _Request) -> set[str]:
+    """Compare both sides without flows; give the kinds of change there are."""
+    with steps.opened_output(request.output_file) as sink:
+        dns, _ = read_dns_logs(request.dns, strict=request.strict)
+        outcome = exhaustively(
+            *_engines(request, dns), top=request.top, memory_budget=request.memory_budget
+        )
+        if request.output == "json":
+            sink.write(outcome.as_json())
+        else:
+            sink.write(steps.encoded(outcome.as_text, steps.text_target(request.output_file)))
+    return outcome.found
+
+
 def _cluster(request: _Request, side: str) -> tuple[str, ...]:
     own: tuple[str, ...] = getattr(request, f"cluster_{side}")
     return own or request.cluster
@@ -232,6 +300,7 @@ def _run(request: _Request) -> Diff:
 
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(steps.opened_output(request.output_file))
+        report = stack.enter_context(report_file(request.report, _inputs(request)))
         dns, dns_counts = read_dns_logs(request.dns, strict=request.strict)
         engines = _engines(request, dns)
         stream = open_flows(
@@ -248,22 +317,34 @@ def _run(request: _Request) -> Diff:
 
             writers.append(stack.enter_context(record_writer(request.output, sink)))
         top = request.top if summary is None or summary.top is None else summary.top
+        rows = top if report is None else max(top, REPORT_ROWS)
         with steps.progress(quiet=request.quiet) as on_batch:
             found = find(
                 *engines,
                 stream,
-                top=top,
+                top=rows,
                 writers=writers,
                 jobs=request.jobs,
                 memory_budget=request.memory_budget,
                 on_batch=on_batch,
             )
         found = replace(found, dns=dns_counts)
+        if report is not None:
+            _write_report(report, found, request)
+            found = found.first(top)
         if summary is not None:
             sink.write(summary.render(found, steps.text_target(request.output_file)))
     if summary is None and not request.quiet:
         steps.print_beside(_text(found))
     return found
+
+
+def _write_report(report: ReportFile, found: Diff, request: _Request) -> None:
+    from netpol.report.diff import headline
+    from netpol.report.html.diff import sections
+
+    switches = asdict(request.chosen.under(request.chosen.profile))
+    report.write("A change of policies", headline(found), sections(found), switches)
 
 
 def _engines(request: _Request, dns: DnsObservations | None) -> tuple[Any, Any]:

@@ -29,6 +29,7 @@ COMMANDS = {
         "netpol.cli.explain:explain",
         "Tell why one flow is allowed or denied, and what would flip it.",
     ),
+    "matrix": ("netpol.cli.matrix:matrix", "Tell who can reach whom on what, without flows."),
     "replay": (
         "netpol.cli.replay:replay",
         "Judge recorded flows: which would be denied, by which rule.",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from netpol.kube.policies import PolicySet
     from netpol.kube.snapshot import Snapshot
 
-__all__ = ["Inputs", "World", "flow_stream", "read_once", "read_world"]
+__all__ = ["Inputs", "World", "flow_stream", "inputs_of", "read_once", "read_world"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +47,19 @@ class World(NamedTuple):
     snapshot: Snapshot
 
 
+def inputs_of(inputs: Inputs) -> dict[str, tuple[str, ...]]:
+    """Give the files that are read, by what they are to the command."""
+    return {
+        "flows": inputs.flows,
+        "cluster": inputs.cluster,
+        "policies": inputs.policies,
+        "dns": inputs.dns,
+    }
+
+
 def read_once(inputs: Inputs) -> None:
     """Refuse to read standard input twice."""
-    named = (*inputs.flows, *inputs.cluster, *inputs.policies, *inputs.dns)
-    if named.count("-") > 1:
+    if [path for paths in inputs_of(inputs).values() for path in paths].count("-") > 1:
         raise click.UsageError("stdin (-) can be read only once")
 
 

@@ -23,7 +23,7 @@ from netpol.cli.options import (
     pop_switches,
     switch_options,
 )
-from netpol.cli.reading import Inputs, flow_stream, read_once, read_world
+from netpol.cli.reading import Inputs, flow_stream, inputs_of, read_once, read_world
 from netpol.cli.report import check_report, report_file, report_option
 
 if TYPE_CHECKING:
@@ -134,21 +134,11 @@ def _check(request: _Request) -> None:
     steps.refuse_garbage(request.output, request.output_file)
 
 
-def _inputs(request: _Request) -> dict[str, tuple[str, ...]]:
-    """Give what is read, by what it is to the command."""
-    return {
-        "flows": request.flows,
-        "cluster": request.cluster,
-        "policies": request.policies,
-        "dns": request.dns,
-    }
-
-
 def _run(request: _Request) -> Outcome:
     """Judge everything; the output is opened first, so a bad one is found before the work."""
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(steps.opened_output(request.output_file))
-        report = stack.enter_context(report_file(request.report, _inputs(request)))
+        report = stack.enter_context(report_file(request.report, inputs_of(request)))
         dns, dns_counts = read_dns_logs(request.dns, strict=request.strict)
         compile_with = _compiler(request, dns)
         stream = flow_stream(request)

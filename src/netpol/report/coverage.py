@@ -31,7 +31,7 @@ from netpol.report.sources import print_dns, print_reader
 from netpol.report.wording import count, moment
 from netpol.verdict import Side
 
-__all__ = ["render"]
+__all__ = ["headline", "render"]
 
 _NEVER_ROWS = 40
 _ROWS = 80
@@ -63,14 +63,19 @@ def _print_sections(coverage: Coverage, console: Console) -> None:
 # --- evidence -------------------------------------------------------------------------------------
 
 
-def _print_evidence(coverage: Coverage, console: Console) -> None:
-    evidence = coverage.evidence
+def headline(coverage: Coverage) -> str:
+    """Say how much was judged, against what."""
     policies = plural(len(coverage.policies), "policy", "policies")
     profile = "" if coverage.profile in (None, "spec") else f", by profile {coverage.profile}"
-    console.print(
-        f"{plural(evidence.flows, 'flow')} judged against {policies}"
+    return (
+        f"{plural(coverage.evidence.flows, 'flow')} judged against {policies}"
         f" and {plural(len(coverage.pods), 'pod')}{profile}"
     )
+
+
+def _print_evidence(coverage: Coverage, console: Console) -> None:
+    evidence = coverage.evidence
+    console.print(headline(coverage))
     sums = (f"{verdict.label} {count(flows)}" for verdict, flows in evidence.verdicts.items())
     print_indented(console, ", ".join(sums), 2)
     print_indented(console, _window(evidence), 2)

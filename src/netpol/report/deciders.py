@@ -8,7 +8,7 @@ from netpol.replay import Credit, Pair
 from netpol.report.layout import listed, place_of, shown
 from netpol.verdict import Reason
 
-__all__ = ["port_text", "why"]
+__all__ = ["decided", "port_text", "why"]
 
 #: Reasons that the rule, or that there is none, says as well.
 _SAID_BY_CREDIT = (Reason.NP_IMPLICIT_DENY, Reason.NP_RULE, Reason.CNP_DENY, Reason.CNP_ACCEPT)
@@ -21,7 +21,7 @@ def port_text(pair: Pair) -> str:
 
 def why(pair: Pair, wide: bool) -> Text:
     """Say who decided; where nobody did, the reason alone."""
-    lines = [_decided(credit, wide) for credit in pair.credits]
+    lines = [decided(credit, wide) for credit in pair.credits]
     if not lines:
         return Text(pair.reason.label)
     if pair.reason not in _SAID_BY_CREDIT:
@@ -29,7 +29,8 @@ def why(pair: Pair, wide: bool) -> Text:
     return Text("\n").join(lines)
 
 
-def _decided(credit: Credit, wide: bool) -> Text:
+def decided(credit: Credit, wide: bool) -> Text:
+    """Say who decided one side; ``wide`` has room for where the rule stands."""
     if credit.rule is None:
         names = listed(credit.isolating or (credit.policy,), 3 if wide else 1)
         return Text(f"{credit.side.label}: no rule of {names}")

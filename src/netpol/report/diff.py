@@ -27,7 +27,7 @@ from netpol.report.twice import how_many, judged, print_verdict_pairs
 from netpol.report.wording import STYLES, count, size
 from netpol.verdict import Verdict
 
-__all__ = ["TITLES", "render", "seen"]
+__all__ = ["TITLES", "headline", "render", "seen"]
 
 TITLES = {
     Kind.NEWLY_DENIED: "Newly denied",
@@ -61,10 +61,15 @@ def _print_sections(diff: Diff, console: Console) -> None:
     print_dns(diff.dns, console)
 
 
-def _print_totals(diff: Diff, console: Console) -> None:
+def headline(diff: Diff) -> str:
+    """Say how much was judged, against what."""
     policies = _two(diff.policies, "policy", "policies")
     pods = _two(diff.pods, "pod", "pods")
-    console.print(f"{plural(diff.total.flows, 'flow')} judged against {policies} and {pods}")
+    return f"{plural(diff.total.flows, 'flow')} judged against {policies} and {pods}"
+
+
+def _print_totals(diff: Diff, console: Console) -> None:
+    console.print(headline(diff))
     print_verdict_pairs(diff.verdicts, diff.names, console, with_bytes=diff.has_bytes)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from netpol.compare import ChangedPair, Comparison
 from netpol.report.deciders import port_text
 from netpol.report.html.evidence import evidence
-from netpol.report.html.pairs import ChangedRow, changed_table, reasons_of
-from netpol.report.html.sections import Cell, Column, Section, Table
-from netpol.report.wording import percent
+from netpol.report.html.pairs import ChangedRow, changed_table, reasons_of, verdict_pairs
+from netpol.report.html.sections import Column, Section, Table
 
 __all__ = ["sections"]
 
@@ -15,7 +14,9 @@ __all__ = ["sections"]
 def sections(comparison: Comparison) -> tuple[Section, ...]:
     """Give everything there is to say, what matters most first."""
     return (
-        _verdicts(comparison),
+        verdict_pairs(
+            comparison.changes, comparison.total, comparison.names, with_bytes=comparison.has_bytes
+        ),
         changed_table(
             "Other verdicts, by workload",
             [_row(pair, with_bytes=comparison.has_bytes) for pair in comparison.pairs],
@@ -42,26 +43,6 @@ def sections(comparison: Comparison) -> tuple[Section, ...]:
         ),
         evidence(comparison.reader, dns=comparison.dns),
     )
-
-
-def _verdicts(comparison: Comparison) -> Table:
-    columns = [
-        *(Column(name, "verdict") for name in comparison.names),
-        Column("Flows", "number"),
-        Column("Share", "number"),
-        *([Column("Bytes", "bytes")] if comparison.has_bytes else []),
-    ]
-    rows: list[list[Cell]] = [
-        [
-            before.label,
-            after.label,
-            weight.flows,
-            percent(weight.flows, comparison.total.flows),
-            *([weight.bytes] if comparison.has_bytes else []),
-        ]
-        for (before, after), weight in comparison.changes.items()
-    ]
-    return Table("Verdicts, before and after", columns, rows)
 
 
 def _row(pair: ChangedPair, *, with_bytes: bool) -> ChangedRow:

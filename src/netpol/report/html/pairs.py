@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from netpol.replay import Pair, PairList
 from netpol.report.deciders import port_text, why
 from netpol.report.html.sections import Cell, Column, Table
 from netpol.report.layout import plural
+from netpol.report.wording import percent
+from netpol.tally import Weight
+from netpol.verdict import Verdict
 
-__all__ = ["ROWS", "ChangedRow", "changed_table", "pairs_table", "reasons_of"]
+__all__ = ["ROWS", "ChangedRow", "changed_table", "pairs_table", "reasons_of", "verdict_pairs"]
 
 #: Rows of a table of pairs. With 500, a page whose every table is full stays below 1 MB.
 ROWS = 500
@@ -135,3 +138,30 @@ def reasons_of(pair: Pair) -> list[str]:
 
 def _others(flows: int) -> str:
     return f"{plural(flows, 'flow')} between others" if flows else ""
+
+
+def verdict_pairs(
+    pairs: Mapping[tuple[Verdict, Verdict], Weight],
+    total: Weight,
+    names: tuple[str, str],
+    *,
+    with_bytes: bool,
+) -> Table:
+    """Give how much there is of every pair of verdicts, equal ones too."""
+    columns = [
+        *(Column(name, "verdict") for name in names),
+        Column("Flows", "number"),
+        Column("Share", "number"),
+        *([Column("Bytes", "bytes")] if with_bytes else []),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            before.label,
+            after.label,
+            weight.flows,
+            percent(weight.flows, total.flows),
+            *([weight.bytes] if with_bytes else []),
+        ]
+        for (before, after), weight in pairs.items()
+    ]
+    return Table("Verdicts, before and after", columns, rows)

@@ -1,0 +1,154 @@
+"""Takes engines' row tables, gives what every kind of subject says to every kind of peer.
+
+What a row says to a column is a vector: one verdict per port class. There are few different ones
+(hundreds at 10 000 pods), so each is stored once and tables hold numbers of vectors. Vectors are
+shared by engines and sides: two engines say the same exactly where the numbers are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from netpol.analysis.portsets import PortSets
+from netpol.compiler.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN
+from netpol.verdict import Side
+
+__all__ = ["EngineSide", "Vectors", "combined"]
+
+Int64s = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
+_PAGE = 16
+
+
+class Vectors:
+    """Verdict vectors by number: uint8[K] each."""
+
+    def __init__(self, ports: PortSets) -> None:
+        self.ports = ports
+        self._ids: dict[bytes, int] = {}
+        self._items: list[npt.NDArray[np.uint8]] = []
+        self._recorded_ids: dict[bytes, int] = {}
+        self._recorded: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, number: int) -> npt.NDArray[np.uint8]:
+        return self._items[number]
+
+    def intern(self, vector: npt.NDArray[np.uint8]) -> int:
+        """Give the number of a vector."""
+        key = vector.tobytes()
+        found = self._ids.get(key)
+        if found is None:
+            found = self._ids[key] = len(self._items)
+            self._items.append(vector)
+            told = vector[self.ports.recorded].tobytes()
+            self._recorded.append(self._recorded_ids.setdefault(told, len(self._recorded_ids)))
+        return found
+
+    def differ(self, first: Int32s, second: Int32s) -> tuple[bool, bool]:
+        """Whether any two of some vectors differ; whether they do on recorded ports."""
+        places = np.flatnonzero(first != second)
+        pairs = zip(first[places].tolist(), second[places].tolist(), strict=True)
+        told = self._recorded
+        return bool(len(places)), any(told[one] != told[other] for one, other in pairs)
+
+
+class EngineSide:
+    """One side of one engine; ``number`` is the engine's column in ``PortSets.classes``."""
+
+    def __init__(self, engine: Any, side: Side, vectors: Vectors, number: int) -> None:
+        arrays = engine.tables.arrays
+        name = side.label
+        self.side = side
+        self._vectors = vectors
+        self._ports = vectors.ports.classes[:, number]
+        self._rows = arrays[f"rows_{name}"].astype(np.int64)
+        self._pairs = arrays[f"pairs_{name}"]
+        self._label_pages = arrays[f"label_pages_{name}"]
+        self._cidr_pages = arrays[f"cidr_pages_{name}"]
+        self._pages = arrays["pages"]
+        self._runs = arrays["runs"]
+        self._maps = arrays["port_maps"].reshape(-1)
+        self._verdicts = (arrays["decision_info"] & 3).astype(np.uint8)
+        self._hairpin_rows = arrays[f"hairpin_rows_{name}"].astype(np.int64)
+        self._seen = arrays[f"seen_cidr_{name}"].astype(np.int64)
+        self._hairpin_exempt = engine.switches.np_service_hairpin == "allow"
+        self.own_exempt = getattr(engine.switches, f"own_node_{name}") == "allow"
+        self._parts = arrays["endpoint_parts"].astype(np.int64)
+        self._memo: dict[tuple[int, int], int] = {}
+
+    def subjects(self, endpoints: Int64s) -> Int64s:
+        """Give the row of each endpoint as a subject."""
+        rows: Int64s = self._parts[endpoints, 0 if self.side is Side.EGRESS else 3]
+        return rows
+
+    def peers(self, endpoints: Int64s, pods: Any, nodes: Any) -> Int64s:
+        """Give int64[n, 2], label and CIDR column of each endpoint as a peer sees it (A6.4)."""
+        first = 1 if self.side is Side.EGRESS else 4
+        columns: Int64s = self._parts[endpoints, first : first + 2]
+        columns[pods, 1] = self._seen[0, columns[pods, 1]]
+        columns[nodes, 1] = self._seen[1, columns[nodes, 1]]
+        return columns
+
+    def own_node(self, peers: Int64s) -> Int64s:
+        """Give the columns of nodes as the pods on them see them (A11.2)."""
+        own = peers.copy()
+        if self.own_exempt:
+            own[:, 0] = OWN_NODE_COLUMN
+        return own
+
+    def row(self, row: int, peers: Int64s) -> Int32s:
+        """Give int32[n], the number of the vector that a row has for each of n peers."""
+        base, width, ports, _ = self._rows[row].tolist()
+        labels = self._locals(self._label_pages[row], peers[:, 0])
+        cidrs = self._locals(self._cidr_pages[row], peers[:, 1])
+        places = labels * width + cidrs
+        number_at: Int32s = np.zeros(int(places.max(initial=0)) + 1, np.int32)
+        number_at[places] = 1
+        for place in np.flatnonzero(number_at).tolist():
+            number_at[place] = self._vector(int(self._pairs[base + place]), ports)
+        numbers: Int32s = number_at[places]
+        return numbers
+
+    def hairpin(self, row: int, own: Int64s) -> int:
+        """Give the vector for traffic of a pod to itself through a service (A10.3)."""
+        twin = int(self._hairpin_rows[row])
+        peer = own[None, :].copy()
+        if twin:
+            return int(self.row(twin, peer)[0])
+        if self._hairpin_exempt:
+            peer[0, 0] = HAIRPIN_COLUMN
+        return int(self.row(row, peer)[0])
+
+    def decision(self, row: int, peer: Int64s, port: int) -> int:
+        """Give the decision id for a row, a peer's columns and a joint port class."""
+        base, width, ports, _ = self._rows[row].tolist()
+        label = int(self._locals(self._label_pages[row], peer[:1])[0])
+        cidr = int(self._locals(self._cidr_pages[row], peer[1:2])[0])
+        run = int(self._pairs[base + label * width + cidr])
+        return int(self._runs[run + int(self._maps[ports + int(self._ports[port])])])
+
+    def _locals(self, index: npt.NDArray[np.uint32], columns: Int64s) -> Int64s:
+        found: Int64s = self._pages[index[columns // _PAGE], columns % _PAGE].astype(np.int64)
+        return found
+
+    def _vector(self, run: int, ports: int) -> int:
+        found = self._memo.get((run, ports))
+        if found is None:
+            decisions = self._runs[run + self._maps[ports + self._ports].astype(np.int64)]
+            found = self._memo[run, ports] = self._vectors.intern(self._verdicts[decisions])
+        return found
+
+
+def combined(
+    egress: npt.NDArray[np.uint8], ingress: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint8]:
+    """DENY if any side denies, else UNKNOWN if any is unknown, else ALLOW (C5)."""
+    result = np.maximum(egress, ingress)
+    result[(egress == 1) | (ingress == 1)] = 1
+    return result

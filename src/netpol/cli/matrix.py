@@ -1,0 +1,234 @@
+"""``netpol matrix``: who can reach whom on what, and what strangers may reach."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import click
+
+from netpol.cli import steps
+from netpol.cli.dns import read_dns_logs
+from netpol.cli.errors import say
+from netpol.cli.options import (
+    CONTEXT,
+    ChosenSwitches,
+    SectionedCommand,
+    Size,
+    env_option,
+    pop_switches,
+    switch_options,
+)
+
+__all__ = ["matrix"]
+
+_PATH = click.Path(allow_dash=True)
+_PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "ipv6-icmp": 58}
+_WITH_PORTS = ("tcp", "udp", "sctp")
+
+_EXAMPLES = """\b
+Examples:
+  netpol matrix -c cluster.json -p policies/
+  netpol matrix -c cluster.json --dst 'data/*' --port 5432/tcp
+  netpol matrix -c cluster.json --by namespace -o dot | dot -Tsvg > matrix.svg
+  netpol matrix -c cluster.json --exposure
+
+Exit code: 0 done, 2 an error."""
+
+
+class PortWord(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.3
+    """A port of a protocol, ``443/tcp``, or a protocol without ports, ``icmp``."""
+
+    name = "port"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int | None]:
+        """Give the protocol's number and the port."""
+        if isinstance(value, tuple):
+            return value
+        port, slash, protocol = value.rpartition("/")
+        protocol = protocol.lower()
+        has_ports = protocol in _WITH_PORTS
+        number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 65536
+        if protocol not in _PROTOCOLS or bool(slash) is not has_ports or (slash and number > 65535):
+            self.fail(f"{value!r} is not PORT/PROTOCOL such as 443/tcp, nor icmp", param, ctx)
+        return _PROTOCOLS[protocol], number if slash else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What the command line asks for."""
+
+    cluster: tuple[str, ...]
+    policies: tuple[str, ...]
+    dns: tuple[str, ...]
+    namespace: str
+    by: str | None
+    src: tuple[str, ...]
+    dst: tuple[str, ...]
+    port: tuple[int, int | None] | None
+    verdict: str | None
+    exposure: bool
+    output: str
+    output_file: str | None
+    memory_budget: int
+    quiet: bool
+    chosen: ChosenSwitches
+
+
+@click.command(
+    cls=SectionedCommand, context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True
+)
+@env_option(
+    "--cluster",
+    "-c",
+    multiple=True,
+    required=True,
+    type=_PATH,
+    help="Manifests of the cluster: files, directories, - for stdin.  [repeatable]",
+)
+@env_option(
+    "--policies",
+    "-p",
+    "-f",
+    multiple=True,
+    type=_PATH,
+    help="NetworkPolicies to judge by; without it, those among --cluster.  [repeatable]",
+)
+@env_option(
+    "--dns",
+    multiple=True,
+    type=_PATH,
+    help="What DNS answered, for domainNames: CSV or JSON lines of time, name, address, ttl; or a "
+    "log of CoreDNS.  [repeatable]",
+)
+@env_option(
+    "--namespace",
+    "-n",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="Namespace of policies that name none.",
+)
+@env_option(
+    "--by",
+    type=click.Choice(["workload", "namespace"]),
+    help="Who is a row.  [default: workload, with more than 60 of them namespace]",
+)
+@env_option(
+    "--src",
+    multiple=True,
+    metavar="GLOB",
+    help="Only from these: a namespace, a glob of workloads as in 'shop/*', node/NAME, external.  "
+    "[repeatable]",
+)
+@env_option("--dst", multiple=True, metavar="GLOB", help="Only to these.  [repeatable]")
+@env_option(
+    "--port",
+    type=PortWord(),
+    metavar="PORT/PROTOCOL",
+    help="Only this port, as 443/tcp, or icmp.",
+)
+@env_option(
+    "--verdict",
+    type=click.Choice(["allow", "deny", "unknown"]),
+    help="Only pairs and ports of which some have this verdict.",
+)
+@env_option(
+    "--exposure",
+    is_flag=True,
+    help="Instead, what any external address and a pod with any labels in any namespace may "
+    "reach of each workload.",
+)
+@env_option(
+    "--output",
+    "-o",
+    type=click.Choice(["table", "json", "csv", "dot"]),
+    metavar="FORMAT",
+    default="table",
+    show_default=True,
+    help="table, json, csv, or dot (a graph).",
+)
+@env_option(
+    "--output-file",
+    type=_PATH,
+    help="Write there instead of stdout; the file appears whole or not at all.",
+)
+@env_option(
+    "--memory-budget",
+    type=Size(),
+    default="1GiB",
+    show_default=True,
+    help="Limit for the compiled tables, and for those of the matrix.",
+)
+@env_option("--quiet", "-q", is_flag=True, help="No warnings.")
+@switch_options
+def matrix(**options: Any) -> None:
+    """Tell who can reach whom on what, from the policies alone: no flows are needed.
+
+    Exact, for every pair of pods, nodes and external addresses and every protocol and port; flows
+    to services are judged by the pods behind.
+    """
+    chosen = pop_switches(options)
+    request = _Request(chosen=chosen, **options)
+    if request.exposure and request.output == "dot":
+        raise click.UsageError("--exposure is no graph; -o table, json or csv")
+    if (*request.cluster, *request.policies, *request.dns).count("-") > 1:
+        raise click.UsageError("stdin (-) can be read only once")
+    with steps.opened_output(request.output_file) as sink:
+        engine = _engine(request)
+        sink.write(_exposed(request, engine) if request.exposure else _matrix(request, engine))
+
+
+def _text(request: _Request, as_text: steps.AsText) -> bytes:
+    return steps.encoded(as_text, steps.text_target(request.output_file))
+
+
+def _engine(request: _Request) -> Any:
+    import netpol
+    from netpol.kube.snapshot import read_snapshot
+
+    switches = request.chosen.under(request.chosen.profile)
+    dns, _ = read_dns_logs(request.dns, strict=False)
+    shared = "-" in request.cluster and not request.policies
+    with steps.stdin_twice(needed=shared):
+        snapshot = replace(read_snapshot(request.cluster, switches=switches), dns=dns)
+    policies = steps.policies_of(
+        request.policies, request.cluster, switches=switches, namespace=request.namespace
+    )
+    if not request.quiet:
+        for warning in dict.fromkeys((*snapshot.warnings, *policies.warnings)):
+            say("warning", warning)
+    return netpol.compile(
+        policies, snapshot, memory_budget=request.memory_budget, **asdict(switches)
+    )
+
+
+def _matrix(request: _Request, engine: Any) -> bytes:
+    from netpol.analysis.matrix import Question, reachability
+    from netpol.report import matrix as terminal
+    from netpol.report import matrix_csv, matrix_dot, matrix_json
+    from netpol.verdict import Verdict
+
+    verdict = None if request.verdict is None else Verdict[request.verdict.upper()]
+    question = Question(request.by, request.src, request.dst, request.port, verdict)
+    found = reachability(engine, question, memory_budget=request.memory_budget)
+    if request.output == "table":
+        denied = verdict is Verdict.DENY
+        return _text(request, lambda target: terminal.render(found, target, denied=denied))
+    writers = {"json": matrix_json.render, "csv": matrix_csv.render, "dot": matrix_dot.render}
+    return writers[request.output](found)
+
+
+def _exposed(request: _Request, engine: Any) -> bytes:
+    from netpol.analysis.exposure import exposures
+    from netpol.report import matrix as terminal
+    from netpol.report import matrix_csv, matrix_json
+
+    found = exposures(engine, memory_budget=request.memory_budget)
+    if request.output == "table":
+        return _text(request, lambda target: terminal.render_exposures(found, target))
+    if request.output == "json":
+        return matrix_json.render_exposures(found)
+    return matrix_csv.render_exposures(found)

@@ -1,0 +1,101 @@
+"""Takes a ``Coverage``, gives the sections of its page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netpol.analysis.coverage import Coverage, NeverHit
+from netpol.report.html.evidence import evidence
+from netpol.report.html.rules import RuleRow, rules_table
+from netpol.report.html.sections import Cell, Column, Section, Table, Totals, tone_of
+
+__all__ = ["sections"]
+
+_ROWS = 2000
+
+
+def sections(coverage: Coverage) -> tuple[Section, ...]:
+    """Give everything there is to say, what a reviewer looks for first."""
+    verdicts = coverage.evidence.verdicts.items()
+    return (
+        Totals([(v.label, tone_of(v.label), flows, None) for v, flows in verdicts]),
+        rules_table(map(_row, coverage.never_hit)),
+        rules_table(
+            map(_row, coverage.never_hit_elements),
+            title="Peers and ports never hit",
+            intro="Of rules that were hit, the elements that no flow of this recording matched.",
+        ),
+        _rules(coverage),
+        _pods(coverage),
+        evidence(coverage.evidence.reader, dns=coverage.evidence.dns),
+    )
+
+
+def _row(item: NeverHit) -> RuleRow:
+    remark = item.element.text if item.element else ""
+    return RuleRow(item.policy.label, item.name, item.policy.file, item.line, remark)
+
+
+def _rules(coverage: Coverage) -> Table:
+    rows = list(_rule_rows(coverage))
+    return Table(
+        "Rules and elements",
+        [
+            Column("Flows", "number"),
+            Column("Sole reason", "number"),
+            Column("Policy"),
+            Column("Rule"),
+            Column("Element"),
+            Column("Where"),
+        ],
+        rows[:_ROWS],
+        total=len(rows),
+        intro="How many flows each matched, and for how many the verdict would be another "
+        "without it.",
+    )
+
+
+def _rule_rows(coverage: Coverage) -> Iterator[list[Cell]]:
+    for policy in coverage.policies:
+        for rule in policy.rules:
+            where = _where(policy.file, rule.line)
+            yield [rule.hits.flows, rule.hits.sole, policy.label, rule.name, "", where]
+            for element in rule.elements:
+                yield [
+                    element.hits.flows,
+                    element.hits.sole,
+                    policy.label,
+                    f"{rule.name}.{element.field}",
+                    element.text,
+                    _where(policy.file, element.line),
+                ]
+
+
+def _where(file: str | None, line: int | None) -> str:
+    return (file or "") if line is None else f"{file or ''}:{line}"
+
+
+def _pods(coverage: Coverage) -> Table:
+    pods = sorted(coverage.pods, key=lambda pod: (pod.seen, pod.label))
+    return Table(
+        "Pods",
+        [
+            Column("Pod"),
+            Column("Isolated for egress"),
+            Column("Isolated for ingress"),
+            Column("Flows opened", "number"),
+            Column("Flows served", "number"),
+        ],
+        [
+            [
+                pod.label,
+                "yes" if pod.isolated_egress else "no",
+                "yes" if pod.isolated_ingress else "no",
+                pod.opened,
+                pod.served,
+            ]
+            for pod in pods[:_ROWS]
+        ],
+        total=len(pods),
+        intro=f"{len(coverage.pods_never_seen):,} pods were never seen; they stand first.",
+    )
