@@ -24,6 +24,7 @@ def sections(coverage: Coverage) -> tuple[Section, ...]:
             map(_row, coverage.never_hit_elements),
             title="Peers and ports never hit",
             intro="Of rules that were hit, the elements that no flow of this recording matched.",
+            empty="Every element of the rules that were hit was hit, too.",
         ),
         _rules(coverage),
         _pods(coverage),

@@ -38,7 +38,11 @@ def never_hit(policies: Iterable[PolicyUse]) -> Iterator[RuleRow]:
 
 
 def rules_table(
-    rules: Iterable[RuleRow], *, title: str = "Rules never hit", intro: str = _INTRO
+    rules: Iterable[RuleRow],
+    *,
+    title: str = "Rules never hit",
+    intro: str = _INTRO,
+    empty: str = "Every rule was hit.",
 ) -> Table:
     """Give rules as a table; the first 500 are listed."""
     given: Sequence[RuleRow] = list(rules)
@@ -52,7 +56,7 @@ def rules_table(
         ],
         total=len(given),
         intro=intro if given else "",
-        empty="Every rule was hit.",
+        empty=empty,
     )
 
 
