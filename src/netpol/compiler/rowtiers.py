@@ -99,6 +99,9 @@ class RowTiers:
     Attributes
     ----------
     plain : bool, whether NetworkPolicies are all there is.
+    known : ids of the decisions made so far, by all that tells those of one row apart; for the
+        caller. To hash thousands of isolating policies with each took half the time of compiling
+        where 5 000 policies select one pod.
     doubtful, network_policies : int, bits of the rules that are.
     ties_matter : bool, whether ``cnp_tie`` makes a tie more than a note.
     """
@@ -125,6 +128,7 @@ class RowTiers:
         self.plain = not self._masks[Tier.ADMIN] and not self._masks[Tier.BASELINE]
         self.ties_matter = cnp_tie != "name-and-flag"
         self._removals = removals
+        self.known: dict[tuple[object, ...], int] = {}
 
     def decide(self, case: Case, exempt: Reason | None = None) -> Decision:
         """Give the decision of a case; ``exempt`` is why isolation does not bind it (A10, A11)."""

@@ -50,6 +50,7 @@ NO_POD_COLUMN, OWN_NODE_COLUMN, HAIRPIN_COLUMN = 0, 1, 2
 _FIRST_COLUMN = 3
 #: Local classes of one row; their ids are 16 bits wide in the pages.
 MAX_LOCALS = 0xFFFF
+_ISOLATING = Decision._fields.index("isolating")
 # What one subject's rules may combine to: 10 us each, and 1.8 million where 2 500 policies meet.
 MAX_CASES = 1 << 22
 
@@ -436,7 +437,7 @@ class SideCompiler:
             for port, case in enumerate(ids):
                 if outcome[port] < 0:
                     decision = tiers.decide(cases.bits(i, j, port), exempt)
-                    outcome[port] = self.decisions.intern(decision)
+                    outcome[port] = self._intern(tiers, decision)
                     cases.decided[port][case] = outcome[port]
         return self._intern_run(tuple(outcome))
 
@@ -451,6 +452,14 @@ class SideCompiler:
                 for port in range(count)
             )
         )
+
+    def _intern(self, tiers: RowTiers, decision: Decision) -> int:
+        """Give the id of a decision of a row; the isolating policies are the same for all of it."""
+        key = decision[:_ISOLATING] + decision[_ISOLATING + 1 :]
+        found = tiers.known.get(key)
+        if found is None:
+            found = tiers.known[key] = self.decisions.intern(decision)
+        return found
 
     def _intern_run(self, run: tuple[int, ...]) -> int:
         found = self._runs.get(run)
