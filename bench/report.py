@@ -49,6 +49,7 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     "test_scan[fast]": (Target("GB/s", least=3),),
     "test_replay[synthetic-middle]": (Target("Mlines/s", least=10),),
     "test_diff[synthetic-middle-1]": (Target("x replay", most=1.6),),
+    "test_exhaustive_diff[synthetic-middle-half]": (Target("seconds", most=10),),
     "test_replay_parquet[synthetic-middle]": (Target("Mflows/s", least=3),),
     "test_startup[help]": (Target("seconds", most=0.15),),
     "test_startup[import]": (Target("seconds", most=0.25),),
@@ -142,7 +143,7 @@ def tables(run: dict[str, Any]) -> str:
     python = run["machine_info"].get("python_version", "")
     lines = [
         f"{cpu.get('brand_raw', 'CPU not known')}, {cpu.get('count', '?')} cores, "
-        f"Python {python}, taken {run['datetime'][:10]} in one run. A round's median.",
+        f"Python {python}, taken {run['datetime'][:10]}. A round's median.",
     ]
     present = {result["group"] for result in results}
     for group in [*GROUPS, *sorted(present - set(GROUPS))]:
