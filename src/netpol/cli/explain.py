@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netpol.cli import flow_options
 from netpol.cli.dns import read_dns_logs
 from netpol.cli.errors import EXIT_FINDINGS, say
 from netpol.cli.options import (
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
-_PATH = click.Path(allow_dash=True)
+
 _COLOURS = {"allow": "green", "deny": "red", "unknown": "yellow"}
 
 _EXAMPLES = """\b
@@ -47,26 +48,12 @@ Exit code: 0 judged, 1 --fail-on names the verdict, 2 an error."""
 @click.argument("src")
 @click.argument("dst")
 @click.argument("port", metavar="PORT[/PROTOCOL]")
-@env_option(
-    "--cluster",
-    "-c",
-    multiple=True,
-    required=True,
-    type=_PATH,
-    help="Manifests of the cluster: files, directories, - for stdin.  [repeatable]",
-)
-@env_option(
-    "--policies",
-    "-p",
-    "-f",
-    multiple=True,
-    type=_PATH,
-    help="Policies to judge by; without it, those among --cluster.  [repeatable]",
-)
+@flow_options.CLUSTER
+@flow_options.POLICIES
 @env_option(
     "--dns",
     multiple=True,
-    type=_PATH,
+    type=flow_options.PATH,
     help="What DNS answered, for domainNames.  [repeatable]",
 )
 @env_option(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from netpol.cli import steps
+from netpol.cli import flow_options, steps
 from netpol.cli.dns import read_dns_logs
 from netpol.cli.errors import say
 from netpol.cli.options import (
@@ -22,7 +22,7 @@ from netpol.cli.options import (
 
 __all__ = ["matrix"]
 
-_PATH = click.Path(allow_dash=True)
+
 _PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "ipv6-icmp": 58}
 _WITH_PORTS = ("tcp", "udp", "sctp")
 
@@ -80,37 +80,10 @@ class _Request:
 @click.command(
     cls=SectionedCommand, context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True
 )
-@env_option(
-    "--cluster",
-    "-c",
-    multiple=True,
-    required=True,
-    type=_PATH,
-    help="Manifests of the cluster: files, directories, - for stdin.  [repeatable]",
-)
-@env_option(
-    "--policies",
-    "-p",
-    "-f",
-    multiple=True,
-    type=_PATH,
-    help="NetworkPolicies to judge by; without it, those among --cluster.  [repeatable]",
-)
-@env_option(
-    "--dns",
-    multiple=True,
-    type=_PATH,
-    help="What DNS answered, for domainNames: CSV or JSON lines of time, name, address, ttl; or a "
-    "log of CoreDNS.  [repeatable]",
-)
-@env_option(
-    "--namespace",
-    "-n",
-    default="default",
-    show_default=True,
-    metavar="NAME",
-    help="Namespace of policies that name none.",
-)
+@flow_options.CLUSTER
+@flow_options.POLICIES
+@flow_options.DNS
+@flow_options.NAMESPACE
 @env_option(
     "--by",
     type=click.Choice(["workload", "namespace"]),
@@ -152,7 +125,7 @@ class _Request:
 )
 @env_option(
     "--output-file",
-    type=_PATH,
+    type=flow_options.PATH,
     help="Write there instead of stdout; the file appears whole or not at all.",
 )
 @env_option(
