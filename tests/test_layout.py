@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "fused": {"errors", "flows", "tally", "_core"},
     "replay": {"verdict", "ahead", "dns", "flows", "fused", "engine", "verdicts", "tally"},
     "profiles": {"errors", "switches"},
-    "analysis": _READ | {"ahead", "compiler", "engine", "tally", "replay", "_core"},
+    "analysis": _READ | {"fused", "compiler", "engine", "tally", "replay", "_core"},
     "compare": {"verdict", "switches", "flows", "tally", "replay", "analysis"},
     "spread": {"verdict", "flows", "engine", "tally", "_core"},
     "overlap": _WORDS | {"kube", "policy", "compiler"},

@@ -2,21 +2,22 @@
 
 One pass judges both sides (``sidebyside``). A flow is in the diff if it gets another verdict, or
 the same one by another rule (``deciders``); a change is responsible for it if the first side with
-that change alone judges it as the second side does (``changes``).
+that change alone judges it as the second side does (``causes``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from netpol.analysis.changes import Change, SingleChange, changes_between
-from netpol.analysis.deciders import OtherDecider
-from netpol.analysis.reach import reach_of
+from netpol.analysis.changes import Change, SingleChange, changes_between, compiled_with
+from netpol.analysis.deciders import Deciders
+from netpol.analysis.reach import MOST_CHANGES, Reach
 from netpol.analysis.sidebyside import (
-    MOST_CHANGES,
     Differing,
     JudgedTwice,
     SideBySide,
@@ -214,7 +215,8 @@ def diff(
         Each gets the flows that differ, batch by batch, as something with a ``to_arrow``
         (docs/output.md has the columns); at least one batch, perhaps empty.
     jobs : int
-        With 2 or more, the flows are read in a thread of their own.
+        Threads. With 2 or more, the flows are read in one of their own; conntrack text is read and
+        judged by so many. The results are the same.
     memory_budget : int
         Bytes that the tables of each engine made to try a change may take.
     tried : int
@@ -233,21 +235,28 @@ def diff(
     """
     stream = _batches(flows)
     known = before.source is not None and after.source is not None
-    changes = changes_between(before.source, after.source, memory_budget) if known else []
+    changes = changes_between(before.source, after.source) if known else []
     told = changes[:MOST_CHANGES]
+
+    def compiled(places: tuple[int, ...]) -> Any:
+        return compiled_with(before.source, [told[place] for place in places], memory_budget)
+
     both = SideBySide(
         (before, after),
-        [one.compile for one in told],
-        OtherDecider(before, after),
-        reach=reach_of(changes, (before, after)),
+        compiled,
+        len(told),
+        Deciders(before, after),
+        reach=Reach(changes, (before, after)),
         trials=tried,
     )
     responsible = tuple(one.change for one in told)
     seen = 0
-    for rows in both.judge(stream, lambda part: DifferingFlows(part, responsible), writers, jobs):
-        seen += rows
-        if on_batch is not None:
-            on_batch(seen)
+    written = partial(DifferingFlows, tried=responsible)
+    with closing(both.judge(stream, written, writers, jobs)) as parts:
+        for rows in parts:
+            seen += rows
+            if on_batch is not None:
+                on_batch(seen)
     reader = reader_counts(getattr(stream, "stats", None), seen)
     return _found(both, changes if known else None, responsible, top, names, reader)
 
