@@ -233,6 +233,7 @@ class SideBySide:
                 else:
                     self._contrast.add(part)
                     yield len(part)
+        self._contrast.flush()
         if not written:
             none = empty_batch()
             self._take(*(engine.evaluate(none) for engine in self.engines))
