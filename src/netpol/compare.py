@@ -152,7 +152,7 @@ def compare(
             if on_batch is not None:
                 on_batch(seen)
     changes = both.changes()
-    *alone, together = both.alone()
+    *alone, together, _ = both.alone()  # all were tried
     groups, distinct = both.heaviest(top)
     pairs = tuple(_pair(group, [name for name, _, _ in changed]) for group in groups)
     differing = sum(both.differing().values(), Weight())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 import sys
 from dataclasses import replace
@@ -21,6 +22,7 @@ from netpol.flows.normalise import batch_from
 from netpol.kube.policies import PolicySet, policies_from_objects
 from netpol.kube.snapshot import snapshot_from_objects
 from netpol.reference import ReferenceEvaluator
+from netpol.report import diff as terminal
 from netpol.report import diff_json
 from netpol.report.diff_annotations import annotations_of
 from netpol.switches import Switches
@@ -87,6 +89,16 @@ def test_changes_beyond_the_bound_are_said_to_be_untried() -> None:
     assert found.untried == 3
     assert causes(found.groups[0]) == ["added NetworkPolicy x/p0", "added NetworkPolicy x/p1"]
     assert diff_json.document(found)["untried"] == 3
+    assert [(one.tried, one.alone) for one in found.changes or ()] == [
+        *[(True, Weight(flows=1))] * 2,
+        *[(False, Weight())] * 3,
+    ]
+    assert not found.groups[0].untold
+    back = netpol.diff(engine(*many), engine(), flows(B_TO_A), tried=0)
+    assert back.groups[0].untold
+    assert (back.together, back.untold) == (Weight(), Weight(flows=1))
+    assert "or by one that was not tried alone" in terminal.render(back, io.StringIO())
+    assert back.to_arrow()["responsible"].to_pylist() == [None]
     # More than can be told apart at all: those beyond are never named, and no trial is skipped.
     many = [policy("x", CLOSED, f"p{number:02}") for number in range(70)]
     found = netpol.diff(engine(), engine(*many), flows(B_TO_A), tried=1)

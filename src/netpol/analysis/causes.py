@@ -3,8 +3,9 @@
 Where several changes could be the cause of a flow's other judgement, the question is what the
 first engine would say with one of them alone. A side to which that change does not matter says
 what it says in the first engine; one to which no other matters, what it says in the second. For
-what is left, engines are compiled when such a flow is met, each with several changes of which no
-two matter to one pod (``Reach.classes``): of those, each side of a pair of pods sees one at most.
+what is left, engines are compiled when such a flow is met. Each has many changes made, and serves
+every flow to which only one of those matters: classes of which no two matter to one pod
+(``Reach.classes``), then halves that tell any two changes apart, then single changes.
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ class Causes:
     def of(self, first: Verdicts, second: Verdicts) -> UInt64s:
         """Give uint64[n]: a bit for each change that alone gives a flow its second judgement.
 
+        ``OTHER_CHANGE`` stands alone where none is known to, and one that may was not tried.
+
         Parameters
         ----------
         first, second : Verdicts
@@ -109,10 +112,11 @@ class Causes:
         src, dst, plain = self._reached(first, second)
         could = src | dst
         sole = could & (could - np.uint64(1)) == 0
-        causes = np.where(sole, could & ~OTHER_CHANGE, _NONE)
+        causes = np.where(sole, could, _NONE)
         rows = np.flatnonzero(~sole)
         if len(rows):
-            causes[rows] = self._told_apart(_Unclear(first, second, src, dst, plain).take(rows))
+            unclear = _Unclear(first, second, src, dst, plain).take(rows)
+            causes[rows] = self._told_apart(unclear)
         return causes
 
     def _reached(self, first: Verdicts, second: Verdicts) -> tuple[UInt64s, UInt64s, Booleans]:
@@ -124,56 +128,85 @@ class Causes:
         return *self._reach(first, second), plain
 
     def _told_apart(self, flows: _Unclear) -> UInt64s:
-        could = flows.src | flows.dst
-        causes = np.zeros(len(could), np.uint64)
+        causes = np.zeros(len(flows.src), np.uint64)
         said = [self._said(verdicts) for verdicts in (flows.first, flows.second)]
+        could = flows.src | flows.dst
+        untold = could & OTHER_CHANGE != 0
         every = int(np.bitwise_or.reduce(could))
         for place in range(self._number):
             if every >> place & 1:
-                bit = np.uint64(1 << place)
-                for rows, third in self._with_change(flows, place, could):
+                for rows, third in self._with_change(flows, place):
+                    if third is None:
+                        self.untried.add(place)
+                        untold[rows] = True
+                        continue
                     settled = _settled(said[0].take(rows), said[1].take(rows), third)
-                    causes[rows[settled]] |= bit
+                    causes[rows[settled]] |= np.uint64(1 << place)
+        causes[untold & (causes == 0)] = OTHER_CHANGE
         return causes
 
     def _with_change(
-        self, flows: _Unclear, place: int, could: UInt64s
-    ) -> Iterator[tuple[npt.NDArray[Any], _Said]]:
-        """Give rows, and what the first engine would say of them with one change made."""
+        self, flows: _Unclear, place: int
+    ) -> Iterator[tuple[npt.NDArray[Any], _Said | None]]:
+        """Give rows, and what the first engine would say of them with one change made.
+
+        None where an engine would have to be compiled to tell, and no more are to be.
+        """
         bit = np.uint64(1 << place)
-        together = self._class_of.get(place, (place,))
-        others = np.uint64(sum(1 << other for other in together) & ~(1 << place))
-        known = flows.plain & _alone(flows.src, bit) & _alone(flows.dst, bit)
-        apart = _apart(flows.src, bit, others) & _apart(flows.dst, bit, others)
-        sided = flows.plain & apart & ~known
-        whole = ~flows.plain & (could & others == 0)
-        for chosen, members, say in (
-            (known, (), self._by_sides),
-            (sided, together, self._by_sides),
-            (whole, together, self._as_a_whole),
-            (~(known | sided | whole), (place,), self._as_a_whole),
-        ):
-            rows = np.flatnonzero(chosen & (could & bit != 0))
-            if len(rows):
-                part = flows.take(rows)
-                third = self._tried(members, part.first)
-                if third is None:
-                    self.untried.add(place)
-                else:
-                    yield rows, say(part, bit, third)
+        mine = (flows.src | flows.dst) & bit != 0
+        known = mine & flows.plain & _alone(flows.src, bit) & _alone(flows.dst, bit)
+        rows = np.flatnonzero(known)
+        if len(rows):
+            part = flows.take(rows)
+            yield rows, self._by_sides(part, bit, part.first)
+        for members, rows in self._to_try(flows, place, np.flatnonzero(mine & ~known)):
+            if members is None:
+                yield rows, None
+                continue
+            part = flows.take(rows)
+            third = self._engines[members].evaluate(part.first.batch)
+            whole, sides = self._said(third), self._by_sides(part, bit, third)
+            pairs = zip(sides, whole, strict=True)
+            yield rows, _Said(*(np.where(part.plain, one, other) for one, other in pairs))
 
-    def _tried(self, members: tuple[int, ...], first: Verdicts) -> Verdicts | None:
-        """Judge by the first engine with changes made; None if it is not to be compiled."""
-        if not members:
-            return first
-        if members not in self._engines:
-            if len(self._engines) == self._trials:
-                return None
-            self._engines[members] = self._compiled(members)
-        return self._engines[members].evaluate(first.batch)
+    def _to_try(
+        self, flows: _Unclear, place: int, rows: npt.NDArray[Any]
+    ) -> Iterator[tuple[tuple[int, ...] | None, npt.NDArray[Any]]]:
+        """Give engines, by the changes they have made, and the rows each can tell about."""
+        if not len(rows):
+            return
+        seen = np.stack([flows.src[rows], flows.dst[rows], flows.plain[rows]], axis=1)
+        kinds, kind = np.unique(seen, axis=0, return_inverse=True)
+        chosen: dict[tuple[int, ...] | None, list[int]] = {}
+        for number, (src, dst, plain) in enumerate(kinds.tolist()):
+            members = self._engine_for(place, (src, dst) if plain else (src | dst,))
+            chosen.setdefault(members, []).append(number)
+        for members, numbers in chosen.items():
+            yield members, rows[np.isin(kind.reshape(-1), numbers)]
 
-    def _as_a_whole(self, flows: _Unclear, bit: np.uint64, third: Verdicts) -> _Said:
-        return self._said(third)
+    def _engine_for(self, place: int, seen: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Give the changes of an engine that has one of them made, and no other that matters.
+
+        ``seen`` are the changes that matter to each end, or to both together where neither can be
+        told by itself. None if no such engine is there, and no more are to be compiled.
+        """
+        bit = 1 << place
+
+        def tells(members: tuple[int, ...]) -> bool:
+            made = sum(1 << member for member in members)
+            return bool(made & bit) and all(made & bits in (0, bit) for bits in seen if bits & bit)
+
+        found = next(filter(tells, self._engines), None)
+        if found is None and len(self._engines) < self._trials:
+            found = next(filter(tells, self._worth_compiling(place)))
+            self._engines[found] = self._compiled(found)
+        return found
+
+    def _worth_compiling(self, place: int) -> Iterator[tuple[int, ...]]:
+        yield self._class_of.get(place, (place,))
+        for half in range(self._number.bit_length() if self._reach else 0):
+            yield tuple(other for other in range(self._number) if not (other ^ place) >> half & 1)
+        yield (place,)
 
     def _by_sides(self, flows: _Unclear, bit: np.uint64, third: Verdicts) -> _Said:
         """Give what is said with one change made, of plain flows: each side by itself.
@@ -216,11 +249,6 @@ class Causes:
 def _alone(bits: UInt64s, bit: np.uint64) -> Booleans:
     """Say at which ends nothing matters but this change, or this change does not."""
     return np.asarray((bits & bit == 0) | (bits == bit))
-
-
-def _apart(bits: UInt64s, bit: np.uint64, others: np.uint64) -> Booleans:
-    """Say at which ends, if this change matters, none of the others does."""
-    return np.asarray((bits & bit == 0) | (bits & others == 0))
 
 
 def _settled(first: _Said, second: _Said, third: _Said) -> Booleans:

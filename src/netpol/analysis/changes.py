@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from netpol.compiler.clusters import Clusters
 from netpol.engine import compile as compile_engine
 from netpol.kube.objects import LabelSelector
 from netpol.kube.policies import LoadedClusterPolicy, LoadedPolicy, PolicySet
@@ -90,13 +91,17 @@ def changes_between(before: Source, after: Source) -> list[SingleChange]:
     return found
 
 
-def compiled_with(source: Source, changes: Iterable[SingleChange], memory_budget: int) -> Any:
+def compiled_with(
+    source: Source, changes: Iterable[SingleChange], memory_budget: int, clusters: Clusters
+) -> Any:
     """Compile an engine from a source with some changes made.
 
     ``memory_budget`` is how many bytes its tables may take; raises ``CapacityError`` beyond.
     """
     policies, snapshot, switches = reduce(lambda made, one: one.make(made), changes, source)
-    return compile_engine(policies, snapshot, memory_budget=memory_budget, **asdict(switches))
+    return compile_engine(
+        policies, snapshot, memory_budget=memory_budget, clusters=clusters, **asdict(switches)
+    )
 
 
 def _cluster(snapshot: Snapshot) -> tuple[Any, ...]:

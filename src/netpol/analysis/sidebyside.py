@@ -19,7 +19,7 @@ from netpol._core.sums import Groups, Histogram
 from netpol.analysis.causes import Causes
 from netpol.analysis.contrast import Contrast
 from netpol.analysis.deciders import Marks, no_deciders
-from netpol.analysis.reach import MOST_CHANGES, Reach
+from netpol.analysis.reach import MOST_CHANGES, OTHER_CHANGE, Reach
 from netpol.errors import CapacityError
 from netpol.flows.batch import NO_TIME, PORT_PROTOCOLS, UNKNOWN_PROTOCOL, FlowBatch
 from netpol.fused import without_text
@@ -49,14 +49,16 @@ class JudgedTwice:
     """Flows that differ in nothing but addresses, source port and time, judged twice.
 
     ``before`` and ``after`` hold the same weight. ``causes`` are the places of the changes that
-    each suffice to give the second judgement; none if it takes several together. ``first_seen``
-    and ``last_seen`` are ns since the epoch, None where no flow's time is known.
+    each suffice to give the second judgement; none if it takes several together, or if ``untold``:
+    one that may suffice was not tried. ``first_seen`` and ``last_seen`` are ns since the epoch,
+    None where no flow's time is known.
     """
 
     verdicts: tuple[Verdict, Verdict]
     before: Pair
     after: Pair
     causes: tuple[int, ...]
+    untold: bool = False
     first_seen: int | None = None
     last_seen: int | None = None
 
@@ -200,7 +202,7 @@ class SideBySide:
         self._groups = Groups(limit)
         self._seen: list[npt.NDArray[np.int64]] = []  # first and last time of each group
         self._limit = limit
-        self._causes = Histogram(number + 1)
+        self._causes = Histogram(number + 2)
         self._cause_sets = _Numbers()
         self._write: Callable[[Differing], None] = lambda differing: None
 
@@ -294,8 +296,9 @@ class SideBySide:
 
     def _add_causes(self, causes: UInt64s, weights: tuple[UInt64s | None, ...]) -> None:
         """Add the flows of each change; those that no change alone explains come last."""
-        none = np.flatnonzero(causes == 0)
-        rows_of = {self._changes: none} if len(none) else {}
+        rows_of = {}
+        for place, bits in ((self._changes, np.uint64(0)), (self._changes + 1, OTHER_CHANGE)):
+            rows_of[place] = np.flatnonzero(causes == bits)
         every = int(np.bitwise_or.reduce(causes))
         for place in range(self._changes):
             if every >> place & 1:
@@ -326,9 +329,12 @@ class SideBySide:
         return _by_verdicts(self._differing)
 
     def alone(self) -> list[Weight]:
-        """Give the weight of the flows each change alone explains, and last of those none does."""
+        """Give the weight of the flows each change alone explains.
+
+        Then that of those which no change alone explains, and of those of which that is not known.
+        """
         sums = self._causes.items()
-        return [Weight(*sums.get(place, ())) for place in range(self._changes + 1)]
+        return [Weight(*sums.get(place, ())) for place in range(self._changes + 2)]
 
     @property
     def capped(self) -> bool:
@@ -395,6 +401,7 @@ class SideBySide:
             before=before,
             after=after,
             causes=tuple(place for place in range(self._changes) if causes >> place & 1),
+            untold=causes == OTHER_CHANGE,
             first_seen=None if first == _LATEST else first,
             last_seen=None if first == _LATEST else last,
         )
