@@ -401,7 +401,7 @@ class SideBySide:
             before=before,
             after=after,
             causes=tuple(place for place in range(self._changes) if causes >> place & 1),
-            untold=causes == OTHER_CHANGE,
+            untold=causes == int(OTHER_CHANGE),
             first_seen=None if first == _LATEST else first,
             last_seen=None if first == _LATEST else last,
         )
