@@ -299,3 +299,31 @@ def test_the_diff_of_the_lab_names_exactly_what_the_change_breaks() -> None:
     assert len(expected) > 100
     assert found.kinds[Kind.NEWLY_DENIED].total.flows == sum(w == "deny" for *_, w in expected)
     assert all(causes(g) == ["removed NetworkPolicy shop/web"] for g in found.groups)
+
+
+def test_the_first_policy_matters_to_what_is_unknown_wherever_it_is() -> None:
+    """Without policies all is allowed, also to a service without endpoints (C7.1, R8)."""
+    objects = [
+        *copy.deepcopy(list(FIXTURE.values())),
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"namespace": "x", "name": "gone"},
+            "spec": {"clusterIP": "10.96.0.9", "ports": [{"port": 80}]},
+        },
+    ]
+    snapshot = snapshot_from_objects(objects)
+
+    def with_policies(*policies: Object) -> Any:
+        return netpol.compile(policies_from_objects(list(policies)), snapshot)
+
+    elsewhere = policy("z", CLOSED), policy("y", CLOSED)
+    to_service = flows(("10.0.0.2", "10.96.0.9"))
+    found = netpol.diff(with_policies(), with_policies(*elsewhere), to_service)
+    assert found.kinds[Kind.NEWLY_UNKNOWN].total.flows == 1
+    assert causes(found.groups[0]) == [
+        "added NetworkPolicy y/p",
+        "added NetworkPolicy z/p",
+    ]
+    back = netpol.diff(with_policies(*elsewhere), with_policies(), to_service)
+    assert (causes(back.groups[0]), back.together.flows) == ([], 1)

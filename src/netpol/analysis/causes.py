@@ -125,7 +125,7 @@ class Causes:
             every = np.full(len(first), self._all_changes)
             return every, every, np.zeros(len(first), np.bool_)
         plain = _plain(first) & _plain(second)
-        return *self._reach(first, second), plain
+        return *self._reach(first, second, plain), plain
 
     def _told_apart(self, flows: _Unclear) -> UInt64s:
         causes = np.zeros(len(flows.src), np.uint64)

@@ -22,6 +22,7 @@ from netpol.kube.matching import selects
 __all__ = ["MOST_CHANGES", "OTHER_CHANGE", "Reach"]
 
 UInt64s = npt.NDArray[np.uint64]
+Booleans = npt.NDArray[np.bool_]
 
 
 #: Changes that are told apart, and the bit that stands for all others.
@@ -48,6 +49,9 @@ class Reach:
     """
 
     def __init__(self, changes: Sequence[SingleChange], engines: tuple[Any, Any]) -> None:
+        # Without any policy, what would be unknown is allowed (C7.1), whoever is at its ends.
+        removed = sum(one.change.what == "removed" for one in changes)
+        self._none_may_stay = removed == len(engines[0].policies)
         everywhere = 0
         within: dict[str, list[tuple[int, SingleChange]]] = {}
         for place, one in enumerate(changes):
@@ -64,13 +68,15 @@ class Reach:
         number = min(len(changes), MOST_CHANGES)
         self.classes = _classes(number, everywhere, np.unique(np.concatenate(pods)).tolist())
 
-    def __call__(self, first: Any, second: Any) -> tuple[UInt64s, UInt64s]:
+    def __call__(self, first: Any, second: Any, plain: Booleans) -> tuple[UInt64s, UInt64s]:
         """Give uint64[n] for the source and for the destination of each flow.
 
         Parameters
         ----------
         first, second : Verdicts
             What both engines say of the same flows.
+        plain : bool[n]
+            Nothing but its two endpoints and the port decides the flow.
         """
         found = []
         for end in ("src", "dst"):
@@ -80,6 +86,8 @@ class Reach:
                 hints = verdicts.opened.get(f"{end}_hint")
                 if hints is not None:  # the log names a pod, whatever the address
                     bits[hints != 0] = self.every
+            if self._none_may_stay:
+                bits[~plain] = self.every
             found.append(bits)
         src, dst = found
         # Nothing should be left that no change reaches; if it is, all are tried.
