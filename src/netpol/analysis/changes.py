@@ -25,6 +25,7 @@ __all__ = ["Change", "SingleChange", "changes_between"]
 What = Literal["added", "removed", "changed", "cluster", "switch"]
 Loaded = LoadedPolicy | LoadedClusterPolicy
 Source = tuple[PolicySet, Snapshot, Switches]
+_Key = tuple[str, str]  # kind and label
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ def changes_between(before: Source, after: Source, memory_budget: int) -> list[S
     policies, snapshot, switches = before
     found = []
 
-    def add(change: Change, source: Source, *about: Any) -> None:
-        found.append(SingleChange(change, partial(_compiled, source, memory_budget), *about))
+    def add(change: Change, source: Source) -> None:
+        found.append(SingleChange(change, partial(_compiled, source, memory_budget)))
 
     if snapshot is not after[1] and _cluster(snapshot) != _cluster(after[1]):
         add(Change("cluster", "the cluster"), (policies, after[1], switches))
@@ -89,9 +90,16 @@ def changes_between(before: Source, after: Source, memory_budget: int) -> list[S
             changed = replace(switches, **{field.name: value})
             add(Change("switch", field.name), (policies, snapshot, changed))
     for key, first, second in _changed_policies(policies, after[0]):
-        source = _with(policies, key, second), snapshot, switches
-        add(_policy_change(first, second), source, *_selected(first, second))
+        # Thousands may have changed: the policies with one of them are put together when needed.
+        compiled = partial(_compiled_with, before, key, second, memory_budget)
+        change = _policy_change(first, second)
+        found.append(SingleChange(change, compiled, *_selected(first, second)))
     return found
+
+
+def _compiled_with(source: Source, key: _Key, changed: Loaded | None, memory_budget: int) -> Any:
+    policies, snapshot, switches = source
+    return _compiled((_with(policies, key, changed), snapshot, switches), memory_budget)
 
 
 def _compiled(source: Source, memory_budget: int) -> Any:
@@ -109,9 +117,6 @@ def _cluster(snapshot: Snapshot) -> tuple[Any, ...]:
         snapshot.endpoint_slices,
         snapshot.dns,
     )
-
-
-_Key = tuple[str, str]  # kind and label
 
 
 def _by_identity(policies: PolicySet) -> dict[_Key, Loaded]:

@@ -50,6 +50,13 @@ class OtherDecider:
         unlike = _unlike(self._marks(third), self._marks(second))
         return np.asarray(same & ((first.verdict != second.verdict) | ~unlike))
 
+    def by_decision(self, engine: Any) -> UInt32s:
+        """Give uint32[decisions]: who decides by each, 0 where nobody does.
+
+        A side's decision tells who decides a flow only where the flow has its verdict.
+        """
+        return np.asarray(self._table(engine).reshape(len(Verdict), -1).max(axis=0))
+
     def _marks(self, verdicts: Any) -> tuple[UInt32s, UInt32s]:
         """Give the decider of each flow's egress and ingress; 0 where a side has none."""
         table = self._table(verdicts.engine)
