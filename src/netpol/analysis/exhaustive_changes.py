@@ -1,7 +1,7 @@
-"""Takes sums by parties of what is said of them, gives changes: who, from what to what, on what.
+"""Takes sums by parties of what is said of them, gives changes: who, what before, what after.
 
-What is said of a pair is cut into kinds, each of two verdicts and the ports that get the one instead
-of the other, or the same by another rule. Changes that are listed are looked into (``Parts``).
+What is said of a pair is cut into kinds, each of two verdicts and the ports that get the one and
+then the other, or the same by another rule. Changes that are listed are looked into (``Parts``).
 """
 
 from __future__ import annotations
@@ -162,8 +162,10 @@ class Changes:
             inside,
             lambda egress, ingress: says_so[self._said(egress, ingress)],
         )
+        names = self._parties.names
         return Change(
-            *(self._parties.names[party] for party in self._named[:2, index].tolist()),
+            names[self._named[0, index]],
+            names[self._named[1, index]],
             self._looked.networks(src),
             self._looked.networks(dst),
             self._ports.words(inside),

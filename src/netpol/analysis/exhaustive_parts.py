@@ -56,6 +56,20 @@ class Part:
     after: Judged
     responsible: PolicyChange | None = None
 
+    @property
+    def place(self) -> tuple[str | None, int | None]:
+        """File and line of the rule or policy that decides, or that decided and is gone.
+
+        Where a change is responsible: of its rule, if that decides, else of its policy.
+        """
+        cause = self.responsible
+        for one in (*self.after.credits, *self.before.credits):
+            if one.file is not None and (
+                cause is None or (cause.label, cause.file) == (one.policy, one.file)
+            ):
+                return one.file, one.line
+        return (None, None) if cause is None else (cause.file, cause.line)
+
 
 class _Rows(NamedTuple):
     """Pairs of classes, int64[n] each; ``own`` is bool[n], pods and their nodes."""
@@ -68,7 +82,8 @@ class _Rows(NamedTuple):
     own: Booleans
 
     def those(self, chosen: Booleans) -> _Rows:
-        return _Rows(*(column[chosen] for column in self))
+        columns: list[Any] = [column[chosen] for column in self]
+        return _Rows(*columns)
 
     def most(self) -> int:
         """Give the pairs of the pair of parties that has most: external ones are one party."""
@@ -84,9 +99,7 @@ class Parts:
     deciders : by engine uint32[decisions], who decides by each, in numbers both share.
     """
 
-    def __init__(
-        self, classes: PairClasses, parties: Parties, deciders: Sequence[UInt32s]
-    ) -> None:
+    def __init__(self, classes: PairClasses, parties: Parties, deciders: Sequence[UInt32s]) -> None:
         self._classes, self._parties, self._deciders = classes, parties, deciders
         self._alike: tuple[dict[Any, int], dict[Any, int]] = ({}, {})
         self._canonical: dict[tuple[int, int, Verdict], int] = {}
@@ -213,7 +226,9 @@ class Parts:
                 )
             )  # fmt: skip
             for (source, target), count in self._own.get((mine, other), {}).items():
-                found.append(tuple(np.array([n]) for n in (mine, other, source, target, count, True)))
+                found.append(
+                    tuple(np.array([n]) for n in (mine, other, source, target, count, True))
+                )
         rows = _Rows(*(np.concatenate(column) for column in zip(*found, strict=True)))
         classes = self._classes
         pod = classes.kind == EndpointKind.POD
@@ -224,7 +239,9 @@ class Parts:
         first = self._classes.first
         ends = first[rows.sources], first[rows.targets]
         egress, ingress = (
-            side.table[0][side.subject[one], np.where(rows.own, side.own_peer[other], side.peer[other])]
+            side.table[0][
+                side.subject[one], np.where(rows.own, side.own_peer[other], side.peer[other])
+            ]
             for side, one, other in (
                 (self._classes.egress, *ends),
                 (self._classes.ingress, *ends[::-1]),
@@ -239,15 +256,17 @@ class Parts:
         of = self._parties.of
         for one in self._classes.relations:
             for pod, node in one.members:
-                for ends, held in (((pod, node), (one.pod, one.node)),
-                                   ((node, pod), (one.node, one.pod))):
+                for ends, held in (
+                    ((pod, node), (one.pod, one.node)),
+                    ((node, pod), (one.node, one.pod)),
+                ):
                     counts = found.setdefault((int(of[ends[0]]), int(of[ends[1]])), {})
                     counts[held] = counts.get(held, 0) + 1
         return found
 
     @cached_property
     def _removed(self) -> dict[tuple[int, int], list[tuple[int, int]]]:
-        """Give by parties the classes of pairs that are no pair of two, or looked at by themselves."""
+        """Give by parties the classes of pairs that are of one pod, or among ``_own``."""
         found: dict[tuple[int, int], list[tuple[int, int]]] = {}
         of, classes = self._parties.of, self._classes.of
         taken = [pair for one in self._classes.relations for pair in one.members]

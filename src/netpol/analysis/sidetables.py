@@ -1,8 +1,8 @@
 """Takes engines' row tables, gives what every kind of subject says to every kind of peer.
 
-What a row says to a column is a vector: one verdict per port class, and where that is asked for, who
-decides. There are few different ones (hundreds at 10 000 pods, thousands with who decides), so each
-is stored once and tables hold numbers of vectors. Vectors are shared by engines and sides: two
+What a row says to a column is a vector: one verdict per port class, and who decides where that is
+asked for. There are few different ones (hundreds at 10 000 pods, thousands with who decides), so
+each is stored once and tables hold numbers of vectors. Vectors are shared by engines and sides: two
 engines say the same exactly where the numbers are the same.
 """
 

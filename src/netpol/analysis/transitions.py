@@ -103,7 +103,7 @@ class Transitions:
         found = self._of.get((before, after))
         if found is None:
             one, other = self._vectors[before], self._vectors[after]
-            vector = one | other << 2
+            vector: UInt8s = (one | other << 2).astype(np.uint8)
             who = self._vectors.deciders
             if who:
                 # Only what can matter, so that there are few: see ``_outcomes``.
@@ -138,8 +138,11 @@ def _outcomes() -> UInt8s:
     """Give uint8[128, 128]: what is said by what egress and ingress say of one port class."""
     codes = np.arange(_CODES, dtype=np.uint8)
     egress, ingress = (side.reshape(-1) for side in np.meshgrid(codes, codes, indexing="ij"))
-    before = combined(egress & 3, ingress & 3)
-    after = combined(egress >> 2 & 3, ingress >> 2 & 3)
+    verdicts = [
+        combined((egress >> shift & 3).astype(np.uint8), (ingress >> shift & 3).astype(np.uint8))
+        for shift in (0, 2)
+    ]
+    before, after = verdicts
     other = np.zeros(len(before), bool)
     for side in (egress, ingress):
         # A side decides if it has the verdict of the whole (semantics.md C3.1).
