@@ -133,7 +133,7 @@ def test_findings_are_one_for_each_cause() -> None:
         ("newly-denied", "error", 3), ("newly-denied", "error", 3),
         ("not-listed", "warning", None), ("other-rule", "note", 21),
     ]  # fmt: skip
-    assert found[0].message.startswith("12 pairs: newly denied by changed NetworkPolicy shop/web")
+    assert found[0].message.startswith("12 pairs newly denied by changed NetworkPolicy shop/web")
     assert found[1].identity == ("rule", "no ingress rule of shop/web")
     assert len({one.fingerprint for one in found}) == len(found)
     more = replace(diff, distinct=5, changes=tuple(replace(c, pairs=99) for c in diff.changes))

@@ -12,7 +12,7 @@ from netpol.report.diff import TITLES
 from netpol.report.layout import plural
 from netpol.tally import Weight
 
-__all__ = ["LEVELS", "annotations_of", "rule_name"]
+__all__ = ["LEVELS", "WORDS", "annotations_of", "rule_name"]
 
 LEVELS: dict[Kind, Level] = {
     Kind.NEWLY_DENIED: "error",
@@ -97,7 +97,7 @@ def _message(kind: Kind, groups: list[Group], weight: Weight) -> str:
     first = groups[0]
     cause = " or ".join(one.text for one in first.responsible)
     by = f" by {cause} alone" if cause else ""
-    lines = [f"{plural(weight.flows, 'flow')} {_WORDS[kind]}{by}"]
+    lines = [f"{plural(weight.flows, 'flow')} {WORDS[kind]}{by}"]
     for group in groups[:_LISTED]:
         pair = group.before
         decided = "; ".join(why(group.after, wide=False).plain.split("\n"))
@@ -110,7 +110,7 @@ def _message(kind: Kind, groups: list[Group], weight: Weight) -> str:
     return "\n".join(lines)
 
 
-_WORDS = {
+WORDS = {
     Kind.NEWLY_DENIED: "newly denied",
     Kind.NEWLY_ALLOWED: "newly allowed",
     Kind.NEWLY_UNKNOWN: "newly unknown",

@@ -9,7 +9,7 @@ from netpol.analysis.exhaustive import Change, ChangeList, ExhaustiveDiff, Part
 from netpol.report.annotations import Annotation, Level
 from netpol.report.deciders import decided
 from netpol.report.diff import TITLES
-from netpol.report.diff_annotations import LEVELS, rule_name
+from netpol.report.diff_annotations import LEVELS, WORDS, rule_name
 from netpol.report.exhaustive import counts, ports_text
 from netpol.report.layout import plural
 from netpol.report.networks import party_text
@@ -106,7 +106,7 @@ def _message(kind: Kind, found: Sequence[_Found]) -> str:
     cause = found[0][1].responsible
     by = "" if cause is None else f" by {cause.text} alone"
     pairs = sum(part.pairs for _, part in found)
-    lines = [f"{plural(pairs, 'pair')}: {TITLES[kind].lower()}{by}"]
+    lines = [f"{plural(pairs, 'pair')} {WORDS[kind]}{by}"]
     lines += [_line(change, part) for change, part in found[:_LISTED]]
     if len(found) > _LISTED:
         lines.append(f"and {plural(len(found) - _LISTED, 'more pair')} of workloads")
