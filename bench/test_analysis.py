@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 import netpol
 from bench.shapes import World
+from netpol.analysis.diff import Kind
 from netpol.analysis.exhaustive import exhaustive_diff
 from netpol.analysis.matrix import Question, reachability
 
@@ -16,14 +18,46 @@ from netpol.analysis.matrix import Question, reachability
 CHANGES = {"same": slice(None, None, -1), "three-less": slice(-3), "half": slice(None, None, 2)}
 
 
+def policies_after(world: World, change: str) -> Any:
+    """Give the policies after a change; ``renamed`` decides everything by other ones."""
+    before = world.policies.policies
+    if change != "renamed":
+        return replace(world.policies, policies=before[CHANGES[change]])
+    renamed = (
+        one._replace(policy=with_name(one.policy, f"{one.policy.metadata.name}-again"))
+        for one in before
+    )
+    return replace(world.policies, policies=tuple(renamed))
+
+
+def with_name(policy: Any, name: str) -> Any:
+    made = msgspec.structs.replace
+    return made(policy, metadata=made(policy.metadata, name=name))
+
+
 @pytest.mark.benchmark(group="exhaustive")
 @pytest.mark.parametrize("change", CHANGES)
 def test_exhaustive_diff(benchmark: Any, world: World, change: str) -> None:
-    left = world.policies.policies[CHANGES[change]]
     before = netpol.compile(world.policies, world.snapshot)
-    after = netpol.compile(replace(world.policies, policies=left), world.snapshot)
+    after = netpol.compile(policies_after(world, change), world.snapshot)
     found = benchmark.pedantic(exhaustive_diff, args=(before, after), rounds=3)
     assert found.proven is (change == "same")
+    benchmark.extra_info["million pairs"] = round(found.pairs / 1e6, 2)
+
+
+@pytest.mark.benchmark(group="exhaustive")
+@pytest.mark.parametrize("change", [*CHANGES, "renamed"])
+def test_exhaustive_with_rules(benchmark: Any, world: World, change: str) -> None:
+    """Compile both sides, compare, and list what another rule decides."""
+
+    def whole() -> Any:
+        before = netpol.compile(world.policies, world.snapshot)
+        after = netpol.compile(policies_after(world, change), world.snapshot)
+        return exhaustive_diff(before, after, other_rule=True)
+
+    found = benchmark.pedantic(whole, rounds=3)
+    assert found.proven is (change in ("same", "renamed"))
+    assert bool(found.kinds[Kind.OTHER_RULE]) is (change != "same")
     benchmark.extra_info["million pairs"] = round(found.pairs / 1e6, 2)
 
 

@@ -85,18 +85,63 @@ def test_a_page_shows_more_than_the_top(tmp_path: Path) -> None:
     assert "open/crawler" not in diff("--top", "0").stdout.partition("Changes, and")[0]
 
 
+EXHAUSTIVE = ["diff", *GUIDE, *SIDES, "--exhaustive"]
+SAME = ["diff", *GUIDE, "--before", "guide/policies.yaml", "--after", "guide/policies.yaml"]
+NEWLY = "newly-denied,newly-allowed,newly-unknown"
+
+
 def test_an_exhaustive_diff() -> None:
-    words_ = ["diff", *GUIDE, *SIDES, "--exhaustive"]
-    golden("diff-exhaustive.txt", run(*words_).stdout)
-    assert json.loads(run(*words_, "-o", "json").stdout)
-    assert run(*words_, "--fail-on", "newly-denied,newly-allowed").exit_code == 1
-    same = ["diff", *GUIDE, "--before", "guide/policies.yaml", "--after", "guide/policies.yaml"]
-    result = run(*same, "--exhaustive", "--fail-on", "newly-denied,newly-allowed,newly-unknown")
+    golden("diff-exhaustive.txt", run(*EXHAUSTIVE).stdout)
+    assert json.loads(run(*EXHAUSTIVE, "-o", "json").stdout)["other_rules"] is None
+    assert run(*EXHAUSTIVE, "--fail-on", "newly-denied,newly-allowed").exit_code == 1
+    assert run(*EXHAUSTIVE, "--fail-on", "newly-unknown").exit_code == 0
+    result = run(*SAME, "--exhaustive", "--fail-on", f"{NEWLY},other-rule")
     assert result.exit_code == 0
     assert "equivalent" in result.stdout
+
+
+def test_the_same_verdict_by_another_rule(tmp_path: Path) -> None:
+    listed = [*EXHAUSTIVE, "--other-rule"]
+    golden("diff-exhaustive-rules.txt", run(*listed).stdout)
+    golden("diff-exhaustive.csv", run(*listed, "-o", "csv").stdout)
+    golden("diff-exhaustive.json", run(*listed, "-o", "json").stdout)
+    # The same policy twice under another name: equivalent, and only a gate for rules fails.
+    text = Path("guide/policies.yaml").read_text(encoding="utf-8")
+    renamed = tmp_path / "renamed.yaml"
+    renamed.write_text(text.replace("my-network-policy", "renamed"), encoding="utf-8")
+    sides = ["diff", *GUIDE, "--before", "guide/policies.yaml", "--after", str(renamed)]
+    result = run(*sides, "--exhaustive", "--fail-on", NEWLY)
+    assert result.exit_code == 0
+    assert "equivalent" in result.stdout
+    assert "judged the same by another rule" in result.stdout
+    assert run(*sides, "--exhaustive", "--fail-on", "other-rule").exit_code == 1
+    assert run(*sides, "--exhaustive", "-o", "csv").stdout.count("\n") == 1
+    assert "other-rule," in run(*sides, "--exhaustive", "-o", "csv", "--other-rule").stdout
+
+
+@pytest.mark.parametrize("kind", ["github", "markdown"])
+def test_an_exhaustive_diff_as_findings(kind: str) -> None:
+    golden(f"diff-exhaustive-{kind}.txt", run(*EXHAUSTIVE, "--other-rule", "-o", kind).stdout)
+
+
+def test_exhaustive_findings_gate_alike(tmp_path: Path) -> None:
+    for kind in ("github", "sarif", "junit", "markdown"):
+        assert run(*EXHAUSTIVE, "-o", kind, "--fail-on", "newly-denied").exit_code == 1
+        assert run(*EXHAUSTIVE, "-o", kind).exit_code == 0
+    results = json.loads(run(*EXHAUSTIVE, "-o", "sarif").stdout)["runs"][0]["results"]
+    assert {one["ruleId"] for one in results} == {"newly-denied", "newly-allowed"}
+    places = [one["locations"][0]["physicalLocation"] for one in results]
+    assert all(place["artifactLocation"]["uri"].endswith(".yaml") for place in places)
+    for gate, failures in (((), 0), (("--fail-on", "newly-denied"), 1)):
+        suite = ElementTree.fromstring(run(*EXHAUSTIVE, "-o", "junit", *gate).stdout)
+        assert len(list(suite.iter("failure"))) == failures
+    file = tmp_path / "found.sarif"
+    assert run(*EXHAUSTIVE, "-o", "sarif", "--output-file", str(file)).stdout == ""
+    assert file.read_text(encoding="utf-8") == run(*EXHAUSTIVE, "-o", "sarif").stdout
 
 
 def test_an_exhaustive_diff_takes_no_flows() -> None:
     assert "takes no flows" in failure(diff("--exhaustive"))
     assert "FLOWS" in failure(run("diff", *GUIDE, *SIDES))
-    assert "table or json" in failure(run("diff", *GUIDE, *SIDES, "--exhaustive", "-o", "csv"))
+    assert "table, json, csv" in failure(run(*EXHAUSTIVE, "-o", "parquet"))
+    assert "is for --exhaustive" in failure(diff("--other-rule"))

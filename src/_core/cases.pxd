@@ -2,7 +2,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from netpol._core.columns cimport Columns
-from netpol._core.judge cimport Case
+from netpol._core.outcome cimport Case
 from netpol._core.tables cimport View
 
 cdef bint has_extras(const Columns* c) noexcept nogil

@@ -7,7 +7,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memset
 
 from netpol._core.columns cimport Columns
-from netpol._core.judge cimport NO_ENDPOINT, Case, case_notes
+from netpol._core.judge cimport case_notes
+from netpol._core.outcome cimport NO_ENDPOINT, Case
 from netpol._core.plain cimport NETPOL_EXTRA, NETPOL_TRANSLATED
 from netpol._core.resolve cimport resolve
 from netpol._core.sides cimport flags_of

@@ -13,9 +13,8 @@ from libc.string cimport memset
 
 from netpol._core.cases cimport case_of, has_extras, is_plain, mark_extras, note_rows
 from netpol._core.columns cimport Columns, Results
-from netpol._core.judge cimport (
-    ALLOW, SELF_TRAFFIC, WHOLE_SELF_TRAFFIC, Case, Outcome, judge,
-)
+from netpol._core.judge cimport judge
+from netpol._core.outcome cimport ALLOW, SELF_TRAFFIC, WHOLE_SELF_TRAFFIC, Case, Outcome
 from netpol._core.paged cimport paged_pairs
 from netpol._core.plain cimport (
     NETPOL_BLOCK, NETPOL_POD, NETPOL_PREFETCH, Block, plain_pairs,

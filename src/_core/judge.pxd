@@ -1,70 +1,8 @@
 # One flow that the staged kernel does not finish: services, ambiguous owners, NAT, hairpins, hints.
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from netpol._core.outcome cimport Case, Outcome
 from netpol._core.tables cimport View
-
-cdef enum:
-    NO_ENDPOINT = 0xFFFFFFFF
-    ALLOW = 0
-    DENY = 1
-    UNKNOWN = 2
-
-cdef enum:
-    # Reason + 1 (netpol.verdict.Reason).
-    NO_POD_ENDPOINT = 1
-    LOOPBACK = 2
-    SELF_TRAFFIC = 3
-    REPLY = 4
-    NEIGHBOUR_DISCOVERY = 5
-    NOT_ISOLATED = 7
-    SERVICE_BACKEND_DEPENDENT = 15
-    SERVICE_NO_ENDPOINTS = 16
-    AMBIGUOUS_IP = 17
-    UNKNOWN_PORT = 19
-    UNKNOWN_PROTOCOL = 20
-    # Decision ids of merged sides: order of netpol.compiler.decisions.MERGE_REASONS, plus 1.
-    MERGED_AMBIGUOUS_IP = 1
-    MERGED_SERVICE_BACKEND_DEPENDENT = 2
-    MERGED_SERVICE_NO_ENDPOINTS = 3
-    MERGED_UNKNOWN_PORT = 4
-    MERGED_UNKNOWN_PROTOCOL = 5
-    MERGED_SOURCE_NAT = 6
-    # Then WHOLE_FLOW_REASONS.
-    WHOLE_LOOPBACK = 7
-    WHOLE_SELF_TRAFFIC = 8
-    WHOLE_REPLY = 9
-    WHOLE_NEIGHBOUR_DISCOVERY = 10
-    NOTE_OWN_NODE_UNKNOWN = 32
-    # netpol.compiler.services.SourceNat.
-    NAT_NONE = 0
-    NAT_DIALLED_NODE = 1
-    NAT_ANY_NODE = 2
-    RULE_ALLOWS = 4
-    NO_PROTOCOL = 255
-
-cdef struct Case:
-    uint32_t src               # endpoint ids, times already applied
-    uint32_t dst
-    uint32_t src_hint          # pod index + 1 that the log names, 0 if none
-    uint32_t dst_hint
-    uint32_t dialled           # endpoint of original_dst, NO_ENDPOINT if not recorded
-    uint32_t seen              # endpoint of src_seen, NO_ENDPOINT if not recorded
-    uint16_t dialled_port
-    bint dialled_port_known
-    bint seen_differs          # src_seen is another address than src
-    bint via_service           # original_dst or its port differ from dst (R12)
-    bint v4
-    uint8_t protocol
-    uint8_t icmp_type
-    uint16_t dport
-    bint dport_known
-
-cdef struct Outcome:
-    uint8_t verdict
-    uint8_t side               # bit 1 egress, bit 2 ingress, as netpol.verdict.Side
-    uint8_t special            # Reason + 1 of the whole flow, 0 if a side's decision tells
-    uint32_t egress
-    uint32_t ingress
 
 cdef size_t find_service(
     const View* v, uint32_t endpoint, uint8_t protocol, uint16_t port

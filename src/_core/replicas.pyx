@@ -9,8 +9,9 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from netpol._core.cases cimport is_direct
 from netpol._core.columns cimport Columns, Results
-from netpol._core.judge cimport (
-    MERGED_SERVICE_BACKEND_DEPENDENT, SERVICE_BACKEND_DEPENDENT, UNKNOWN, find_service,
+from netpol._core.judge cimport find_service
+from netpol._core.outcome cimport (
+    MERGED_SERVICE_BACKEND_DEPENDENT, SERVICE_BACKEND_DEPENDENT, UNKNOWN,
 )
 from netpol._core.plain cimport (
     NETPOL_DECISION, RECORD_COLUMN, RECORD_COLUMN_MASK, cell_decision,

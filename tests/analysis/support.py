@@ -77,6 +77,16 @@ def judged_pairs(
     engines: Sequence[Any], who: list[Who]
 ) -> tuple[list[tuple[Who, Who]], list[int], list[Any]]:
     """Judge all pairs on all ports; give pairs, port classes and per engine uint8[pairs, ports]."""
+    pairs, numbers, judged = verdicts_of_pairs(engines, who)
+    if not pairs:
+        return [], numbers, [np.zeros((0, len(numbers)), np.uint8) for _ in engines]
+    return pairs, numbers, [item.verdict.reshape(len(pairs), -1) for item in judged]
+
+
+def verdicts_of_pairs(
+    engines: Sequence[Any], who: list[Who]
+) -> tuple[list[tuple[Who, Who]], list[int], list[Any]]:
+    """Judge all pairs on all ports; give pairs, port classes and per engine one verdict of each."""
     ports = join_ports(engines)
     numbers = np.flatnonzero(ports.recorded).tolist()
     examples = [ports.example(number) for number in numbers]
@@ -89,7 +99,7 @@ def judged_pairs(
         and not (a.hint and a.hint == b.hint)
     ]
     if not pairs:
-        return [], numbers, [np.zeros((0, len(numbers)), np.uint8) for _ in engines]
+        return [], numbers, []
 
     def column(place: int) -> Any:
         octets = b"".join(pair[place].address.to_bytes(16) for pair in pairs)
@@ -103,8 +113,7 @@ def judged_pairs(
         "protocol": np.array([p for p, _ in examples] * len(pairs), np.uint8),
         "dport": np.array([d or 0 for _, d in examples] * len(pairs), np.uint16),
     }
-    judged = [engine.evaluate(flows).verdict.reshape(len(pairs), -1) for engine in engines]
-    return pairs, numbers, judged
+    return pairs, numbers, [engine.evaluate(flows) for engine in engines]
 
 
 def first_addresses(engines: Sequence[Any]) -> set[int]:

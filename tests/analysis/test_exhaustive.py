@@ -246,17 +246,22 @@ def test_a_budget_is_kept() -> None:
 
 
 def test_what_the_command_takes_as_found() -> None:
+    budget = 1 << 30
     closed = "{podSelector: {matchLabels: {app: a}}}"
-    outcome = exhaustively(engine_of(), engine_of(closed), top=3, memory_budget=1 << 30)
+    outcome = exhaustively(engine_of(), engine_of(closed), top=3, memory_budget=budget)
     assert outcome.found == {"newly-denied"}
-    assert "x/a" in outcome.as_text(io.StringIO())
-    same = exhaustively(engine_of(closed), engine_of(closed), top=3, memory_budget=1 << 30)
+    assert b"x/a" in outcome.render(io.StringIO())
+    same = exhaustively(
+        engine_of(closed), engine_of(closed), output="json", top=3, memory_budget=budget
+    )
     assert same.found == set()
-    assert json.loads(same.as_json())["equivalent"]
+    assert json.loads(same.render(io.StringIO()))["equivalent"]
     nobody = "{podSelector: {}, policyTypes: [Egress, Ingress]}"
     more = "{podSelector: {matchLabels: {app: a}}, ingress: [{from: [{podSelector: {}}]}]}"
-    unsure = exhaustively(engine_of(nobody), engine_of(nobody, more), top=3, memory_budget=1 << 30)
-    assert unsure.found == {"newly-denied", "newly-allowed", "newly-unknown"}
+    unsure = exhaustively(engine_of(nobody), engine_of(nobody, more), top=3, memory_budget=budget)
+    assert {"newly-denied", "newly-allowed", "newly-unknown"} < unsure.found
+    other = exhaustively(engine_of(TOGETHER), engine_of(APART), top=3, memory_budget=budget)
+    assert other.found == {"other-rule"}
 
 
 @pytest.mark.parametrize("shape", shapes.SHAPES)

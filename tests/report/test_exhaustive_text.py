@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from dataclasses import replace
@@ -10,31 +11,45 @@ from ipaddress import ip_network
 import pytest
 from rich.cells import cell_len
 
-from netpol.analysis.exhaustive import Change, ExhaustiveDiff, Judged
+from netpol.analysis.changes import Change as PolicyChange
+from netpol.analysis.diff import Kind
+from netpol.analysis.exhaustive import Change, ChangeList, ExhaustiveDiff, Judged, Part
 from netpol.analysis.portsets import Ports
 from netpol.replay import Credit
-from netpol.report import exhaustive, exhaustive_json
+from netpol.report import ci, exhaustive, exhaustive_csv, exhaustive_json
+from netpol.report.exhaustive_annotations import annotations_of, counts_of, gated
+from netpol.report.formats import CI_FORMATS
 from netpol.report.networks import networks_text, party_text
 from netpol.verdict import Side, Verdict
 
 HOSTILE = "evil\x1b]0;pwned\x07\x1b[2J[bold]x[/bold]\r\n\u202e"
 SAME = ExhaustiveDiff(
     classes=1234, pairs=500, differing=0, pod_pairs=0, verdicts=(), changes=(), distinct=0,
-    capped=False, proven=True, sides=False, unrecorded=False, left_out=0,
+    capped=False, proven=True, sides=False, rule_sides=False, unrecorded=False, left_out=0,
+    kinds=dict.fromkeys(Kind, 0), other_rules=None,
 )  # fmt: skip
 
 
 def different(name: str) -> ExhaustiveDiff:
     denied = Credit(name, None, Side.INGRESS, f"{name}.yaml", 3, (name, "ns/other"))
     rule = Credit(name, 2, Side.INGRESS, f"{name}.yaml", 17)
-    ports = (Ports("tcp", ((80, 80), (443, 444))), Ports("udp", ((0, 65535),)))
-    change = Change(
-        "external", name, tuple(f"192.0.{n}.0/24" for n in range(2, 14, 2)), (), ports, False, 12,
-        Judged(Verdict.ALLOW, (rule,)), Judged(Verdict.DENY, (denied,)),
+    some = Ports("tcp", ((80, 80), (443, 444)))
+    all_udp = Ports("udp", ((0, 65535),))
+    networks = tuple(f"192.0.{n}.0/24" for n in range(2, 14, 2))
+    cause = PolicyChange("changed", name, "NetworkPolicy", f"{name}.yaml", 1)
+    allowed, refused = Judged(Verdict.ALLOW, (rule,)), Judged(Verdict.DENY, (denied,))
+    parts = (
+        Part(networks, (), (some,), False, 12, allowed, refused, cause),
+        Part(networks[:1], (), (all_udp,), False, 3, Judged(Verdict.ALLOW, ()), refused),
     )  # fmt: skip
+    change = Change("external", name, networks, (), (some, all_udp), False, 12, parts)
+    moved = replace(rule, rule=3, line=21)
+    same = Part((), (), (some,), True, 4, allowed, Judged(Verdict.ALLOW, (moved,)))
+    kinds = {**SAME.kinds, Kind.NEWLY_DENIED: 40, Kind.OTHER_RULE: 4}
     return replace(
         SAME, differing=40, pod_pairs=7, verdicts=(Verdict.DENY,), changes=(change,), distinct=3,
-        proven=False, unrecorded=True, left_out=2,
+        proven=False, unrecorded=True, left_out=2, kinds=kinds,
+        other_rules=ChangeList((Change(name, name, (), (), (some,), True, 4, (same,)),), 1),
     )  # fmt: skip
 
 
@@ -57,9 +72,27 @@ def test_changes_say_who_what_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "external (192.0.2.0/24, 192.0.4.0/24, 192.0.6.0/24" in text.replace("\n", " ")
     assert "and 2 more" in " ".join(text.split())
     assert "80,443-444/tcp" in text
-    assert "before: allow, shop/web ingress[2]" in " ".join(text.split())
+    words = " ".join(text.split())
+    assert "before: allow, shop/web ingress[2]" in words
+    assert "3 pairs, from external 192.0.2.0/24, udp: before: allow after: deny" in words
+    assert "by changed NetworkPolicy shop/web alone (shop/web.yaml:1)" in words
+    assert "40 newly denied" in words
+    assert "4 pairs are judged the same by another rule" in words
+    assert "after: allow, shop/web ingress[3]" in words
     assert "and 2 changes with fewer pairs" in text
     assert "not compared: 2 pods without an address" in text
+
+
+def test_other_rules_are_counted_without_being_listed() -> None:
+    text = exhaustive.render(
+        replace(SAME, kinds={**SAME.kinds, Kind.OTHER_RULE: 1_234}), io.StringIO()
+    )
+    assert text.startswith("equivalent")
+    assert "1,234 pairs are judged the same by another rule: see --other-rule\n" in text
+    none = exhaustive.render(replace(SAME, other_rules=ChangeList()), io.StringIO())
+    assert "no pair gets the same verdict by another rule" in none
+    unsure = exhaustive.render(replace(SAME, rule_sides=True), io.StringIO())
+    assert "another rule may match" in unsure
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -72,12 +105,58 @@ def test_it_fits(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_hostile_names_are_escaped() -> None:
     text = exhaustive.render(different(HOSTILE), io.StringIO())
     assert not {"\x1b", "\x07", "\r", "\u202e"} & set(text)
+    rows = list(csv.DictReader(io.StringIO(exhaustive_csv.render(different(HOSTILE)).decode())))
+    assert not {"\x1b", "\x07", "\r", "\u202e"} & set("".join("".join(r.values()) for r in rows))
+    assert [row["kind"] for row in rows] == ["newly-denied", "newly-denied", "other-rule"]
     document = json.loads(exhaustive_json.render(different(HOSTILE)))
     assert document["changes"]["top"][0]["dst"] == HOSTILE
     assert document["equivalent"] is False
     assert document["changes"]["top"][0]["ports"][0] == {
         "protocol": "tcp", "ports": [[80, 80], [443, 444]],
     }  # fmt: skip
+
+
+def test_rows_say_who_decides_and_where() -> None:
+    rows = list(csv.DictReader(io.StringIO(exhaustive_csv.render(different("shop/web")).decode())))
+    first = rows[0]
+    assert (first["before_by"], first["after_by"]) == ("shop/web ingress[2]", "shop/web ingress")
+    assert (first["ports"], first["pairs"]) == ("80,443-444/tcp", "12")
+    assert first["responsible"] == "changed NetworkPolicy shop/web"
+    assert (first["file"], first["line"]) == ("shop/web.yaml", "3")
+    assert rows[2]["after_by"] == "shop/web ingress[3]"
+
+
+def test_findings_are_one_for_each_cause() -> None:
+    diff = different("shop/web")
+    found = annotations_of(diff)
+    assert [(one.code, one.level, one.line) for one in found] == [
+        ("newly-denied", "error", 3), ("newly-denied", "error", 3),
+        ("not-listed", "warning", None), ("other-rule", "note", 21),
+    ]  # fmt: skip
+    assert found[0].message.startswith("12 pairs newly denied by changed NetworkPolicy shop/web")
+    assert found[1].identity == ("rule", "no ingress rule of shop/web")
+    assert len({one.fingerprint for one in found}) == len(found)
+    more = replace(diff, distinct=5, changes=tuple(replace(c, pairs=99) for c in diff.changes))
+    assert [one.fingerprint for one in annotations_of(more)] == [one.fingerprint for one in found]
+    assert counts_of(diff) == ("40 newly denied", "4 the same by another rule")
+    assert counts_of(SAME) == ("equivalent",)
+    assert not annotations_of(SAME)
+    unsure = replace(SAME, proven=False, sides=True)
+    assert [one.code for one in annotations_of(unsure)] == ["not-proven"]
+    assert gated(unsure, ["newly-denied"]) == {"error", "warning"}
+    assert gated(SAME, ["newly-denied", "other-rule"]) == {"error", "note"}
+    for output in CI_FORMATS:
+        text = ci.render(output, annotations_of(different(HOSTILE)), ci.Heading("diff-exhaustive"))
+        assert not {"\x1b", "\x07", "\r", "\u202e"} & set(text)
+
+
+def test_a_finding_stands_at_the_rule_that_went_if_none_came() -> None:
+    gone = Credit("shop/web", 2, Side.INGRESS, "web.yaml", 17)
+    part = Part((), (), (), True, 1, Judged(Verdict.DENY, (gone,)), Judged(Verdict.ALLOW, ()))
+    assert part.place == ("web.yaml", 17)
+    cause = PolicyChange("changed", "shop/other", "NetworkPolicy", "other.yaml", 1)
+    assert replace(part, responsible=cause).place == ("other.yaml", 1)
+    assert replace(part, before=part.after).place == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ __all__ = ["Change", "SingleChange", "changes_between", "compiled_with"]
 What = Literal["added", "removed", "changed", "cluster", "switch"]
 Loaded = LoadedPolicy | LoadedClusterPolicy
 Source = tuple[PolicySet, Snapshot, Switches]
+_Key = tuple[str, str]  # kind and label
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,6 @@ def _cluster(snapshot: Snapshot) -> tuple[Any, ...]:
         snapshot.endpoint_slices,
         snapshot.dns,
     )
-
-
-_Key = tuple[str, str]  # kind and label
 
 
 def _by_identity(policies: PolicySet) -> dict[_Key, Loaded]:

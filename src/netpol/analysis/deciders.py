@@ -45,6 +45,13 @@ class Deciders:
         self._numbers: dict[Hashable, int] = {}
         self._tables: dict[int, tuple[Any, UInt32s]] = {}
 
+    def by_decision(self, engine: Any) -> UInt32s:
+        """Give uint32[decisions]: who decides by each, 0 where nobody does.
+
+        A side's decision tells who decides a flow only where the flow has its verdict.
+        """
+        return np.asarray(self(engine).max(axis=0))
+
     def __call__(self, engine: Any) -> UInt32s:
         """Give uint32[3, decisions]: who decides a flow of a verdict by a decision."""
         known = self._tables.get(id(engine))

@@ -2,12 +2,13 @@
 
 No flows are needed: classes of pairs stand for all there are. That nothing differs is a proof, and
 it is claimed only if no side says another thing to anybody, at any time and through any service:
-every flow's verdict is made of what sides say of pairs (semantics.md C5, C6).
+every flow's verdict is made of what sides say of pairs (semantics.md C5, C6). The same verdict by
+another rule is no difference of verdicts; such pairs are counted beside, and listed on request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -15,58 +16,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from netpol.analysis.deciders import Deciders
+from netpol.analysis.diff import Kind, kind_of
+from netpol.analysis.exhaustive_changes import Change, Changes
+from netpol.analysis.exhaustive_parts import Judged, Part, Parts
 from netpol.analysis.identities import Identities, identities_otherwise
-from netpol.analysis.pairclasses import (
-    EXTERNAL,
-    MEMORY_BUDGET,
-    Numbers,
-    PairClasses,
-    SideKinds,
-)
-from netpol.analysis.parties import Parties, PartySums, Sums
-from netpol.analysis.portsets import Ports
-from netpol.analysis.sidetables import combined
+from netpol.analysis.pairclasses import MEMORY_BUDGET, PairClasses, SideKinds
+from netpol.analysis.parties import Parties, PartySums
+from netpol.analysis.transitions import SAME, Said, Sayings, Transitions, verdicts_of
 from netpol.engine import EndpointKind
-from netpol.replay import Credit, credits_of
 from netpol.verdict import Verdict
 
-__all__ = ["Change", "ExhaustiveDiff", "Judged", "exhaustive_diff"]
+__all__ = ["Change", "ChangeList", "ExhaustiveDiff", "Judged", "Part", "exhaustive_diff"]
 
 Int64s = npt.NDArray[np.int64]
-_SAME = 255
+_NEWLY = {one: kind_of(other, one) for one in Verdict for other in Verdict if one != other}
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What one engine says to an example of a change, and who decided it."""
+class ChangeList:
+    """The changes with most pairs, of ``distinct`` ones, or of more if ``capped``."""
 
-    verdict: Verdict
-    credits: tuple[Credit, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Pairs of two parties that get another verdict on some ports.
-
-    Attributes
-    ----------
-    src, dst : workload, ``node/NAME`` or ``external``.
-    src_networks, dst_networks : of an external party, the fewest CIDRs that are its addresses.
-    ports : the ports, complete.
-    pairs : how many pairs of owners; one counts again for each kind of address it has, all external
-        addresses count as one.
-    before, after : the verdicts; who decided is told of one of the pairs, at one of the ports.
-    """
-
-    src: str
-    dst: str
-    src_networks: tuple[str, ...]
-    dst_networks: tuple[str, ...]
-    ports: tuple[Ports, ...]
-    everything: bool
-    pairs: int
-    before: Judged
-    after: Judged
+    changes: tuple[Change, ...] = ()
+    distinct: int = 0
+    capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +53,16 @@ class ExhaustiveDiff:
         of address it has, a class of external addresses is one owner.
     differing : of those, the ones with another verdict on some port.
     pod_pairs : of those, the ones of two pods.
+    kinds : by kind the pairs that are judged so on some port: with several ports, a pair may be of
+        several kinds. ``OTHER_RULE`` are those with the same verdict by another rule or policy.
     verdicts : the verdicts that something gets instead of another.
-    changes : the ones with most pairs, of ``distinct`` ones, or more if ``capped``.
-    proven : nothing differs, at any time, and no side differs behind an equal verdict.
-    sides : no pair differs, yet it is not proven that no flow does: a side differs behind an equal
-        verdict, or for owners that an address has at other times.
+    changes : of verdicts, the ones with most pairs, of ``distinct`` ones, or more if ``capped``.
+    other_rules : what gets the same verdict by another rule; None if that was not to be listed.
+    proven : no verdict differs, at any time, and no side's verdict behind an equal one.
+    sides : no pair's verdict differs, yet it is not proven that no flow's does: a side differs
+        behind an equal verdict, or for owners that an address has at other times.
+    rule_sides : no pair is judged otherwise in any way, yet a side is decided by another rule where
+        the pair is not, or for owners that an address has at other times.
     unrecorded : flows whose port or protocol is not recorded may be judged otherwise.
     left_out : pods that no address stands for, and that are not compared.
     """
@@ -93,27 +71,38 @@ class ExhaustiveDiff:
     pairs: int
     differing: int
     pod_pairs: int
+    kinds: dict[Kind, int]
     verdicts: tuple[Verdict, ...]
     changes: tuple[Change, ...]
     distinct: int
     capped: bool
+    other_rules: ChangeList | None
     proven: bool
     sides: bool
+    rule_sides: bool
     unrecorded: bool
     left_out: int
 
 
 def exhaustive_diff(
-    before: Any, after: Any, *, top: int = 10, memory_budget: int = MEMORY_BUDGET
+    before: Any,
+    after: Any,
+    *,
+    top: int = 10,
+    other_rule: bool = False,
+    memory_budget: int = MEMORY_BUDGET,
 ) -> ExhaustiveDiff:
     """Compare what two engines say to every pair of addresses on every protocol and port.
 
     Parameters
     ----------
     before, after : Engine
-        Compiled against the same snapshot; labels may differ, pods, nodes and addresses may not.
+        Compiled against the same snapshot; labels may differ, pods, nodes and addresses may not. Of
+        engines that were loaded or unpickled, a rule is told by its place, and no change is named.
     top : int
-        How many changes to list.
+        How many changes to list, of verdicts and of rules each.
+    other_rule : bool
+        Whether to list the pairs with the same verdict by another rule; they are counted anyway.
     memory_budget : int
         Bytes that the tables of the comparison may take.
 
@@ -124,69 +113,95 @@ def exhaustive_diff(
     CapacityError
         The comparison needs more than ``memory_budget``.
     """
-    return _Comparison((before, after), memory_budget).run(top)
+    return _Comparison((before, after), memory_budget).run(top, other_rule=other_rule)
 
 
 class _Comparison:
     def __init__(self, engines: Sequence[Any], memory_budget: int) -> None:
         self.engines = engines
-        self.classes = PairClasses(engines, memory_budget)
+        shared = Deciders(*engines)
+        self.deciders = [shared.by_decision(engine) for engine in engines]
+        self.classes = PairClasses(engines, memory_budget, self.deciders)
         self.vectors = self.classes.vectors
-        self._said: list[npt.NDArray[np.uint8]] = []  # what differs, uint8[2, K], by number - 1
-        self._ids: dict[bytes, int] = {}
-        self._memo: dict[tuple[int, ...], int] = {}
+        self.transitions = Transitions(self.vectors)
         self.unrecorded = False
 
-    def run(self, top: int) -> ExhaustiveDiff:
-        sides_differ = self._sides_differ()
+    def run(self, top: int, *, other_rule: bool) -> ExhaustiveDiff:
+        verdicts_differ, rules_differ = self._sides_differ()
+        self.classes.renumber(self.transitions.number)
         parties = Parties(self.classes)
-        sums = PartySums(parties, self.classes)
-        classes = pairs = differing = pods = 0
+        verdict_sums = PartySums(parties, self.classes)
+        rule_sums = PartySums(parties, self.classes) if other_rule else None
+        counts = _Counts(self.transitions)
         is_pod = self.classes.kind == EndpointKind.POD
-        for source, targets, numbers, weights in self.classes.rows():
-            what = self._what(numbers)
-            sums.add_class(source, targets, what)
-            classes += len(targets)
-            pairs += int(weights.sum())
-            differing += int(weights[what > 0].sum())
-            if is_pod[source]:
-                pods += int(weights[(what > 0) & is_pod[targets]].sum())
-        for index, (_, _, numbers, members) in enumerate(self.classes.own_node_pairs()):
-            said = int(self._what(numbers)[0])
-            sums.add_pairs(members, said, index)
-            classes += 1
-            pairs += len(members)
-            differing += len(members) if said else 0
-        changes = self._changes(sums.sums(), parties)
+        for source, targets, (egress, ingress), weights in self.classes.rows():
+            said = self.transitions.between(egress[0], ingress[0])
+            counts.add(said, weights, is_pod[targets] & is_pod[source])
+            verdict_sums.add_class(source, targets, said.verdicts)
+            if rule_sums is not None:
+                rule_sums.add_class(source, targets, said.rules)
+        for _, _, (egress, ingress), members in self.classes.own_node_pairs():
+            said = self.transitions.between(egress[0], ingress[0])
+            counts.add(said, np.array([len(members)]), np.zeros(1, bool))
+            verdict_sums.add_pairs(members, int(said.verdicts[0]))
+            if rule_sums is not None:
+                rule_sums.add_pairs(members, int(said.rules[0]))
+        parts = Parts(self.classes, parties, self.deciders)
+        kinds = counts.kinds()
+        listed = self._listed(verdict_sums, parties, parts, top, "verdicts")
+        differing = counts.differing
         return ExhaustiveDiff(
-            classes=classes * len(self.classes.ports),
-            pairs=pairs,
+            classes=counts.classes * len(self.classes.ports),
+            pairs=counts.pairs,
             differing=differing,
-            pod_pairs=pods,
-            verdicts=tuple(sorted({kind[1] for kind in changes.kinds})),
-            changes=tuple(changes.listed(top)),
-            distinct=len(changes),
-            capped=sums.capped,
-            proven=not sides_differ and not differing,
-            sides=sides_differ and not differing,
+            pod_pairs=counts.pods,
+            kinds=kinds,
+            verdicts=tuple(one for one in Verdict if kinds[_NEWLY[one]]),
+            changes=listed.changes,
+            distinct=listed.distinct,
+            capped=listed.capped,
+            other_rules=None
+            if rule_sums is None
+            else self._listed(rule_sums, parties, parts, top, "rules"),
+            proven=not verdicts_differ and not differing,
+            sides=verdicts_differ and not differing,
+            rule_sides=rules_differ and not differing and not kinds[Kind.OTHER_RULE],
             unrecorded=self.unrecorded,
             left_out=self._left_out(),
         )
 
+    def _listed(
+        self, sums: PartySums, parties: Parties, parts: Parts, top: int, which: str
+    ) -> ChangeList:
+        sayings: Sayings = getattr(self.transitions, which)
+        changes = Changes(
+            self.classes,
+            parties,
+            sums.sums(),
+            sayings.items,
+            lambda egress, ingress: getattr(self.transitions.between(egress, ingress), which),
+            parts,
+        )
+        return ChangeList(tuple(changes.listed(top)), len(changes), sums.capped)
+
     # --- whether sides differ at all ---------------------------------------------------------
 
-    def _sides_differ(self) -> bool:
-        """Whether any side says another thing of a recorded port to anybody at any time."""
+    def _sides_differ(self) -> tuple[bool, bool]:
+        """Whether any side says another thing of a recorded port to anybody at any time.
+
+        Also whether it does so by another rule.
+        """
         who = _joined(self.classes.who, identities_otherwise(self.engines, self.classes.space))
-        found = self._empty_services_differ()
+        found, rules = self._empty_services_differ(), False
         for kernels in self.classes.kernels.values():
             kinds = SideKinds(kernels, who)
             rows = (kinds.said(subject) for subject in range(len(kinds.rows)))
             for said in chain(rows, [_hairpins(kinds, who)]):
-                anything, recorded = self.vectors.differ(said[0], said[1])
-                self.unrecorded = self.unrecorded or anything
-                found = found or recorded
-        return found
+                differ = self.vectors.differ(said[0], said[1])
+                self.unrecorded = self.unrecorded or differ.anything
+                found = found or differ.recorded
+                rules = rules or differ.rules
+        return found, rules
 
     def _empty_services_differ(self) -> bool:
         """Whether flows to a service without backends differ: allowed where no policy is (C7.1)."""
@@ -200,149 +215,38 @@ class _Comparison:
         told = set(self.classes.who.pod.tolist())
         return sum(1 for pod in np.flatnonzero(parts[:, 5] == 0).tolist() if pod not in told)
 
-    # --- what differs of a pair ----------------------------------------------------------------
 
-    def _what(self, numbers: Numbers) -> Int64s:
-        """Give int64[n], what differs of each pair, 0 if nothing does."""
-        egress, ingress = numbers
-        what = np.zeros(egress.shape[1], np.int64)
-        places = np.flatnonzero((egress[0] != egress[1]) | (ingress[0] != ingress[1]))
-        if len(places):
-            keys = np.concatenate([egress[:, places], ingress[:, places]]).astype(np.int64)
-            _, first, inverse = np.unique(_packed(keys), return_index=True, return_inverse=True)
-            said = [self._differing(*key) for key in keys[:, first].T.tolist()]
-            what[places] = np.array(said, np.int64)[inverse.reshape(-1)]
-        return what
+class _Counts:
+    """Counts pairs by what is said of them."""
 
-    def _differing(self, *key: int) -> int:
-        """Give the number of what differs; ``key`` is egress before and after, then ingress."""
-        found = self._memo.get(key)
-        if found is None:
-            before, after = (
-                combined(self.vectors[key[number]], self.vectors[key[2 + number]])
-                for number in (0, 1)
-            )
-            same = (before == after) | ~self.classes.ports.recorded
-            both = np.stack([before, after])
-            both[:, same] = _SAME
-            found = 0
-            if not same.all():
-                found = self._ids.setdefault(both.tobytes(), len(self._ids) + 1)
-                if found > len(self._said):
-                    self._said.append(both)
-            self._memo[key] = found
+    def __init__(self, transitions: Transitions) -> None:
+        self._transitions = transitions
+        self.classes = self.pairs = self.differing = self.pods = 0
+        self._said = np.zeros(1, np.int64)  # pairs by what is said of their verdicts
+        self._by_rule = 0
+
+    def add(self, said: Said, pairs: Int64s, pods: npt.NDArray[np.bool_]) -> None:
+        """Add pairs; ``pods`` says which are of two pods."""
+        self.classes += len(pairs)
+        self.pairs += int(pairs.sum())
+        differs = said.verdicts > 0
+        self.differing += int(pairs[differs].sum())
+        self.pods += int(pairs[differs & pods].sum())
+        self._by_rule += int(pairs[said.rules > 0].sum())
+        more = np.bincount(said.verdicts, pairs).astype(np.int64)
+        if len(more) > len(self._said):
+            self._said = np.concatenate([self._said, np.zeros(len(more), np.int64)])
+        self._said[: len(more)] += more
+
+    def kinds(self) -> dict[Kind, int]:
+        """Give how many pairs are of each kind on some port."""
+        found = dict.fromkeys(Kind, 0)
+        found[Kind.OTHER_RULE] = self._by_rule
+        for said, pairs in zip(self._transitions.verdicts.items, self._said.tolist(), strict=False):
+            codes = np.unique(said[said != SAME]).tolist()
+            for kind in {kind_of(*verdicts_of(code)) for code in codes}:
+                found[kind] += pairs
         return found
-
-    def _changes(self, sums: Sums, parties: Parties) -> _Changes:
-        """Cut what is said into changes of one verdict to another, and add up by name."""
-        kinds: dict[tuple[int, int, bytes], int] = {}
-        cut: list[list[int]] = [[]]
-        for before, after in self._said:
-            pairs = np.unique(np.stack([before, after])[:, before != _SAME], axis=1).T.tolist()
-            cut.append(
-                [
-                    kinds.setdefault((a, b, ((before == a) & (after == b)).tobytes()), len(kinds))
-                    for a, b in pairs
-                ]
-            )
-        return _Changes(self, parties, sums, cut, list(kinds))
-
-    def judged(self, number: int, verdict: Verdict, code: int, port: int) -> Judged:
-        """Give who decides an example of a pair of classes."""
-        source, target = self.classes.example(code)
-        ids = self.classes.decisions(number, source, target, port, own=code < 0)
-        engine = self.engines[number]
-        credited = [one if engine.decisions[one].verdict is verdict else 0 for one in ids]
-        return Judged(verdict, credits_of(engine, *credited))
-
-
-class _Changes:
-    """Sums by names, verdicts and ports; ``cut[what]`` are numbers of ``kinds``."""
-
-    def __init__(
-        self,
-        comparison: _Comparison,
-        parties: Parties,
-        sums: Sums,
-        cut: list[list[int]],
-        kinds: list[tuple[int, int, bytes]],
-    ) -> None:
-        self._comparison, self._parties = comparison, parties
-        self.kinds = [(Verdict(a), Verdict(b), inside) for a, b, inside in kinds]
-        lengths = np.array([len(item) for item in cut], np.int64)[sums.what]
-        place = np.repeat(np.arange(len(lengths)), lengths)
-        flat = np.array([kind for item in cut for kind in item], np.int64)
-        starts = np.cumsum([0, *(len(item) for item in cut)])[sums.what]
-        at = np.arange(len(place)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        kind = flat[starts[place] + at] if len(place) else flat[:0]
-        keys = np.stack([sums.src[place], sums.dst[place], kind])
-        # One thing more said of other ports makes two of the pairs of one party with another.
-        self._parts, first, inverse = _distinct_columns(keys)
-        self._pairs = np.bincount(inverse, sums.pairs[place], self._parts.shape[1]).astype(np.int64)
-        self._codes = sums.code[place][first]
-        group = np.array(parties.group, np.int64)
-        named = np.stack([group[self._parts[0]], group[self._parts[1]], self._parts[2]])
-        self._named, _, self._member = _distinct_columns(named)
-        # Classes of external addresses are parts of one party: the pods are the same ones.
-        self._most = np.zeros(self._named.shape[1], np.int64)
-        np.maximum.at(self._most, self._member, self._pairs)
-
-    def __len__(self) -> int:
-        return len(self._most)
-
-    def listed(self, top: int) -> Iterator[Change]:
-        """Give the changes of most pairs; equal ones by name."""
-        names = self._parties.names
-        bound = np.sort(self._most)[::-1][min(top, len(self)) - 1] if len(self) and top else 0
-        tied = np.flatnonzero(self._most >= bound).tolist() if top else []
-        order = sorted(
-            tied,
-            key=lambda index: (
-                -self._most[index],
-                names[self._named[0, index]],
-                names[self._named[1, index]],
-                self.kinds[self._named[2, index]],
-            ),
-        )
-        for index in order[:top]:
-            yield self._change(index)
-
-    def _change(self, index: int) -> Change:
-        before, after, inside = self.kinds[self._named[2, index]]
-        names = self._parties.names
-        src, dst = (names[number] for number in self._named[:2, index].tolist())
-        parts = np.flatnonzero(self._member == index)
-        ports = np.frombuffer(inside, np.bool_)
-        port = int(np.flatnonzero(ports)[0])
-        code = int(self._codes[parts[0]])
-        known = self._comparison.classes.ports
-        return Change(
-            src,
-            dst,
-            self._parties.networks(self._parts[0, parts].tolist()) if src == EXTERNAL else (),
-            self._parties.networks(self._parts[1, parts].tolist()) if dst == EXTERNAL else (),
-            known.words(ports),
-            known.is_everything(ports),
-            int(self._most[index]),
-            self._comparison.judged(0, before, code, port),
-            self._comparison.judged(1, after, code, port),
-        )
-
-
-def _packed(keys: Int64s) -> Int64s:
-    """Give one number per column, different where columns are."""
-    packed: Int64s = keys[0]
-    for row in keys[1:]:
-        packed = packed * (int(row.max(initial=0)) + 1) + row
-        if int(packed.max(initial=0)) >= 1 << 40:  # the next row might not fit
-            packed = np.unique(packed, return_inverse=True)[1].reshape(-1)
-    return packed
-
-
-def _distinct_columns(keys: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-    """Give the distinct columns, the place of one of each, and which one each column is."""
-    _, first, inverse = np.unique(_packed(keys), return_index=True, return_inverse=True)
-    return keys[:, first], first, inverse.reshape(-1)
 
 
 def _joined(first: Identities, second: Identities) -> Identities:

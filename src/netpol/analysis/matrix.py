@@ -147,8 +147,8 @@ class _Matrix:
                 kept = held[1][targets]
                 what = self._what(Numbers(numbers.egress[:, kept], numbers.ingress[:, kept]))
                 sums.add_class(source, targets[kept], what)
-        for index, (_, _, numbers, members) in enumerate(self.classes.own_node_pairs()):
-            sums.add_pairs(members, int(self._what(numbers)[0]), index)
+        for _, _, numbers, members in self.classes.own_node_pairs():
+            sums.add_pairs(members, int(self._what(numbers)[0]))
         found = sums.sums()
         if sums.capped:
             raise CapacityError(

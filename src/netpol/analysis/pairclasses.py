@@ -8,7 +8,7 @@ themselves: a pod and its own node, and a pod and itself (never judged, A10.1). 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -113,19 +113,29 @@ class PairClasses:
     of : int64[I], the class of each identity.
     size : int64[F], its members; 1 for a class of external addresses.
     first : int64[F], one member.
+
+    Parameters
+    ----------
+    deciders : by engine uint32[decisions], who decides by each; with it vectors tell that, too.
     """
 
-    def __init__(self, engines: Sequence[Any], memory_budget: int = MEMORY_BUDGET) -> None:
+    def __init__(
+        self,
+        engines: Sequence[Any],
+        memory_budget: int = MEMORY_BUDGET,
+        deciders: Sequence[npt.NDArray[np.uint32]] | None = None,
+    ) -> None:
         self.engines = engines
         self.space: AddressSpace = cut_addresses(engines)
         self.ports: PortSets = join_ports(engines)
         self.vectors = Vectors(self.ports)
         self.who = identities_at(engines, self.space)
         self.budget = Budget(memory_budget)
+        told = [None] * len(engines) if deciders is None else deciders
         self.kernels = {
             side: [
-                EngineSide(engine, side, self.vectors, number)
-                for number, engine in enumerate(engines)
+                EngineSide(engine, side, self.vectors, number, who)
+                for number, (engine, who) in enumerate(zip(engines, told, strict=True))
             ]
             for side in (Side.EGRESS, Side.INGRESS)
         }
@@ -175,6 +185,17 @@ class PairClasses:
             )
             yield source, chosen, numbers, pairs[exists]
 
+    def renumber(self, number: Callable[[Int32s, Int32s], Int32s]) -> None:
+        """Put one number in the place of those that two engines have for a pair.
+
+        ``number`` takes int32[P] of the first engine and of the second. Afterwards ``Numbers`` are
+        int32[1, n].
+        """
+        for side in (self.egress, self.ingress):
+            for subject in range(len(side.rows)):
+                side.table[0, subject] = number(side.table[0, subject], side.table[1, subject])
+            side.table = side.table[:1].copy()
+
     def removed_from(self, source: int) -> Int64s:
         """Give int64[F]: pairs with each destination that the product has too many."""
         found = np.zeros(len(self), np.int64)
@@ -204,33 +225,30 @@ class PairClasses:
             np.array([[t[i.subject[target], back[source]]] for t in i.table], np.int32),
         )
 
-    def example(self, code: int) -> tuple[int, int]:
-        """Give two identities of a pair of classes, or of a relation: see ``parties.Sum``."""
-        if code >= 0:
-            source, target = divmod(code, len(self))
-            return int(self.first[source]), int(self.first[target])
-        relation, turned = divmod(-1 - code, 2)
-        source, target = self.relations[relation].members[0]
-        return (target, source) if turned else (source, target)
-
     def decisions(
-        self, engine: int, source: int, target: int, port: int, *, own: bool
-    ) -> tuple[int, int]:
-        """Give the decision ids of a pair of identities at a joint port class."""
-        found = []
-        for side, subject, peer in (
-            (self.egress, source, target),
-            (self.ingress, target, source),
-        ):
-            kinds = side.own_peer if own else side.peer
-            found.append(
-                side.sides[engine].decision(
-                    int(side.rows[side.subject[subject], engine]),
-                    side.columns[kinds[peer], engine],
-                    port,
-                )
+        self,
+        engine: int,
+        sources: Int64s,
+        targets: Int64s,
+        ports: Int64s,
+        own: npt.NDArray[np.bool_],
+    ) -> tuple[Int64s, Int64s]:
+        """Give the decision ids of n pairs of identities at m joint port classes.
+
+        ``own`` is bool[n], which pairs are a pod and its own node. Both results are int64[n, m].
+        """
+        egress, ingress = (
+            side.sides[engine].decisions(
+                side.rows[side.subject[subjects], engine],
+                side.columns[np.where(own, side.own_peer[peers], side.peer[peers]), engine],
+                ports,
             )
-        return found[0], found[1]
+            for side, subjects, peers in (
+                (self.egress, sources, targets),
+                (self.ingress, targets, sources),
+            )
+        )
+        return egress, ingress
 
     def party(self, identity: int) -> str:
         """Give the workload, ``node/NAME``, or ``external``."""

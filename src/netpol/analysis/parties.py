@@ -8,6 +8,7 @@ party of its own until the end, so that its addresses can be told.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, collapse_addresses, summarize_address_range
 from typing import Any, NamedTuple
 
@@ -79,6 +80,25 @@ class Parties:
         inside = slice(starts[number], starts[number + 1])
         return parties[inside], counts[inside]
 
+    def classes(self, party: int) -> tuple[Int64s, Int64s]:
+        """Give the classes that a party has members in, and how many."""
+        places, starts = self._by_party
+        mine = places[starts[party] : starts[party + 1]]
+        _, _, counts = self._units
+        return self._class_at[mine], counts[mine]
+
+    @cached_property
+    def _by_party(self) -> tuple[Int64s, Int64s]:
+        """Give places among the units, party by party, and where each party begins."""
+        _, parties, _ = self._units
+        places = parties.argsort(kind="stable")
+        return places, np.searchsorted(parties[places], np.arange(len(self.names) + 1))
+
+    @cached_property
+    def _class_at(self) -> Int64s:
+        starts, _, _ = self._units
+        return np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+
     def units_of(self, numbers: Int64s) -> tuple[Int64s, Int64s, Int64s]:
         """Give of many classes: which one (its place), party, members."""
         starts, parties, counts = self._units
@@ -129,16 +149,12 @@ def _stretches(
 
 
 class Sums(NamedTuple):
-    """Pairs by source party, destination party and what is said of them: int64[n] each.
-
-    ``code`` is a pair of classes they are of, or -1 - 2 * relation - (1 if the node is the source).
-    """
+    """Pairs by source party, destination party and what is said of them: int64[n] each."""
 
     src: Int64s
     dst: Int64s
     what: Int64s
     pairs: Int64s
-    code: Int64s
 
 
 class PartySums:
@@ -152,7 +168,6 @@ class PartySums:
         self._count, self._most = len(classes), most
         self._keys: list[Int64s] = []
         self._pairs: list[Int64s] = []
-        self._codes: list[Int64s] = []
         self._held = 0
         self._room = _COMPRESS
         self.capped = False
@@ -173,31 +188,27 @@ class PartySums:
             return
         targets, what = targets[kept], what[kept]
         place, party, members = self._parties.units_of(targets)
-        code = source * self._count + targets[place]
         for mine, number in zip(*(a.tolist() for a in self._parties.units(source)), strict=True):
-            self._put(mine, party, what[place], number * members, code)
+            self._put(mine, party, what[place], number * members)
         removed = [
-            (mine, other, said[target], source * self._count + target)
+            (mine, other, said[target])
             for target, mine, other in self._removed.get(source, ())
             if said[target]
         ]
         if removed:
-            mine, other, things, codes = np.array(removed, np.int64).T
-            self._put(mine, other, things, np.full(len(mine), -1, np.int64), codes)
+            mine, other, things = np.array(removed, np.int64).T
+            self._put(mine, other, things, np.full(len(mine), -1, np.int64))
 
-    def add_pairs(self, pairs: list[tuple[int, int]], what: int, relation: int) -> None:
+    def add_pairs(self, pairs: list[tuple[int, int]], what: int) -> None:
         """Add pairs of identities of which one thing is said."""
         if what:
             src, dst = (self._parties.of[list(item)] for item in zip(*pairs, strict=True))
             one = np.ones(len(src), np.int64)
-            self._put(src, dst, one * what, one, one * (-1 - relation))
+            self._put(src, dst, one * what, one)
 
-    def _put(
-        self, src: Int64s | int, dst: Int64s, what: Int64s, pairs: Int64s, code: Int64s
-    ) -> None:
+    def _put(self, src: Int64s | int, dst: Int64s, what: Int64s, pairs: Int64s) -> None:
         self._keys.append((src << 2 * _BITS) | (dst << _BITS) | what)
         self._pairs.append(pairs)
-        self._codes.append(code)
         self._held += len(dst)
         if self._held > self._room:
             self._compress()
@@ -205,16 +216,13 @@ class PartySums:
     def _compress(self) -> None:
         if not self._keys:
             return
-        keys, first, inverse = np.unique(
-            np.concatenate(self._keys), return_index=True, return_inverse=True
-        )
+        keys, inverse = np.unique(np.concatenate(self._keys), return_inverse=True)
         pairs = np.bincount(inverse.reshape(-1), np.concatenate(self._pairs), len(keys))
-        codes = np.concatenate(self._codes)[first]
         if len(keys) > self._most:
             self.capped = True
             kept = np.sort(np.argpartition(-pairs, self._most // 2)[: self._most // 2])
-            keys, pairs, codes = keys[kept], pairs[kept], codes[kept]
-        self._keys, self._pairs, self._codes = [keys], [pairs.astype(np.int64)], [codes]
+            keys, pairs = keys[kept], pairs[kept]
+        self._keys, self._pairs = [keys], [pairs.astype(np.int64)]
         self._held = len(keys)
         self._room = self._held + max(self._held, _COMPRESS)
 
@@ -222,10 +230,8 @@ class PartySums:
         """Give what was added up; what came to nothing is left out."""
         self._compress()
         if not self._keys:
-            return Sums(*np.zeros((5, 0), np.int64))
+            return Sums(*np.zeros((4, 0), np.int64))
         kept = self._pairs[0] > 0
         keys, mask = self._keys[0][kept], _LIMIT - 1
-        return Sums(
-            keys >> (2 * _BITS), (keys >> _BITS) & mask, keys & mask,
-            self._pairs[0][kept], self._codes[0][kept],
-        )  # fmt: skip
+        pairs = self._pairs[0][kept]
+        return Sums(keys >> (2 * _BITS), (keys >> _BITS) & mask, keys & mask, pairs)

@@ -1,13 +1,14 @@
 """Takes engines' row tables, gives what every kind of subject says to every kind of peer.
 
-What a row says to a column is a vector: one verdict per port class. There are few different ones
-(hundreds at 10 000 pods), so each is stored once and tables hold numbers of vectors. Vectors are
-shared by engines and sides: two engines say the same exactly where the numbers are the same.
+What a row says to a column is a vector: one verdict per port class, and who decides where that is
+asked for. There are few different ones (hundreds at 10 000 pods, thousands with who decides), so
+each is stored once and tables hold numbers of vectors. Vectors are shared by engines and sides: two
+engines say the same exactly where the numbers are the same.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,22 +17,34 @@ from netpol.analysis.portsets import PortSets
 from netpol.compiler.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN
 from netpol.verdict import Side
 
-__all__ = ["EngineSide", "Vectors", "combined"]
+__all__ = ["Differences", "EngineSide", "Vectors", "combined"]
 
 Int64s = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
+UInt32s = npt.NDArray[np.uint32]
 _PAGE = 16
 
 
+class Differences(NamedTuple):
+    """Whether some vectors differ: in verdicts at all, on recorded ports, and in who decides."""
+
+    anything: bool
+    recorded: bool
+    rules: bool
+
+
 class Vectors:
-    """Verdict vectors by number: uint8[K] each."""
+    """Verdict vectors by number: uint8[K] each; ``deciders`` are uint32[K] each, if asked for."""
 
     def __init__(self, ports: PortSets) -> None:
         self.ports = ports
+        self.deciders: list[UInt32s] = []
         self._ids: dict[bytes, int] = {}
         self._items: list[npt.NDArray[np.uint8]] = []
-        self._recorded_ids: dict[bytes, int] = {}
-        self._recorded: list[int] = []
+        # By number: which vectors are the same whole, and on recorded ports without and with who.
+        self._alike: list[tuple[int, int, int]] = []
+        self._alike_ids: tuple[dict[bytes, int], ...] = ({}, {}, {})
+        self._table: Int64s = np.zeros((0, 3), np.int64)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -39,29 +52,52 @@ class Vectors:
     def __getitem__(self, number: int) -> npt.NDArray[np.uint8]:
         return self._items[number]
 
-    def intern(self, vector: npt.NDArray[np.uint8]) -> int:
+    def intern(self, vector: npt.NDArray[np.uint8], deciders: UInt32s | None = None) -> int:
         """Give the number of a vector."""
-        key = vector.tobytes()
-        found = self._ids.get(key)
+        who = b"" if deciders is None else deciders.tobytes()
+        whole = vector.tobytes()
+        found = self._ids.get(whole + who)
         if found is None:
-            found = self._ids[key] = len(self._items)
+            found = self._ids[whole + who] = len(self._items)
             self._items.append(vector)
-            told = vector[self.ports.recorded].tobytes()
-            self._recorded.append(self._recorded_ids.setdefault(told, len(self._recorded_ids)))
+            told = self.ports.recorded
+            keys = [whole, vector[told].tobytes()]
+            keys.append(keys[1])
+            if deciders is not None:
+                self.deciders.append(deciders)
+                keys[2] += deciders[told].tobytes()
+            first, second, third = (
+                ids.setdefault(key, len(ids))
+                for ids, key in zip(self._alike_ids, keys, strict=True)
+            )
+            self._alike.append((first, second, third))
         return found
 
-    def differ(self, first: Int32s, second: Int32s) -> tuple[bool, bool]:
-        """Whether any two of some vectors differ; whether they do on recorded ports."""
+    def differ(self, first: Int32s, second: Int32s) -> Differences:
+        """Say how any of some vectors differs from the one beside it."""
         places = np.flatnonzero(first != second)
-        pairs = zip(first[places].tolist(), second[places].tolist(), strict=True)
-        told = self._recorded
-        return bool(len(places)), any(told[one] != told[other] for one, other in pairs)
+        if not len(places):
+            return Differences(anything=False, recorded=False, rules=False)
+        if len(self._table) < len(self._alike):
+            self._table = np.array(self._alike, np.int64)
+        unlike = self._table[first[places]] != self._table[second[places]]
+        return Differences(*unlike.any(axis=0).tolist())
 
 
 class EngineSide:
-    """One side of one engine; ``number`` is the engine's column in ``PortSets.classes``."""
+    """One side of one engine; ``number`` is the engine's column in ``PortSets.classes``.
 
-    def __init__(self, engine: Any, side: Side, vectors: Vectors, number: int) -> None:
+    ``deciders`` is uint32[decisions], who decides by each: vectors then tell that, too.
+    """
+
+    def __init__(
+        self,
+        engine: Any,
+        side: Side,
+        vectors: Vectors,
+        number: int,
+        deciders: UInt32s | None = None,
+    ) -> None:
         arrays = engine.tables.arrays
         name = side.label
         self.side = side
@@ -75,6 +111,7 @@ class EngineSide:
         self._runs = arrays["runs"]
         self._maps = arrays["port_maps"].reshape(-1)
         self._verdicts = (arrays["decision_info"] & 3).astype(np.uint8)
+        self._deciders = deciders
         self._hairpin_rows = arrays[f"hairpin_rows_{name}"].astype(np.int64)
         self._seen = arrays[f"seen_cidr_{name}"].astype(np.int64)
         self._hairpin_exempt = engine.switches.np_service_hairpin == "allow"
@@ -125,13 +162,18 @@ class EngineSide:
             peer[0, 0] = HAIRPIN_COLUMN
         return int(self.row(row, peer)[0])
 
-    def decision(self, row: int, peer: Int64s, port: int) -> int:
-        """Give the decision id for a row, a peer's columns and a joint port class."""
-        base, width, ports, _ = self._rows[row].tolist()
-        label = int(self._locals(self._label_pages[row], peer[:1])[0])
-        cidr = int(self._locals(self._cidr_pages[row], peer[1:2])[0])
-        run = int(self._pairs[base + label * width + cidr])
-        return int(self._runs[run + int(self._maps[ports + int(self._ports[port])])])
+    def decisions(self, rows: Int64s, peers: Int64s, ports: Int64s) -> Int64s:
+        """Give int64[n, m], the decision ids of n rows with n peers' columns, at m port classes."""
+        base, width, maps, _ = self._rows[rows].T
+        pages = (self._label_pages, self._cidr_pages)
+        label, cidr = (
+            self._pages[index[rows, column // _PAGE], column % _PAGE].astype(np.int64)
+            for index, column in zip(pages, peers.T, strict=True)
+        )
+        runs = self._pairs[base + label * width + cidr].astype(np.int64)
+        places = self._maps[maps[:, None] + self._ports[ports]].astype(np.int64)
+        found: Int64s = self._runs[runs[:, None] + places].astype(np.int64)
+        return found
 
     def _locals(self, index: npt.NDArray[np.uint32], columns: Int64s) -> Int64s:
         found: Int64s = self._pages[index[columns // _PAGE], columns % _PAGE].astype(np.int64)
@@ -141,7 +183,9 @@ class EngineSide:
         found = self._memo.get((run, ports))
         if found is None:
             decisions = self._runs[run + self._maps[ports + self._ports].astype(np.int64)]
-            found = self._memo[run, ports] = self._vectors.intern(self._verdicts[decisions])
+            who = None if self._deciders is None else self._deciders[decisions]
+            found = self._vectors.intern(self._verdicts[decisions], who)
+            self._memo[run, ports] = found
         return found
 
 

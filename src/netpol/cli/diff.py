@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 import click
 
 from netpol.cli import flow_options, steps
-from netpol.cli.diff_exhaustive import exhaustively
+from netpol.cli.diff_exhaustive import OUTPUTS, exhaustively
 from netpol.cli.dns import names_domains, read_dns_logs
 from netpol.cli.errors import EXIT_FINDINGS, say
 from netpol.cli.flow_options import PATH
@@ -68,6 +68,7 @@ class _Request:
     format: str
     namespace: str
     exhaustive: bool
+    other_rule: bool
     output: str
     output_file: str | None
     report: str | None
@@ -138,6 +139,12 @@ _SUMMARIES = {
     "or a proof that there is none.",
 )
 @env_option(
+    "--other-rule",
+    is_flag=True,
+    help="With --exhaustive: also list what gets the same verdict by another rule or policy; it is "
+    "counted anyway.",
+)
+@env_option(
     "--before",
     multiple=True,
     type=PathOrRevision(),
@@ -193,7 +200,8 @@ _SUMMARIES = {
     default="table",
     show_default=True,
     help="A summary (table, json), findings for CI (github, sarif, junit, markdown), or one record "
-    "per flow that is judged differently (csv, jsonl, arrow, parquet).",
+    "per flow that is judged differently (csv, jsonl, arrow, parquet); with --exhaustive, csv has "
+    "one row per change.",
 )
 @flow_options.OUTPUT_FILE
 @report_option
@@ -203,7 +211,8 @@ _SUMMARIES = {
     type=ChoiceList(*_KINDS),
     default=(),
     metavar="KIND[,KIND]",
-    help=f"Exit 1 if there is a flow of this kind: {', '.join(_KINDS)}.",
+    help="Exit 1 if there is a flow, or with --exhaustive a pair, of this kind: "
+    f"{', '.join(_KINDS)}.",
 )
 @flow_options.START_ZONE
 @flow_options.STRICT
@@ -242,8 +251,12 @@ def diff(**options: Any) -> None:
 def _check(request: _Request) -> None:
     """Refuse what makes no sense before anything is read."""
     if request.exhaustive:
-        if request.flows or request.report or request.output not in ("table", "json"):
-            raise click.UsageError("--exhaustive takes no flows, and gives -o table or json")
+        if request.flows or request.report or request.output not in OUTPUTS:
+            raise click.UsageError(
+                f"--exhaustive takes no flows and no --report, and gives -o {', '.join(OUTPUTS)}"
+            )
+    elif request.other_rule:
+        raise click.UsageError("--other-rule is for --exhaustive; of flows it is always shown")
     elif not request.flows:
         raise click.UsageError("Missing argument 'FLOWS...', or --exhaustive")
     check_report(request.report, request.output_file)
@@ -279,12 +292,14 @@ def _run_exhaustive(request: _Request) -> set[str]:
     with steps.opened_output(request.output_file) as sink:
         dns, _ = read_dns_logs(request.dns, strict=request.strict)
         outcome = exhaustively(
-            *_engines(request, dns), top=request.top, memory_budget=request.memory_budget
+            *_engines(request, dns),
+            output=request.output,
+            top=request.top,
+            other_rule=request.other_rule,
+            memory_budget=request.memory_budget,
+            fail_on=request.fail_on,
         )
-        if request.output == "json":
-            sink.write(outcome.as_json())
-        else:
-            sink.write(steps.encoded(outcome.as_text, steps.text_target(request.output_file)))
+        sink.write(outcome.render(steps.text_target(request.output_file)))
     return outcome.found
 
 

@@ -2,7 +2,7 @@
 
 Id 0 means "this side is not a pod". Then come "the candidates disagree" (R14), one per merge
 reason, and "the whole flow is allowed", one per reason of that kind. All others come of rules.
-The core knows the reserved ids by number (src/_core/judge.pxd).
+The core knows the reserved ids by number (src/_core/outcome.pxd).
 """
 
 from __future__ import annotations

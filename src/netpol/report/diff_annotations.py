@@ -12,7 +12,7 @@ from netpol.report.diff import TITLES
 from netpol.report.layout import plural
 from netpol.tally import Weight
 
-__all__ = ["annotations_of"]
+__all__ = ["LEVELS", "WORDS", "annotations_of", "rule_name"]
 
 LEVELS: dict[Kind, Level] = {
     Kind.NEWLY_DENIED: "error",
@@ -70,14 +70,15 @@ def _identity(group: Group) -> tuple[str, ...]:
     """Give what is at fault: the changes that each suffice, or who decides after the change."""
     if group.responsible:
         return ("change", " or ".join(one.text for one in group.responsible))
-    return ("rule", ", ".join(map(_rule, _deciders(group))) or group.after.reason.label)
+    return ("rule", ", ".join(map(rule_name, _deciders(group))) or group.after.reason.label)
 
 
 def _deciders(group: Group) -> tuple[Credit, ...]:
     return group.after.credits or group.before.credits
 
 
-def _rule(credit: Credit) -> str:
+def rule_name(credit: Credit) -> str:
+    """Give who decides, for identities: never with a line or a count."""
     if credit.rule is None:
         return f"no {credit.side.label} rule of {credit.policy}"
     return f"{credit.policy} {credit.side.label}[{credit.rule}]"
@@ -96,7 +97,7 @@ def _message(kind: Kind, groups: list[Group], weight: Weight) -> str:
     first = groups[0]
     cause = " or ".join(one.text for one in first.responsible)
     by = f" by {cause} alone" if cause else ""
-    lines = [f"{plural(weight.flows, 'flow')} {_WORDS[kind]}{by}"]
+    lines = [f"{plural(weight.flows, 'flow')} {WORDS[kind]}{by}"]
     for group in groups[:_LISTED]:
         pair = group.before
         decided = "; ".join(why(group.after, wide=False).plain.split("\n"))
@@ -109,7 +110,7 @@ def _message(kind: Kind, groups: list[Group], weight: Weight) -> str:
     return "\n".join(lines)
 
 
-_WORDS = {
+WORDS = {
     Kind.NEWLY_DENIED: "newly denied",
     Kind.NEWLY_ALLOWED: "newly allowed",
     Kind.NEWLY_UNKNOWN: "newly unknown",

@@ -15,7 +15,7 @@ from netpol.report.json import (
     written,
 )
 
-__all__ = ["document", "render"]
+__all__ = ["change_document", "document", "render"]
 
 
 def render(diff: Diff) -> bytes:
@@ -41,7 +41,7 @@ def document(diff: Diff) -> dict[str, Any]:
         if diff.changes is None
         else [
             {
-                **_change(one.change),
+                **change_document(one.change),
                 "tried": one.tried,
                 "alone": None if one.alone is None else weigh(one.alone),
             }
@@ -83,12 +83,13 @@ def _group(group: Group, weigh: Weigher) -> dict[str, Any]:
             {"src": half.src, "dst": half.dst, **judged_document(verdict, half)}
             for verdict, half in zip(group.verdicts, halves, strict=True)
         ],
-        "responsible": [_change(change) for change in group.responsible],
+        "responsible": [change_document(change) for change in group.responsible],
         "untold": group.untold,
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def change_document(change: Change) -> dict[str, Any]:
+    """Give what changed, and where."""
     return {
         "what": change.what,
         "kind": change.kind or None,

@@ -9,14 +9,25 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from netpol.analysis.exhaustive import Change, ExhaustiveDiff, Judged
+from netpol.analysis.diff import Kind
+from netpol.analysis.exhaustive import Change, ChangeList, ExhaustiveDiff, Judged, Part
 from netpol.analysis.portsets import Ports
 from netpol.report.deciders import decided
-from netpol.report.layout import WIDE, new_table, plural, print_indented, printed
+from netpol.report.layout import (
+    WIDE,
+    new_table,
+    place_of,
+    plural,
+    print_indented,
+    printed,
+    shown,
+)
 from netpol.report.networks import party_text
 from netpol.report.wording import STYLES, count
 
-__all__ = ["ports_text", "render"]
+__all__ = ["counts", "ports_text", "render"]
+
+_PARTS = 4  # of a change that are told apart
 
 
 def render(diff: ExhaustiveDiff, target: TextIO) -> str:
@@ -27,6 +38,15 @@ def render(diff: ExhaustiveDiff, target: TextIO) -> str:
 def ports_text(ports: Sequence[Ports], *, everything: bool) -> str:
     """Give a set of ports: ``80,443/tcp, udp``."""
     return "all ports" if everything else ", ".join(map(str, ports))
+
+
+def counts(diff: ExhaustiveDiff) -> list[str]:
+    """Give how many pairs are of each kind of another verdict: ``12 newly denied``."""
+    return [
+        f"{count(pairs)} {kind.replace('-', ' ')}"
+        for kind, pairs in diff.kinds.items()
+        if pairs and kind is not Kind.OTHER_RULE
+    ]
 
 
 def _print_sections(diff: ExhaustiveDiff, console: Console) -> None:
@@ -48,21 +68,44 @@ def _print_sections(diff: ExhaustiveDiff, console: Console) -> None:
             f"{count(diff.differing)} of {plural(diff.pairs, 'pair')} judged otherwise,"
             f" {count(diff.pod_pairs)} of them of two pods ({compared})"
         )
-        _print_changes(diff, console)
+        print_indented(console, ", ".join(counts(diff)), 2)
+        listed = ChangeList(diff.changes, diff.distinct, diff.capped)
+        _print_changes(listed, console)
+    _print_rules(diff, console)
     if diff.unrecorded:
         console.print("flows whose port or protocol is not recorded may be judged otherwise")
     if diff.left_out:
         console.print(f"not compared: {plural(diff.left_out, 'pod')} without an address")
 
 
-def _print_changes(diff: ExhaustiveDiff, console: Console) -> None:
-    if not diff.changes:
+def _print_rules(diff: ExhaustiveDiff, console: Console) -> None:
+    """Print what gets the same verdict by another rule."""
+    pairs = diff.kinds[Kind.OTHER_RULE]
+    if not pairs:
+        if diff.rule_sides:
+            console.print("where a pair is decided by its other side, another rule may match")
+        elif diff.other_rules is not None:
+            console.print("no pair gets the same verdict by another rule")
+        return
+    judged = "is judged" if pairs == 1 else "are judged"
+    text = f"{plural(pairs, 'pair')} {judged} the same by another rule"
+    if diff.other_rules is None:
+        console.print(f"{text}: see --other-rule")
+    else:
+        if not diff.proven:
+            console.print()
+        console.print(text)
+        _print_changes(diff.other_rules, console)
+
+
+def _print_changes(listed: ChangeList, console: Console) -> None:
+    if not listed.changes:
         return
     wide = console.width >= WIDE
     table = new_table(
         ("PAIRS", "FROM", "TO", "PORT", "WHY"), right=("PAIRS",), fold=("FROM", "TO", "PORT", "WHY")
     )
-    for change in diff.changes:
+    for change in listed.changes:
         table.add_row(
             count(change.pairs),
             Text(party_text(change.src, change.src_networks)),
@@ -72,15 +115,43 @@ def _print_changes(diff: ExhaustiveDiff, console: Console) -> None:
         )
     console.print()
     console.print(table)
-    others = diff.distinct - len(diff.changes)
+    others = listed.distinct - len(listed.changes)
     if others:
-        more = "more than " if diff.capped else ""
+        more = "more than " if listed.capped else ""
         console.print(f"  and {more}{plural(others, 'change')} with fewer pairs", style="dim")
 
 
 def _why(change: Change, wide: bool) -> Text:
-    sides = (("before", change.before), ("after", change.after))
-    return Text("\n").join([_judged(name, judged, wide) for name, judged in sides])
+    lines = []
+    for part in change.parts[:_PARTS]:
+        if len(change.parts) > 1:
+            lines.append(Text(f"{_which(change, part)}:", style="dim"))
+        sides = (("before", part.before), ("after", part.after))
+        lines += [_judged(name, judged, wide) for name, judged in sides]
+        if part.responsible is not None:
+            cause = part.responsible
+            place = place_of(cause.file, cause.line) if wide else ""
+            lines.append(Text(f"by {shown(cause.text)} alone" + (f" ({place})" if place else "")))
+    others = len(change.parts) - _PARTS
+    if others > 0:
+        lines.append(Text(f"and {plural(others, 'more')} decided otherwise", style="dim"))
+    return Text("\n").join(lines)
+
+
+def _which(change: Change, part: Part) -> str:
+    """Say which pairs and ports of a change are in a part."""
+    words = []
+    if part.pairs != change.pairs:
+        words.append(plural(part.pairs, "pair"))
+    for name, networks, whole in (
+        ("from", part.src_networks, change.src_networks),
+        ("to", part.dst_networks, change.dst_networks),
+    ):
+        if networks != whole:
+            words.append(f"{name} {party_text('external', networks)}")
+    if part.ports != change.ports or not words:
+        words.append(ports_text(part.ports, everything=part.everything))
+    return ", ".join(words)
 
 
 def _judged(name: str, judged: Judged, wide: bool) -> Text:

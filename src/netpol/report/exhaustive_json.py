@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from netpol.analysis.exhaustive import Change, ExhaustiveDiff, Judged
+from netpol.analysis.exhaustive import Change, ChangeList, ExhaustiveDiff, Judged, Part
 from netpol.analysis.portsets import Ports
+from netpol.report.diff_json import change_document
 from netpol.report.json import SCHEMA_VERSION, credit_document, written
 
 __all__ = ["document", "ports_document", "render"]
@@ -19,21 +20,21 @@ def render(diff: ExhaustiveDiff) -> bytes:
 
 def document(diff: ExhaustiveDiff) -> dict[str, Any]:
     """Give the comparison as plain dicts, lists, strings and numbers."""
+    rules = diff.other_rules
     return {
         "schema_version": SCHEMA_VERSION,
         "equivalent": diff.proven,
         "sides_differ": diff.sides,
+        "rule_sides_differ": diff.rule_sides,
         "unrecorded_differ": diff.unrecorded,
         "classes": diff.classes,
         "pairs": diff.pairs,
         "differing": diff.differing,
         "pod_pairs": diff.pod_pairs,
+        "kinds": {str(kind): pairs for kind, pairs in diff.kinds.items()},
         "pods_left_out": diff.left_out,
-        "changes": {
-            "distinct": diff.distinct,
-            "capped": diff.capped,
-            "top": [_change(change) for change in diff.changes],
-        },
+        "changes": _changes(ChangeList(diff.changes, diff.distinct, diff.capped)),
+        "other_rules": None if rules is None else _changes(rules),
     }
 
 
@@ -48,8 +49,17 @@ def ports_document(ports: Sequence[Ports]) -> list[dict[str, Any]]:
     ]
 
 
+def _changes(listed: ChangeList) -> dict[str, Any]:
+    return {
+        "distinct": listed.distinct,
+        "capped": listed.capped,
+        "top": [_change(change) for change in listed.changes],
+    }
+
+
 def _change(change: Change) -> dict[str, Any]:
     return {
+        "kind": str(change.kind),
         "src": change.src,
         "src_networks": list(change.src_networks),
         "dst": change.dst,
@@ -58,6 +68,19 @@ def _change(change: Change) -> dict[str, Any]:
         "pairs": change.pairs,
         "before": _judged(change.before),
         "after": _judged(change.after),
+        "parts": [_part(part) for part in change.parts],
+    }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "src_networks": list(part.src_networks),
+        "dst_networks": list(part.dst_networks),
+        "ports": ports_document(part.ports),
+        "pairs": part.pairs,
+        "before": _judged(part.before),
+        "after": _judged(part.after),
+        "responsible": None if part.responsible is None else change_document(part.responsible),
     }
 
 

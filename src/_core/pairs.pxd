@@ -1,0 +1,305 @@
+# One identity to one identity (C5), and the merging of several outcomes (R13, R14).
+#
+# Everything that ``judge`` finds out ends in ``pair``: each side looked up in the cells or the
+# paged tables. All is inline, so that the C compiler sees the judging of a flow as one piece.
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from netpol._core.outcome cimport (
+    ALLOW, DENY, MERGED_SOURCE_NAT, NAT_ANY_NODE, NAT_DIALLED_NODE, NO_ENDPOINT, NO_POD_ENDPOINT,
+    RULE_ALLOWS, SELF_TRAFFIC, UNKNOWN, WHOLE_SELF_TRAFFIC, Case, Outcome,
+)
+from netpol._core.plain cimport (
+    NETPOL_DECISION, RECORD_COLUMN, RECORD_COLUMN_MASK, cell_decision, port_class, port_place,
+)
+from netpol._core.sides cimport flags_of, side_decision
+from netpol._core.tables cimport (
+    HAIRPIN_COLUMN, IS_AMBIGUOUS, IS_LOOPBACK, IS_NODE, LINK_ALTERNATIVE_COUNT, LINK_ALTERNATIVES,
+    OWN_NODE_COLUMN, PART_EGRESS_CIDR, PART_EGRESS_LABEL, PART_EGRESS_ROW, PART_INGRESS_CIDR,
+    PART_INGRESS_LABEL, PART_INGRESS_ROW, PART_NODE, PART_POD, POD_COLUMNS, SideView, View,
+)
+
+cdef struct Identity:
+    const uint32_t* src_record  # the endpoint's; NULL where the log names the pod
+    const uint32_t* dst_record
+    uint32_t egress_row
+    uint32_t egress_label
+    uint32_t egress_cidr
+    uint32_t ingress_row
+    uint32_t ingress_label
+    uint32_t ingress_cidr
+    uint32_t pod               # + 1, 0 if not a pod
+    uint32_t node              # + 1, 0 if none or not known
+    bint is_node
+
+cdef struct Way:               # how a pair was reached
+    uint8_t protocol
+    uint16_t port
+    bint port_known
+    bint via_service
+    int source_nat
+    uint32_t dialled           # endpoint whose nodes NAT_DIALLED_NODE may show
+
+cdef struct Merge:
+    size_t count
+    Outcome first
+    bint same_verdict
+    bint same_side
+    bint same_egress           # verdict of that side
+    bint same_ingress
+
+
+cdef inline uint8_t combine(uint8_t egress_info, uint8_t ingress_info) noexcept nogil:
+    """DENY if any side denies, else UNKNOWN if any is unknown, else ALLOW (C5)."""
+    cdef uint8_t e = egress_info & 3
+    cdef uint8_t i = ingress_info & 3
+    if e == DENY or i == DENY:
+        return DENY
+    if e == UNKNOWN or i == UNKNOWN:
+        return UNKNOWN
+    return ALLOW
+
+
+cdef inline uint8_t side_of(uint8_t verdict, uint8_t e, uint8_t i) noexcept nogil:
+    """Which sides decided: those with the verdict, or for ALLOW those a rule allowed (C3.2)."""
+    if verdict == ALLOW:
+        return (1 if e & RULE_ALLOWS else 0) | (2 if i & RULE_ALLOWS else 0)
+    return (1 if (e & 3) == verdict else 0) | (2 if (i & 3) == verdict else 0)
+
+
+cdef inline void settle(
+    const View* v, uint32_t egress, uint32_t ingress, Outcome* out
+) noexcept nogil:
+    cdef uint8_t e = v.decision_info[egress]
+    cdef uint8_t i = v.decision_info[ingress]
+    out.egress = egress
+    out.ingress = ingress
+    out.verdict = combine(e, i)
+    out.side = side_of(out.verdict, e, i)
+    out.special = 0
+
+
+cdef inline void allow_flow(
+    uint8_t special, uint32_t decision, const Identity* s, const Identity* d, Outcome* out
+) noexcept nogil:
+    """Allow the flow as a whole; the sides that are pods say why (R14)."""
+    out.verdict = ALLOW
+    out.side = 0
+    out.special = special
+    out.egress = decision if s.pod else 0
+    out.ingress = decision if d.pod else 0
+
+
+cdef inline void to_seen_cidr(const View* v, Identity* out) noexcept nogil:
+    """Give the CIDR columns as peers see them of a pod or a node (R20, B4.4)."""
+    if out.pod:
+        out.egress_cidr = v.egress.pod_cidr[out.egress_cidr]
+        out.ingress_cidr = v.ingress.pod_cidr[out.ingress_cidr]
+    elif out.is_node:
+        out.egress_cidr = v.egress.node_cidr[out.egress_cidr]
+        out.ingress_cidr = v.ingress.node_cidr[out.ingress_cidr]
+
+
+cdef inline void load_identity(const View* v, uint32_t endpoint, Identity* out) noexcept nogil:
+    cdef const uint32_t* part = v.parts + 8 * <size_t> endpoint
+    out.src_record = v.plain.src_records + 4 * <size_t> endpoint
+    out.dst_record = v.plain.dst_records + 4 * <size_t> endpoint
+    out.egress_row = part[PART_EGRESS_ROW]
+    out.egress_label = part[PART_EGRESS_LABEL]
+    out.egress_cidr = part[PART_EGRESS_CIDR]
+    out.ingress_row = part[PART_INGRESS_ROW]
+    out.ingress_label = part[PART_INGRESS_LABEL]
+    out.ingress_cidr = part[PART_INGRESS_CIDR]
+    out.pod = part[PART_POD]
+    out.node = part[PART_NODE]
+    # A pod is no node, and its flags would be one more cache line.
+    out.is_node = out.pod == 0 and (flags_of(v, endpoint) & IS_NODE) != 0
+    to_seen_cidr(v, out)
+
+
+# --- candidates of an address ---------------------------------------------------------------------
+
+
+cdef inline size_t candidate_count(const View* v, uint32_t endpoint, uint32_t hint) noexcept nogil:
+    if hint == 0 and flags_of(v, endpoint) & IS_AMBIGUOUS:
+        return v.links[8 * <size_t> endpoint + LINK_ALTERNATIVE_COUNT]
+    return 1
+
+
+cdef inline void candidate(
+    const View* v, uint32_t endpoint, uint32_t hint, size_t index, Identity* out
+) noexcept nogil:
+    """Give the index-th identity; a pod that the log names beats the address (R5)."""
+    cdef const uint32_t* pod
+    if flags_of(v, endpoint) & IS_LOOPBACK:  # C2: before any hint
+        hint = 0
+    if hint == 0:
+        if flags_of(v, endpoint) & IS_AMBIGUOUS:
+            endpoint = v.alternatives[v.links[8 * <size_t> endpoint + LINK_ALTERNATIVES] + index]
+        load_identity(v, endpoint, out)
+        return
+    if flags_of(v, endpoint) & IS_AMBIGUOUS:  # for the CIDR columns of the address
+        endpoint = v.alternatives[v.links[8 * <size_t> endpoint + LINK_ALTERNATIVES]]
+    load_identity(v, endpoint, out)
+    out.egress_cidr = v.parts[8 * <size_t> endpoint + PART_EGRESS_CIDR]
+    out.ingress_cidr = v.parts[8 * <size_t> endpoint + PART_INGRESS_CIDR]
+    out.src_record = NULL
+    out.dst_record = NULL
+    pod = v.pod_parts + POD_COLUMNS * <size_t> (hint - 1)
+    out.is_node = pod[5] != 0
+    out.pod = 0 if out.is_node else hint
+    out.node = pod[4]
+    out.egress_row = 0 if out.is_node else pod[0]
+    out.egress_label = 0 if out.is_node else pod[1]
+    out.ingress_row = 0 if out.is_node else pod[2]
+    out.ingress_label = 0 if out.is_node else pod[3]
+    to_seen_cidr(v, out)
+
+
+# --- one pair -------------------------------------------------------------------------------------
+
+
+cdef inline uint32_t peer_label(
+    const SideView* s, uint32_t label, const Identity* subject, const Identity* peer, bint hairpin
+) noexcept nogil:
+    if hairpin:
+        return HAIRPIN_COLUMN if s.hairpin_exempt else label
+    if s.own_exempt and peer.is_node and peer.node != 0 and peer.node == subject.node:
+        return OWN_NODE_COLUMN
+    return label
+
+
+cdef inline bint is_dense(
+    const View* v, const Identity* s, const Identity* d, bint hairpin
+) noexcept nogil:
+    """Whether the cells know the pair: half the loads of the row tables."""
+    return v.dense and s.src_record != NULL and d.src_record != NULL and not hairpin
+
+
+cdef inline uint32_t egress_of(
+    const View* v, const Identity* source, const Identity* target, uint32_t ports, bint hairpin
+) noexcept nogil:
+    cdef uint32_t label
+    if hairpin and v.egress.hairpin_rows[source.egress_row]:
+        return side_decision(
+            v, &v.egress, v.egress.hairpin_rows[source.egress_row], target.egress_label,
+            target.egress_cidr, ports)
+    label = peer_label(&v.egress, target.egress_label, source, target, hairpin)
+    if is_dense(v, source, target, hairpin):
+        return NETPOL_DECISION & cell_decision(
+            &v.plain, v.plain.egress_index, source.src_record,
+            v.plain.egress_own + (target.dst_record[RECORD_COLUMN] & v.plain.egress_own_mask)
+            if label == OWN_NODE_COLUMN
+            else target.dst_record[RECORD_COLUMN] & RECORD_COLUMN_MASK, ports)
+    return side_decision(
+        v, &v.egress, source.egress_row, label, target.egress_cidr, ports)
+
+
+cdef inline uint32_t ingress_of(
+    const View* v, const Identity* source, const Identity* target, uint32_t ports, bint hairpin
+) noexcept nogil:
+    cdef uint32_t label
+    if hairpin and v.ingress.hairpin_rows[target.ingress_row]:
+        return side_decision(
+            v, &v.ingress, v.ingress.hairpin_rows[target.ingress_row], source.ingress_label,
+            source.ingress_cidr, ports)
+    label = peer_label(&v.ingress, source.ingress_label, target, source, hairpin)
+    if is_dense(v, source, target, hairpin):
+        return NETPOL_DECISION & cell_decision(
+            &v.plain, v.plain.ingress_index, target.dst_record,
+            v.plain.ingress_own + (source.src_record[RECORD_COLUMN] & v.plain.ingress_own_mask)
+            if label == OWN_NODE_COLUMN
+            else source.src_record[RECORD_COLUMN] & RECORD_COLUMN_MASK, ports)
+    return side_decision(
+        v, &v.ingress, target.ingress_row, label, source.ingress_cidr, ports)
+
+
+cdef inline uint32_t ingress_readings(
+    const View* v, const Case* c, const Way* way, const Identity* target, uint32_t ports,
+    uint32_t ingress,
+) noexcept nogil:
+    """Judge ingress for every source the server may have seen; they must agree (R10, R11)."""
+    cdef uint8_t verdict = v.decision_info[ingress] & 3
+    cdef uint32_t endpoint = NO_ENDPOINT
+    cdef bint nodes_only = False
+    cdef size_t i, first, last
+    cdef Identity other
+    if c.seen != NO_ENDPOINT:
+        if c.seen_differs:
+            endpoint = c.seen
+    elif way.source_nat == NAT_DIALLED_NODE:
+        endpoint = way.dialled
+        nodes_only = True
+    elif way.source_nat == NAT_ANY_NODE:
+        first = 0 if c.v4 else v.node_split
+        last = v.node_split if c.v4 else v.node_count
+        for i in range(first, last):
+            load_identity(v, v.node_endpoints[i], &other)
+            if v.decision_info[ingress_of(v, &other, target, ports, False)] & 3 != verdict:
+                return MERGED_SOURCE_NAT
+        return ingress
+    if endpoint == NO_ENDPOINT:
+        return ingress
+    for i in range(candidate_count(v, endpoint, 0)):
+        candidate(v, endpoint, 0, i, &other)
+        if nodes_only and not other.is_node:
+            continue
+        if v.decision_info[ingress_of(v, &other, target, ports, False)] & 3 != verdict:
+            return MERGED_SOURCE_NAT
+    return ingress
+
+
+cdef inline void pair(
+    const View* v, const Case* c, const Way* way, const Identity* s, const Identity* d,
+    Outcome* out,
+) noexcept nogil:
+    """One identity to one identity (C5 eval_pair)."""
+    cdef uint32_t ports, egress, ingress
+    cdef bint hairpin
+    if s.pod == 0 and d.pod == 0:
+        allow_flow(NO_POD_ENDPOINT, 0, s, d, out)  # A9.4
+        return
+    hairpin = s.pod != 0 and s.pod == d.pod
+    if hairpin and not way.via_service:
+        allow_flow(SELF_TRAFFIC, WHOLE_SELF_TRAFFIC, s, d, out)  # A10.1
+        return
+    ports = port_class(&v.plain, port_place(way.protocol, way.port, way.port_known))
+    egress = egress_of(v, s, d, ports, hairpin)
+    ingress = ingress_of(v, s, d, ports, hairpin)
+    if d.pod != 0 and not hairpin:
+        ingress = ingress_readings(v, c, way, d, ports, ingress)
+    settle(v, egress, ingress, out)
+
+
+# --- merging --------------------------------------------------------------------------------------
+
+
+cdef inline void merge_add(const View* v, Merge* m, const Outcome* item) noexcept nogil:
+    if m.count == 0:
+        m.first = item[0]
+        m.same_verdict = m.same_side = m.same_egress = m.same_ingress = True
+    else:
+        if item.verdict != m.first.verdict:
+            m.same_verdict = False
+        if item.side != m.first.side:
+            m.same_side = False
+        if v.decision_info[item.egress] & 3 != v.decision_info[m.first.egress] & 3:
+            m.same_egress = False
+        if v.decision_info[item.ingress] & 3 != v.decision_info[m.first.ingress] & 3:
+            m.same_ingress = False
+    m.count += 1
+
+
+cdef inline void merge_end(
+    const View* v, const Merge* m, bint sides_too, uint8_t special, uint32_t merged, Outcome* out
+) noexcept nogil:
+    """Agreement gives the first outcome; otherwise unknown, agreeing sides kept (R13, R14)."""
+    out[0] = m.first
+    if m.same_verdict and (m.same_side or not sides_too or m.first.verdict == ALLOW):
+        return
+    out.verdict = UNKNOWN
+    out.special = special
+    if not m.same_egress:
+        out.egress = merged
+    if not m.same_ingress:
+        out.ingress = merged
+    out.side = side_of(UNKNOWN, v.decision_info[out.egress], v.decision_info[out.ingress])
