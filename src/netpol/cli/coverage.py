@@ -26,6 +26,7 @@ from netpol.report.formats import CI_FORMATS
 if TYPE_CHECKING:
     from netpol.analysis.coverage import Coverage
     from netpol.report.annotations import Level
+    from netpol.spread.collect import SpreadWriter
 
 __all__ = ["coverage"]
 
@@ -116,19 +117,23 @@ def _run(request: _Request) -> Coverage:
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(steps.opened_output(request.output_file))
         page = stack.enter_context(report_file(request.report, inputs_of(request)))
-        found = _covered(request)
+        found, spread = _covered(request, with_spread=page is not None)
         sink.write(_written(request, found))
-        if page is not None:
+        if page is not None and spread is not None:
             from netpol.report.coverage import headline
             from netpol.report.html.coverage import sections
 
             page.write(
-                "What policies are used for", headline(found), sections(found), found.switches
+                "What policies are used for",
+                headline(found),
+                sections(found, spread.result()),
+                found.switches,
             )
     return found
 
 
-def _covered(request: _Request) -> Coverage:
+def _covered(request: _Request, *, with_spread: bool) -> tuple[Coverage, SpreadWriter | None]:
+    """Judge the flows; give their spread, too, where it is asked for: it costs batches."""
     from netpol.analysis.coverage import CoverageEngine
 
     dns, dns_counts = read_dns_logs(request.dns, strict=request.strict)
@@ -137,10 +142,20 @@ def _covered(request: _Request) -> Coverage:
     compiled = CoverageEngine(
         policies, snapshot, memory_budget=request.memory_budget, **asdict(switches)
     )
+    spread = None
+    if with_spread:
+        from netpol.spread.collect import SpreadWriter
+
+        spread = SpreadWriter(compiled.engine)
     with steps.progress(quiet=request.quiet) as on_batch:
-        found = compiled.cover(flow_stream(request), jobs=request.jobs, on_batch=on_batch)
+        found = compiled.cover(
+            flow_stream(request),
+            writers=() if spread is None else (spread,),
+            jobs=request.jobs,
+            on_batch=on_batch,
+        )
     evidence = replace(found.evidence, dns=dns_counts)
-    return replace(found, evidence=evidence, profile=request.chosen.profile)
+    return replace(found, evidence=evidence, profile=request.chosen.profile), spread
 
 
 def _written(request: _Request, found: Coverage) -> bytes:

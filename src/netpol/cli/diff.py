@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from netpol.kube.policies import PolicySet
     from netpol.kube.snapshot import Snapshot
     from netpol.replay import RecordWriter
+    from netpol.spread.collect import Spread
     from netpol.switches import Switches
 
 __all__ = ["diff"]
@@ -317,7 +318,13 @@ def _run(request: _Request) -> Diff:
 
             writers.append(stack.enter_context(record_writer(request.output, sink)))
         top = request.top if summary is None or summary.top is None else summary.top
-        rows = top if report is None else max(top, REPORT_ROWS)
+        rows = top
+        if report is not None:
+            from netpol.spread.differing import DifferingSpread
+
+            rows = max(top, REPORT_ROWS)
+            spread = DifferingSpread(engines[1])
+            writers.append(spread)
         with steps.progress(quiet=request.quiet) as on_batch:
             found = find(
                 *engines,
@@ -330,7 +337,7 @@ def _run(request: _Request) -> Diff:
             )
         found = replace(found, dns=dns_counts)
         if report is not None:
-            _write_report(report, found, request)
+            _write_report(report, found, spread.result(), request)
             found = found.first(top)
         if summary is not None:
             sink.write(summary.render(found, steps.text_target(request.output_file)))
@@ -339,12 +346,12 @@ def _run(request: _Request) -> Diff:
     return found
 
 
-def _write_report(report: ReportFile, found: Diff, request: _Request) -> None:
+def _write_report(report: ReportFile, found: Diff, spread: Spread, request: _Request) -> None:
     from netpol.report.diff import headline
     from netpol.report.html.diff import sections
 
     switches = asdict(request.chosen.under(request.chosen.profile))
-    report.write("A change of policies", headline(found), sections(found), switches)
+    report.write("A change of policies", headline(found), sections(found, spread), switches)
 
 
 def _engines(request: _Request, dns: DnsObservations | None) -> tuple[Any, Any]:

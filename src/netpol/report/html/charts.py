@@ -110,7 +110,7 @@ def timeline(section: Timeline) -> str:
 def timeline_note(section: Timeline) -> str:
     """Say what a timeline does not show."""
     if not section.starts:
-        return "The log records no times."
+        return "The log records no times." if section.untimed else "There are no flows."
     notes = []
     if section.untimed:
         notes.append(f"Without a time: {plural(section.untimed, 'flow')}.")

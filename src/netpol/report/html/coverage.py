@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from netpol.analysis.coverage import Coverage, NeverHit
 from netpol.report.html.evidence import evidence
 from netpol.report.html.rules import RuleRow, rules_table
 from netpol.report.html.sections import Cell, Column, Section, Table, Totals, tone_of
+from netpol.report.html.spread import spread_sections
+from netpol.report.html.top import top
+from netpol.report.layout import place_of
+from netpol.spread.collect import Spread
 
 __all__ = ["sections"]
 
 _ROWS = 2000
 
 
-def sections(coverage: Coverage) -> tuple[Section, ...]:
+def sections(coverage: Coverage, spread: Spread) -> tuple[Section, ...]:
     """Give everything there is to say, what a reviewer looks for first."""
     verdicts = coverage.evidence.verdicts.items()
     return (
@@ -27,6 +31,7 @@ def sections(coverage: Coverage) -> tuple[Section, ...]:
             empty="Every element of the rules that were hit was hit, too.",
         ),
         _rules(coverage),
+        *spread_sections(spread),
         _pods(coverage),
         evidence(coverage.evidence.reader, dns=coverage.evidence.dns),
     )
@@ -38,7 +43,7 @@ def _row(item: NeverHit) -> RuleRow:
 
 
 def _rules(coverage: Coverage) -> Table:
-    rows = list(_rule_rows(coverage))
+    rows, total = top(_rule_rows(coverage), _ROWS, _flows)
     return Table(
         "Rules and elements",
         [
@@ -49,17 +54,21 @@ def _rules(coverage: Coverage) -> Table:
             Column("Element"),
             Column("Where"),
         ],
-        rows[:_ROWS],
-        total=len(rows),
+        rows,
+        total=total,
         intro="How many flows each matched, and for how many the verdict would be another "
         "without it.",
     )
 
 
+def _flows(row: Sequence[Cell]) -> int:
+    return row[0] if isinstance(row[0], int) else 0
+
+
 def _rule_rows(coverage: Coverage) -> Iterator[list[Cell]]:
     for policy in coverage.policies:
         for rule in policy.rules:
-            where = _where(policy.file, rule.line)
+            where = place_of(policy.file, rule.line)
             yield [rule.hits.flows, rule.hits.sole, policy.label, rule.name, "", where]
             for element in rule.elements:
                 yield [
@@ -68,12 +77,8 @@ def _rule_rows(coverage: Coverage) -> Iterator[list[Cell]]:
                     policy.label,
                     f"{rule.name}.{element.field}",
                     element.text,
-                    _where(policy.file, element.line),
+                    place_of(policy.file, element.line),
                 ]
-
-
-def _where(file: str | None, line: int | None) -> str:
-    return (file or "") if line is None else f"{file or ''}:{line}"
 
 
 def _pods(coverage: Coverage) -> Table:

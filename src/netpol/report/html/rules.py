@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from netpol.replay import PolicyUse
 from netpol.report.html.sections import Column, Table
+from netpol.report.layout import place_of
 
 __all__ = ["RuleRow", "never_hit", "rules_table"]
 
@@ -51,14 +52,15 @@ def rules_table(
         title,
         [Column(name) for name in ("Policy", "Rule", "Where", *(["Remark"] if remarks else []))],
         [
-            [rule.policy, rule.rule, _place(rule), *([rule.remark] if remarks else [])]
+            [
+                rule.policy,
+                rule.rule,
+                place_of(rule.file, rule.line),
+                *([rule.remark] if remarks else []),
+            ]
             for rule in given[:_ROWS]
         ],
         total=len(given),
         intro=intro if given else "",
         empty=empty,
     )
-
-
-def _place(rule: RuleRow) -> str:
-    return (rule.file or "") if rule.line is None else f"{rule.file or ''}:{rule.line}"
