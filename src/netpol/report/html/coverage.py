@@ -82,6 +82,7 @@ def _rule_rows(coverage: Coverage) -> Iterator[list[Cell]]:
 
 
 def _pods(coverage: Coverage) -> Table:
+    unseen = len(coverage.pods_never_seen)
     pods = sorted(coverage.pods, key=lambda pod: (pod.seen, pod.label))
     return Table(
         "Pods",
@@ -103,5 +104,5 @@ def _pods(coverage: Coverage) -> Table:
             for pod in pods[:_ROWS]
         ],
         total=len(pods),
-        intro=f"{len(coverage.pods_never_seen):,} pods were never seen; they stand first.",
+        intro=f"Never seen: {unseen:,}; they stand first." if unseen else "Every pod was seen.",
     )

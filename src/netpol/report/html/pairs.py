@@ -103,8 +103,7 @@ def changed_table(
         Column("Flows", "number"),
         *([Column("Bytes", "bytes")] if with_bytes else []),
         *map(Column, ("From", "To", "Port")),
-        *(Column(name, "verdict") for name in names),
-        *(Column(f"Why {name}") for name in names),
+        *(Column(name.capitalize(), "verdict") for name in names),
     ]
     cells: list[list[Cell]] = [
         [
@@ -113,10 +112,8 @@ def changed_table(
             row.src,
             row.dst,
             row.service,
-            row.before,
-            row.after,
-            row.before_why,
-            row.after_why,
+            [row.before, *row.before_why],
+            [row.after, *row.after_why],
         ]
         for row in listed
     ]
@@ -149,7 +146,7 @@ def verdict_pairs(
 ) -> Table:
     """Give how much there is of every pair of verdicts, equal ones too."""
     columns = [
-        *(Column(name, "verdict") for name in names),
+        *(Column(name.capitalize(), "verdict") for name in names),
         Column("Flows", "number"),
         Column("Share", "number"),
         *([Column("Bytes", "bytes")] if with_bytes else []),
