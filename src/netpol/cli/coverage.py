@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,9 @@ from netpol.cli.options import (
     pop_switches,
     switch_options,
 )
-from netpol.cli.reading import Inputs, flow_stream, inputs_of, read_once, read_world
-from netpol.cli.report import check_report, report_file, report_option
+from netpol.cli.reading import flow_stream, inputs_of, read_once, read_world
+from netpol.cli.report import check_report, report_option
+from netpol.cli.writing import Request, opened
 from netpol.report.formats import CI_FORMATS
 
 if TYPE_CHECKING:
@@ -41,14 +41,10 @@ A rule that was never hit changes no verdict of these flows when it is removed. 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Request(Inputs):
+class _Request(Request):
     """What the command line asks for."""
 
-    output: str
-    output_file: str | None
-    report: str | None
     annotate_dir: str | None
-    fail_on: tuple[str, ...]
 
 
 @click.command(
@@ -105,7 +101,7 @@ def coverage(**options: Any) -> None:
     """
     chosen = pop_switches(options)
     request = _Request(chosen=chosen, **options)
-    read_once(request)
+    read_once(*inputs_of(request).values())
     check_report(request.report, request.output_file)
     found = _run(request)
     if "never-hit" in request.fail_on and found.never_hit:
@@ -114,16 +110,14 @@ def coverage(**options: Any) -> None:
 
 def _run(request: _Request) -> Coverage:
     """Judge everything; the output is opened first, so a bad one is found before the work."""
-    with contextlib.ExitStack() as stack:
-        sink = stack.enter_context(steps.opened_output(request.output_file))
-        page = stack.enter_context(report_file(request.report, inputs_of(request)))
-        found, spread = _covered(request, with_spread=page is not None)
-        sink.write(_written(request, found))
-        if page is not None and spread is not None:
+    with opened(request) as written:
+        found, spread = _covered(request, with_spread=written.report is not None)
+        written.sink.write(_written(request, found))
+        if written.report is not None and spread is not None:
             from netpol.report.coverage import headline
             from netpol.report.html.coverage import sections
 
-            page.write(
+            written.report.write(
                 "What policies are used for",
                 headline(found),
                 sections(found, spread.result()),

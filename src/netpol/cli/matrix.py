@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +11,15 @@ import click
 
 from netpol.cli import flow_options, steps
 from netpol.cli.dns import read_dns_logs
-from netpol.cli.errors import say
 from netpol.cli.options import (
     CONTEXT,
-    ChosenSwitches,
     SectionedCommand,
     Size,
     env_option,
     pop_switches,
     switch_options,
 )
+from netpol.cli.reading import WorldInputs, inputs_of, read_once, read_world
 from netpol.cli.report import ReportFile, check_report, report_file, report_option
 from netpol.verdict import Verdict
 
@@ -65,14 +64,10 @@ class PortWord(click.ParamType):  # type: ignore[type-arg]  # generic only since
         return _PROTOCOLS[protocol], number if slash else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request(WorldInputs):
     """What the command line asks for."""
 
-    cluster: tuple[str, ...]
-    policies: tuple[str, ...]
-    dns: tuple[str, ...]
-    namespace: str
     by: str | None
     src: tuple[str, ...]
     dst: tuple[str, ...]
@@ -82,9 +77,6 @@ class _Request:
     output: str
     output_file: str | None
     report: str | None
-    memory_budget: int
-    quiet: bool
-    chosen: ChosenSwitches
 
 
 @click.command(
@@ -158,10 +150,9 @@ def matrix(**options: Any) -> None:
     request = _Request(chosen=chosen, **options)
     if request.exposure and request.output == "dot":
         raise click.UsageError("--exposure is no graph; -o table, json or csv")
-    if (*request.cluster, *request.policies, *request.dns).count("-") > 1:
-        raise click.UsageError("stdin (-) can be read only once")
+    inputs = inputs_of(request)
+    read_once(*inputs.values())
     check_report(request.report, request.output_file)
-    inputs = {"cluster": request.cluster, "policies": request.policies, "dns": request.dns}
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(steps.opened_output(request.output_file))
         report = stack.enter_context(report_file(request.report, inputs))
@@ -177,21 +168,11 @@ def _text(request: _Request, as_text: steps.AsText) -> bytes:
 
 def _engine(request: _Request) -> Any:
     import netpol
-    from netpol.kube.snapshot import read_snapshot
 
-    switches = request.chosen.under(request.chosen.profile)
     dns, _ = read_dns_logs(request.dns, strict=False)
-    shared = "-" in request.cluster and not request.policies
-    with steps.stdin_twice(needed=shared):
-        snapshot = replace(read_snapshot(request.cluster, switches=switches), dns=dns)
-    policies = steps.policies_of(
-        request.policies, request.cluster, switches=switches, namespace=request.namespace
-    )
-    if not request.quiet:
-        for warning in dict.fromkeys((*snapshot.warnings, *policies.warnings)):
-            say("warning", warning)
+    switches = request.chosen.under(request.chosen.profile)
     return netpol.compile(
-        policies, snapshot, memory_budget=request.memory_budget, **asdict(switches)
+        *read_world(request, dns), memory_budget=request.memory_budget, **asdict(switches)
     )
 
 

@@ -47,17 +47,17 @@ def pairs_table(title: str, pairs: PairList, *, with_bytes: bool) -> Table:
     """Give the heaviest pairs of one verdict."""
     columns = [
         Column("Flows", "number"),
-        *([Column("Bytes", "bytes")] if with_bytes else []),
         *map(Column, ("From", "To", "Port", "Why")),
+        *([Column("Bytes", "bytes")] if with_bytes else []),
     ]
     rows: list[list[Cell]] = [
         [
             pair.weight.flows,
-            *([pair.weight.bytes] if with_bytes else []),
             pair.src,
             pair.dst,
             port_text(pair),
             reasons_of(pair),
+            *([pair.weight.bytes] if with_bytes else []),
         ]
         for pair in pairs.pairs
     ]
@@ -101,19 +101,19 @@ def changed_table(
     with_bytes = any(row.bytes is not None for row in listed)
     columns = [
         Column("Flows", "number"),
-        *([Column("Bytes", "bytes")] if with_bytes else []),
         *map(Column, ("From", "To", "Port")),
-        *(Column(name.capitalize(), "verdict") for name in names),
+        *(Column(name, "verdict") for name in names),
+        *([Column("Bytes", "bytes")] if with_bytes else []),
     ]
     cells: list[list[Cell]] = [
         [
             row.flows,
-            *([row.bytes] if with_bytes else []),
             row.src,
             row.dst,
             row.service,
             [row.before, *row.before_why],
             [row.after, *row.after_why],
+            *([row.bytes] if with_bytes else []),
         ]
         for row in listed
     ]
@@ -146,7 +146,7 @@ def verdict_pairs(
 ) -> Table:
     """Give how much there is of every pair of verdicts, equal ones too."""
     columns = [
-        *(Column(name.capitalize(), "verdict") for name in names),
+        *(Column(name, "verdict") for name in names),
         Column("Flows", "number"),
         Column("Share", "number"),
         *([Column("Bytes", "bytes")] if with_bytes else []),
