@@ -5,7 +5,7 @@ from __future__ import annotations
 from netpol.compare import ChangedPair, Comparison
 from netpol.report.deciders import port_text
 from netpol.report.html.evidence import evidence
-from netpol.report.html.pairs import ChangedRow, changed_table, reasons_of, verdict_pairs
+from netpol.report.html.pairs import ROWS, ChangedRow, changed_table, reasons_of, verdict_pairs
 from netpol.report.html.sections import Column, Section, Table
 
 __all__ = ["sections"]
@@ -13,6 +13,7 @@ __all__ = ["sections"]
 
 def sections(comparison: Comparison) -> tuple[Section, ...]:
     """Give everything there is to say, what matters most first."""
+    comparison = comparison.first(ROWS)
     return (
         verdict_pairs(
             comparison.changes, comparison.total, comparison.names, with_bytes=comparison.has_bytes

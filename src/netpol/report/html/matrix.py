@@ -16,7 +16,6 @@ from netpol.report.html.top import top
 from netpol.report.layout import plural
 from netpol.report.networks import networks_text, party_text
 from netpol.report.wording import count
-from netpol.verdict import Verdict
 
 __all__ = ["headline", "sections"]
 
@@ -24,6 +23,7 @@ __all__ = ["headline", "sections"]
 _NAMES = 60
 _ROWS = 2000
 _EXPOSED = 1000
+_ALLOW, _DENY, _UNKNOWN = 1, 2, 4
 _INTRO = "Who reaches whom on which ports, and how many pairs of their addresses these are."
 
 
@@ -76,11 +76,10 @@ class _Fields:
 
     def add(self, reach: Reach) -> None:
         """Add what is said of one pair of names."""
-        verdicts = sum(
-            1 << verdict
-            for verdict in Verdict
-            if any((cell.allow, cell.deny, cell.unknown)[verdict] for cell in reach.cells)
-        )
+        verdicts = 0
+        for cell in reach.cells:
+            verdicts |= (cell.allow > 0) * _ALLOW | (cell.deny > 0) * _DENY
+            verdicts |= (cell.unknown > 0) * _UNKNOWN
         key = self._name(0, reach.src), self._name(1, reach.dst)
         self._verdicts[key] = self._verdicts.get(key, 0) | verdicts
         for side, name in enumerate(key):
@@ -147,11 +146,11 @@ def _place(name: str) -> tuple[int, str]:
 
 
 def _sign(verdicts: int) -> Sign:
-    if verdicts == 1 << Verdict.ALLOW:
+    if verdicts == _ALLOW:
         return "all"
-    if verdicts & 1 << Verdict.ALLOW:
+    if verdicts & _ALLOW:
         return "some"
-    return "unknown" if verdicts & 1 << Verdict.UNKNOWN else "none"
+    return "unknown" if verdicts & _UNKNOWN else "none"
 
 
 # --- tables -------------------------------------------------------------------------------------

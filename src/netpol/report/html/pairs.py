@@ -45,6 +45,7 @@ class ChangedRow:
 
 def pairs_table(title: str, pairs: PairList, *, with_bytes: bool) -> Table:
     """Give the heaviest pairs of one verdict."""
+    pairs = pairs.first(ROWS)
     columns = [
         Column("Flows", "number"),
         *map(Column, ("From", "To", "Port", "Why")),

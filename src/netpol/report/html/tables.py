@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netpol.report.html.reachmap import WORDS
 from netpol.report.html.sections import (
@@ -16,6 +16,7 @@ from netpol.report.html.sections import (
     Totals,
     tone_of,
 )
+from netpol.report.layout import plural
 from netpol.report.wording import count, percent, size
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
 _STYLES = {"number": "number", "bytes": "number", "code": "code"}
 _LONGEST = 1000  # letters of a line; three names as long as names get
 _LISTED = 500  # rows of the table beside a heat map
+_OCTETS = 350_000  # of text in a table; five such tables leave a page below 3 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class TableView:
 
 
 def viewed(table: Table) -> TableView:
-    """Give a table as the template writes it."""
+    """Give a table as the template writes it; endless names leave room for fewer rows."""
+    table = _fitting(table)
     return TableView(
         title=table.title,
         intro=table.intro,
@@ -124,6 +127,29 @@ def of_reach_map(section: ReachMap) -> TableView:
     ]
     columns = [Column("From"), Column("To"), Column("Reach", "verdict")]
     return viewed(Table(section.title, columns, rows))
+
+
+def _fitting(table: Table) -> Table:
+    """Leave out rows beyond so many octets of text, and say how many."""
+    left = _OCTETS
+    for place, row in enumerate(table.rows):
+        left -= sum(map(_octets, row))
+        if left < 0:
+            cut = f"{plural(len(table.rows) - place, 'row')} left out for their length"
+            return replace(
+                table,
+                rows=table.rows[:place],
+                total=len(table.rows) if table.total is None else table.total,
+                rest=f"{cut}; {table.rest}" if table.rest else cut,
+            )
+    return table
+
+
+def _octets(cell: Cell) -> int:
+    if cell is None or isinstance(cell, int):
+        return 0
+    lines = [cell] if isinstance(cell, str) else cell
+    return sum(len(_cut(line).encode(errors="replace")) for line in lines)
 
 
 def _caption(table: Table) -> str:
