@@ -123,7 +123,10 @@ class _Fields:
         return ReachMap("Who reaches whom", src_names, dst_names, fields, intro)
 
     def _intro(self, by: str) -> Iterator[str]:
-        yield "What a row may open connections to: each field is a column that is reached."
+        yield (
+            "Each field says what its row may open connections to in its column. An empty one is no "
+            "pair: a pod and itself, or two ends of which neither is a pod."
+        )
         if by == "workload" and any(self._folded):
             sides = " and ".join(
                 word
