@@ -60,6 +60,15 @@ class Browser:
             if message["method"] == "Network.requestWillBeSent"
         ]
 
+    def fetched(self) -> list[str]:
+        """Give what was asked for beside the page's own data."""
+        return [url for url in self.requested() if not url.startswith("data:")]
+
+    def fits(self, width: int) -> bool:
+        """Say whether the page can be read without scrolling sideways."""
+        content, window = self.run("return [document.scrollingElement.scrollWidth, innerWidth]")
+        return bool(content <= window == width)
+
     def screenshot(self, path: Path) -> bytes:
         shot = self.driver.execute_cdp_cmd(
             "Page.captureScreenshot", {"captureBeyondViewport": False}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netpol.analysis.diff import Diff, Group, Kind
-from netpol.report.deciders import port_text
 from netpol.report.diff import TITLES
 from netpol.report.html.evidence import evidence
-from netpol.report.html.pairs import ROWS, ChangedRow, changed_table, reasons_of, verdict_pairs
+from netpol.report.html.pairs import ROWS, ChangedRow, changed_table, verdict_pairs
 from netpol.report.html.sections import Column, Section, Table, Totals, tone_of
 from netpol.report.html.spread import spread_sections
 from netpol.report.html.top import top
@@ -73,18 +72,11 @@ def _groups(diff: Diff, kind: Kind) -> Table:
 
 
 def _row(group: Group, *, with_bytes: bool) -> ChangedRow:
-    before, after = group.verdicts
-    causes = [f"responsible: {change.text}" for change in group.responsible]
-    return ChangedRow(
-        src=group.before.src,
-        dst=group.before.dst,
-        service=port_text(group.before),
-        before=before.label,
-        after=after.label,
-        before_why=reasons_of(group.before),
-        after_why=[*reasons_of(group.after), *causes],
-        flows=group.weight.flows,
-        bytes=group.weight.bytes if with_bytes else None,
+    return ChangedRow.of(
+        group.verdicts,
+        (group.before, group.after),
+        with_bytes=with_bytes,
+        causes=[f"responsible: {change.text}" for change in group.responsible],
     )
 
 

@@ -124,8 +124,8 @@ class _Fields:
 
     def _intro(self, by: str) -> Iterator[str]:
         yield (
-            "Each field says what its row may open connections to in its column. An empty one is no "
-            "pair: a pod and itself, or two ends of which neither is a pod."
+            "Each field says what its row may open connections to in its column. An empty one is "
+            "no pair: a pod and itself, or two ends of which neither is a pod."
         )
         if by == "workload" and any(self._folded):
             sides = " and ".join(

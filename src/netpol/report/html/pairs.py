@@ -42,6 +42,29 @@ class ChangedRow:
     flows: int
     bytes: int | None = None
 
+    @classmethod
+    def of(
+        cls,
+        verdicts: tuple[Verdict, Verdict],
+        halves: tuple[Pair, Pair],
+        *,
+        with_bytes: bool,
+        causes: Iterable[str] = (),
+    ) -> ChangedRow:
+        """Give a pair with both its verdicts; ``causes`` are further lines of the second."""
+        before, after = halves
+        return cls(
+            src=before.src,
+            dst=before.dst,
+            service=port_text(before),
+            before=verdicts[0].label,
+            after=verdicts[1].label,
+            before_why=reasons_of(before),
+            after_why=[*reasons_of(after), *causes],
+            flows=before.weight.flows,
+            bytes=before.weight.bytes if with_bytes else None,
+        )
+
 
 def pairs_table(title: str, pairs: PairList, *, with_bytes: bool) -> Table:
     """Give the heaviest pairs of one verdict."""
