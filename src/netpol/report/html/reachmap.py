@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -35,13 +37,16 @@ def reach_map(section: ReachMap) -> str:
     def draw(figure: Any) -> None:
         axes = figure.add_axes((0, 0, 1, 1))
         points = inches * 72
+        pairs = itertools.product(range(height), range(width))
+        no_pairs = [pair for pair in pairs if pair not in section.fields]
+        _squares(axes, no_pairs, PAINTS["empty"])
         for reach in WORDS:
             fields = [field for field, one in section.fields.items() if one == reach]
             _squares(axes, fields, PAINTS[f"{_TONES[reach]}-{1 if reach == 'none' else 2}"])
             if fields:
                 ends = [column + 0.5 for _, column in fields], [row + 0.5 for row, _ in fields]
                 axes.plot(*ends, **_sign(reach, points))
-        _names(axes, section)
+        _names(axes, section, points)
         _apart(axes, section)
         _legend(axes, found)
 
@@ -100,14 +105,16 @@ def _question_mark() -> Any:
     return Path(drawn_text.vertices - middle, drawn_text.codes)
 
 
-def _names(axes: Any, section: ReachMap) -> None:
+def _names(axes: Any, section: ReachMap, points: float) -> None:
     height, width = len(section.rows), len(section.columns)
     size = 9 if max(height, width) <= 30 else 8
     axes.set_xticks(
         [place + 0.5 for place in range(width)],
         [short(name) for name in section.columns],
-        rotation=45,
+        # Slanted where lines of text have room side by side so.
+        rotation=45 if points * math.sin(math.pi / 4) > 1.1 * size else 90,
         ha="left",
+        va="center",
         rotation_mode="anchor",
         fontsize=size,
     )
