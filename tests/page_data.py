@@ -134,7 +134,7 @@ def _replay(name_of: NameOf, rows: int) -> tuple[Section, ...]:
             (verdict, Reason.UNKNOWN_PORT, Side.BOTH): Weight(4, 4, 4) for verdict in Verdict
         },
         notes={Note.SNAPSHOT_AGE: WEIGHT}, denied=pairs, unknown=pairs,
-        policies=_repeated(policies, rows),  # type: ignore[arg-type]
+        policies=tuple(policies),
         isolation=Isolation(), reader=_reader(name), dns=_dns(name),
     )  # fmt: skip
     return replay.sections(summary, _spread(name_of, rows, _VERDICTS))
@@ -196,7 +196,8 @@ def _coverage(name_of: NameOf, rows: int) -> tuple[Section, ...]:
     ]  # fmt: skip
     pods = [PodCoverage(name_of(n), True, False, n, n) for n in range(min(rows, _DISTINCT))]
     evidence = Evidence(9, {Verdict.ALLOW: 5, Verdict.DENY: 4}, 1, 2, 3, _reader(name), _dns(name))
-    found = Coverage(_repeated(policies, rows), _repeated(pods, rows), evidence)  # type: ignore[arg-type]
+    # Each policy has two rules and an element: three rows.
+    found = Coverage(_repeated(policies, rows // 3 + 1), tuple(pods), evidence)  # type: ignore[arg-type]
     return coverage.sections(found, _spread(name_of, rows, _VERDICTS))
 
 

@@ -103,6 +103,11 @@ def test_an_endless_name_is_cut() -> None:
     assert "y… and 999,000 letters more<br>z" in html.decode()
 
 
+def test_a_timeline_without_bars_says_why() -> None:
+    assert "The log records no times." in page(Timeline(SERIES, [], 1, [], 3)).decode()
+    assert "There are no flows." in page(Timeline(SERIES, [], 1, [])).decode()
+
+
 def test_rows_of_endless_names_are_left_out_and_counted() -> None:
     rows = [["x" * 1000, ["y" * 1000, "z" * 1000]] for _ in range(500)]
     columns = [Column("Name"), Column("Names")]
