@@ -173,7 +173,7 @@ def _diff(name_of: NameOf, rows: int) -> tuple[Section, ...]:
         total=WEIGHT, has_packets=True, has_bytes=True, policies=(1, 2), pods=(3, 3),
         verdicts={(a, b): WEIGHT for a in Verdict for b in Verdict}, kinds=kinds,
         changes=tuple(PolicyChange(one, WEIGHT) for one in changes),
-        together=WEIGHT, capped=True, reader=_reader(name), dns=_dns(name),
+        together=WEIGHT, untold=WEIGHT, capped=True, reader=_reader(name), dns=_dns(name),
     )  # fmt: skip
     return diff.sections(found, _spread(name_of, rows, [str(kind) for kind in Kind]))
 

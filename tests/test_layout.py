@@ -37,10 +37,10 @@ MAY_IMPORT = {
     "engine": _READ | {"compiler", "reference", "verdicts", "_core"},
     "ahead": set(),
     "tally": {"verdict", "flows", "_core"},
-    "fused": {"errors", "flows", "tally", "_core"},
+    "fused": {"ahead", "errors", "flows", "tally", "_core"},
     "replay": {"verdict", "ahead", "dns", "flows", "fused", "engine", "verdicts", "tally"},
     "profiles": {"errors", "switches"},
-    "analysis": _READ | {"ahead", "compiler", "engine", "tally", "replay", "_core"},
+    "analysis": _READ | {"fused", "compiler", "engine", "tally", "replay", "_core"},
     "compare": {"verdict", "switches", "flows", "tally", "replay", "analysis"},
     "spread": {"verdict", "flows", "engine", "tally", "analysis", "_core"},
     "overlap": _WORDS | {"kube", "policy", "compiler"},
@@ -50,7 +50,7 @@ MAY_IMPORT = {
     | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"}
     | {"analysis"},
     "__main__": {"cli"},
-    "__init__": _READ | {"engine", "verdicts", "replay", "analysis"},
+    "__init__": _READ | {"compiler", "engine", "verdicts", "replay", "analysis"},
 }
 
 PUBLIC = {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netpol.analysis.diff import Diff, diff
+    from netpol.compiler.clusters import Clusters
     from netpol.dns.observations import DnsObservations
     from netpol.dns.read import read_dns
     from netpol.engine import Engine, compile, load  # noqa: A004
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Clusters",
     "Diff",
     "DnsObservations",
     "Engine",
@@ -55,6 +57,7 @@ __all__ = [
 #: Where each public name lives. Loaded on first use, so that ``import netpol`` and the command
 #: line's ``--help`` need neither NumPy nor PyArrow.
 _HOMES = {
+    "Clusters": "netpol.compiler.clusters",
     "Diff": "netpol.analysis.diff",
     "DnsObservations": "netpol.dns.observations",
     "Engine": "netpol.engine",

@@ -14,16 +14,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from netpol._core.conntrack import Scanner
+from netpol._core.fused import FusedRecords, FusedSums
 from netpol._core.sums import Groups, Histogram
 from netpol._core.tally import Tally as CoreTally
-from netpol.flows.batch import PORT_PROTOCOLS, UNKNOWN_PROTOCOL, Column
+from netpol.flows.batch import PORT_PROTOCOLS, UNKNOWN_PROTOCOL, Column, FlowBatch
 from netpol.verdict import Note, Reason, Side, Verdict
 
-__all__ = ["PAIR_LIMIT", "PairKey", "Tally", "Weight", "outcome_of"]
+__all__ = ["HAS_PORTS", "PAIR_LIMIT", "PairKey", "Tally", "Weight", "outcome_of", "weights_of"]
 
 #: Distinct pairs of workloads, ports and deciders that are kept (16 MB); what comes later is
 #: counted as "others".
 PAIR_LIMIT = 1 << 18
+
+#: uint8[256]: 1 for protocols with ports.
+HAS_PORTS = np.zeros(256, np.uint8)
+HAS_PORTS[list(PORT_PROTOCOLS)] = 1
 
 _NO_REASON = 255
 _FILTERED = (6, 17, 132)
@@ -100,10 +106,18 @@ class Tally:
         other._begin()
         return other
 
-    def take_pairs(self, other: Tally) -> None:
+    def on_text(self, capacity: int) -> FusedRecords:
+        """Give what judges and adds a scanner's records."""
+        return FusedSums(self.core, HAS_PORTS)
+
+    def after_piece(self, records: FusedRecords, scanner: Scanner, file: str) -> None:
+        """Keep nothing: all there is to know of records is in the sums."""
+
+    def take_piece(self, other: Tally, lines: int) -> None:
         """Move the pairs of another tally of this engine here, after those that are here."""
-        self.core.pairs.merge(other.core.pairs)
-        other.core.pairs.clear()
+        if other is not self:
+            self.core.pairs.merge(other.core.pairs)
+            other.core.pairs.clear()
 
     def merge(self, other: Tally) -> None:
         """Add the sums of another tally of this engine."""
@@ -116,11 +130,7 @@ class Tally:
         batch = verdicts.batch
         self.has_packets |= batch.packets is not None
         self.has_bytes |= batch.bytes is not None
-        weights = (
-            None if column is None else np.ascontiguousarray(column, np.uint64)
-            for column in (batch.flows, batch.packets, batch.bytes)
-        )
-        self.core.add(len(batch), verdicts.opened, verdicts.storage, *weights)
+        self.core.add(len(batch), verdicts.opened, verdicts.storage, *weights_of(batch))
 
     def outcomes(self) -> dict[tuple[Verdict, Reason, Side], Weight]:
         """Give the weight of each (verdict, reason, deciding side)."""
@@ -177,6 +187,14 @@ class Tally:
             egress=decided >> 32,
             ingress=decided & 0xFFFFFFFF,
         )
+
+
+def weights_of(batch: FlowBatch) -> tuple[npt.NDArray[np.uint64] | None, ...]:
+    """Give flows, packets and bytes as the core adds them: each uint64[n] or None."""
+    return tuple(
+        None if column is None else np.ascontiguousarray(column, np.uint64)
+        for column in (batch.flows, batch.packets, batch.bytes)
+    )
 
 
 def _numbered(names: Sequence[str]) -> tuple[list[str], npt.NDArray[np.uint32]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -345,3 +346,18 @@ def test_an_odd_row_of_bytes_that_are_no_text_is_counted_too(tmp_path):
     assert batch.line.tolist() == [2, 4]
     assert stream.stats.skipped == {"wrong number of cells": 2}
     assert [sample.text for sample in stream.stats.samples] == ["??", "x??"]
+
+
+def test_times_of_flow_objects_are_nanoseconds_whatever_their_size() -> None:
+    times = [0, 5, 1_700_000_000, 1_700_000_000_000, -7, (1 << 63) - 1]
+    flows = [Flow(src="10.0.0.1", dst="10.0.0.2", protocol=6, time=time) for time in times]
+    flows.append(Flow(src="10.0.0.1", dst="10.0.0.2", protocol=6))
+    batch = batch_from(flows)
+    assert batch.time is not None
+    assert batch.time.tolist() == [*times, NO_TIME]
+    wrong = replace(flows[0], time=1 << 63)
+    with pytest.raises(FlowError, match="bad time: time=9223372036854775808"):
+        batch_from([flows[1], wrong])
+    timed = replace(flows[1], dst="nowhere")
+    with pytest.raises(FlowError, match=r"time=1970-01-01 00:00:00\.000000005"):
+        batch_from([timed])
