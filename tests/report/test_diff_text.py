@@ -54,7 +54,7 @@ def made(name: str) -> Diff:
         },
         changes=(
             PolicyChange(change, weight),
-            PolicyChange(Change("removed", name, "NetworkPolicy"), None),
+            PolicyChange(Change("removed", name, "NetworkPolicy"), None, tried=False),
         ),
         together=Weight(5),
         untold=Weight(2),
