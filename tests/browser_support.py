@@ -60,6 +60,15 @@ class Browser:
             if message["method"] == "Network.requestWillBeSent"
         ]
 
+    def fetched(self) -> list[str]:
+        """Give what was asked for beside the page's own data."""
+        return [url for url in self.requested() if not url.startswith("data:")]
+
+    def fits(self, width: int) -> bool:
+        """Say whether the page can be read without scrolling sideways."""
+        content, window = self.run("return [document.scrollingElement.scrollWidth, innerWidth]")
+        return bool(content <= window == width)
+
     def screenshot(self, path: Path) -> bytes:
         shot = self.driver.execute_cdp_cmd(
             "Page.captureScreenshot", {"captureBeyondViewport": False}
@@ -92,3 +101,27 @@ def chromium(profile: Path) -> Iterator[Browser]:
         yield Browser(driver)
     finally:
         driver.quit()
+
+
+#: Gives every element whose text is hard to tell from what is behind it; pictures are left out.
+CONTRAST = """
+const light = (c) => {
+  const part = c.match(/[\\d.]+/g).slice(0, 3).map(Number).map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
+};
+const behind = (e) => {
+  for (; e; e = e.parentElement) {
+    const c = getComputedStyle(e).backgroundColor;
+    if (!c.startsWith('rgba(0, 0, 0, 0')) return c;
+  }
+  return 'rgb(255, 255, 255)';
+};
+const poor = [];
+for (const e of document.querySelectorAll('body *:not(svg, svg *, script)')) {
+  if (!Array.from(e.childNodes).some(n => n.nodeType === 3 && n.textContent.trim())) continue;
+  const [a, b] = [light(getComputedStyle(e).color), light(behind(e))].sort((x, y) => y - x);
+  if ((a + 0.05) / (b + 0.05) < 4.5) poor.push([e.tagName, e.className]);
+}
+return poor;
+"""

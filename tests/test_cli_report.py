@@ -14,6 +14,16 @@ import pytest
 from cli_support import EXAMPLES, FLOWS, GUIDE, failure, golden, process, replay, run
 from html_support import words
 
+CHANGE = [
+    "-c", "guide/cluster.yaml", "--before", "guide/policies.yaml",
+    "--after", "guide/proposed.yaml", "-q",
+]  # fmt: skip
+COMMANDS = {
+    "diff": ["diff", FLOWS, *CHANGE],
+    "coverage": ["coverage", FLOWS, *GUIDE, "-q"],
+    "matrix": ["matrix", "-c", "lab/cluster.json", "-p", "lab/policies", "-q"],
+}
+
 pytestmark = pytest.mark.usefixtures("in_examples")
 
 
@@ -49,6 +59,59 @@ def test_text_of_a_page_of_two_profiles(page: Path) -> None:
     assert result.stdout == run("replay", *dumps, *words).stdout
     shown = _without_versions(text(page).replace(str(page), "report.html"))
     golden("report-profiles.txt", shown)
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_text_of_the_page_of_every_command(command: str, page: Path) -> None:
+    result = run(*COMMANDS[command], "--report", str(page))
+    assert result.exit_code == 0, result.output
+    assert result.stdout == run(*COMMANDS[command]).stdout
+    shown = _without_versions(text(page).replace(str(page), "report.html"))
+    golden(f"report-{command}.txt", shown)
+
+
+def test_a_page_is_written_whatever_the_exit_code(page: Path) -> None:
+    never = ["coverage", "lab/node1.conntrack.txt", *GUIDE, "--fail-on", "never-hit"]
+    for command in ([*COMMANDS["diff"], "--fail-on", "newly-denied"], never):
+        result = run(*command, "--report", str(page))
+        assert result.exit_code == 1
+        assert page.read_bytes().endswith(b"</html>\n")
+        page.unlink()
+
+
+def test_a_page_of_flows_that_differ_says_when(page: Path, tmp_path: Path) -> None:
+    flows = tmp_path / "flows.csv"
+    rows = Path(FLOWS).read_text(encoding="utf-8").splitlines()
+    timed = [f"2026-01-31T12:00:{n:02}Z,{row}" for n, row in enumerate(rows[1:])]
+    flows.write_text("\n".join([f"time,{rows[0]}", *timed, ""]), encoding="utf-8")
+    result = run("diff", str(flows), *CHANGE, "--report", str(page))
+    assert result.exit_code == 0, result.output
+    shown = text(page)
+    # The first flow is newly denied, the last but three newly allowed.
+    begin, allowed = "2026-01-31 12:00:00", f"2026-01-31 12:00:{_newly_allowed(result.stdout)}"
+    over_time = shown.partition("Judged differently, over time: flows")[2].split("\n")
+    table = over_time[over_time.index("Same verdict by another rule") + 1 :]
+    assert table[:5] == [begin, "1", "0", "0", "0"]
+    assert table[table.index(allowed) :][:5] == [allowed, "0", "1", "0", "0"]
+
+
+def _newly_allowed(shown: str) -> str:
+    """Give the second at which the flow was seen that is newly allowed."""
+    found = re.search(r"Newly allowed.*?seen \S+:(\d\d)Z", shown, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_picture_of_a_matrix_is_whole_whatever_is_asked(page: Path) -> None:
+    shown = []
+    for options in ([], ["--verdict", "allow"], ["--exposure"]):
+        assert run(*COMMANDS["matrix"], *options, "--report", str(page)).exit_code == 0
+        picture, _, rest = text(page).partition("On which ports: ")
+        shown.append((picture.partition("Reach\n")[2], rest.partition("\n")[0]))
+    assert shown[0][0] == shown[1][0] == shown[2][0]
+    assert "everything denied" in shown[0][0]
+    assert shown[0][1] == shown[2][1] == "38 rows; 49 pairs of names with everything denied"
+    assert shown[1][1] == "38 rows"
 
 
 def _without_versions(shown: str) -> str:
@@ -197,8 +260,11 @@ def test_a_page_that_fails_leaves_the_old_output(
         (["--report", "r.html", "--output-file", "./r.html"], "name the same file"),
     ],
 )
-def test_refused_before_anything_is_read(words: list[str], message: str) -> None:
-    assert message in failure(run("replay", "no-such-log", *GUIDE, *words))
+@pytest.mark.parametrize("command", ["replay", "diff", "coverage", "matrix"])
+def test_refused_before_anything_is_read(command: str, words: list[str], message: str) -> None:
+    flows = [] if command == "matrix" else ["no-such-log"]
+    sides = ["--after", "guide/proposed.yaml"] if command == "diff" else []
+    assert message in failure(run(command, *flows, "-c", "no-such-cluster", *sides, *words))
 
 
 def test_hostile_names_from_files(page: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "profiles": {"errors", "switches"},
     "analysis": _READ | {"fused", "compiler", "engine", "tally", "replay", "_core"},
     "compare": {"verdict", "switches", "flows", "tally", "replay", "analysis"},
-    "spread": {"verdict", "flows", "engine", "tally", "_core"},
+    "spread": {"verdict", "flows", "engine", "tally", "analysis", "_core"},
     "overlap": _WORDS | {"kube", "policy", "compiler"},
     "report": {"errors", "verdict"}
     | {"kube", "text", "flows", "reference", "tally", "replay", "compare", "spread", "analysis"},

@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 import netpol
 from cli_support import EXAMPLES
+from netpol.analysis.coverage import CoverageEngine
+from netpol.analysis.diff import Kind, diff
 from netpol.engine import EndpointKind
 from netpol.flows.batch import NO_TIME
 from netpol.replay import replay
 from netpol.spread.collect import SpreadWriter
+from netpol.spread.differing import DifferingSpread
 from netpol.spread.namespaces import OTHERS, NamespaceMatrix
 from netpol.spread.timeline import WIDTHS, Timeline
 
@@ -163,3 +166,50 @@ def test_the_spread_of_a_replay_adds_up(jobs: int) -> None:
         assert sum(weight.flows for weight in weights) == by_verdict[index].flows
         assert sum(weight.bytes for weight in weights) == by_verdict[index].bytes
     assert spread.time.untimed == summary.total.flows
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_spread_of_a_diff_adds_up(jobs: int) -> None:
+    snapshot = netpol.read_snapshot([EXAMPLES / "guide" / "cluster.yaml"])
+    before, after = (
+        netpol.compile(netpol.read_policies([EXAMPLES / "guide" / name]), snapshot)
+        for name in ("policies.yaml", "proposed.yaml")
+    )
+    writer = DifferingSpread(after)
+    flows = netpol.open_flows(EXAMPLES / "guide" / "flows.csv")
+    found = diff(before, after, flows, writers=[writer], jobs=jobs)
+    spread = writer.result()
+    assert spread.series == tuple(str(kind) for kind in Kind)
+    assert found.differing.flows > 0
+    for index, listed in enumerate(found.kinds.values()):
+        weights = [item.series[index] for item in spread.namespaces]
+        assert sum(weight.flows for weight in weights) == listed.total.flows
+        assert sum(weight.bytes for weight in weights) == listed.total.bytes
+    assert {(item.src, item.dst) for item in spread.namespaces} == {
+        ("(external)", "default"),
+        ("my-project", "open"),
+    }
+    assert spread.time.untimed == found.differing.flows
+
+
+def test_the_spread_of_a_diff_without_flows_is_empty() -> None:
+    snapshot = netpol.read_snapshot([EXAMPLES / "guide" / "cluster.yaml"])
+    engine = netpol.compile(netpol.read_policies([EXAMPLES / "guide" / "policies.yaml"]), snapshot)
+    writer = DifferingSpread(engine)
+    diff(engine, engine, [], writers=[writer])
+    assert (writer.result().namespaces, writer.result().time.flows) == ((), ())
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_spread_of_a_coverage_adds_up(jobs: int) -> None:
+    compiled = CoverageEngine(
+        netpol.read_policies([EXAMPLES / "lab" / "policies"]),
+        netpol.read_snapshot([EXAMPLES / "lab" / "cluster.json"]),
+    )
+    log = EXAMPLES / "lab" / "node1.conntrack.txt"
+    writer = SpreadWriter(compiled.engine)
+    found = compiled.cover(netpol.open_flows(log), writers=[writer], jobs=jobs)
+    assert found == compiled.cover(netpol.open_flows(log), jobs=jobs)
+    spread = writer.result()
+    for index, flows in enumerate(found.evidence.verdicts.values()):
+        assert sum(item.series[index].flows for item in spread.namespaces) == flows

@@ -7,6 +7,8 @@ __all__ = ["escape_controls"]
 
 def escape_controls(text: str) -> str:
     """Give ``text`` with control, format and line-breaking characters as escapes."""
+    if text.isprintable():  # as nearly every name is; a tenth of the time of looking closer
+        return text
     return "".join(
         c.encode("unicode_escape").decode()
         if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}

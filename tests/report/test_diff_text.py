@@ -35,8 +35,8 @@ def made(name: str) -> Diff:
         before,
         after,
         (change, Change("cluster", "the cluster")),
-        1_700_000_000_000_000_000,
-        2**62,
+        first_seen=1_700_000_000_000_000_000,
+        last_seen=2**62,
     )
     return Diff(
         total=Weight(1_234_567, 9, 10**12),
@@ -54,9 +54,10 @@ def made(name: str) -> Diff:
         },
         changes=(
             PolicyChange(change, weight),
-            PolicyChange(Change("removed", name, "NetworkPolicy"), None),
+            PolicyChange(Change("removed", name, "NetworkPolicy"), None, tried=False),
         ),
         together=Weight(5),
+        untold=Weight(2),
         capped=True,
         reader=ReaderCounts(
             records=13,
@@ -84,7 +85,8 @@ def test_names_are_escaped_and_never_markup(monkeypatch: pytest.MonkeyPatch) -> 
     assert "\u202e" not in text
     assert r"\x1b]0;pwned\x07" in text
     assert "seen 2023-11-14T22:13:20Z to 2116-02-20T23:53:38Z" in text
-    assert "1 change too many to be tried alone" in text
+    assert "1 change not tried alone on every flow that differs" in text
+    assert "2 flows by several changes together, or by one that was not tried alone" in text
 
 
 def test_names_survive_json() -> None:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from browser_support import Browser, chromium
+from browser_support import CONTRAST, Browser
 from html_support import HOSTILE, SHOWN, hostile_sections, numbers, page
 from netpol.report.html.pairs import ROWS, ChangedRow, changed_table
 from netpol.report.html.sections import HeatMap
 from netpol.report.html.sections import Table as PageTable
 
 LABELS = [f"namespace-{n:02}" for n in range(30)]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with chromium(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +71,8 @@ def test_nothing_is_fetched_nothing_fails_nothing_overflows(
 ) -> None:
     browser.open(hostile, width=width, scheme=scheme)
     assert browser.console() == []
-    assert [url for url in browser.requested() if not url.startswith("data:")] == [hostile.as_uri()]
-    overflow = "return [document.scrollingElement.scrollWidth, innerWidth]"
-    content, window = browser.run(overflow)
-    assert content <= window == width
+    assert browser.fetched() == [hostile.as_uri()]
+    assert browser.fits(width)
 
 
 def test_hostile_names_are_shown_as_text(browser: Browser, hostile: Path) -> None:
@@ -158,7 +149,7 @@ def test_contrast(browser: Browser, hostile: Path) -> None:
     """Of every text with what is painted behind it, pictures left out."""
     for scheme in ("light", "dark"):
         browser.open(hostile, scheme=scheme)
-        poor = browser.run(_CONTRAST)
+        poor = browser.run(CONTRAST)
         assert poor == [], scheme
 
 
@@ -183,8 +174,7 @@ def test_a_page_with_a_million_pairs_behind_it(browser: Browser, tmp_path: Path)
     assert path.stat().st_size < 3_000_000
     browser.open(path, width=390)
     assert browser.console() == []
-    content, window = browser.run("return [document.scrollingElement.scrollWidth, innerWidth]")
-    assert content <= window
+    assert browser.fits(390)
     assert "Top 500 of 1,000,000" in browser.run("return document.body.textContent")
 
 
@@ -194,26 +184,3 @@ def test_a_table_of_one_row_has_no_buttons(browser: Browser, tmp_path: Path) -> 
     path.write_bytes(page(PageTable(whole.title, whole.columns, whole.rows)))
     browser.open(path)
     assert browser.run("return document.querySelectorAll('button, input').length") == 0
-
-
-_CONTRAST = """
-const light = (c) => {
-  const part = c.match(/[\\d.]+/g).slice(0, 3).map(Number).map(v => v / 255)
-    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
-};
-const behind = (e) => {
-  for (; e; e = e.parentElement) {
-    const c = getComputedStyle(e).backgroundColor;
-    if (!c.startsWith('rgba(0, 0, 0, 0')) return c;
-  }
-  return 'rgb(255, 255, 255)';
-};
-const poor = [];
-for (const e of document.querySelectorAll('body *:not(svg, svg *, script)')) {
-  if (!Array.from(e.childNodes).some(n => n.nodeType === 3 && n.textContent.trim())) continue;
-  const [a, b] = [light(getComputedStyle(e).color), light(behind(e))].sort((x, y) => y - x);
-  if ((a + 0.05) / (b + 0.05) < 4.5) poor.push([e.tagName, e.className]);
-}
-return poor;
-"""

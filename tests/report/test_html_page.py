@@ -103,6 +103,28 @@ def test_an_endless_name_is_cut() -> None:
     assert "y… and 999,000 letters more<br>z" in html.decode()
 
 
+def test_a_timeline_without_bars_says_why() -> None:
+    assert "The log records no times." in page(Timeline(SERIES, [], 1, [], 3)).decode()
+    assert "There are no flows." in page(Timeline(SERIES, [], 1, [])).decode()
+
+
+def test_rows_of_endless_names_are_left_out_and_counted() -> None:
+    rows = [["x" * 1000, ["y" * 1000, "z" * 1000]] for _ in range(500)]
+    columns = [Column("Name"), Column("Names")]
+    html = page(Table("Names", columns, rows, total=900, rest="9 flows between others")).decode()
+    assert "Top 116 of 900; 384 rows left out for their length; 9 flows between others" in html
+    assert len(html) < 500_000
+    html = page(Table("Names", columns, rows)).decode()
+    assert "Top 116 of 500; 384 rows left out for their length<" in html
+
+
+def test_of_several_lines_the_verdict_is_the_first() -> None:
+    table = Table("V", [Column("After", "verdict")], [[["deny", "no rule of <a>"]], [["allow"]]])
+    html = page(table).decode()
+    assert '<td><b class="tone deny">deny</b><br>no rule of &lt;a&gt;</td>' in html
+    assert '<td><b class="tone allow">allow</b></td>' in html
+
+
 def test_many_rows_are_cut_and_counted() -> None:
     rows = [
         ChangedRow("a", "b", "1/tcp", "allow", "deny", ["x"], ["y"], 2) for _ in range(ROWS + 7)

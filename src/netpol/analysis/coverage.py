@@ -24,7 +24,7 @@ from netpol.policy.elements import MAX_PARTS, SplitProgram, Target, split
 from netpol.policy.lower import lower
 from netpol.policy.program import Policy, Rule
 from netpol.policy.words import peer_words, port_words
-from netpol.replay import DnsCounts, ReaderCounts, judged, reader_counts
+from netpol.replay import DnsCounts, ReaderCounts, RecordWriter, judged, reader_counts
 from netpol.switches import Switches
 from netpol.verdict import Side, Tier, Verdict
 
@@ -276,13 +276,14 @@ class CoverageEngine:
         self,
         stream: Iterable[FlowBatch],
         *,
+        writers: Sequence[RecordWriter] = (),
         jobs: int = 2,
         on_batch: Callable[[int], None] | None = None,
     ) -> Coverage:
         """Judge every flow of a stream; parameters and errors are those of ``replay``."""
         tally = CoverTally(self.engine)
         seen = 0
-        with closing(judged(self.engine, stream, tally, (), jobs)) as parts:
+        with closing(judged(self.engine, stream, tally, writers, jobs)) as parts:
             for rows in parts:
                 seen += rows
                 if on_batch is not None:

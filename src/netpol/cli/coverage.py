@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +18,15 @@ from netpol.cli.options import (
     pop_switches,
     switch_options,
 )
-from netpol.cli.reading import Inputs, flow_stream, inputs_of, read_once, read_world
-from netpol.cli.report import check_report, report_file, report_option
+from netpol.cli.reading import flow_stream, inputs_of, read_once, read_world
+from netpol.cli.report import check_report, report_option
+from netpol.cli.writing import Request, opened
 from netpol.report.formats import CI_FORMATS
 
 if TYPE_CHECKING:
     from netpol.analysis.coverage import Coverage
     from netpol.report.annotations import Level
+    from netpol.spread.collect import SpreadWriter
 
 __all__ = ["coverage"]
 
@@ -40,14 +41,10 @@ A rule that was never hit changes no verdict of these flows when it is removed. 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Request(Inputs):
+class _Request(Request):
     """What the command line asks for."""
 
-    output: str
-    output_file: str | None
-    report: str | None
     annotate_dir: str | None
-    fail_on: tuple[str, ...]
 
 
 @click.command(
@@ -104,7 +101,7 @@ def coverage(**options: Any) -> None:
     """
     chosen = pop_switches(options)
     request = _Request(chosen=chosen, **options)
-    read_once(request)
+    read_once(*inputs_of(request).values())
     check_report(request.report, request.output_file)
     found = _run(request)
     if "never-hit" in request.fail_on and found.never_hit:
@@ -113,22 +110,24 @@ def coverage(**options: Any) -> None:
 
 def _run(request: _Request) -> Coverage:
     """Judge everything; the output is opened first, so a bad one is found before the work."""
-    with contextlib.ExitStack() as stack:
-        sink = stack.enter_context(steps.opened_output(request.output_file))
-        page = stack.enter_context(report_file(request.report, inputs_of(request)))
-        found = _covered(request)
-        sink.write(_written(request, found))
-        if page is not None:
+    with opened(request) as written:
+        found, spread = _covered(request, with_spread=written.report is not None)
+        written.sink.write(_written(request, found))
+        if written.report is not None and spread is not None:
             from netpol.report.coverage import headline
             from netpol.report.html.coverage import sections
 
-            page.write(
-                "What policies are used for", headline(found), sections(found), found.switches
+            written.report.write(
+                "What policies are used for",
+                headline(found),
+                sections(found, spread.result()),
+                found.switches,
             )
     return found
 
 
-def _covered(request: _Request) -> Coverage:
+def _covered(request: _Request, *, with_spread: bool) -> tuple[Coverage, SpreadWriter | None]:
+    """Judge the flows; give their spread, too, where it is asked for: it costs batches."""
     from netpol.analysis.coverage import CoverageEngine
 
     dns, dns_counts = read_dns_logs(request.dns, strict=request.strict)
@@ -137,10 +136,20 @@ def _covered(request: _Request) -> Coverage:
     compiled = CoverageEngine(
         policies, snapshot, memory_budget=request.memory_budget, **asdict(switches)
     )
+    spread = None
+    if with_spread:
+        from netpol.spread.collect import SpreadWriter
+
+        spread = SpreadWriter(compiled.engine)
     with steps.progress(quiet=request.quiet) as on_batch:
-        found = compiled.cover(flow_stream(request), jobs=request.jobs, on_batch=on_batch)
+        found = compiled.cover(
+            flow_stream(request),
+            writers=() if spread is None else (spread,),
+            jobs=request.jobs,
+            on_batch=on_batch,
+        )
     evidence = replace(found.evidence, dns=dns_counts)
-    return replace(found, evidence=evidence, profile=request.chosen.profile)
+    return replace(found, evidence=evidence, profile=request.chosen.profile), spread
 
 
 def _written(request: _Request, found: Coverage) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,21 +11,22 @@ import click
 
 from netpol.cli import flow_options, steps
 from netpol.cli.diff_exhaustive import OUTPUTS, exhaustively
-from netpol.cli.dns import names_domains, read_dns_logs
-from netpol.cli.errors import EXIT_FINDINGS, say
+from netpol.cli.dns import read_dns_logs
+from netpol.cli.errors import EXIT_FINDINGS
 from netpol.cli.flow_options import PATH
 from netpol.cli.judge import REPORT_ROWS
 from netpol.cli.options import (
     CONTEXT,
     ChoiceList,
-    ChosenSwitches,
     PathOrRevision,
     SectionedCommand,
     env_option,
     pop_switches,
     switch_options,
 )
-from netpol.cli.report import ReportFile, check_report, report_file, report_option
+from netpol.cli.reading import flow_stream, read_cluster, read_once, warn
+from netpol.cli.report import ReportFile, check_report, report_option
+from netpol.cli.writing import Request, opened
 from netpol.report.formats import CI_FORMATS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from netpol.dns.observations import DnsObservations
     from netpol.kube.policies import PolicySet
     from netpol.kube.snapshot import Snapshot
-    from netpol.replay import RecordWriter
+    from netpol.spread.collect import Spread
     from netpol.switches import Switches
 
 __all__ = ["diff"]
@@ -53,34 +53,17 @@ Examples:
 Exit code: 0 done, 1 --fail-on found what it names, 2 an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request(Request):
     """What the command line asks for."""
 
-    flows: tuple[str, ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
-    policies: tuple[str, ...]
-    cluster: tuple[str, ...]
     cluster_before: tuple[str, ...]
     cluster_after: tuple[str, ...]
-    dns: tuple[str, ...]
-    format: str
-    namespace: str
     exhaustive: bool
     other_rule: bool
-    output: str
-    output_file: str | None
-    report: str | None
-    fail_on: tuple[str, ...]
-    start_zone: str | None
-    strict: bool
-    dedup: bool
     top: int
-    memory_budget: int
-    jobs: int
-    quiet: bool
-    chosen: ChosenSwitches
 
 
 class _Summary(NamedTuple):
@@ -267,11 +250,8 @@ def _check(request: _Request) -> None:
         )
     if not (request.before or request.after or len(clusters) > 1):
         raise click.UsageError("nothing to compare: name what changed with --before or --after")
-    inputs = [*request.flows, *request.policies, *request.dns, *request.before, *request.after]
-    for cluster in clusters:
-        inputs += cluster
-    if inputs.count("-") > 1:
-        raise click.UsageError("stdin (-) can be read only once")
+    named = (request.flows, request.policies, request.dns, request.before, request.after)
+    read_once(*named, *clusters)
     steps.refuse_garbage(request.output, request.output_file)
 
 
@@ -311,55 +291,46 @@ def _cluster(request: _Request, side: str) -> tuple[str, ...]:
 def _run(request: _Request) -> Diff:
     """Judge everything; the output is opened first, so a bad one is found before the work."""
     from netpol.analysis.diff import diff as find
-    from netpol.flows.reader import open_flows
 
-    with contextlib.ExitStack() as stack:
-        sink = stack.enter_context(steps.opened_output(request.output_file))
-        report = stack.enter_context(report_file(request.report, _inputs(request)))
+    with opened(request, _inputs(request)) as written:
         dns, dns_counts = read_dns_logs(request.dns, strict=request.strict)
         engines = _engines(request, dns)
-        stream = open_flows(
-            request.flows,
-            format=request.format,
-            strict=request.strict,
-            dedup=request.dedup,
-            start_zone=request.start_zone,
-        )
-        writers: list[RecordWriter] = []
         summary = _SUMMARIES.get(request.output)
-        if summary is None:
-            from netpol.report.records import record_writer
-
-            writers.append(stack.enter_context(record_writer(request.output, sink)))
         top = request.top if summary is None or summary.top is None else summary.top
-        rows = top if report is None else max(top, REPORT_ROWS)
+        rows, spread = top, None
+        if written.report is not None:
+            from netpol.spread.differing import DifferingSpread
+
+            rows, spread = max(top, REPORT_ROWS), DifferingSpread(engines[1])
+        stream = flow_stream(request)
         with steps.progress(quiet=request.quiet) as on_batch:
             found = find(
                 *engines,
                 stream,
                 top=rows,
-                writers=writers,
+                writers=[*written.records, *([] if spread is None else [spread])],
                 jobs=request.jobs,
                 memory_budget=request.memory_budget,
                 on_batch=on_batch,
             )
         found = replace(found, dns=dns_counts)
-        if report is not None:
-            _write_report(report, found, request)
+        if written.report is not None and spread is not None:
+            _write_report(written.report, found, spread.result(), request)
             found = found.first(top)
         if summary is not None:
-            sink.write(summary.render(found, steps.text_target(request.output_file)))
+            target = steps.text_target(request.output_file)
+            written.sink.write(summary.render(found, target))
     if summary is None and not request.quiet:
         steps.print_beside(_text(found))
     return found
 
 
-def _write_report(report: ReportFile, found: Diff, request: _Request) -> None:
+def _write_report(report: ReportFile, found: Diff, spread: Spread, request: _Request) -> None:
     from netpol.report.diff import headline
     from netpol.report.html.diff import sections
 
     switches = asdict(request.chosen.under(request.chosen.profile))
-    report.write("A change of policies", headline(found), sections(found), switches)
+    report.write("A change of policies", headline(found), sections(found, spread), switches)
 
 
 def _engines(request: _Request, dns: DnsObservations | None) -> tuple[Any, Any]:
@@ -370,7 +341,7 @@ def _engines(request: _Request, dns: DnsObservations | None) -> tuple[Any, Any]:
     snapshots = _snapshots(request, switches, dns)
     policies = _policies(request, switches)
     if not request.quiet:
-        _warn(snapshots, policies, dns)
+        warn(snapshots, policies, dns)
     clusters = netpol.Clusters()  # of both sides it is nearly always one
     before, after = (
         netpol.compile(
@@ -389,8 +360,6 @@ def _snapshots(
     request: _Request, switches: Switches, dns: DnsObservations | None
 ) -> list[Snapshot]:
     """Read the cluster of each side, once if it is the same."""
-    from netpol.kube.snapshot import read_snapshot
-
     clusters = [_cluster(request, side) for side in _SIDES]
     # Those of which the policies are read, too.
     twice = [
@@ -400,8 +369,7 @@ def _snapshots(
     ]
     read: dict[tuple[str, ...], Snapshot] = {}
     for cluster in dict.fromkeys(clusters):
-        with steps.stdin_twice(needed="-" in cluster and cluster in twice):
-            read[cluster] = replace(read_snapshot(cluster, switches=switches), dns=dns)
+        read[cluster] = read_cluster(cluster, switches, dns, policies=cluster in twice)
     return [read[cluster] for cluster in clusters]
 
 
@@ -421,14 +389,3 @@ def _policies(request: _Request, switches: Switches) -> list[PolicySet]:
             )
         found.append(read[key])
     return found
-
-
-def _warn(
-    snapshots: list[Snapshot], policies: list[PolicySet], dns: DnsObservations | None
-) -> None:
-    warnings = [text for snapshot in snapshots for text in snapshot.warnings]
-    warnings += [text for one in policies for text in one.warnings]
-    for warning in dict.fromkeys(warnings):
-        say("warning", warning)
-    if dns is not None and not any(map(names_domains, policies)):
-        say("warning", "--dns: no policy has domainNames, so DNS changes no verdict")

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+import contextlib
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from netpol.cli import flow_options, steps
 from netpol.cli.dns import read_dns_logs
-from netpol.cli.errors import say
 from netpol.cli.options import (
     CONTEXT,
-    ChosenSwitches,
     SectionedCommand,
     Size,
     env_option,
     pop_switches,
     switch_options,
 )
+from netpol.cli.reading import WorldInputs, inputs_of, read_once, read_world
+from netpol.cli.report import ReportFile, check_report, report_file, report_option
+from netpol.verdict import Verdict
+
+if TYPE_CHECKING:
+    from netpol.analysis.exposure import Exposure
+    from netpol.analysis.matrix import Matrix
 
 __all__ = ["matrix"]
 
@@ -32,6 +39,7 @@ Examples:
   netpol matrix -c cluster.json --dst 'data/*' --port 5432/tcp
   netpol matrix -c cluster.json --by namespace -o dot | dot -Tsvg > matrix.svg
   netpol matrix -c cluster.json --exposure
+  netpol matrix -c cluster.json -p policies/ --report matrix.html
 
 Exit code: 0 done, 2 an error."""
 
@@ -56,14 +64,10 @@ class PortWord(click.ParamType):  # type: ignore[type-arg]  # generic only since
         return _PROTOCOLS[protocol], number if slash else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request(WorldInputs):
     """What the command line asks for."""
 
-    cluster: tuple[str, ...]
-    policies: tuple[str, ...]
-    dns: tuple[str, ...]
-    namespace: str
     by: str | None
     src: tuple[str, ...]
     dst: tuple[str, ...]
@@ -72,9 +76,7 @@ class _Request:
     exposure: bool
     output: str
     output_file: str | None
-    memory_budget: int
-    quiet: bool
-    chosen: ChosenSwitches
+    report: str | None
 
 
 @click.command(
@@ -128,6 +130,7 @@ class _Request:
     type=flow_options.PATH,
     help="Write there instead of stdout; the file appears whole or not at all.",
 )
+@report_option
 @env_option(
     "--memory-budget",
     type=Size(),
@@ -147,11 +150,16 @@ def matrix(**options: Any) -> None:
     request = _Request(chosen=chosen, **options)
     if request.exposure and request.output == "dot":
         raise click.UsageError("--exposure is no graph; -o table, json or csv")
-    if (*request.cluster, *request.policies, *request.dns).count("-") > 1:
-        raise click.UsageError("stdin (-) can be read only once")
-    with steps.opened_output(request.output_file) as sink:
-        engine = _engine(request)
-        sink.write(_exposed(request, engine) if request.exposure else _matrix(request, engine))
+    inputs = inputs_of(request)
+    read_once(*inputs.values())
+    check_report(request.report, request.output_file)
+    with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(steps.opened_output(request.output_file))
+        report = stack.enter_context(report_file(request.report, inputs))
+        found = _Found(request, _engine(request))
+        sink.write(_exposed(request, found) if request.exposure else _matrix(request, found))
+        if report is not None:
+            _write_report(report, request, found)
 
 
 def _text(request: _Request, as_text: steps.AsText) -> bytes:
@@ -160,48 +168,78 @@ def _text(request: _Request, as_text: steps.AsText) -> bytes:
 
 def _engine(request: _Request) -> Any:
     import netpol
-    from netpol.kube.snapshot import read_snapshot
 
-    switches = request.chosen.under(request.chosen.profile)
     dns, _ = read_dns_logs(request.dns, strict=False)
-    shared = "-" in request.cluster and not request.policies
-    with steps.stdin_twice(needed=shared):
-        snapshot = replace(read_snapshot(request.cluster, switches=switches), dns=dns)
-    policies = steps.policies_of(
-        request.policies, request.cluster, switches=switches, namespace=request.namespace
-    )
-    if not request.quiet:
-        for warning in dict.fromkeys((*snapshot.warnings, *policies.warnings)):
-            say("warning", warning)
+    switches = request.chosen.under(request.chosen.profile)
     return netpol.compile(
-        policies, snapshot, memory_budget=request.memory_budget, **asdict(switches)
+        *read_world(request, dns), memory_budget=request.memory_budget, **asdict(switches)
     )
 
 
-def _matrix(request: _Request, engine: Any) -> bytes:
-    from netpol.analysis.matrix import Question, reachability
+class _Found:
+    """What the output and the page are made of, each worked out when it is needed, once."""
+
+    def __init__(self, request: _Request, engine: Any) -> None:
+        self._engine, self._budget = engine, request.memory_budget
+        self.verdict = None if request.verdict is None else Verdict[request.verdict.upper()]
+        self._question = request.by, request.src, request.dst, request.port
+
+    @cached_property
+    def exposures(self) -> tuple[Exposure, ...]:
+        from netpol.analysis.exposure import exposures
+
+        return exposures(self._engine, memory_budget=self._budget)
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        """What was asked for."""
+        return self._reachability(self.verdict)
+
+    @cached_property
+    def whole(self) -> Matrix:
+        """The same whatever the verdict."""
+        return self.matrix if self.verdict is None else self._reachability(None)
+
+    def _reachability(self, verdict: Verdict | None) -> Matrix:
+        from netpol.analysis.matrix import Question, reachability
+
+        question = Question(*self._question, verdict)
+        return reachability(self._engine, question, memory_budget=self._budget)
+
+
+def _matrix(request: _Request, found: _Found) -> bytes:
     from netpol.report import matrix as terminal
     from netpol.report import matrix_csv, matrix_dot, matrix_json
-    from netpol.verdict import Verdict
 
-    verdict = None if request.verdict is None else Verdict[request.verdict.upper()]
-    question = Question(request.by, request.src, request.dst, request.port, verdict)
-    found = reachability(engine, question, memory_budget=request.memory_budget)
     if request.output == "table":
-        denied = verdict is Verdict.DENY
-        return _text(request, lambda target: terminal.render(found, target, denied=denied))
+        denied = found.verdict is Verdict.DENY
+        return _text(request, lambda target: terminal.render(found.matrix, target, denied=denied))
     writers = {"json": matrix_json.render, "csv": matrix_csv.render, "dot": matrix_dot.render}
-    return writers[request.output](found)
+    return writers[request.output](found.matrix)
 
 
-def _exposed(request: _Request, engine: Any) -> bytes:
-    from netpol.analysis.exposure import exposures
+def _exposed(request: _Request, found: _Found) -> bytes:
     from netpol.report import matrix as terminal
     from netpol.report import matrix_csv, matrix_json
 
-    found = exposures(engine, memory_budget=request.memory_budget)
     if request.output == "table":
-        return _text(request, lambda target: terminal.render_exposures(found, target))
+        return _text(request, lambda target: terminal.render_exposures(found.exposures, target))
     if request.output == "json":
-        return matrix_json.render_exposures(found)
-    return matrix_csv.render_exposures(found)
+        return matrix_json.render_exposures(found.exposures)
+    return matrix_csv.render_exposures(found.exposures)
+
+
+def _write_report(report: ReportFile, request: _Request, found: _Found) -> None:
+    from netpol.report.html.matrix import headline, sections
+
+    report.write(
+        "Who can reach whom",
+        headline(found.matrix),
+        sections(
+            found.matrix,
+            found.exposures,
+            whole=found.whole,
+            denied=found.verdict is Verdict.DENY,
+        ),
+        asdict(request.chosen.under(request.chosen.profile)),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,27 +18,44 @@ if TYPE_CHECKING:
     from netpol.flows.reader import FlowStream
     from netpol.kube.policies import PolicySet
     from netpol.kube.snapshot import Snapshot
+    from netpol.switches import Switches
 
-__all__ = ["Inputs", "World", "flow_stream", "inputs_of", "read_once", "read_world"]
+__all__ = [
+    "Inputs",
+    "World",
+    "WorldInputs",
+    "flow_stream",
+    "inputs_of",
+    "read_cluster",
+    "read_once",
+    "read_world",
+    "warn",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What the options of ``netpol.cli.flow_options`` say."""
+class WorldInputs:
+    """What the options about policies and their cluster say."""
 
-    flows: tuple[str, ...]
     cluster: tuple[str, ...]
     policies: tuple[str, ...]
     dns: tuple[str, ...]
-    format: str
     namespace: str
+    memory_budget: int
+    quiet: bool
+    chosen: ChosenSwitches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs(WorldInputs):
+    """What the options of ``netpol.cli.flow_options`` say, flows among it."""
+
+    flows: tuple[str, ...]
+    format: str
     start_zone: str | None
     strict: bool
     dedup: bool
-    memory_budget: int
     jobs: int
-    quiet: bool
-    chosen: ChosenSwitches
 
 
 class World(NamedTuple):
@@ -47,19 +65,20 @@ class World(NamedTuple):
     snapshot: Snapshot
 
 
-def inputs_of(inputs: Inputs) -> dict[str, tuple[str, ...]]:
+def inputs_of(inputs: WorldInputs) -> dict[str, tuple[str, ...]]:
     """Give the files that are read, by what they are to the command."""
+    flows = {"flows": inputs.flows} if isinstance(inputs, Inputs) else {}
     return {
-        "flows": inputs.flows,
+        **flows,
         "cluster": inputs.cluster,
         "policies": inputs.policies,
         "dns": inputs.dns,
     }
 
 
-def read_once(inputs: Inputs) -> None:
+def read_once(*paths: Iterable[str]) -> None:
     """Refuse to read standard input twice."""
-    if [path for paths in inputs_of(inputs).values() for path in paths].count("-") > 1:
+    if [path for some in paths for path in some].count("-") > 1:
         raise click.UsageError("stdin (-) can be read only once")
 
 
@@ -76,19 +95,35 @@ def flow_stream(inputs: Inputs) -> FlowStream:
     )
 
 
-def read_world(inputs: Inputs, dns: DnsObservations | None) -> World:
-    """Read cluster and policies; say what is odd about them."""
+def read_cluster(
+    cluster: tuple[str, ...], switches: Switches, dns: DnsObservations | None, *, policies: bool
+) -> Snapshot:
+    """Read a cluster; ``policies`` says that those among it are read afterwards."""
     from netpol.kube.snapshot import read_snapshot
 
+    with steps.stdin_twice(needed="-" in cluster and policies):
+        return replace(read_snapshot(cluster, switches=switches), dns=dns)
+
+
+def read_world(inputs: WorldInputs, dns: DnsObservations | None) -> World:
+    """Read cluster and policies; say what is odd about them."""
     switches = inputs.chosen.under(inputs.chosen.profile)
-    with steps.stdin_twice(needed="-" in inputs.cluster and not inputs.policies):
-        snapshot = replace(read_snapshot(inputs.cluster, switches=switches), dns=dns)
+    snapshot = read_cluster(inputs.cluster, switches, dns, policies=not inputs.policies)
     policies = steps.policies_of(
         inputs.policies, inputs.cluster, switches=switches, namespace=inputs.namespace
     )
     if not inputs.quiet:
-        for warning in dict.fromkeys((*snapshot.warnings, *policies.warnings)):
-            say("warning", warning)
-        if dns is not None and not names_domains(policies):
-            say("warning", "--dns: no policy has domainNames, so DNS changes no verdict")
+        warn([snapshot], [policies], dns)
     return World(policies, snapshot)
+
+
+def warn(
+    snapshots: Sequence[Snapshot], policies: Sequence[PolicySet], dns: DnsObservations | None
+) -> None:
+    """Say once each what is odd about what was read."""
+    warnings = [text for snapshot in snapshots for text in snapshot.warnings]
+    warnings += [text for one in policies for text in one.warnings]
+    for warning in dict.fromkeys(warnings):
+        say("warning", warning)
+    if dns is not None and not any(map(names_domains, policies)):
+        say("warning", "--dns: no policy has domainNames, so DNS changes no verdict")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,12 +22,12 @@ from netpol.cli.options import (
     pop_switches,
     switch_options,
 )
-from netpol.cli.reading import Inputs, flow_stream, inputs_of, read_once, read_world
-from netpol.cli.report import check_report, report_file, report_option
+from netpol.cli.reading import flow_stream, inputs_of, read_once, read_world
+from netpol.cli.report import check_report, report_option
+from netpol.cli.writing import Request, opened
 
 if TYPE_CHECKING:
     from netpol.dns.observations import DnsObservations
-    from netpol.replay import RecordWriter
 
 __all__ = ["replay"]
 
@@ -45,13 +44,9 @@ what it names, 2 an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Request(Inputs):
+class _Request(Request):
     """What the command line asks for."""
 
-    output: str
-    output_file: str | None
-    report: str | None
-    fail_on: tuple[str, ...]
     top: int
     compare_profiles: tuple[str, str] | None
 
@@ -121,7 +116,7 @@ def replay(**options: Any) -> None:
 
 def _check(request: _Request) -> None:
     """Refuse what makes no sense before anything is read."""
-    read_once(request)
+    read_once(*inputs_of(request).values())
     check_report(request.report, request.output_file)
     comparing = request.compare_profiles is not None
     if set(request.fail_on) - ({"differs"} if comparing else {"deny", "unknown"}):
@@ -136,36 +131,30 @@ def _check(request: _Request) -> None:
 
 def _run(request: _Request) -> Outcome:
     """Judge everything; the output is opened first, so a bad one is found before the work."""
-    with contextlib.ExitStack() as stack:
-        sink = stack.enter_context(steps.opened_output(request.output_file))
-        report = stack.enter_context(report_file(request.report, inputs_of(request)))
+    with opened(request) as written:
         dns, dns_counts = read_dns_logs(request.dns, strict=request.strict)
         compile_with = _compiler(request, dns)
-        stream = flow_stream(request)
-        writers: list[RecordWriter] = []
-        if request.output in steps.RECORDS:
-            from netpol.report.records import record_writer
-
-            writers.append(stack.enter_context(record_writer(request.output, sink)))
         judge = (
             partial(replayed, compile_with, request.chosen)
             if request.compare_profiles is None
             else partial(compared, compile_with, request.chosen, request.compare_profiles)
         )
+        stream = flow_stream(request)
         with steps.progress(quiet=request.quiet) as on_batch:
             outcome = judge(
                 stream,
                 dns_counts,
                 top=request.top,
-                writers=writers,
+                writers=written.records,
                 jobs=request.jobs,
                 on_batch=on_batch,
-                report=report,
+                report=written.report,
             )
         if request.output == "json":
-            sink.write(outcome.as_json())
+            written.sink.write(outcome.as_json())
         elif request.output == "table":
-            sink.write(steps.encoded(outcome.as_text, steps.text_target(request.output_file)))
+            target = steps.text_target(request.output_file)
+            written.sink.write(steps.encoded(outcome.as_text, target))
     if request.output in steps.RECORDS and not request.quiet:
         steps.print_beside(outcome.as_text)
     return outcome

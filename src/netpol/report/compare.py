@@ -12,16 +12,15 @@ from netpol.compare import ChangedPair, Comparison
 from netpol.report.deciders import port_text
 from netpol.report.layout import (
     WIDE,
-    new_table,
     plural,
     print_indented,
     print_item,
     printed,
     shown,
 )
+from netpol.report.pair_table import PairLine, print_pairs
 from netpol.report.sources import print_dns, print_reader
-from netpol.report.twice import how_many, judged, print_verdict_pairs
-from netpol.report.wording import count, size
+from netpol.report.twice import judged, print_verdict_pairs
 
 __all__ = ["headline", "render"]
 
@@ -57,30 +56,25 @@ def _print_pairs(comparison: Comparison, console: Console, wide: bool) -> None:
     if not comparison.differing.flows:
         console.print("\nNo flow gets another verdict.")
         return
-    heading = Text("Other verdicts", style="bold")
-    heading.append(
-        how_many(len(comparison.pairs), comparison.distinct, capped=comparison.capped),
-        style="not bold",
-    )
-    console.print()
-    console.print(heading)
-    with_bytes = comparison.has_bytes and wide
-    names = ["FLOWS", *(["BYTES"] if with_bytes else []), "FROM", "TO", "PORT", "WHY"]
-    table = new_table(names, right=("FLOWS", "BYTES"), fold=("FROM", "TO", "WHY"))
-    for pair in comparison.pairs:
-        table.add_row(
-            count(pair.weight.flows),
-            *([size(pair.weight.bytes)] if with_bytes else []),
+    lines = [
+        PairLine(
+            pair.weight,
             shown(pair.before.src),
             shown(pair.before.dst),
             port_text(pair.before),
             _both(comparison, pair, wide),
         )
-    console.print(table)
-    if comparison.others.flows:
-        console.print(
-            f"  and {plural(comparison.others.flows, 'flow')} between others", style="dim"
-        )
+        for pair in comparison.pairs
+    ]
+    print_pairs(
+        console,
+        Text("Other verdicts", style="bold"),
+        lines,
+        distinct=comparison.distinct,
+        capped=comparison.capped,
+        others=comparison.others,
+        with_bytes=comparison.has_bytes and wide,
+    )
 
 
 def _both(comparison: Comparison, pair: ChangedPair, wide: bool) -> Text:

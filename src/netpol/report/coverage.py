@@ -19,6 +19,7 @@ from netpol.analysis.coverage import (
 from netpol.analysis.hits import Hits
 from netpol.report.layout import (
     WIDE,
+    judged_against,
     listed,
     new_table,
     place_of,
@@ -65,11 +66,8 @@ def _print_sections(coverage: Coverage, console: Console) -> None:
 
 def headline(coverage: Coverage) -> str:
     """Say how much was judged, against what."""
-    policies = plural(len(coverage.policies), "policy", "policies")
-    profile = "" if coverage.profile in (None, "spec") else f", by profile {coverage.profile}"
-    return (
-        f"{plural(coverage.evidence.flows, 'flow')} judged against {policies}"
-        f" and {plural(len(coverage.pods), 'pod')}{profile}"
+    return judged_against(
+        coverage.evidence.flows, len(coverage.policies), len(coverage.pods), coverage.profile
     )
 
 

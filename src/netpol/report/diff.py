@@ -14,7 +14,6 @@ from netpol.analysis.diff import Diff, Group, GroupList, Kind
 from netpol.report.deciders import port_text
 from netpol.report.layout import (
     WIDE,
-    new_table,
     place_of,
     plural,
     print_indented,
@@ -22,9 +21,10 @@ from netpol.report.layout import (
     printed,
     shown,
 )
+from netpol.report.pair_table import PairLine, print_pairs
 from netpol.report.sources import print_dns, print_reader
-from netpol.report.twice import how_many, judged, print_verdict_pairs
-from netpol.report.wording import STYLES, count, size
+from netpol.report.twice import judged, print_verdict_pairs
+from netpol.report.wording import STYLES, count
 from netpol.verdict import Verdict
 
 __all__ = ["TITLES", "headline", "render", "seen"]
@@ -84,30 +84,25 @@ def _two(numbers: tuple[int, int], one: str, many: str) -> str:
 def _print_groups(diff: Diff, kind: Kind, listed: GroupList, console: Console, wide: bool) -> None:
     if not listed.total.flows:
         return
-    heading = Text(TITLES[kind], style=f"bold {_STYLES[kind]}")
-    heading.append(
-        how_many(len(listed.groups), listed.distinct, capped=diff.capped),
-        style="not bold default",
-    )
-    console.print()
-    console.print(heading)
-    with_bytes = diff.has_bytes and wide
-    names = ["FLOWS", *(["BYTES"] if with_bytes else []), "FROM", "TO", "PORT", "WHY"]
-    table = new_table(names, right=("FLOWS", "BYTES"), fold=("FROM", "TO", "WHY"))
-    for group in listed.groups:
-        table.add_row(
-            count(group.weight.flows),
-            *([size(group.weight.bytes)] if with_bytes else []),
+    lines = [
+        PairLine(
+            group.weight,
             _end(group.before.src, group.after.src),
             _end(group.before.dst, group.after.dst),
             port_text(group.before),
             _why(diff, group, wide),
         )
-    if listed.groups:
-        console.print(table)
-    if listed.others.flows:
-        others = plural(listed.others.flows, "flow")
-        console.print(f"  and {others} between others", style="dim")
+        for group in listed.groups
+    ]
+    print_pairs(
+        console,
+        Text(TITLES[kind], style=f"bold {_STYLES[kind]}"),
+        lines,
+        distinct=listed.distinct,
+        capped=diff.capped,
+        others=listed.others,
+        with_bytes=diff.has_bytes and wide,
+    )
 
 
 def _end(before: str, after: str) -> str:

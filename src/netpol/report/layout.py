@@ -21,6 +21,7 @@ from netpol.tally import Weight
 
 __all__ = [
     "WIDE",
+    "judged_against",
     "listed",
     "new_table",
     "place_of",
@@ -105,3 +106,12 @@ def place_of(file: str | None, line: int | None) -> str:
 def plural(number: int, one: str, many: str | None = None) -> str:
     """Give a number with its word."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def judged_against(flows: int, policies: int, pods: int, profile: str | None) -> str:
+    """Say how much was judged, against what."""
+    by = "" if profile in (None, "spec") else f", by profile {profile}"
+    return (
+        f"{plural(flows, 'flow')} judged against {plural(policies, 'policy', 'policies')}"
+        f" and {plural(pods, 'pod')}{by}"
+    )

@@ -18,6 +18,7 @@ from netpol.replay import (
 from netpol.report.deciders import port_text, why
 from netpol.report.layout import (
     WIDE,
+    judged_against,
     listed,
     new_table,
     place_of,
@@ -27,8 +28,8 @@ from netpol.report.layout import (
     printed,
     shown,
 )
+from netpol.report.pair_table import PairLine, print_pairs
 from netpol.report.sources import print_dns, print_reader
-from netpol.report.twice import how_many
 from netpol.report.wording import NOTES, REASONS, SETTLES, STYLES, count, percent, size
 from netpol.tally import Weight
 from netpol.verdict import Side, Verdict
@@ -62,11 +63,8 @@ def _print_sections(summary: ReplaySummary, console: Console) -> None:
 
 def headline(summary: ReplaySummary) -> str:
     """Say how much was judged, against what."""
-    policies = plural(len(summary.policies), "policy", "policies")
-    profile = "" if summary.profile in (None, "spec") else f", by profile {summary.profile}"
-    return (
-        f"{plural(summary.total.flows, 'flow')} judged against {policies}"
-        f" and {plural(summary.isolation.pods, 'pod')}{profile}"
+    return judged_against(
+        summary.total.flows, len(summary.policies), summary.isolation.pods, summary.profile
     )
 
 
@@ -97,28 +95,19 @@ def _print_pairs(
 ) -> None:
     if not pairs.pairs:
         return
-    with_bytes = summary.has_bytes and wide
-    heading = Text(title, style=f"bold {STYLES[verdict]}")
-    heading.append(
-        how_many(len(pairs.pairs), pairs.distinct, capped=pairs.capped),
-        style="not bold default",
+    lines = [
+        PairLine(pair.weight, shown(pair.src), shown(pair.dst), port_text(pair), why(pair, wide))
+        for pair in pairs.pairs
+    ]
+    print_pairs(
+        console,
+        Text(title, style=f"bold {STYLES[verdict]}"),
+        lines,
+        distinct=pairs.distinct,
+        capped=pairs.capped,
+        others=pairs.others,
+        with_bytes=summary.has_bytes and wide,
     )
-    console.print()
-    console.print(heading)
-    names = ["FLOWS", *(["BYTES"] if with_bytes else []), "FROM", "TO", "PORT", "WHY"]
-    table = new_table(names, right=("FLOWS", "BYTES"), fold=("FROM", "TO", "WHY"))
-    for pair in pairs.pairs:
-        table.add_row(
-            count(pair.weight.flows),
-            *([size(pair.weight.bytes)] if with_bytes else []),
-            shown(pair.src),
-            shown(pair.dst),
-            port_text(pair),
-            why(pair, wide),
-        )
-    console.print(table)
-    if pairs.others.flows:
-        console.print(f"  and {plural(pairs.others.flows, 'flow')} between others", style="dim")
 
 
 def _print_unknown_reasons(summary: ReplaySummary, console: Console) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "duration",
     "heat_maps",
     "moment",
+    "short",
     "timeline",
     "timeline_note",
     "totals",
@@ -81,7 +82,7 @@ def timeline(section: Timeline) -> str:
             wide = section.width / 86_400  # matplotlib counts days
             axes.bar(starts, numbers, wide * 0.92, align="edge", color=PAINTS[tone], linewidth=0)
             axes.set_title(
-                f"{_label(word)}, flows per {duration(section.width)}", loc="left", fontsize=10
+                f"{short(word)}, flows per {duration(section.width)}", loc="left", fontsize=10
             )
             axes.set_ylim(0, max(numbers, default=0) * 1.05 or 1)
             axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
@@ -110,7 +111,7 @@ def timeline(section: Timeline) -> str:
 def timeline_note(section: Timeline) -> str:
     """Say what a timeline does not show."""
     if not section.starts:
-        return "The log records no times."
+        return "The log records no times." if section.untimed else "There are no flows."
     notes = []
     if section.untimed:
         notes.append(f"Without a time: {plural(section.untimed, 'flow')}.")
@@ -171,7 +172,7 @@ def _heat_map(title: str, word: str, tone: Tone, names: Sequence[str], grid: Any
                 color=PAINTS[f"on-{steps[row, column]}"],
             )
         centres = np.arange(len(names)) + 0.5
-        labels = [_label(name) for name in names]
+        labels = [short(name) for name in names]
         axes.set_xticks(centres, labels, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(centres, labels)
         axes.set_xlim(0, len(names))
@@ -185,7 +186,7 @@ def _heat_map(title: str, word: str, tone: Tone, names: Sequence[str], grid: Any
 
     row, column = divmod(int(grid.argmax()), len(names))
     most = f"most, {count(int(grid.max()))}, from {names[row]} to {names[column]}"
-    inches = 0.8 + 0.42 * len(names)
+    inches = 0.7 + 0.38 * len(names)
     return drawn(draw, (inches, inches), f"{title}: {word}", f"Flows by namespace; {most}")
 
 
@@ -223,6 +224,8 @@ def duration(seconds: int) -> str:
     return f"{seconds} seconds"
 
 
-def _label(name: str) -> str:
+def short(name: str) -> str:
+    """Give a name as a picture has room for it."""
     shown = escape_controls(name)
-    return shown if len(shown) <= _LABEL else shown[: _LABEL - 1] + "…"
+    # Names of pods and the like differ at their ends.
+    return shown if len(shown) <= _LABEL else f"{shown[: _LABEL - 12]}…{shown[-11:]}"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from netpol.compare import ChangedPair, Comparison
-from netpol.report.deciders import port_text
+from netpol.compare import Comparison
 from netpol.report.html.evidence import evidence
-from netpol.report.html.pairs import ChangedRow, changed_table, reasons_of, verdict_pairs
+from netpol.report.html.pairs import ROWS, ChangedRow, changed_table, verdict_pairs
 from netpol.report.html.sections import Column, Section, Table
 
 __all__ = ["sections"]
@@ -13,13 +12,19 @@ __all__ = ["sections"]
 
 def sections(comparison: Comparison) -> tuple[Section, ...]:
     """Give everything there is to say, what matters most first."""
+    comparison = comparison.first(ROWS)
     return (
         verdict_pairs(
             comparison.changes, comparison.total, comparison.names, with_bytes=comparison.has_bytes
         ),
         changed_table(
             "Other verdicts, by workload",
-            [_row(pair, with_bytes=comparison.has_bytes) for pair in comparison.pairs],
+            [
+                ChangedRow.of(
+                    pair.verdicts, (pair.before, pair.after), with_bytes=comparison.has_bytes
+                )
+                for pair in comparison.pairs
+            ],
             names=comparison.names,
             total=comparison.distinct,
             at_least=comparison.capped,
@@ -42,19 +47,4 @@ def sections(comparison: Comparison) -> tuple[Section, ...]:
             intro="The flows that each switch alone gives the other verdict.",
         ),
         evidence(comparison.reader, dns=comparison.dns),
-    )
-
-
-def _row(pair: ChangedPair, *, with_bytes: bool) -> ChangedRow:
-    before, after = pair.verdicts
-    return ChangedRow(
-        src=pair.before.src,
-        dst=pair.before.dst,
-        service=port_text(pair.before),
-        before=before.label,
-        after=after.label,
-        before_why=reasons_of(pair.before),
-        after_why=reasons_of(pair.after),
-        flows=pair.weight.flows,
-        bytes=pair.weight.bytes if with_bytes else None,
     )

@@ -4,29 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netpol.analysis.coverage import Coverage, NeverHit
+from netpol.analysis.coverage import (
+    Coverage,
+    ElementCoverage,
+    NeverHit,
+    PolicyCoverage,
+    RuleCoverage,
+)
 from netpol.report.html.evidence import evidence
 from netpol.report.html.rules import RuleRow, rules_table
 from netpol.report.html.sections import Cell, Column, Section, Table, Totals, tone_of
+from netpol.report.html.spread import spread_sections
+from netpol.report.html.top import top
+from netpol.report.layout import place_of
+from netpol.spread.collect import Spread
 
 __all__ = ["sections"]
 
 _ROWS = 2000
 
+#: A rule, or an element of it, and its policy.
+Counted = tuple[PolicyCoverage, RuleCoverage, ElementCoverage | None]
 
-def sections(coverage: Coverage) -> tuple[Section, ...]:
+
+def sections(coverage: Coverage, spread: Spread) -> tuple[Section, ...]:
     """Give everything there is to say, what a reviewer looks for first."""
     verdicts = coverage.evidence.verdicts.items()
+    rules, elements = coverage.never_hit, coverage.never_hit_elements
     return (
         Totals([(v.label, tone_of(v.label), flows, None) for v, flows in verdicts]),
-        rules_table(map(_row, coverage.never_hit)),
+        rules_table(map(_row, rules), total=len(rules)),
         rules_table(
-            map(_row, coverage.never_hit_elements),
+            map(_row, elements),
+            total=len(elements),
             title="Peers and ports never hit",
             intro="Of rules that were hit, the elements that no flow of this recording matched.",
             empty="Every element of the rules that were hit was hit, too.",
         ),
         _rules(coverage),
+        *spread_sections(spread),
         _pods(coverage),
         evidence(coverage.evidence.reader, dns=coverage.evidence.dns),
     )
@@ -38,7 +54,7 @@ def _row(item: NeverHit) -> RuleRow:
 
 
 def _rules(coverage: Coverage) -> Table:
-    rows = list(_rule_rows(coverage))
+    found, total = top(_counted(coverage), _ROWS, lambda item: (item[2] or item[1]).hits.flows)
     return Table(
         "Rules and elements",
         [
@@ -49,34 +65,37 @@ def _rules(coverage: Coverage) -> Table:
             Column("Element"),
             Column("Where"),
         ],
-        rows[:_ROWS],
-        total=len(rows),
+        [_counts(*item) for item in found],
+        total=total,
         intro="How many flows each matched, and for how many the verdict would be another "
         "without it.",
     )
 
 
-def _rule_rows(coverage: Coverage) -> Iterator[list[Cell]]:
+def _counted(coverage: Coverage) -> Iterator[Counted]:
     for policy in coverage.policies:
         for rule in policy.rules:
-            where = _where(policy.file, rule.line)
-            yield [rule.hits.flows, rule.hits.sole, policy.label, rule.name, "", where]
+            yield policy, rule, None
             for element in rule.elements:
-                yield [
-                    element.hits.flows,
-                    element.hits.sole,
-                    policy.label,
-                    f"{rule.name}.{element.field}",
-                    element.text,
-                    _where(policy.file, element.line),
-                ]
+                yield policy, rule, element
 
 
-def _where(file: str | None, line: int | None) -> str:
-    return (file or "") if line is None else f"{file or ''}:{line}"
+def _counts(
+    policy: PolicyCoverage, rule: RuleCoverage, element: ElementCoverage | None
+) -> list[Cell]:
+    one = element or rule
+    return [
+        one.hits.flows,
+        one.hits.sole,
+        policy.label,
+        rule.name if element is None else f"{rule.name}.{element.field}",
+        "" if element is None else element.text,
+        place_of(policy.file, one.line),
+    ]
 
 
 def _pods(coverage: Coverage) -> Table:
+    unseen = len(coverage.pods_never_seen)
     pods = sorted(coverage.pods, key=lambda pod: (pod.seen, pod.label))
     return Table(
         "Pods",
@@ -98,5 +117,5 @@ def _pods(coverage: Coverage) -> Table:
             for pod in pods[:_ROWS]
         ],
         total=len(pods),
-        intro=f"{len(coverage.pods_never_seen):,} pods were never seen; they stand first.",
+        intro=f"Never seen: {unseen:,}; they stand first." if unseen else "Every pod was seen.",
     )

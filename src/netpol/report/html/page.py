@@ -16,7 +16,16 @@ from importlib import resources
 from typing import Any
 
 from netpol.errors import MissingExtraError
-from netpol.report.html.sections import Facts, HeatMap, Section, Table, Timeline, Totals, tone_of
+from netpol.report.html.sections import (
+    Facts,
+    HeatMap,
+    ReachMap,
+    Section,
+    Table,
+    Timeline,
+    Totals,
+    tone_of,
+)
 from netpol.text import escape_controls
 
 __all__ = ["Page", "render", "require_extra"]
@@ -116,7 +125,7 @@ def _digest(text: str) -> str:
 
 def _view(section: Section, number: int) -> dict[str, Any]:
     """Give what the template writes of a section."""
-    from netpol.report.html import charts, tables
+    from netpol.report.html import charts, reachmap, tables
 
     view: dict[str, Any] = {"id": f"s{number}", "title": section.title, "intro": ""}
     charted: list[tuple[str, str]] = []
@@ -134,6 +143,10 @@ def _view(section: Section, number: int) -> dict[str, Any]:
             view["intro"] = (
                 "Flows from a namespace (row) to another (column); each map has a scale of its own."
             )
+        case ReachMap():
+            charted = [("", reachmap.reach_map(section))] if section.fields else []
+            view |= {"kind": "chart", "table": tables.of_reach_map(section)}
+            view["intro"] = section.intro
         case Table():
             view |= {"kind": "table", "table": tables.viewed(section), "intro": section.intro}
         case Facts():

@@ -42,22 +42,46 @@ class ChangedRow:
     flows: int
     bytes: int | None = None
 
+    @classmethod
+    def of(
+        cls,
+        verdicts: tuple[Verdict, Verdict],
+        halves: tuple[Pair, Pair],
+        *,
+        with_bytes: bool,
+        causes: Iterable[str] = (),
+    ) -> ChangedRow:
+        """Give a pair with both its verdicts; ``causes`` are further lines of the second."""
+        before, after = halves
+        return cls(
+            src=before.src,
+            dst=before.dst,
+            service=port_text(before),
+            before=verdicts[0].label,
+            after=verdicts[1].label,
+            before_why=reasons_of(before),
+            after_why=[*reasons_of(after), *causes],
+            flows=before.weight.flows,
+            bytes=before.weight.bytes if with_bytes else None,
+        )
+
 
 def pairs_table(title: str, pairs: PairList, *, with_bytes: bool) -> Table:
     """Give the heaviest pairs of one verdict."""
+    pairs = pairs.first(ROWS)
     columns = [
         Column("Flows", "number"),
-        *([Column("Bytes", "bytes")] if with_bytes else []),
         *map(Column, ("From", "To", "Port", "Why")),
+        *([Column("Bytes", "bytes")] if with_bytes else []),
     ]
     rows: list[list[Cell]] = [
         [
             pair.weight.flows,
-            *([pair.weight.bytes] if with_bytes else []),
             pair.src,
             pair.dst,
             port_text(pair),
             reasons_of(pair),
+            *([pair.weight.bytes] if with_bytes else []),
         ]
         for pair in pairs.pairs
     ]
@@ -101,22 +125,19 @@ def changed_table(
     with_bytes = any(row.bytes is not None for row in listed)
     columns = [
         Column("Flows", "number"),
-        *([Column("Bytes", "bytes")] if with_bytes else []),
         *map(Column, ("From", "To", "Port")),
         *(Column(name, "verdict") for name in names),
-        *(Column(f"Why {name}") for name in names),
+        *([Column("Bytes", "bytes")] if with_bytes else []),
     ]
     cells: list[list[Cell]] = [
         [
             row.flows,
-            *([row.bytes] if with_bytes else []),
             row.src,
             row.dst,
             row.service,
-            row.before,
-            row.after,
-            row.before_why,
-            row.after_why,
+            [row.before, *row.before_why],
+            [row.after, *row.after_why],
+            *([row.bytes] if with_bytes else []),
         ]
         for row in listed
     ]

@@ -6,11 +6,12 @@ from netpol.replay import ReplaySummary
 from netpol.report.html.evidence import evidence
 from netpol.report.html.pairs import pairs_table
 from netpol.report.html.rules import never_hit, rules_table
-from netpol.report.html.sections import HeatMap, Section, Timeline, Totals, tone_of
+from netpol.report.html.sections import Section, Totals, tone_of
+from netpol.report.html.spread import spread_sections
 from netpol.spread.collect import Spread
 from netpol.verdict import Verdict
 
-__all__ = ["sections", "spread_sections"]
+__all__ = ["sections"]
 
 
 def sections(summary: ReplaySummary, spread: Spread) -> tuple[Section, ...]:
@@ -37,19 +38,4 @@ def sections(summary: ReplaySummary, spread: Spread) -> tuple[Section, ...]:
             notes=summary.notes,
             dns=summary.dns,
         ),
-    )
-
-
-def spread_sections(spread: Spread) -> tuple[Timeline, HeatMap]:
-    """Give the spread of flows over time and over namespaces."""
-    series = [(word, tone_of(word)) for word in spread.series]
-    time = spread.time
-    cells = [
-        (item.src, item.dst, [weight.flows for weight in item.series])
-        for item in spread.namespaces
-        if item.total.flows
-    ]
-    return (
-        Timeline(series, time.starts(), time.width, time.flows, time.untimed, time.outside),
-        HeatMap(series, cells),
     )

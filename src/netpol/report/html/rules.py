@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from netpol.replay import PolicyUse
 from netpol.report.html.sections import Column, Table
+from netpol.report.layout import place_of
 
 __all__ = ["RuleRow", "never_hit", "rules_table"]
 
@@ -43,22 +45,27 @@ def rules_table(
     title: str = "Rules never hit",
     intro: str = _INTRO,
     empty: str = "Every rule was hit.",
+    total: int | None = None,
 ) -> Table:
-    """Give rules as a table; the first 500 are listed."""
-    given: Sequence[RuleRow] = list(rules)
-    remarks = any(rule.remark for rule in given)
+    """Give rules as a table, of which the first 500 are listed; ``total`` is how many there are."""
+    given = iter(rules)
+    listed = list(islice(given, _ROWS))
+    if total is None:
+        total = len(listed) + sum(1 for _ in given)
+    remarks = any(rule.remark for rule in listed)
     return Table(
         title,
         [Column(name) for name in ("Policy", "Rule", "Where", *(["Remark"] if remarks else []))],
         [
-            [rule.policy, rule.rule, _place(rule), *([rule.remark] if remarks else [])]
-            for rule in given[:_ROWS]
+            [
+                rule.policy,
+                rule.rule,
+                place_of(rule.file, rule.line),
+                *([rule.remark] if remarks else []),
+            ]
+            for rule in listed
         ],
-        total=len(given),
-        intro=intro if given else "",
+        total=total,
+        intro=intro if listed else "",
         empty=empty,
     )
-
-
-def _place(rule: RuleRow) -> str:
-    return (rule.file or "") if rule.line is None else f"{rule.file or ''}:{rule.line}"

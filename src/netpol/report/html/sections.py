@@ -6,7 +6,7 @@ nothing here has to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +15,8 @@ __all__ = [
     "Column",
     "Facts",
     "HeatMap",
+    "Reach",
+    "ReachMap",
     "Section",
     "Table",
     "Timeline",
@@ -34,7 +36,8 @@ class Column:
     Attributes
     ----------
     title : its heading.
-    kind : ``text``, ``code``, ``number``, ``bytes``, or ``verdict`` (coloured).
+    kind : ``text``, ``code``, ``number``, ``bytes``, or ``verdict`` (coloured; of several lines,
+        the first).
     """
 
     title: str
@@ -120,6 +123,28 @@ class HeatMap:
     title: str = "Namespace by namespace"
 
 
+#: What one can reach of another.
+Reach = Literal["all", "some", "unknown", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReachMap:
+    """Who can reach whom, a field for each pair.
+
+    Attributes
+    ----------
+    rows, columns : names of those that reach, and of those that are reached, in order.
+    fields : what there is to reach, by (row, column); pairs that are none are left out.
+    intro : what the names are, and what is not shown.
+    """
+
+    title: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    fields: Mapping[tuple[int, int], Reach]
+    intro: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Names with what they are: a command, a version, a number.
@@ -137,7 +162,7 @@ class Facts:
 
 _TONES: dict[str, Tone] = {"allow": "allow", "deny": "deny", "denied": "deny", "unknown": "unknown"}
 
-Section = Totals | Timeline | HeatMap | Table | Facts
+Section = Totals | Timeline | HeatMap | ReachMap | Table | Facts
 
 
 def tone_of(word: str) -> Tone:

@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from netpol.report.html.sections import Cell, Column, HeatMap, Table, Timeline, Totals, tone_of
+from netpol.report.html.reachmap import WORDS
+from netpol.report.html.sections import (
+    Cell,
+    Column,
+    HeatMap,
+    ReachMap,
+    Table,
+    Timeline,
+    Totals,
+    tone_of,
+)
+from netpol.report.layout import plural
 from netpol.report.wording import count, percent, size
 
-__all__ = ["CellView", "TableView", "of_heat_map", "of_timeline", "of_totals", "viewed"]
+__all__ = [
+    "CellView",
+    "TableView",
+    "of_heat_map",
+    "of_reach_map",
+    "of_timeline",
+    "of_totals",
+    "viewed",
+]
 
 _STYLES = {"number": "number", "bytes": "number", "code": "code"}
 _LONGEST = 1000  # letters of a line; three names as long as names get
 _LISTED = 500  # rows of the table beside a heat map
+_OCTETS = 350_000  # of text in a table; five such tables leave a page below 3 MB
 
 
 @dataclass(frozen=True, slots=True)
 class CellView:
-    """A cell: its lines, the number to sort by where it is one, its CSS class."""
+    """A cell: its lines, the number to sort by where it is one, CSS classes of it and its head.
+
+    The head, where there is one, stands above the lines.
+    """
 
     lines: Sequence[str]
     key: int | None = None
     style: str = ""
+    head: str = ""
+    head_style: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +62,8 @@ class TableView:
 
 
 def viewed(table: Table) -> TableView:
-    """Give a table as the template writes it."""
+    """Give a table as the template writes it; endless names leave room for fewer rows."""
+    table = _fitting(table)
     return TableView(
         title=table.title,
         intro=table.intro,
@@ -93,6 +119,39 @@ def of_heat_map(section: HeatMap) -> TableView:
     return viewed(Table(f"{section.title}: flows", columns, rows, total=len(section.cells)))
 
 
+def of_reach_map(section: ReachMap) -> TableView:
+    """Give in words what the fields of a map of reach show."""
+    rows: list[list[Cell]] = [
+        [section.rows[row], section.columns[column], WORDS[reach]]
+        for (row, column), reach in sorted(section.fields.items())
+    ]
+    columns = [Column("From"), Column("To"), Column("Reach", "verdict")]
+    return viewed(Table(section.title, columns, rows))
+
+
+def _fitting(table: Table) -> Table:
+    """Leave out rows beyond so many octets of text, and say how many."""
+    left = _OCTETS
+    for place, row in enumerate(table.rows):
+        left -= sum(map(_octets, row))
+        if left < 0:
+            cut = f"{plural(len(table.rows) - place, 'row')} left out for their length"
+            return replace(
+                table,
+                rows=table.rows[:place],
+                total=len(table.rows) if table.total is None else table.total,
+                rest=f"{cut}; {table.rest}" if table.rest else cut,
+            )
+    return table
+
+
+def _octets(cell: Cell) -> int:
+    if cell is None or isinstance(cell, int):
+        return 0
+    lines = [cell] if isinstance(cell, str) else cell
+    return sum(len(_cut(line).encode(errors="replace")) for line in lines)
+
+
 def _caption(table: Table) -> str:
     listed, total = len(table.rows), table.total
     if total is None or (total <= listed and not table.at_least):
@@ -113,7 +172,10 @@ def _cell(column: Column, cell: Cell) -> CellView:
     if isinstance(cell, str):
         tone = f"tone {tone_of(cell)}" if column.kind == "verdict" else style
         return CellView((_cut(cell),), None, tone)
-    return CellView(tuple(map(_cut, cell)), None, style)
+    lines = tuple(map(_cut, cell))
+    if column.kind == "verdict" and lines:
+        return CellView(lines[1:], head=lines[0], head_style=f"tone {tone_of(lines[0])}")
+    return CellView(lines, None, style)
 
 
 def _cut(text: str) -> str:
