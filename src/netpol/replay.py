@@ -144,6 +144,15 @@ class ReplaySummary:
     profile: str | None = None
     recorded: Recorded | None = None
 
+    def first(self, number: int) -> ReplaySummary:
+        """Give it with no more than ``number`` pairs of each list; the rest is among the others."""
+        return replace(
+            self,
+            denied=self.denied.first(number),
+            unknown=self.unknown.first(number),
+            recorded=None if self.recorded is None else self.recorded.first(number),
+        )
+
     def by_verdict(self) -> dict[Verdict, Weight]:
         """Give the weight of each verdict, also of those that never occurred."""
         sums = dict.fromkeys(Verdict, Weight())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from netpol.replay import ReplaySummary
 from netpol.report.html.evidence import evidence
 from netpol.report.html.pairs import pairs_table
+from netpol.report.html.recorded import recorded_tables
 from netpol.report.html.rules import never_hit, rules_table
 from netpol.report.html.sections import HeatMap, Section, Timeline, Totals, tone_of
 from netpol.spread.collect import Spread
@@ -27,6 +28,7 @@ def sections(summary: ReplaySummary, spread: Spread) -> tuple[Section, ...]:
                 for verdict, weight in summary.by_verdict().items()
             ]
         ),
+        *recorded_tables(summary.recorded, with_bytes=with_bytes),
         denied,
         *spread_sections(spread),
         *((unknown,) if unknown.rows else ()),
