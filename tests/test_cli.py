@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("in_examples")
 COLUMNS = [
     "src", "dst", "protocol", "port", "verdict", "side", "egress_verdict", "ingress_verdict",
     "egress_policy", "egress_rule", "ingress_policy", "ingress_rule", "reason", "notes",
-    "src_identity", "dst_identity",
+    "src_identity", "dst_identity", "recorded_verdict",
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from netpol._core.sums import Groups, Histogram
 from netpol.asof import AsOf, Could
+from netpol.engine import EndpointKind
 from netpol.engine import compile as compile_policies
 from netpol.errors import CapacityError, FlowError
 from netpol.flows.batch import NO_TIME, FlowBatch
@@ -46,9 +47,7 @@ _WHO_REASONS = (
     Reason.NODES_UNKNOWN,
     Reason.DNS_UNKNOWN,
 )
-_WHO_NOTES = int(
-    Note.STALE_POD_IP | Note.IN_PODCIDR | Note.POSSIBLE_NODE_GATEWAY | Note.OWN_NODE_UNKNOWN
-)
+_WHO_NOTES = int(Note.STALE_POD_IP | Note.IN_PODCIDR | Note.POSSIBLE_NODE_GATEWAY)
 #: Switches that say how the input is read, or what is there; no profile has its own.
 _GIVEN = ("strict_cidr", "unknown_fields", "node_addresses")
 
@@ -302,14 +301,21 @@ class RecordedSums:
         unknown = part.verdict == Verdict.UNKNOWN
         causes: UInt8s = np.where(unknown, Cause.NOT_JUDGED, Cause.UNEXPLAINED).astype(np.uint8)
         causes[self._policy_changed(part, recorded) & ~unknown] = Cause.POLICY_CHANGED
-        who = (part.notes & _WHO_NOTES) != 0
-        causes[who | unknown & np.isin(part.reason, _WHO_REASONS)] = Cause.IDENTITY_UNKNOWN
+        causes[self._who_in_doubt(part, unknown)] = Cause.IDENTITY_UNKNOWN
         profiles = np.zeros(len(causes), np.uint64)
         rows = np.flatnonzero(causes >= Cause.NOT_JUDGED)
         if len(rows):
             profiles[rows] = self._others.agreeing(part.batch.take(rows), recorded[rows])
             causes[profiles != 0] = Cause.PROFILE
         return causes, profiles
+
+    def _who_in_doubt(self, part: Any, unknown: Booleans) -> Booleans:
+        """Say of which flows it is in doubt who an end was."""
+        notes = part.notes
+        found = (notes & _WHO_NOTES != 0) | unknown & np.isin(part.reason, _WHO_REASONS)
+        # A pod is never another pod's node.
+        no_pod = self._engine.endpoints.kind[part.src_endpoint] != EndpointKind.POD
+        return np.asarray(found | (notes & np.uint16(Note.OWN_NODE_UNKNOWN) != 0) & no_pod)
 
     def _policy_changed(self, part: Any, recorded: UInt8s) -> Booleans:
         """Say which flows may have got the recorded verdict of policies as they were then."""
