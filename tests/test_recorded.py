@@ -57,6 +57,20 @@ def recorded(engine: Any, stream: Any = None, **options: Any) -> Recorded:
     return found.recorded
 
 
+def wide(name: str, action: str, priority: int = 5, tier: str = "Admin") -> dict[str, Any]:
+    return {
+        "apiVersion": "policy.networking.k8s.io/v1alpha2",
+        "kind": "ClusterNetworkPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "tier": tier,
+            "priority": priority,
+            "subject": {"namespaces": {}},
+            "ingress": [{"action": action, "from": [{"namespaces": {}}]}],
+        },
+    }
+
+
 # --- what is counted -----------------------------------------------------------------------------
 
 
@@ -249,22 +263,9 @@ def test_only_so_many_profiles_are_tried(engine: Any) -> None:
 
 
 def test_a_profile_that_decides_a_tie_explains_what_is_unknown_here() -> None:
-    wide = [
-        {
-            "apiVersion": "policy.networking.k8s.io/v1alpha2",
-            "kind": "ClusterNetworkPolicy",
-            "metadata": {"name": name},
-            "spec": {
-                "tier": "Admin",
-                "priority": 5,
-                "subject": {"namespaces": {}},
-                "ingress": [{"action": action, "from": [{"namespaces": {}}]}],
-            },
-        }
-        for name, action in (("a", "Accept"), ("b", "Deny"))
-    ]
+    tied = [wide("a", "Accept"), wide("b", "Deny")]
     objects = [namespace("x"), pod("x/a", "10.0.0.1"), pod("x/b", "10.0.0.2")]
-    policies, snapshot = load(wide, objects)
+    policies, snapshot = load(tied, objects)
     unknown = netpol.compile(policies, snapshot, cnp_tie="unknown")
     found = recorded(unknown, [flow_of(6, ALLOW), flow_of(6, DENY)])
     assert {key[:2]: weight.flows for key, weight in found.causes.items()} == {
@@ -313,6 +314,20 @@ P = Cause.POLICY_CHANGED
         ([timed(policy("x", OPEN), FIRST, SECOND)], DENY, (X, P, X)),
         # Another rule that is old allows it as well.
         ([timed(policy("x", OPEN), FIRST, SECOND), policy("x", OPEN, "q")], DENY, (X, X, X)),
+        # Tiers: what would have decided without the newer policy.
+        ([timed(wide("a", "Deny"), SECOND)], ALLOW, (P, P, X)),
+        ([timed(wide("a", "Deny"), SECOND), wide("b", "Deny", 6)], ALLOW, (X, X, X)),
+        ([timed(wide("a", "Deny"), SECOND), wide("b", "Accept", 6), wide("c", "Deny", 7)], ALLOW,
+         (P, P, X)),
+        ([timed(wide("a", "Accept"), SECOND)], DENY, (X, X, X)),
+        ([timed(wide("a", "Accept"), SECOND), wide("b", "Deny", 6)], DENY, (P, P, X)),
+        ([timed(wide("a", "Accept"), SECOND), wide("b", "Pass", 6), wide("c", "Deny", 7)], DENY,
+         (X, X, X)),
+        ([timed(wide("a", "Accept"), SECOND), policy("x", CLOSED)], DENY, (P, P, X)),
+        ([timed(wide("a", "Accept"), SECOND), wide("b", "Pass", 6), policy("x", CLOSED)], DENY,
+         (P, P, X)),
+        ([timed(wide("a", "Accept"), SECOND), wide("b", "Deny", 6, "Baseline")], DENY, (P, P, X)),
+        ([timed(wide("a", "Accept"), FIRST, SECOND)], DENY, (X, P, X)),
     ],
 )  # fmt: skip
 def test_when_newer_policies_may_explain(

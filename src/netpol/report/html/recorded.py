@@ -44,7 +44,7 @@ def _causes(recorded: Recorded, *, with_bytes: bool) -> Table:
             ]
             for cause, weight in recorded.by_cause().items()
         ],
-        rest="; ".join(left_open(recorded)),
+        intro=" ".join(f"{line[:1].upper()}{line[1:]}." for line in left_open(recorded)),
     )
 
 
