@@ -56,6 +56,10 @@ _LATEST = np.iinfo(np.int64).max
 # What a pair's key says in the bits of its second word that those of a tally leave free.
 _RECORDED_AT, _CAUSE_AT, _PROFILES_AT, _BITS = 40, 44, 48, 15
 
+_DISAGREES = np.array(
+    [theirs is not Verdict.UNKNOWN and theirs is not ours for theirs in Verdict for ours in Verdict]
+)
+
 Booleans = npt.NDArray[np.bool_]
 UInt8s = npt.NDArray[np.uint8]
 UInt64s = npt.NDArray[np.uint64]
@@ -270,18 +274,19 @@ class RecordedSums:
         recorded = verdicts.batch.recorded_verdict
         if recorded is None or not len(recorded):
             return
-        if recorded.max() >= _VERDICTS or recorded.min() < 0:
+        recorded = recorded.astype(np.uint8, copy=False)
+        if recorded.max() >= _VERDICTS:
             raise FlowError("recorded_verdict: not a code of Verdict")
-        codes = recorded.astype(np.uint32) * np.uint32(_VERDICTS) + verdicts.verdict
-        self._table.add(codes, *weights_of(verdicts.batch))
-        rows = np.flatnonzero((recorded != Verdict.UNKNOWN) & (recorded != verdicts.verdict))
+        codes = recorded * np.uint8(_VERDICTS) + verdicts.verdict
+        self._table.add(codes.astype(np.uint32), *weights_of(verdicts.batch))
+        rows = np.flatnonzero(_DISAGREES[codes])
         if len(rows):
             self._add_disagreeing(verdicts.take(rows, verdicts.batch.take(rows)))
 
     def _add_disagreeing(self, part: Any) -> None:
         batch = part.batch
         weights = weights_of(batch)
-        recorded = batch.recorded_verdict.astype(np.uint8)
+        recorded = batch.recorded_verdict.astype(np.uint8, copy=False)
         causes, profiles = self._explained(part, recorded)
         codes = (causes.astype(np.uint32) * _VERDICTS + recorded) * _VERDICTS + part.verdict
         self._causes.add(codes.astype(np.uint32), *weights)

@@ -203,5 +203,5 @@ def test_hostile_names_beside_recorded_verdicts_are_text() -> None:
     tags = [tag for tag, _ in reader.elements]
     assert tags.count("script") == tags.count("style") == 1
     assert "img" not in tags
-    assert sum(SHOWN in text for text in reader.texts) == 9
+    assert sum(SHOWN in text for text in reader.texts) == 8
     assert not set("\u2028\u2029\u202e\u2066\x00\x1b\x07\u200b") & set(html.decode())
