@@ -102,7 +102,7 @@ class _Request(Inputs):
     metavar="N",
     default=10,
     show_default=True,
-    help="Denied and unknown pairs to list.",
+    help="Denied, unknown and disagreeing pairs to list.",
 )
 @flow_options.MEMORY_BUDGET
 @flow_options.JOBS
