@@ -17,7 +17,7 @@ import netpol
 import pools
 from netpol.engine import EndpointKind
 from netpol.errors import CapacityError, FlowError
-from netpol.flows.batch import FlowBatch
+from netpol.flows.batch import NO_TIME, FlowBatch
 from netpol.flows.normalise import batch_from
 from netpol.flows.reader import open_flows
 from netpol.profiles import PROFILES, switches_of
@@ -350,6 +350,16 @@ def test_when_newer_policies_may_explain(
         assert alone.by_cause() == {cause: Weight(1)}, place
     # Without times nothing is older than anything.
     assert set(recorded(engine, [batch]).by_cause()) == {X}
+
+
+def test_a_flow_without_a_time_is_not_older_than_anything(engine: Any) -> None:
+    (batch,) = open_flows(DATA / "flows.csv")
+    late = batch.take(np.array([4, 4]))
+    late.time = np.array([NO_TIME, FEBRUARY], np.int64)
+    late.flows = np.array([1, 2], np.uint64)
+    found = recorded(engine, [late])
+    assert {cause: weight.flows for cause, weight in found.by_cause().items()} == {X: 1, P: 2}
+    assert [pair.first_seen for pair in found.pairs] == [FEBRUARY, None]
 
 
 def test_the_time_itself_is_not_before(engine: Any) -> None:
