@@ -59,7 +59,7 @@ def _pairs(recorded: Recorded, *, with_bytes: bool) -> Table:
             pair.recorded.label,
             pair.ours.label,
             reasons_of(pair.pair),
-            cause_line(pair),
+            cause_line(pair).split(": ", 1),
         ]
         for pair in recorded.pairs
     ]
