@@ -21,7 +21,6 @@ from netpol._core.fused import FusedSums
 from netpol._core.suspects import Suspects
 from netpol.errors import FlowError
 from netpol.flows.reader import FlowStream, open_flows
-from netpol.fused import TextSums
 from netpol.replay import ReplaySummary, replay
 from netpol.tally import Tally
 from tests.flows.support import LINES, dump, path
@@ -76,7 +75,7 @@ def pieces(
     engine: Any, files: list[str], jobs: int, size: int, **options: Any
 ) -> ReplaySummary | str:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(netpol.replay, "TextSums", partial(TextSums, piece_bytes=size))
+        patch.setattr(netpol.fused, "PIECE_BYTES", size)
         try:
             return replay(engine, open_flows(files, **options), jobs=jobs)
         except FlowError as error:

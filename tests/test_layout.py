@@ -37,15 +37,15 @@ MAY_IMPORT = {
     "engine": _READ | {"compiler", "reference", "verdicts", "_core"},
     "ahead": set(),
     "tally": {"verdict", "flows", "_core"},
-    "fused": {"errors", "flows", "tally", "_core"},
+    "fused": {"ahead", "errors", "flows", "tally", "_core"},
     "pairs": {"verdict", "flows", "tally"},
     "asof": {"verdict", "policy"},
     "recorded": {"errors", "verdict", "switches", "profiles", "flows", "engine", "asof"}
     | {"tally", "pairs", "_core"},
-    "replay": {"verdict", "switches", "ahead", "dns", "flows", "fused", "engine", "verdicts"}
+    "replay": {"verdict", "switches", "dns", "flows", "fused", "engine", "verdicts"}
     | {"tally", "pairs", "recorded"},
     "profiles": {"errors", "switches"},
-    "analysis": _READ | {"ahead", "compiler", "engine", "tally", "replay", "_core"},
+    "analysis": _READ | {"fused", "compiler", "engine", "tally", "replay", "_core"},
     "compare": {"verdict", "switches", "flows", "tally", "replay", "analysis"},
     "spread": {"verdict", "flows", "engine", "tally", "_core"},
     "overlap": _WORDS | {"kube", "policy", "compiler"},
@@ -56,7 +56,7 @@ MAY_IMPORT = {
     | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"}
     | {"analysis", "recorded"},
     "__main__": {"cli"},
-    "__init__": _READ | {"engine", "verdicts", "replay", "recorded", "analysis"},
+    "__init__": _READ | {"compiler", "engine", "verdicts", "replay", "recorded", "analysis"},
 }
 
 PUBLIC = {

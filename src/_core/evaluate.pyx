@@ -6,6 +6,8 @@ plain pair: flows to services are judged here by the few replicas that differ; a
 NAT, self traffic, ICMP errors and hints go one by one to ``judge``.
 """
 
+import numpy as np
+
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
@@ -177,6 +179,14 @@ def evaluate(CompiledTables tables, size_t n, dict columns, dict results):
         evaluate_all(&tables.view, &c, n, &r)
 
 
+cdef const uint32_t* _endpoints(
+    CompiledTables tables, size_t n, object ids, str name
+) except? NULL:
+    if n and int(ids.max()) >= tables._arrays["src_records"].size // 4:
+        raise ValueError(f"column {name}: no such endpoint")
+    return <const uint32_t*> _bytes(ids, n, 4, name)
+
+
 def notes(CompiledTables tables, size_t n, dict columns, src_endpoint, dst_endpoint, out):
     """Fill ``out`` (uint16[n]) with the ``Note`` bits of who the ends of each flow may be.
 
@@ -184,12 +194,27 @@ def notes(CompiledTables tables, size_t n, dict columns, src_endpoint, dst_endpo
     """
     cdef Columns c
     fill_columns(&c, tables, n, columns)
-    endpoints = tables._arrays["src_records"].size // 4
-    for name, array in (("src_endpoint", src_endpoint), ("dst_endpoint", dst_endpoint)):
-        if n and int(array.max()) >= endpoints:
-            raise ValueError(f"column {name}: no such endpoint")
-    cdef const uint32_t* src = <const uint32_t*> _bytes(src_endpoint, n, 4, "src_endpoint")
-    cdef const uint32_t* dst = <const uint32_t*> _bytes(dst_endpoint, n, 4, "dst_endpoint")
+    cdef const uint32_t* src = _endpoints(tables, n, src_endpoint, "src_endpoint")
+    cdef const uint32_t* dst = _endpoints(tables, n, dst_endpoint, "dst_endpoint")
     cdef uint16_t* result = <uint16_t*> _out(out, n, 2, "notes")
     with nogil:
         note_all(&tables.view, &c, n, src, dst, result)
+
+
+def plain_rows(CompiledTables tables, size_t n, dict columns, src_endpoint, dst_endpoint):
+    """Give bool[n]: nothing but the two endpoints and the port decides the flow.
+
+    What each side says of such a flow hangs on nothing that the other side says. ``columns`` and
+    the endpoints (uint32[n]) are what ``evaluate`` took and gave; raises alike.
+    """
+    cdef Columns c
+    cdef size_t i
+    fill_columns(&c, tables, n, columns)
+    cdef const uint32_t* src = _endpoints(tables, n, src_endpoint, "src_endpoint")
+    cdef const uint32_t* dst = _endpoints(tables, n, dst_endpoint, "dst_endpoint")
+    out = np.empty(n, np.bool_)
+    cdef uint8_t* result = _out(out, n, 1, "plain")
+    with nogil:
+        for i in range(n):
+            result[i] = is_plain(&tables.view, &c, i, src[i], dst[i])
+    return out

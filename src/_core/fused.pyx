@@ -1,17 +1,22 @@
 """Takes records as the conntrack scanner left them, gives their sums: judged block by block.
 
-What ``entries_to_batch``, ``evaluate`` and ``Tally.add`` do one after the other to whole batches
-is done here to blocks of 1 024 records while they are in the cache, on the scanner's own columns.
+What ``entries_to_batch``, ``evaluate`` and ``Tally.add`` or ``Contrast.add`` do one after the other
+to whole batches is done here to blocks of 1 024 records while they are in the cache, on the
+scanner's own columns.
 """
+
+import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from netpol._core.columns cimport Columns, Results, shift_columns
 from netpol._core.conntrack cimport Scanner
 from netpol._core.conntrack_row cimport ACCT, WIDE
+from netpol._core.contrast cimport Contrast
 from netpol._core.evaluate cimport evaluate_all
 from netpol._core.suspects cimport Suspects
 from netpol._core.sums cimport Weights
+from netpol._core.tables cimport View
 from netpol._core.tally cimport BLOCK, Judged, Tally
 
 cdef int64_t NO_TIME = -9223372036854775807 - 1
@@ -37,37 +42,32 @@ cdef void mask_ports(
         dialled[i] &= mask
 
 
-cdef class FusedSums:
-    """Judges a scanner's records and adds them up.
+cdef class FusedRecords:
+    """Judges a scanner's records block by block; what becomes of them is a subclass's business.
 
     Parameters
     ----------
-    tally : Tally
-        Where sums go.
     has_ports : uint8[256]
         1 for protocols with ports.
 
     Attributes
     ----------
-    tally : Tally
     suspects : Suspects
         Of all records added.
     counted : bool
         Whether any record had counters.
     """
 
-    cdef readonly Tally tally
     cdef readonly Suspects suspects
     cdef readonly bint counted
     cdef uint8_t _has_ports[256]
 
-    def __init__(self, Tally tally, const uint8_t[::1] has_ports):
+    def __init__(self, const uint8_t[::1] has_ports):
         cdef size_t i
         if has_ports.shape[0] != 256:
             raise ValueError("has_ports has 256 entries")
         for i in range(256):
             self._has_ports[i] = has_ports[i]
-        self.tally = tally
         self.suspects = Suspects()
 
     def add(self, Scanner scanner):
@@ -76,7 +76,7 @@ cdef class FusedSums:
         Raises
         ------
         MemoryError
-            There is no room for the pairs.
+            There is no room for what is kept of them.
         """
         cdef Columns c
         cdef bint fits
@@ -124,32 +124,130 @@ cdef class FusedSums:
         c.dst_hint = NULL
 
     cdef bint _add(self, Scanner scanner, Columns* c) noexcept nogil:
-        cdef uint8_t verdict[BLOCK]
-        cdef uint8_t special[BLOCK]
-        cdef uint32_t egress[BLOCK]
-        cdef uint32_t ingress[BLOCK]
-        cdef uint32_t src[BLOCK]
-        cdef uint32_t dst[BLOCK]
-        cdef Results results
-        cdef Judged judged
         cdef Weights weights
         cdef size_t n = scanner.rows
         cdef size_t start = 0
         cdef size_t count
-        results.verdict, results.special = verdict, special
-        results.egress, results.ingress = egress, ingress
-        results.src_endpoint, results.dst_endpoint = src, dst
-        judged.verdict, judged.special = verdict, special
-        judged.egress, judged.ingress = egress, ingress
-        judged.src, judged.dst = src, dst
         weights.flows = NULL
         while start < n:
             count = min(n - start, <size_t> BLOCK)
             weights.packets = scanner._to.packets + start
             weights.bytes = scanner._to.bytes + start
-            evaluate_all(&self.tally._tables.view, c, count, &results)
-            if not self.tally.add_block(c, &weights, &judged, count):
+            if not self._add_block(c, &weights, start, count):
                 return False
             shift_columns(c, count)
             start += count
+        return True
+
+    cdef bint _add_block(
+        self, const Columns* c, const Weights* w, size_t start, size_t count
+    ) noexcept nogil:
+        """Judge up to BLOCK rows, and add them; ``start`` is the place of the first."""
+        return False
+
+
+cdef struct Room:                # what a block's results are written to
+    uint8_t verdict[BLOCK]
+    uint8_t special[BLOCK]
+    uint32_t egress[BLOCK]
+    uint32_t ingress[BLOCK]
+    uint32_t src[BLOCK]
+    uint32_t dst[BLOCK]
+
+
+cdef inline void judge_block(
+    const View* v, const Columns* c, size_t count, Room* room, Judged* judged
+) noexcept nogil:
+    cdef Results results
+    results.verdict, results.special = room.verdict, room.special
+    results.egress, results.ingress = room.egress, room.ingress
+    results.src_endpoint, results.dst_endpoint = room.src, room.dst
+    judged.verdict, judged.special = room.verdict, room.special
+    judged.egress, judged.ingress = room.egress, room.ingress
+    judged.src, judged.dst = room.src, room.dst
+    evaluate_all(v, c, count, &results)
+
+
+cdef class FusedSums(FusedRecords):
+    """Judges a scanner's records and adds them up.
+
+    Parameters
+    ----------
+    tally : Tally
+        Where sums go.
+    has_ports : uint8[256]
+        1 for protocols with ports.
+    """
+
+    cdef readonly Tally tally
+
+    def __init__(self, Tally tally, const uint8_t[::1] has_ports):
+        FusedRecords.__init__(self, has_ports)
+        self.tally = tally
+
+    cdef bint _add_block(
+        self, const Columns* c, const Weights* w, size_t start, size_t count
+    ) noexcept nogil:
+        cdef Room room
+        cdef Judged judged
+        judge_block(&self.tally._tables.view, c, count, &room, &judged)
+        return self.tally.add_block(c, w, &judged, count)
+
+
+cdef class FusedContrast(FusedRecords):
+    """Judges a scanner's records by two engines and lists those judged differently.
+
+    Parameters
+    ----------
+    contrast : Contrast
+        Where sums go.
+    has_ports : uint8[256]
+        1 for protocols with ports.
+    capacity : int
+        Most records of a scanner.
+    """
+
+    cdef readonly Contrast contrast
+    cdef object _room
+    cdef uint32_t* _rows
+    cdef size_t _capacity
+    cdef size_t _found
+
+    def __init__(self, Contrast contrast, const uint8_t[::1] has_ports, size_t capacity):
+        cdef uint32_t[::1] rows
+        FusedRecords.__init__(self, has_ports)
+        self.contrast = contrast
+        self._capacity = capacity
+        self._room = np.empty(max(capacity, 1), np.uint32)
+        rows = self._room
+        self._rows = &rows[0]
+
+    def add(self, Scanner scanner):
+        """Add the scanner's records; its port columns are spent. The GIL is released.
+
+        Raises
+        ------
+        IndexError
+            There are more of them than ``capacity``.
+        """
+        if <size_t> scanner.rows > self._capacity:
+            raise IndexError("more records than there is room for")
+        self._found = 0
+        FusedRecords.add(self, scanner)
+
+    @property
+    def rows(self):
+        """uint32[m]: the records of the last scanner that are judged differently, ascending."""
+        return self._room[:self._found]
+
+    cdef bint _add_block(
+        self, const Columns* c, const Weights* w, size_t start, size_t count
+    ) noexcept nogil:
+        cdef Room first
+        cdef Room second
+        cdef Judged a, b
+        judge_block(&self.contrast._first.view, c, count, &first, &a)
+        judge_block(&self.contrast._second.view, c, count, &second, &b)
+        self._found += self.contrast.add_rows(
+            w, &a, &b, start, count, self._rows + self._found)
         return True

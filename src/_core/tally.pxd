@@ -24,6 +24,12 @@ cdef struct Facts:
     uint32_t reasons
 
 
+# Check the size and the values of each result (names as ``evaluate`` gives them), take its address.
+cdef int take_judged(
+    Judged* j, size_t n, dict results, size_t specials, size_t decisions, size_t endpoints
+) except -1
+
+
 cdef class Tally:
     cdef readonly Histogram outcomes
     cdef readonly Histogram egress
@@ -34,7 +40,6 @@ cdef class Tally:
     cdef Facts _facts
     cdef tuple _kept
 
-    cdef int _take_results(self, Judged* j, size_t n, dict results) except -1
     cdef bint _add(self, Columns* c, Weights* w, Judged* j, size_t n) noexcept nogil
     cdef bint add_block(
         self, const Columns* c, const Weights* w, const Judged* j, size_t count

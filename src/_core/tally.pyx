@@ -171,33 +171,12 @@ cdef class Tally:
             return
         fill_columns(&c, self._tables, n, columns)
         take_weights(&w, n, flows, packets, bytes_)
-        self._take_results(&j, n, results)
+        take_judged(
+            &j, n, results, self._facts.reasons + 1, self.egress.size, self._kept[1].shape[0])
         with nogil:
             fits = self._add(&c, &w, &j, n)
         if not fits:
             raise MemoryError
-
-    cdef int _take_results(self, Judged* j, size_t n, dict results) except -1:
-        cdef const uint8_t[::1] verdict = results["verdict"]
-        cdef const uint8_t[::1] special = results["special"]
-        cdef const uint32_t[::1] egress = results["egress"]
-        cdef const uint32_t[::1] ingress = results["ingress"]
-        cdef const uint32_t[::1] src = results["src_endpoint"]
-        cdef const uint32_t[::1] dst = results["dst_endpoint"]
-        for name in ("verdict", "special", "egress", "ingress", "src_endpoint", "dst_endpoint"):
-            if results[name].shape[0] != n:
-                raise ValueError(f"result {name}: expected {n} rows")
-        for name, limit in (
-            ("verdict", 3), ("special", self._facts.reasons + 1),
-            ("egress", self.egress.size), ("ingress", self.ingress.size),
-            ("src_endpoint", self._kept[1].shape[0]), ("dst_endpoint", self._kept[1].shape[0]),
-        ):
-            if int(results[name].max()) >= limit:
-                raise ValueError(f"result {name}: not of these tables")
-        j.verdict, j.special = &verdict[0], &special[0]
-        j.egress, j.ingress = &egress[0], &ingress[0]
-        j.src, j.dst = &src[0], &dst[0]
-        return 0
 
     cdef bint _add(self, Columns* c, Weights* w, Judged* j, size_t n) noexcept nogil:
         cdef size_t count
@@ -277,6 +256,30 @@ cdef class Tally:
             add_row(
                 self.pairs.find(keys[k], hashes[k]), flows_of[i], packets_of[i], octets_of[i])
         return True
+
+
+cdef int take_judged(
+    Judged* j, size_t n, dict results, size_t specials, size_t decisions, size_t endpoints
+) except -1:
+    """Check what ``evaluate`` gave against how many of each there are, and take its address."""
+    cdef const uint8_t[::1] verdict = results["verdict"]
+    cdef const uint8_t[::1] special = results["special"]
+    cdef const uint32_t[::1] egress = results["egress"]
+    cdef const uint32_t[::1] ingress = results["ingress"]
+    cdef const uint32_t[::1] src = results["src_endpoint"]
+    cdef const uint32_t[::1] dst = results["dst_endpoint"]
+    for name, limit in (
+        ("verdict", 3), ("special", specials), ("egress", decisions), ("ingress", decisions),
+        ("src_endpoint", endpoints), ("dst_endpoint", endpoints),
+    ):
+        if results[name].shape[0] != n:
+            raise ValueError(f"result {name}: expected {n} rows")
+        if int(results[name].max()) >= limit:
+            raise ValueError(f"result {name}: not of these tables")
+    j.verdict, j.special = &verdict[0], &special[0]
+    j.egress, j.ingress = &egress[0], &ingress[0]
+    j.src, j.dst = &src[0], &dst[0]
+    return 0
 
 
 cdef inline void shift_weights(Weights* w, size_t start) noexcept nogil:

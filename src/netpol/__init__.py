@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netpol.analysis.diff import Diff, diff
+    from netpol.compiler.clusters import Clusters
     from netpol.dns.observations import DnsObservations
     from netpol.dns.read import read_dns
     from netpol.engine import Engine, compile, load  # noqa: A004
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Cause",
+    "Clusters",
     "Diff",
     "DnsObservations",
     "Engine",
@@ -60,6 +62,7 @@ __all__ = [
 #: line's ``--help`` need neither NumPy nor PyArrow.
 _HOMES = {
     "Cause": "netpol.verdict",
+    "Clusters": "netpol.compiler.clusters",
     "Diff": "netpol.analysis.diff",
     "DnsObservations": "netpol.dns.observations",
     "Engine": "netpol.engine",

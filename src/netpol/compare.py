@@ -7,8 +7,8 @@ switch of the second set in place of the first's tell which switch alone makes t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Any
 
 from netpol.analysis.sidebyside import Differing, JudgedTwice, SideBySide, less
@@ -122,7 +122,8 @@ def compare(
         Each gets the flows that differ, batch by batch, as something with a ``to_arrow``
         (docs/output.md has the columns); at least one batch, perhaps empty.
     jobs : int
-        With 2 or more, the stream is read in a thread of its own.
+        Threads. With 2 or more, the stream is read in one of its own; conntrack text is read and
+        judged by so many. The results are the same.
     on_batch : callable, optional
         Called with the number of records judged so far.
 
@@ -138,17 +139,20 @@ def compare(
         for switch in fields(Switches)
         if getattr(before, switch.name) != getattr(after, switch.name)
     ]
-    both = SideBySide(
-        (compile_with(before), compile_with(after)),
-        [partial(compile_with, replace(before, **{name: second})) for name, _, second in changed],
-    )
+
+    def compiled(places: tuple[int, ...]) -> Any:
+        made = {changed[place][0]: changed[place][2] for place in places}
+        return compile_with(replace(before, **made))
+
+    both = SideBySide((compile_with(before), compile_with(after)), compiled, len(changed))
     seen = 0
-    for rows in both.judge(stream, _Differences, writers, jobs):
-        seen += rows
-        if on_batch is not None:
-            on_batch(seen)
+    with closing(both.judge(stream, _Differences, writers, jobs)) as parts:
+        for rows in parts:
+            seen += rows
+            if on_batch is not None:
+                on_batch(seen)
     changes = both.changes()
-    *alone, together = both.alone()
+    *alone, together, _ = both.alone()  # all were tried
     groups, distinct = both.heaviest(top)
     pairs = tuple(_pair(group, [name for name, _, _ in changed]) for group in groups)
     differing = sum(both.differing().values(), Weight())

@@ -16,6 +16,7 @@ from netpol._core.evaluate import evaluate as _evaluate
 from netpol._core.evaluate import notes as _notes
 from netpol._core.tables import CompiledTables
 from netpol.compiler.build import DENSE_LIMIT, compile_program
+from netpol.compiler.clusters import Clusters
 from netpol.compiler.tables import Tables
 from netpol.errors import InputError, Location
 from netpol.flows.batch import FlowBatch
@@ -334,6 +335,7 @@ def compile(  # noqa: A001
     *,
     memory_budget: int = 1 << 30,
     dense_limit: int = DENSE_LIMIT,
+    clusters: Clusters | None = None,
     **switches: Any,
 ) -> Engine:
     """Compile policies against a snapshot.
@@ -346,6 +348,9 @@ def compile(  # noqa: A001
         Bytes the tables may take.
     dense_limit
         Bytes the dense cells may take; 0 forces the paged layout. The answers are the same.
+    clusters
+        What is already known of snapshots (``netpol.compiler.clusters.Clusters``), for compiling
+        several sets of policies against one; what is not is added.
     **switches
         Fields of ``Switches``: behaviour that upstream leaves open.
 
@@ -358,7 +363,9 @@ def compile(  # noqa: A001
     """
     chosen = Switches(**switches)
     with gc_paused():
-        tables = compile_program(lower(policies), snapshot, chosen, memory_budget, dense_limit)
+        tables = compile_program(
+            lower(policies), snapshot, chosen, memory_budget, dense_limit, clusters=clusters
+        )
         return Engine(tables, (policies, snapshot, chosen))
 
 

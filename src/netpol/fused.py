@@ -1,8 +1,8 @@
-"""Takes conntrack text, gives its sums to a tally: piece by piece, without flow batches between.
+"""Takes conntrack text, gives what is made of its records: piece by piece, without flow batches.
 
-Where only a summary is asked for, a piece of text is scanned, judged and added up by one thread
-while it is in the cache, and several threads take pieces in turn. What they find is taken over
-in the order of the text, so sums, pairs, counts and samples do not depend on their number.
+Where not every record is asked for, a piece of text is scanned and judged, and its records added
+up, by one thread while it is in the cache, and several threads take pieces in turn. What they
+find is taken over in the order of the text, so that nothing depends on their number.
 
 A piece ends where a line does, and is independent of the others unless it holds an event, which is
 merged with later ones, or a line that is cut in two. The first such piece ends the work here:
@@ -13,31 +13,76 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-
-import numpy as np
+from typing import Any, Protocol, Self
 
 from netpol._core.conntrack import Scanner
-from netpol._core.fused import FusedSums
+from netpol._core.fused import FusedRecords
 from netpol._core.suspects import Suspects
+from netpol.ahead import read_ahead
 from netpol.errors import FlowError
-from netpol.flows.batch import PORT_PROTOCOLS
+from netpol.flows.batch import FlowBatch
 from netpol.flows.conntrack import add_counts, note_errors
+from netpol.flows.reader import FlowStream
 from netpol.flows.source import RestOfSource, Source
 from netpol.flows.stats import ReadStats
-from netpol.tally import Tally
 
-__all__ = ["TextSums"]
+__all__ = ["Adder", "TextSums", "without_text"]
 
 #: Bytes of a piece: what threads wait for each other is paid once a piece.
 PIECE_BYTES = 1 << 20
 _SHORTEST = 64  # bytes of the shortest line that is a record
 
-_HAS_PORTS = np.zeros(256, np.uint8)
-_HAS_PORTS[list(PORT_PROTOCOLS)] = 1
+
+class Adder(Protocol):
+    """What records are added to: that of all threads, and one forked from it for each."""
+
+    has_packets: bool
+    has_bytes: bool
+
+    def fork(self) -> Self:
+        """Give an empty one, for another thread."""
+
+    def on_text(self, capacity: int) -> FusedRecords:
+        """Give what judges and adds a scanner's records, at most ``capacity`` of them."""
+
+    def after_piece(self, records: FusedRecords, scanner: Scanner, file: str) -> None:
+        """Keep what is needed of the records just added. In the thread whose piece it is."""
+
+    def take_piece(self, other: Self, lines: int) -> None:
+        """Take over what depends on the order of pieces; ``other`` may be this one.
+
+        ``lines`` is how many lines of the file were before the piece.
+        """
+
+    def merge(self, other: Self) -> None:
+        """Take over everything else, when all pieces are added."""
+
+
+def without_text(
+    stream: Iterable[FlowBatch], adder: Adder | None, jobs: int
+) -> Generator[FlowBatch | int, None, None]:
+    """Add the conntrack text of a stream up; give its numbers of records, and the other batches.
+
+    Parameters
+    ----------
+    stream : iterable of FlowBatch
+        Usually a ``FlowStream``; of anything else nothing is added.
+    adder : Adder or None
+        Where text goes; None: to nowhere, all of it comes as batches.
+    jobs : int
+        Threads. With 2 or more, batches are read in one of their own, a few ahead.
+    """
+    ahead: Any = read_ahead if jobs > 1 else iter
+    if adder is None or not isinstance(stream, FlowStream):
+        yield from ahead(stream)
+        return
+    sums = TextSums(adder, jobs)
+    yield from stream.summed(sums, ahead)
+    sums.finish()
 
 
 class TextSums:
@@ -45,7 +90,7 @@ class TextSums:
 
     Parameters
     ----------
-    tally : Tally
+    adder : Adder
         Where everything ends up; complete after ``finish``.
     jobs : int
         Threads that scan and judge. The results are the same.
@@ -53,10 +98,10 @@ class TextSums:
         Bytes of text taken at a time.
     """
 
-    def __init__(self, tally: Tally, jobs: int = 1, piece_bytes: int = PIECE_BYTES) -> None:
-        self._tally = tally
-        self._tallies = [tally.fork() for _ in range(jobs)] if jobs > 1 else [tally]
-        self._workers = [_Worker(item, piece_bytes) for item in self._tallies]
+    def __init__(self, adder: Any, jobs: int = 1, piece_bytes: int | None = None) -> None:
+        self._adder = adder
+        self._adders = [adder.fork() for _ in range(jobs)] if jobs > 1 else [adder]
+        self._workers = [_Worker(item, piece_bytes or PIECE_BYTES) for item in self._adders]
 
     def __call__(
         self, source: Source, stats: ReadStats, suspects: Suspects, *, strict: bool
@@ -89,38 +134,39 @@ class TextSums:
         FlowError
             The source cannot be read, or a line is no record and ``strict`` is set.
         """
-        work = _Work(source, stats, strict=strict, shared=self._tally)
+        work = _Work(source, stats, strict=strict, shared=self._adder)
         for worker in self._workers:
             worker.begin()
         yield from work.in_turn(self._workers)
         for worker in self._workers:
-            suspects.merge(worker.sums.suspects)
+            suspects.merge(worker.records.suspects)
         return work.rest()
 
     def finish(self) -> None:
-        """Bring what the threads have added to the tally."""
-        for tally in self._tallies:
-            if tally is not self._tally:
-                self._tally.merge(tally)
-        self._tallies = []
+        """Bring together what the threads have added."""
+        for adder in self._adders:
+            if adder is not self._adder:
+                self._adder.merge(adder)
+        self._adders = []
 
 
 class _Worker:
     """What one thread works with, used again for every piece."""
 
-    def __init__(self, tally: Tally, piece_bytes: int) -> None:
-        self.tally = tally
+    def __init__(self, adder: Any, piece_bytes: int) -> None:
+        self.adder = adder
         self.buffer = bytearray(piece_bytes)
         self.scanner = Scanner(max(piece_bytes // _SHORTEST, 1))
         self.begin()
 
     def begin(self) -> None:
         """Begin an input."""
-        self.sums = FusedSums(self.tally.core, _HAS_PORTS)
+        self.records = self.adder.on_text(self.scanner.capacity)
 
-    def add(self, piece: _Piece) -> bool:
+    def add(self, file: str, piece: _Piece) -> bool:
         """Judge the records of the piece scanned, and add them up."""
-        self.sums.add(self.scanner)
+        self.records.add(self.scanner)
+        self.adder.after_piece(self.records, self.scanner, file)
         return True
 
     def scan(self, piece: _Piece) -> bool:
@@ -147,7 +193,7 @@ class _Piece:
 class _Work:
     """One input, its pieces and what was found in them."""
 
-    def __init__(self, source: Source, stats: ReadStats, *, strict: bool, shared: Tally) -> None:
+    def __init__(self, source: Source, stats: ReadStats, *, strict: bool, shared: Any) -> None:
         self._source = source
         self._stats = stats
         self._strict = strict
@@ -219,7 +265,7 @@ class _Work:
                 self._ended = self._stopped = True
                 self._left.append(bytes(worker.buffer[: piece.stop]))
         if taken:
-            _tried(piece, worker.add)
+            _tried(piece, partial(worker.add, self._source.name))
         with self._added.turn(piece.number):
             if taken and piece.error is None:
                 _tried(piece, partial(self._take_over, worker))
@@ -269,10 +315,9 @@ class _Work:
             scanner, text, self._source.name, stats, strict=self._strict, before=self._lines
         )
         add_counts(scanner, stats)
+        self._shared.take_piece(worker.adder, self._lines)
         self._lines += scanner.lines
-        if worker.tally is not self._shared:
-            self._shared.take_pairs(worker.tally)
-        if worker.sums.counted:
+        if worker.records.counted:
             self._shared.has_packets = self._shared.has_bytes = True
         if scanner.rows:
             self._found.put(scanner.rows)

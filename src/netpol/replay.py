@@ -8,19 +8,17 @@ conntrack text of which only the summary is wanted is not even made into batches
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from netpol.ahead import read_ahead
 from netpol.dns.observations import DnsObservations
 from netpol.flows.batch import FlowBatch, SkippedRecord
-from netpol.flows.reader import FlowStream
 from netpol.flows.stats import ReadStats, heaviest_first
-from netpol.fused import TextSums
+from netpol.fused import without_text
 from netpol.pairs import Credit, Pair, PairList, credits_of, pair_of, protocol_name, rule_line
 from netpol.recorded import OtherProfiles, Recorded, RecordedSums
 from netpol.switches import Switches
@@ -261,26 +259,9 @@ def judged(
 
     ``look`` gets the verdicts of what is read as batches, before their arrays are used again.
     """
-    ahead: Any = read_ahead if jobs > 1 else iter
-    if writers or not isinstance(stream, FlowStream):
-        yield from _judged_batches(engine, ahead(stream), tally, writers, look)
-        return
-    sums = TextSums(tally, jobs)
-    yield from _judged_batches(engine, stream.summed(sums, ahead), tally, writers, look)
-    sums.finish()
-
-
-def _judged_batches(
-    engine: Any,
-    parts: Iterator[FlowBatch | int],
-    tally: Tally,
-    writers: Sequence[RecordWriter],
-    look: Callable[[Any], None] | None,
-) -> Iterator[int]:
     verdicts = None
-    with ExitStack() as stack:
-        # A thread that reads must have ended when who wanted the batches has left.
-        stack.callback(getattr(parts, "close", lambda: None))
+    # A thread that reads must have ended when who wanted the batches has left.
+    with closing(without_text(stream, None if writers else tally, jobs)) as parts:
         for part in parts:
             if isinstance(part, int):
                 yield part

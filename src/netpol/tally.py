@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from netpol._core.conntrack import Scanner
+from netpol._core.fused import FusedRecords, FusedSums
 from netpol._core.sums import Groups, Histogram
 from netpol._core.tally import Tally as CoreTally
 from netpol.flows.batch import PORT_PROTOCOLS, UNKNOWN_PROTOCOL, Column, FlowBatch
 from netpol.verdict import Note, Reason, Side, Verdict
 
 __all__ = [
+    "HAS_PORTS",
     "PAIR_LIMIT",
     "PairKey",
     "Tally",
@@ -34,6 +37,10 @@ __all__ = [
 #: Distinct pairs of workloads, ports and deciders that are kept (16 MB); what comes later is
 #: counted as "others".
 PAIR_LIMIT = 1 << 18
+
+#: uint8[256]: 1 for protocols with ports.
+HAS_PORTS = np.zeros(256, np.uint8)
+HAS_PORTS[list(PORT_PROTOCOLS)] = 1
 
 _NO_REASON = 255
 _FILTERED = (6, 17, 132)
@@ -110,10 +117,18 @@ class Tally:
         other._begin()
         return other
 
-    def take_pairs(self, other: Tally) -> None:
+    def on_text(self, capacity: int) -> FusedRecords:
+        """Give what judges and adds a scanner's records."""
+        return FusedSums(self.core, HAS_PORTS)
+
+    def after_piece(self, records: FusedRecords, scanner: Scanner, file: str) -> None:
+        """Keep nothing: all there is to know of records is in the sums."""
+
+    def take_piece(self, other: Tally, lines: int) -> None:
         """Move the pairs of another tally of this engine here, after those that are here."""
-        self.core.pairs.merge(other.core.pairs)
-        other.core.pairs.clear()
+        if other is not self:
+            self.core.pairs.merge(other.core.pairs)
+            other.core.pairs.clear()
 
     def merge(self, other: Tally) -> None:
         """Add the sums of another tally of this engine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 import sys
 from dataclasses import replace
@@ -21,6 +22,7 @@ from netpol.flows.normalise import batch_from
 from netpol.kube.policies import PolicySet, policies_from_objects
 from netpol.kube.snapshot import snapshot_from_objects
 from netpol.reference import ReferenceEvaluator
+from netpol.report import diff as terminal
 from netpol.report import diff_json
 from netpol.report.diff_annotations import annotations_of
 from netpol.switches import Switches
@@ -87,6 +89,16 @@ def test_changes_beyond_the_bound_are_said_to_be_untried() -> None:
     assert found.untried == 3
     assert causes(found.groups[0]) == ["added NetworkPolicy x/p0", "added NetworkPolicy x/p1"]
     assert diff_json.document(found)["untried"] == 3
+    assert [(one.tried, one.alone) for one in found.changes or ()] == [
+        *[(True, Weight(flows=1))] * 2,
+        *[(False, Weight())] * 3,
+    ]
+    assert not found.groups[0].untold
+    back = netpol.diff(engine(*many), engine(), flows(B_TO_A), tried=0)
+    assert back.groups[0].untold
+    assert (back.together, back.untold) == (Weight(), Weight(flows=1))
+    assert "or by one that was not tried alone" in terminal.render(back, io.StringIO())
+    assert back.to_arrow()["responsible"].to_pylist() == [None]
     # More than can be told apart at all: those beyond are never named, and no trial is skipped.
     many = [policy("x", CLOSED, f"p{number:02}") for number in range(70)]
     found = netpol.diff(engine(), engine(*many), flows(B_TO_A), tried=1)
@@ -287,3 +299,31 @@ def test_the_diff_of_the_lab_names_exactly_what_the_change_breaks() -> None:
     assert len(expected) > 100
     assert found.kinds[Kind.NEWLY_DENIED].total.flows == sum(w == "deny" for *_, w in expected)
     assert all(causes(g) == ["removed NetworkPolicy shop/web"] for g in found.groups)
+
+
+def test_the_first_policy_matters_to_what_is_unknown_wherever_it_is() -> None:
+    """Without policies all is allowed, also to a service without endpoints (C7.1, R8)."""
+    objects = [
+        *copy.deepcopy(list(FIXTURE.values())),
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"namespace": "x", "name": "gone"},
+            "spec": {"clusterIP": "10.96.0.9", "ports": [{"port": 80}]},
+        },
+    ]
+    snapshot = snapshot_from_objects(objects)
+
+    def with_policies(*policies: Object) -> Any:
+        return netpol.compile(policies_from_objects(list(policies)), snapshot)
+
+    elsewhere = policy("z", CLOSED), policy("y", CLOSED)
+    to_service = flows(("10.0.0.2", "10.96.0.9"))
+    found = netpol.diff(with_policies(), with_policies(*elsewhere), to_service)
+    assert found.kinds[Kind.NEWLY_UNKNOWN].total.flows == 1
+    assert causes(found.groups[0]) == [
+        "added NetworkPolicy y/p",
+        "added NetworkPolicy z/p",
+    ]
+    back = netpol.diff(with_policies(*elsewhere), with_policies(), to_service)
+    assert (causes(back.groups[0]), back.together.flows) == ([], 1)

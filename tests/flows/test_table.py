@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -355,3 +356,18 @@ def test_of_records_of_a_replay_what_was_recorded_counts(names: str) -> None:
     assert columns["verdict"] == names.split(",")[not first]
     with pytest.raises(FlowError, match="both mean verdict"):
         map_columns(["src", "dst", *names.split(","), "action"], Location("f"))
+
+
+def test_times_of_flow_objects_are_nanoseconds_whatever_their_size() -> None:
+    times = [0, 5, 1_700_000_000, 1_700_000_000_000, -7, (1 << 63) - 1]
+    flows = [Flow(src="10.0.0.1", dst="10.0.0.2", protocol=6, time=time) for time in times]
+    flows.append(Flow(src="10.0.0.1", dst="10.0.0.2", protocol=6))
+    batch = batch_from(flows)
+    assert batch.time is not None
+    assert batch.time.tolist() == [*times, NO_TIME]
+    wrong = replace(flows[0], time=1 << 63)
+    with pytest.raises(FlowError, match="bad time: time=9223372036854775808"):
+        batch_from([flows[1], wrong])
+    timed = replace(flows[1], dst="nowhere")
+    with pytest.raises(FlowError, match=r"time=1970-01-01 00:00:00\.000000005"):
+        batch_from([timed])

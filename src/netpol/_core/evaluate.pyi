@@ -19,3 +19,10 @@ def notes(
     dst_endpoint: npt.NDArray[np.uint32],
     out: npt.NDArray[np.uint16],
 ) -> None: ...
+def plain_rows(
+    tables: CompiledTables,
+    n: int,
+    columns: dict[str, Any],
+    src_endpoint: npt.NDArray[np.uint32],
+    dst_endpoint: npt.NDArray[np.uint32],
+) -> npt.NDArray[np.bool_]: ...

@@ -1,26 +1,27 @@
 """Takes two compiled engines, gives the single changes that lead from one to the other.
 
 Policies are told apart by kind, namespace and name, and changed if their specs are: comments, the
-order of files and metadata change nothing. Each change comes with a way to compile the first engine
-with it alone.
+order of files and metadata change nothing. Each change comes with a way to make it on the first
+side, so that the first engine can be compiled with it, or with some of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
+from functools import partial, reduce
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from netpol.compiler.clusters import Clusters
 from netpol.engine import compile as compile_engine
 from netpol.kube.objects import LabelSelector
 from netpol.kube.policies import LoadedClusterPolicy, LoadedPolicy, PolicySet
 from netpol.kube.snapshot import Snapshot
 from netpol.switches import Switches
 
-__all__ = ["Change", "SingleChange", "changes_between"]
+__all__ = ["Change", "SingleChange", "changes_between", "compiled_with"]
 
 What = Literal["added", "removed", "changed", "cluster", "switch"]
 Loaded = LoadedPolicy | LoadedClusterPolicy
@@ -53,50 +54,54 @@ class Change:
 
 
 class SingleChange(NamedTuple):
-    """A change, and what compiles the first engine with it alone.
+    """A change, and what makes it, taking what an engine was compiled from.
 
     A change of a NetworkPolicy says something only of pods that its old or its new version selects
     (A9.1): those of ``namespace`` that one of ``selectors`` matches. It is None for all others.
     """
 
     change: Change
-    compile: Callable[[], Any]
+    make: Callable[[Source], Source]
     namespace: str | None = None
     selectors: tuple[LabelSelector | None, ...] = ()
 
 
-def changes_between(before: Source, after: Source, memory_budget: int) -> list[SingleChange]:
+def changes_between(before: Source, after: Source) -> list[SingleChange]:
     """Give every change: of the cluster, of switches, then of policies, the largest first.
 
     Parameters
     ----------
     before, after : (PolicySet, Snapshot, Switches)
         What the two engines were compiled from (``Engine.source``).
-    memory_budget : int
-        Bytes that the tables of one engine may take.
     """
     policies, snapshot, switches = before
     found = []
-
-    def add(change: Change, source: Source, *about: Any) -> None:
-        found.append(SingleChange(change, partial(_compiled, source, memory_budget), *about))
-
     if snapshot is not after[1] and _cluster(snapshot) != _cluster(after[1]):
-        add(Change("cluster", "the cluster"), (policies, after[1], switches))
+        make = partial(_with_cluster, after[1])
+        found.append(SingleChange(Change("cluster", "the cluster"), make))
     for field in fields(Switches):
         value = getattr(after[2], field.name)
         if value != getattr(switches, field.name):
-            changed = replace(switches, **{field.name: value})
-            add(Change("switch", field.name), (policies, snapshot, changed))
+            make = partial(_with_switch, field.name, value)
+            found.append(SingleChange(Change("switch", field.name), make))
     for key, first, second in _changed_policies(policies, after[0]):
-        source = _with(policies, key, second), snapshot, switches
-        add(_policy_change(first, second), source, *_selected(first, second))
+        change = _policy_change(first, second)
+        make = partial(_with_policy, key, second)
+        found.append(SingleChange(change, make, *_selected(first, second)))
     return found
 
 
-def _compiled(source: Source, memory_budget: int) -> Any:
-    policies, snapshot, switches = source
-    return compile_engine(policies, snapshot, memory_budget=memory_budget, **asdict(switches))
+def compiled_with(
+    source: Source, changes: Iterable[SingleChange], memory_budget: int, clusters: Clusters
+) -> Any:
+    """Compile an engine from a source with some changes made.
+
+    ``memory_budget`` is how many bytes its tables may take; raises ``CapacityError`` beyond.
+    """
+    policies, snapshot, switches = reduce(lambda made, one: one.make(made), changes, source)
+    return compile_engine(
+        policies, snapshot, memory_budget=memory_budget, clusters=clusters, **asdict(switches)
+    )
 
 
 def _cluster(snapshot: Snapshot) -> tuple[Any, ...]:
@@ -157,13 +162,23 @@ def _selected(*versions: Loaded | None) -> tuple[Any, ...]:
     return found[0].metadata.namespace, selectors
 
 
-def _with(policies: PolicySet, key: _Key, changed: Loaded | None) -> PolicySet:
+def _with_cluster(snapshot: Snapshot, source: Source) -> Source:
+    return source[0], snapshot, source[2]
+
+
+def _with_switch(name: str, value: Any, source: Source) -> Source:
+    return *source[:2], replace(source[2], **{name: value})
+
+
+def _with_policy(key: _Key, changed: Loaded | None, source: Source) -> Source:
     """Give the policies with one of them added, replaced, or left out."""
+    policies, snapshot, switches = source
     every: Mapping[_Key, Loaded | None] = {**_by_identity(policies), key: changed}
-    return replace(
+    made = replace(
         policies,
         policies=tuple(one for one in every.values() if isinstance(one, LoadedPolicy)),
         cluster_policies=tuple(
             one for one in every.values() if isinstance(one, LoadedClusterPolicy)
         ),
     )
+    return made, snapshot, switches

@@ -1,4 +1,4 @@
-"""Takes engines, gives who decides each side of a flow, as numbers that all of them share.
+"""Takes engines, gives who decides each side of a flow: marks, numbers that all of them share.
 
 A decider is a policy and one of its rules. A rule that only moved, or was edited where it stands,
 is the same one. So engines that were compiled from different policies can be asked whether they
@@ -7,7 +7,7 @@ judge a flow alike and for the same cause.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,16 +16,22 @@ import numpy.typing as npt
 
 from netpol.verdict import Side, Verdict
 
-__all__ = ["OtherDecider"]
+__all__ = ["Deciders", "Marks", "no_deciders"]
 
 UInt32s = npt.NDArray[np.uint32]
-Booleans = npt.NDArray[np.bool_]
+#: Takes an engine, gives uint32[3, decisions]: who decides a flow of a verdict by a decision.
+Marks = Callable[[Any], UInt32s]
 
 
-class OtherDecider:
-    """A flow differs if it gets another verdict, or the same one by another rule or policy.
+def no_deciders(engine: Any) -> UInt32s:
+    """Give marks that are all the same: nothing but verdicts counts."""
+    return np.zeros((len(Verdict), engine.tables.arrays["decision_info"].size), np.uint32)
 
-    Compared are the policies and rules credited by the sides that decide (semantics.md C3.1). An
+
+class Deciders:
+    """Marks of policies and rules; 0 where a side has no decider.
+
+    Marked are the policies and rules credited by the sides that decide (semantics.md C3.1). An
     implicit deny is credited to the first policy that isolates the pod.
 
     Parameters
@@ -39,25 +45,8 @@ class OtherDecider:
         self._numbers: dict[Hashable, int] = {}
         self._tables: dict[int, tuple[Any, UInt32s]] = {}
 
-    def between(self, first: Any, second: Any) -> Booleans:
-        """Say which flows have another verdict or decider."""
-        marks = self._marks(first), self._marks(second)
-        return np.asarray((first.verdict != second.verdict) | _unlike(*marks))
-
-    def settled(self, first: Any, second: Any, third: Any) -> Booleans:
-        """Say which flows ``third`` gives the second verdict, or if that is no other, decider."""
-        same = third.verdict == second.verdict
-        unlike = _unlike(self._marks(third), self._marks(second))
-        return np.asarray(same & ((first.verdict != second.verdict) | ~unlike))
-
-    def _marks(self, verdicts: Any) -> tuple[UInt32s, UInt32s]:
-        """Give the decider of each flow's egress and ingress; 0 where a side has none."""
-        table = self._table(verdicts.engine)
-        base = verdicts.verdict.astype(np.intp) * (len(table) // len(Verdict))
-        return table[base + verdicts.egress], table[base + verdicts.ingress]
-
-    def _table(self, engine: Any) -> UInt32s:
-        """Give uint32[verdicts * decisions]: who decides a flow of a verdict by a decision."""
+    def __call__(self, engine: Any) -> UInt32s:
+        """Give uint32[3, decisions]: who decides a flow of a verdict by a decision."""
         known = self._tables.get(id(engine))
         if known is None:
             known = self._tables[id(engine)] = engine, self._made(engine)
@@ -82,11 +71,7 @@ class OtherDecider:
             Verdict.UNKNOWN: info & 3 == Verdict.UNKNOWN,
         }
         parts = [np.where(decides[verdict], deciders, 0) for verdict in Verdict]
-        return np.concatenate(parts).astype(np.uint32)
-
-
-def _unlike(first: tuple[UInt32s, UInt32s], second: tuple[UInt32s, UInt32s]) -> Booleans:
-    return np.asarray((first[0] != second[0]) | (first[1] != second[1]))
+        return np.stack(parts).astype(np.uint32)
 
 
 class _RuleNames:

@@ -2,26 +2,28 @@
 
 One pass judges both sides (``sidebyside``). A flow is in the diff if it gets another verdict, or
 the same one by another rule (``deciders``); a change is responsible for it if the first side with
-that change alone judges it as the second side does (``changes``).
+that change alone judges it as the second side does (``causes``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from netpol.analysis.changes import Change, SingleChange, changes_between
-from netpol.analysis.deciders import OtherDecider
-from netpol.analysis.reach import reach_of
+from netpol.analysis.changes import Change, SingleChange, changes_between, compiled_with
+from netpol.analysis.deciders import Deciders
+from netpol.analysis.reach import MOST_CHANGES, Reach
 from netpol.analysis.sidebyside import (
-    MOST_CHANGES,
     Differing,
     JudgedTwice,
     SideBySide,
     less,
 )
+from netpol.compiler.clusters import Clusters
 from netpol.flows.batch import FlowBatch
 from netpol.flows.flow import Flow
 from netpol.flows.normalise import batch_from
@@ -31,7 +33,7 @@ from netpol.verdict import Verdict
 
 __all__ = ["TRIED", "Diff", "Group", "GroupList", "Kind", "PolicyChange", "diff", "kind_of"]
 
-#: Changes that are tried alone where several could be the cause; each is an engine in memory.
+#: Engines that are compiled to tell which of several changes is the cause of what differs.
 TRIED = 8
 
 
@@ -61,12 +63,13 @@ class PolicyChange:
     """Something that is not the same on both sides.
 
     ``alone`` is the weight of the differing flows that get their second judgement by this change
-    alone; flows may do so by more than one. It is None where the change was not tried although it
-    could be the cause of some, and for those beyond the first 63.
+    alone; flows may do so by more than one. It is None for those beyond the first 63. ``tried`` is
+    False where there are flows of which it is not known, so that ``alone`` may be too low.
     """
 
     change: Change
     alone: Weight | None
+    tried: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,8 @@ class Group:
     kind, verdicts : how the judgement differs.
     before, after : who, on which port, and what decided; both hold the same weight. The ends have
         different names where the clusters say so.
-    responsible : the changes that each suffice alone; empty if it takes several together, or one
-        that was not tried.
+    responsible : the changes that each suffice alone; empty if it takes several together.
+    untold : none is known to suffice, but one that may was not tried.
     first_seen, last_seen : ns since the epoch, None where no flow's time is known.
     """
 
@@ -88,6 +91,7 @@ class Group:
     before: Pair
     after: Pair
     responsible: tuple[Change, ...]
+    untold: bool = False
     first_seen: int | None = None
     last_seen: int | None = None
 
@@ -124,7 +128,8 @@ class Diff:
     verdicts : weight of every pair of verdicts that occurred, equal ones too.
     kinds : the groups of every kind, also of those that did not occur.
     changes : what is not the same on both sides; None where an engine has only its tables.
-    together : weight of the differing flows that no change that was tried explains alone.
+    together : weight of the differing flows that no change alone explains.
+    untold : weight of those of which that is not known, since a change was not tried.
     capped : whether there were more distinct groups than are kept.
     names : what the two sides are called.
     """
@@ -138,6 +143,7 @@ class Diff:
     kinds: dict[Kind, GroupList]
     changes: tuple[PolicyChange, ...] | None
     together: Weight
+    untold: Weight
     capped: bool
     reader: ReaderCounts
     names: tuple[str, str] = ("before", "after")
@@ -159,8 +165,8 @@ class Diff:
 
     @property
     def untried(self) -> int:
-        """How many changes were too many to be tried alone although they could be a cause."""
-        return sum(one.alone is None for one in self.changes or ())
+        """Of how many changes it is not known of which flows they are the cause."""
+        return sum(not one.tried for one in self.changes or ())
 
     def to_arrow(self) -> Any:
         """Give the listed groups as a ``pyarrow.Table`` (docs/output.md has the columns)."""
@@ -214,11 +220,12 @@ def diff(
         Each gets the flows that differ, batch by batch, as something with a ``to_arrow``
         (docs/output.md has the columns); at least one batch, perhaps empty.
     jobs : int
-        With 2 or more, the flows are read in a thread of their own.
+        Threads. With 2 or more, the flows are read in one of their own; conntrack text is read and
+        judged by so many. The results are the same.
     memory_budget : int
         Bytes that the tables of each engine made to try a change may take.
     tried : int
-        How many changes to try alone, where several could be the cause of what differs.
+        How many engines to compile, at most, to tell which of several changes is the cause.
     names : (str, str)
         What the two sides are called.
     on_batch : callable, optional
@@ -233,21 +240,30 @@ def diff(
     """
     stream = _batches(flows)
     known = before.source is not None and after.source is not None
-    changes = changes_between(before.source, after.source, memory_budget) if known else []
+    changes = changes_between(before.source, after.source) if known else []
     told = changes[:MOST_CHANGES]
+    clusters = Clusters()
+
+    def compiled(places: tuple[int, ...]) -> Any:
+        made = [told[place] for place in places]
+        return compiled_with(before.source, made, memory_budget, clusters)
+
     both = SideBySide(
         (before, after),
-        [one.compile for one in told],
-        OtherDecider(before, after),
-        reach=reach_of(changes, (before, after)),
+        compiled,
+        len(told),
+        Deciders(before, after),
+        reach=Reach(changes, (before, after)),
         trials=tried,
     )
     responsible = tuple(one.change for one in told)
     seen = 0
-    for rows in both.judge(stream, lambda part: DifferingFlows(part, responsible), writers, jobs):
-        seen += rows
-        if on_batch is not None:
-            on_batch(seen)
+    written = partial(DifferingFlows, tried=responsible)
+    with closing(both.judge(stream, written, writers, jobs)) as parts:
+        for rows in parts:
+            seen += rows
+            if on_batch is not None:
+                on_batch(seen)
     reader = reader_counts(getattr(stream, "stats", None), seen)
     return _found(both, changes if known else None, responsible, top, names, reader)
 
@@ -273,10 +289,10 @@ def _found(
     reader: ReaderCounts,
 ) -> Diff:
     verdicts = both.changes()
-    *alone, together = both.alone()
-    weights: list[Weight | None] = [*alone, *[None] * (len(changes or ()) - len(alone))]
-    for place in both.untried:
-        weights[place] = None
+    *alone, together, untold = both.alone()
+    number = len(changes or ())
+    weights: list[Weight | None] = [*alone, *[None] * (number - len(alone))]
+    told_all = [place < len(alone) and place not in both.untried for place in range(number)]
     first, second = both.engines
     return Diff(
         total=sum(verdicts.values(), Weight()),
@@ -289,9 +305,11 @@ def _found(
         changes=None
         if changes is None
         else tuple(
-            PolicyChange(one.change, weight) for one, weight in zip(changes, weights, strict=True)
+            PolicyChange(one.change, weight, told)
+            for one, weight, told in zip(changes, weights, told_all, strict=True)
         ),
         together=together,
+        untold=untold,
         capped=both.capped,
         reader=reader,
         names=names,
@@ -315,6 +333,7 @@ def _group(one: JudgedTwice, tried: tuple[Change, ...]) -> Group:
         before=one.before,
         after=one.after,
         responsible=tuple(tried[place] for place in one.causes),
+        untold=one.untold,
         first_seen=one.first_seen,
         last_seen=one.last_seen,
     )

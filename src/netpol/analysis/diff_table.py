@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from netpol.analysis.changes import Change
+from netpol.analysis.reach import OTHER_CHANGE
 from netpol.analysis.sidebyside import Differing
 from netpol.replay import Pair
 from netpol.verdict import Verdict
@@ -50,6 +51,7 @@ def _kinds(first: Any, second: Any) -> pa.DictionaryArray:
 
 def _responsible(causes: Any, tried: tuple[Change, ...]) -> pa.DictionaryArray:
     """Give the changes that each suffice, words apart by comma and blank; absent if none does."""
+    causes = causes & ~OTHER_CHANGE
     masks, inverse = np.unique(causes, return_inverse=True)
     words = pa.array(
         [

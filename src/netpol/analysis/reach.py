@@ -1,8 +1,9 @@
-"""Takes changes and two engines, gives which of the changes could make a flow differ.
+"""Takes changes and two engines, gives which of the changes could make a flow differ, at which end.
 
 A NetworkPolicy says something of the pods that it selects alone (A9.1), so a change of one can only
 matter to flows from or to those of its old or new version. Where one change is the only one that
-could, it need not be tried: that spares compiling an engine for each of many changed policies.
+could, or the only one at each end, it need not be tried: that spares compiling an engine for each
+of many changed policies.
 """
 
 from __future__ import annotations
@@ -16,68 +17,145 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.analysis.changes import SingleChange
-from netpol.analysis.sidebyside import MOST_CHANGES, Reach
-from netpol.engine import EndpointKind
 from netpol.kube.matching import selects
 
-__all__ = ["reach_of"]
+__all__ = ["MOST_CHANGES", "OTHER_CHANGE", "Reach"]
 
 UInt64s = npt.NDArray[np.uint64]
-_NO_POD = (EndpointKind.EXTERNAL, EndpointKind.LOOPBACK)
+Booleans = npt.NDArray[np.bool_]
 
 
-def reach_of(changes: Sequence[SingleChange], engines: tuple[Any, Any]) -> Reach:
-    """Give what takes a batch's verdicts by both engines, and gives a bit for each change."""
-    everywhere = 0
-    within: dict[str, list[tuple[int, SingleChange]]] = {}
-    for place, one in enumerate(changes):
-        bit = 1 << min(place, MOST_CHANGES)
-        if one.namespace is None:
-            everywhere |= bit
-        else:
-            within.setdefault(one.namespace, []).append((bit, one))
-    every = _bits(item for listed in within.values() for item in listed) | everywhere
-    tables = [_table(engine, within, every) for engine in engines]
-
-    def reach(first: Any, second: Any) -> UInt64s:
-        found: UInt64s = np.full(len(first), everywhere, np.uint64)
-        for table, verdicts in zip(tables, (first, second), strict=True):
-            found |= table[verdicts.src_endpoint] | table[verdicts.dst_endpoint]
-            for name in ("src_hint", "dst_hint"):
-                hints = verdicts.opened.get(name)
-                if hints is not None:  # the log names a pod, whatever the address
-                    found[hints != 0] = every
-        # Nothing should be left that no change reaches; if it is, all are tried.
-        return np.where(found == 0, np.uint64(every), found)
-
-    return reach
+#: Changes that are told apart, and the bit that stands for all others.
+MOST_CHANGES = 63
+OTHER_CHANGE = np.uint64(1 << MOST_CHANGES)
 
 
-def _bits(items: Iterable[tuple[int, SingleChange]]) -> int:
-    return reduce(or_, (bit for bit, _ in items), 0)
+class Reach:
+    """Which changes matter to the ends of a flow, a bit for each.
 
+    Parameters
+    ----------
+    changes : sequence of SingleChange
+        The first ``MOST_CHANGES`` have a bit of their own.
+    engines : two of Engine
+        Before and after.
 
-def _table(
-    engine: Any, within: Mapping[str, Sequence[tuple[int, SingleChange]]], every: int
-) -> UInt64s:
-    """Give uint64[endpoints]: the changes that matter to whoever is at an endpoint.
-
-    Any pod may be behind a service, a port of a node or an ambiguous address, so every change
-    matters to those.
+    Attributes
+    ----------
+    every : uint64
+        The bits of all changes.
+    classes : tuple of tuple of int
+        Places of the changes that are told apart, put together where no two matter to one pod.
     """
-    ends = engine.endpoints
-    found = np.full(len(ends), every, np.uint64)
-    found[np.isin(ends.kind, _NO_POD)] = 0
-    if not within:
-        return found
-    pods = {(pod.metadata.namespace, pod.metadata.name): pod for pod in engine.source[1].pods}
-    for place in np.flatnonzero(ends.kind == EndpointKind.POD).tolist():
-        namespace, _, name = ends.label(place).partition("/")
-        listed = within.get(namespace, ())
-        labels = pods[namespace, name].metadata.labels or {} if listed else {}
-        found[place] = _bits(
-            (bit, one)
-            for bit, one in listed
-            if any(selects(selector, labels) for selector in one.selectors)
-        )
+
+    def __init__(self, changes: Sequence[SingleChange], engines: tuple[Any, Any]) -> None:
+        # Without any policy, what would be unknown is allowed (C7.1), whoever is at its ends.
+        removed = sum(one.change.what == "removed" for one in changes)
+        self._none_may_stay = removed == len(engines[0].policies)
+        everywhere = 0
+        within: dict[str, list[tuple[int, SingleChange]]] = {}
+        for place, one in enumerate(changes):
+            bit = 1 << min(place, MOST_CHANGES)
+            if one.namespace is None:
+                everywhere |= bit
+            else:
+                within.setdefault(one.namespace, []).append((bit, one))
+        every = reduce(or_, (bit for listed in within.values() for bit, _ in listed), everywhere)
+        self.every = np.uint64(every)
+        self._everywhere = np.uint64(everywhere)
+        pods = [_by_pod(engine, within) for engine in engines]
+        self._tables = [_by_endpoint(*both) for both in zip(engines, pods, strict=True)]
+        number = min(len(changes), MOST_CHANGES)
+        self.classes = _classes(number, everywhere, np.unique(np.concatenate(pods)).tolist())
+
+    def __call__(self, first: Any, second: Any, plain: Booleans) -> tuple[UInt64s, UInt64s]:
+        """Give uint64[n] for the source and for the destination of each flow.
+
+        Parameters
+        ----------
+        first, second : Verdicts
+            What both engines say of the same flows.
+        plain : bool[n]
+            Nothing but its two endpoints and the port decides the flow.
+        """
+        found = []
+        for end in ("src", "dst"):
+            bits: UInt64s = np.full(len(first), self._everywhere, np.uint64)
+            for table, verdicts in zip(self._tables, (first, second), strict=True):
+                bits |= table[getattr(verdicts, f"{end}_endpoint")]
+                hints = verdicts.opened.get(f"{end}_hint")
+                if hints is not None:  # the log names a pod, whatever the address
+                    bits[hints != 0] = self.every
+            if self._none_may_stay:
+                bits[~plain] = self.every
+            found.append(bits)
+        src, dst = found
+        # Nothing should be left that no change reaches; if it is, all are tried.
+        nothing = src | dst == 0
+        src[nothing] = dst[nothing] = self.every
+        return src, dst
+
+
+def _by_pod(engine: Any, within: Mapping[str, Sequence[tuple[int, SingleChange]]]) -> UInt64s:
+    """Give uint64[pods + 1]: the changes that matter to each pod, first to what is none."""
+    places = {name: place for place, (name, *_) in enumerate(engine.pods, start=1)}
+    found = np.zeros(len(places) + 1, np.uint64)
+    for pod in engine.source[1].pods if within else ():
+        for bit, one in within.get(pod.metadata.namespace, ()):
+            labels = pod.metadata.labels or {}
+            if any(selects(selector, labels) for selector in one.selectors):
+                place = places[f"{pod.metadata.namespace}/{pod.metadata.name}"]
+                found[place] |= np.uint64(bit)
     return found
+
+
+def _classes(number: int, everywhere: int, pods: Iterable[int]) -> tuple[tuple[int, ...], ...]:
+    """Give classes of changes; those that matter everywhere are alone in theirs.
+
+    ``pods`` holds the changes that matter to a pod, for each pod.
+    """
+    beside = [0] * number  # changes that matter to a pod to which this one does
+    for bits in pods:
+        for place in range(number):
+            if bits >> place & 1:
+                beside[place] |= bits
+    classes: list[int] = []
+    for place in range(number):
+        bit = 1 << place
+        unlike = -1 if bit & everywhere else beside[place] | everywhere
+        fitting = (index for index, bits in enumerate(classes) if not bits & unlike)
+        index = next(fitting, len(classes))
+        if index == len(classes):
+            classes.append(0)
+        classes[index] |= bit
+    return tuple(tuple(place for place in range(number) if bits >> place & 1) for bits in classes)
+
+
+def _by_endpoint(engine: Any, by_pod: UInt64s) -> UInt64s:
+    """Give uint64[endpoints]: the changes that matter to whoever may be at an endpoint.
+
+    That is its pod, every pod it may be (ambiguous), and every pod behind it as a service or as a
+    port of a node; nodes and external addresses are no subjects (A9.4).
+    """
+    arrays = engine.tables.arrays
+    links = np.asarray(arrays["endpoint_links"])
+    own = by_pod[arrays["endpoint_parts"][:, 6]]
+    keys, backends = _members(arrays["service_entries"])
+    groups = (np.asarray(arrays["service_keys"]) >> np.uint64(24)).astype(np.intp)
+    behind = np.zeros(max(int(links[:, 2:4].max(initial=0)), int(groups.max(initial=0))) + 1)
+    behind = behind.astype(np.uint64)
+    np.bitwise_or.at(behind, groups[keys], own[np.asarray(arrays["backend_endpoints"])[backends]])
+    behind[0] = 0  # of what is no service
+    found: UInt64s = own | behind[links[:, 2]] | behind[links[:, 3]]
+    ambiguous, owners = _members(links)
+    maybe = found[np.asarray(arrays["alternatives"])[owners]]
+    np.bitwise_or.at(found, ambiguous, maybe)
+    return found
+
+
+def _members(ranges: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Give the row and the place of everything in ranges, whose columns are offset and count."""
+    offsets, counts = (ranges[:, column].astype(np.intp) for column in (0, 1))
+    rows = np.repeat(np.arange(len(ranges)), counts)
+    before = np.cumsum(counts) - counts
+    return rows, np.arange(len(rows)) + (offsets - before)[rows]

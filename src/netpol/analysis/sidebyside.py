@@ -1,32 +1,33 @@
 """Takes two engines and batches of flows, gives exact sums of the flows they judge differently.
 
-One pass over the flows. Only those that differ are looked at again: where several changes could be
-the cause, by engines that have one of them made, which tells whether that change alone makes the
-difference. Each is compiled when the first such flow is met.
+One pass over the flows. Only those that differ (``contrast``) are looked at again: which change
+alone makes the difference (``causes``), and by workload and port.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from netpol._core.sums import Groups, Histogram
-from netpol.ahead import read_ahead
+from netpol.analysis.causes import Causes
+from netpol.analysis.contrast import Contrast
+from netpol.analysis.deciders import Marks, no_deciders
+from netpol.analysis.reach import MOST_CHANGES, OTHER_CHANGE, Reach
 from netpol.errors import CapacityError
 from netpol.flows.batch import NO_TIME, PORT_PROTOCOLS, UNKNOWN_PROTOCOL, FlowBatch
+from netpol.fused import without_text
 from netpol.replay import Pair, RecordWriter, credits_of, empty_batch, protocol_name
-from netpol.tally import PAIR_LIMIT, Weight, outcome_of
+from netpol.tally import PAIR_LIMIT, Weight, outcome_of, weights_of
 from netpol.verdict import Reason, Side, Verdict
 
 __all__ = [
-    "MOST_CHANGES",
-    "OTHER_CHANGE",
-    "Difference",
     "Differing",
     "JudgedTwice",
     "SideBySide",
@@ -39,36 +40,8 @@ _HAS_PORT = np.zeros(256, np.bool_)
 _HAS_PORT[[*PORT_PROTOCOLS, UNKNOWN_PROTOCOL]] = True
 _LATEST = np.iinfo(np.int64).max
 
-#: Changes that are told apart, and the bit that stands for all others.
-MOST_CHANGES = 63
-OTHER_CHANGE = np.uint64(1 << MOST_CHANGES)
-
-Booleans = npt.NDArray[np.bool_]
 UInt64s = npt.NDArray[np.uint64]
-Reach = Callable[[Any, Any], UInt64s]
 Verdicts = Any  # netpol.verdicts.Verdicts
-
-
-class Difference(Protocol):
-    """What it is for a flow to be judged differently; verdicts are those of one batch."""
-
-    def between(self, first: Verdicts, second: Verdicts) -> Booleans:
-        """Say which flows the two engines judge differently."""
-
-    def settled(self, first: Verdicts, second: Verdicts, third: Verdicts) -> Booleans:
-        """Say which flows ``third``, that has one change made, judges as ``second`` does."""
-
-
-class OtherVerdict:
-    """A flow differs if it gets another verdict."""
-
-    def between(self, first: Verdicts, second: Verdicts) -> Booleans:
-        """Say which verdicts differ."""
-        return np.asarray(first.verdict != second.verdict)
-
-    def settled(self, first: Verdicts, second: Verdicts, third: Verdicts) -> Booleans:
-        """Say which verdicts are the second ones."""
-        return np.asarray(third.verdict == second.verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +49,16 @@ class JudgedTwice:
     """Flows that differ in nothing but addresses, source port and time, judged twice.
 
     ``before`` and ``after`` hold the same weight. ``causes`` are the places of the changes that
-    each suffice to give the second judgement; none if it takes several together. ``first_seen``
-    and ``last_seen`` are ns since the epoch, None where no flow's time is known.
+    each suffice to give the second judgement; none if it takes several together, or if ``untold``:
+    one that may suffice was not tried. ``first_seen`` and ``last_seen`` are ns since the epoch,
+    None where no flow's time is known.
     """
 
     verdicts: tuple[Verdict, Verdict]
     before: Pair
     after: Pair
     causes: tuple[int, ...]
+    untold: bool = False
     first_seen: int | None = None
     last_seen: int | None = None
 
@@ -188,56 +163,48 @@ class SideBySide:
     ----------
     engines : two of Engine
         What is judged by, before and after.
-    changes : sequence of callables
-        Each gives the first engine with one change made; at most ``MOST_CHANGES``.
-    difference : Difference
-        What it is to differ.
-    reach : callable
-        Takes a batch's verdicts by both engines, gives uint64[n]: a bit for each change that could
-        make a flow differ, and ``OTHER_CHANGE`` where one could that is not among ``changes``. A
-        change that is the only one needs no trial. Without it, each of ``changes`` could.
+    compiled : callable
+        Takes places of changes, gives the first engine with those made.
+    number : int
+        How many changes there are; at most ``MOST_CHANGES``.
+    marks : callable
+        Takes an engine, gives who decides by each of its decisions, in numbers all engines share;
+        flows with the same verdict differ if those do.
+    reach : Reach, optional
+        Which changes could make a flow differ; without it, each of ``changes`` could.
     trials : int
-        How many changes to try, those first that are needed first; each is an engine in memory.
+        How many engines to compile to tell changes apart, those first that are needed first.
     limit : int
         Distinct groups that are kept.
-
-    Attributes
-    ----------
-    untried : set of int
-        Places of the changes that would have had to be tried beyond ``trials``.
     """
 
     def __init__(
         self,
         engines: tuple[Any, Any],
-        changes: Sequence[Callable[[], Any]],
-        difference: Difference | None = None,
+        compiled: Callable[[tuple[int, ...]], Any],
+        number: int,
+        marks: Marks = no_deciders,
         *,
         reach: Reach | None = None,
         trials: int = MOST_CHANGES,
         limit: int | None = None,
     ) -> None:
         self.engines = engines
-        self._changes = changes
-        self._difference = difference or OtherVerdict()
-        self._all_changes = np.uint64((1 << len(changes)) - 1)
-        self._reach = reach
-        self._trials = trials
-        self._singles: dict[int, Any] = {}
-        self.untried: set[int] = set()
+        self._changes = number
+        self._finder = Causes(compiled, number, marks, reach, trials)
         if max(len(engine.decision_reasons) for engine in engines) > _DECISION:
             raise CapacityError("more decisions than can be compared")
+        self._contrast = Contrast(engines, marks, self._take)
         self._workloads = _Workloads(engines)
         self._judgements = _Numbers(), _Numbers()
-        self._all = Histogram(_VERDICTS * _VERDICTS)
         self._differing = Histogram(_VERDICTS * _VERDICTS)
         limit = PAIR_LIMIT if limit is None else limit
         self._groups = Groups(limit)
         self._seen: list[npt.NDArray[np.int64]] = []  # first and last time of each group
         self._limit = limit
-        self._causes = Histogram(len(changes) + 1)
+        self._causes = Histogram(number + 2)
         self._cause_sets = _Numbers()
-        self.has_packets = self.has_bytes = False
+        self._write: Callable[[Differing], None] = lambda differing: None
 
     def judge(
         self,
@@ -245,79 +212,60 @@ class SideBySide:
         write: Callable[[Differing], Any],
         writers: Sequence[RecordWriter],
         jobs: int,
-    ) -> Iterator[int]:
+    ) -> Generator[int, None, None]:
         """Judge a stream; give how many records at a time.
 
-        Each writer gets what ``write`` makes of the flows that differ, at least one batch of them,
-        perhaps empty. With 2 ``jobs`` or more the stream is read in a thread of its own.
+        Each writer gets what ``write`` makes of the flows that differ, in the order of the stream,
+        at least once, perhaps of none. With 2 ``jobs`` or more the stream is read in a thread of
+        its own, conntrack text read and judged by so many.
         """
-        seen = False
-        out: tuple[Any, Any] = None, None
-        for batch in read_ahead(stream) if jobs > 1 else stream:
-            seen = True
-            first, second = (
-                engine.evaluate(batch, reused)
-                for engine, reused in zip(self.engines, out, strict=True)
-            )
-            out = first, second
-            differing = self._add(batch, first, second)
+        written = False
+
+        def to_writers(differing: Differing) -> None:
+            nonlocal written
+            written = True
             for writer in writers:
                 writer.write(write(differing))
-            yield len(batch)
-        if not seen:
-            for writer in writers:
-                none = empty_batch()
-                judged = (engine.evaluate(none) for engine in self.engines)
-                writer.write(write(self._with_causes(none, *judged)))
 
-    def _add(self, batch: FlowBatch, first: Verdicts, second: Verdicts) -> Differing:
-        self.has_packets |= batch.packets is not None
-        self.has_bytes |= batch.bytes is not None
-        self._all.add(_change_codes(first, second), *_weights(batch))
-        rows = np.flatnonzero(self._difference.between(first, second))
-        part = batch.take(rows)
-        differing = self._with_causes(part, first.take(rows, part), second.take(rows, part))
-        if len(rows):
+        self._write = to_writers
+        with closing(without_text(stream, self._contrast, jobs)) as parts:
+            for part in parts:
+                if isinstance(part, int):
+                    yield part
+                else:
+                    self._contrast.add(part)
+                    yield len(part)
+        self._contrast.flush()
+        if not written:
+            none = empty_batch()
+            self._take(*(engine.evaluate(none) for engine in self.engines))
+
+    def _take(self, first: Verdicts, second: Verdicts) -> None:
+        """Add flows that differ."""
+        differing = Differing(first, second, self._finder.of(first, second))
+        if len(first):
             self._add_groups(differing)
-        return differing
+        self._write(differing)
 
-    def _with_causes(self, part: FlowBatch, first: Verdicts, second: Verdicts) -> Differing:
-        return Differing(first, second, self._single_causes(part, first, second))
+    @property
+    def has_packets(self) -> bool:
+        """Whether any flow carried such counters."""
+        return self._contrast.has_packets
 
-    def _single_causes(self, part: FlowBatch, first: Verdicts, second: Verdicts) -> UInt64s:
-        """Give, as bits, which changes alone give each flow its second judgement."""
-        if not len(part):
-            return np.zeros(0, np.uint64)
-        could: UInt64s = (
-            np.full(len(part), self._all_changes)
-            if self._reach is None
-            else self._reach(first, second)
-        )
-        sole = could & (could - np.uint64(1)) == 0
-        causes = np.where(sole, could & ~OTHER_CHANGE, np.uint64(0))
-        unclear = np.where(sole, np.uint64(0), could)
-        for place in range(len(self._changes)):
-            bit = np.uint64(1 << place)
-            mine = unclear & bit != 0
-            engine = self._single(place) if mine.any() else None
-            if engine is not None:
-                settled = self._difference.settled(first, second, engine.evaluate(part))
-                causes[mine & settled] |= bit
-        return causes
+    @property
+    def has_bytes(self) -> bool:
+        """Whether any flow carried such counters."""
+        return self._contrast.has_bytes
 
-    def _single(self, place: int) -> Any:
-        """Give the engine with one change made; None if there are too many already."""
-        if place not in self._singles:
-            if len(self._singles) == self._trials:
-                self.untried.add(place)
-                return None
-            self._singles[place] = self._changes[place]()
-        return self._singles[place]
+    @property
+    def untried(self) -> set[int]:
+        """Places of the changes that would have had to be tried beyond ``trials``."""
+        return self._finder.untried
 
     def _add_groups(self, differing: Differing) -> None:
         first, second, causes = differing
         part = first.batch
-        weights = _weights(part)
+        weights = weights_of(part)
         self._differing.add(_change_codes(first, second), *weights)
         self._add_causes(causes, weights)
         opened = first.opened
@@ -348,11 +296,15 @@ class SideBySide:
 
     def _add_causes(self, causes: UInt64s, weights: tuple[UInt64s | None, ...]) -> None:
         """Add the flows of each change; those that no change alone explains come last."""
-        number = len(self._changes)
-        for bit in range(number + 1):
-            mine = causes == 0 if bit == number else causes & np.uint64(1 << bit) != 0
-            rows = np.flatnonzero(mine)
-            keys = np.full(len(rows), bit, np.uint32)
+        rows_of = {}
+        for place, bits in ((self._changes, np.uint64(0)), (self._changes + 1, OTHER_CHANGE)):
+            rows_of[place] = np.flatnonzero(causes == bits)
+        every = int(np.bitwise_or.reduce(causes))
+        for place in range(self._changes):
+            if every >> place & 1:
+                rows_of[place] = np.flatnonzero(causes & np.uint64(1 << place))
+        for place, rows in rows_of.items():
+            keys = np.full(len(rows), place, np.uint32)
             self._causes.add(keys, *(None if w is None else w[rows] for w in weights))
 
     def _note_times(self, places: npt.NDArray[Any], times: npt.NDArray[np.int64]) -> None:
@@ -370,16 +322,19 @@ class SideBySide:
 
     def changes(self) -> dict[tuple[Verdict, Verdict], Weight]:
         """Give the weight of every pair of verdicts that occurred, equal ones too."""
-        return _by_verdicts(self._all)
+        return self._contrast.counts()
 
     def differing(self) -> dict[tuple[Verdict, Verdict], Weight]:
         """Give the weight of the flows that differ, by their two verdicts."""
         return _by_verdicts(self._differing)
 
     def alone(self) -> list[Weight]:
-        """Give the weight of the flows each change alone explains, and last of those none does."""
+        """Give the weight of the flows each change alone explains.
+
+        Then that of those which no change alone explains, and of those of which that is not known.
+        """
         sums = self._causes.items()
-        return [Weight(*sums.get(place, ())) for place in range(len(self._changes) + 1)]
+        return [Weight(*sums.get(place, ())) for place in range(self._changes + 2)]
 
     @property
     def capped(self) -> bool:
@@ -445,7 +400,8 @@ class SideBySide:
             verdicts=(Verdict(judgements[0].verdict), Verdict(judgements[1].verdict)),
             before=before,
             after=after,
-            causes=tuple(place for place in range(len(self._changes)) if causes >> place & 1),
+            causes=tuple(place for place in range(self._changes) if causes >> place & 1),
+            untold=causes == int(OTHER_CHANGE),
             first_seen=None if first == _LATEST else first,
             last_seen=None if first == _LATEST else last,
         )
@@ -468,10 +424,3 @@ def _by_verdicts(sums: Histogram) -> dict[tuple[Verdict, Verdict], Weight]:
         (Verdict(code // _VERDICTS), Verdict(code % _VERDICTS)): Weight(*weight)
         for code, weight in sums.items().items()
     }
-
-
-def _weights(batch: FlowBatch) -> tuple[UInt64s | None, ...]:
-    return tuple(
-        None if column is None else np.ascontiguousarray(column, np.uint64)
-        for column in (batch.flows, batch.packets, batch.bytes)
-    )

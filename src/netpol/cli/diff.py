@@ -356,8 +356,15 @@ def _engines(request: _Request, dns: DnsObservations | None) -> tuple[Any, Any]:
     policies = _policies(request, switches)
     if not request.quiet:
         _warn(snapshots, policies, dns)
+    clusters = netpol.Clusters()  # of both sides it is nearly always one
     before, after = (
-        netpol.compile(one, snapshot, memory_budget=request.memory_budget, **asdict(switches))
+        netpol.compile(
+            one,
+            snapshot,
+            memory_budget=request.memory_budget,
+            clusters=clusters,
+            **asdict(switches),
+        )
         for one, snapshot in zip(policies, snapshots, strict=True)
     )
     return before, after

@@ -13,6 +13,7 @@ from netpol.compiler.addresspeers import AddressPeers, Surroundings
 from netpol.compiler.budget import Budget
 from netpol.compiler.cells import Endpoints as KernelEndpoints
 from netpol.compiler.cells import Kernel, RowTables, build_kernel, fold_ports, without_cells
+from netpol.compiler.clusters import Clusters
 from netpol.compiler.decisions import DecisionTable
 from netpol.compiler.dnsregions import DnsRegions
 from netpol.compiler.endpoints import (
@@ -23,7 +24,7 @@ from netpol.compiler.endpoints import (
     region_of,
 )
 from netpol.compiler.hashing import hash_services
-from netpol.compiler.identities import Identities, family_of
+from netpol.compiler.identities import family_of
 from netpol.compiler.partition import PodGroups
 from netpol.compiler.portclasses import PORT_PROTOCOLS, cut_port_classes
 from netpol.compiler.prefixes import build_prefixes
@@ -67,6 +68,7 @@ def compile_program(
     memory_budget: int,
     dense_limit: int = DENSE_LIMIT,
     pieces: Pieces | None = None,
+    clusters: Clusters | None = None,
 ) -> Tables:
     """Give the packed tables.
 
@@ -76,13 +78,15 @@ def compile_program(
     dense_limit : bytes that each table of cells may take; 0 forces the paged form.
     pieces : what could be removed of the policies (``netpol.policy.elements``); the metadata then
         has the ``marks`` of every decision.
+    clusters : what is already known of snapshots; what is not is added.
 
     Raises
     ------
     CapacityError
         If the tables would exceed ``memory_budget``.
     """
-    return _Compilation(program, snapshot, switches, memory_budget, pieces).run(dense_limit)
+    compilation = _Compilation(program, snapshot, switches, memory_budget, pieces, clusters)
+    return compilation.run(dense_limit)
 
 
 def overlaps_of(
@@ -108,6 +112,7 @@ class _Compilation:
         switches: Switches,
         memory_budget: int,
         pieces: Pieces | None = None,
+        clusters: Clusters | None = None,
     ) -> None:
         policies = [policy for stage in program.stages for policy in stage.policies]
         tiers = [stage.tier for stage in program.stages for _ in stage.policies]
@@ -116,7 +121,7 @@ class _Compilation:
         self._marked = pieces is not None
         self.budget = Budget(memory_budget)
         self.decisions = DecisionTable(self.budget)
-        self.identities = Identities.of(snapshot, switches)
+        self.identities, services = (clusters or Clusters()).of(snapshot, switches)
         rules = [rule for policy in policies for rule in (*policy.egress, *policy.ingress)]
         names = _port_names(rules)
         self.groups = PodGroups(self.identities, names, switches)
@@ -143,9 +148,7 @@ class _Compilation:
             classes += learned.all_at(address, region_of(regions, address))
         for column, side in enumerate((self.egress, self.ingress)):
             side.partition([item[column] for item in classes])
-        self.endpoints = Endpoints(
-            self.identities, ServicePorts(snapshot, self.identities), regions, learned
-        )
+        self.endpoints = Endpoints(self.identities, services, regions, learned)
         self.endpoints.resolve_all()
 
     def run(self, dense_limit: int) -> Tables:

@@ -12,7 +12,7 @@ the caller names the zone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -30,6 +30,7 @@ __all__ = [
     "Entries",
     "add_counts",
     "entries_to_batch",
+    "joined",
     "note_errors",
     "read_entries",
 ]
@@ -67,6 +68,12 @@ class Entries:
         """Give the records that a mask or an index array chooses, as copies."""
         columns = {name: column[: self.rows][chosen] for name, column in self.columns.items()}
         return Entries(len(columns["protocol"]), columns)
+
+
+def joined(parts: Sequence[Entries]) -> Entries:
+    """Give the records of all parts, in their order; all are wide or none."""
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0].columns}
+    return Entries(len(columns["protocol"]), columns)
 
 
 def read_entries(

@@ -80,7 +80,12 @@ def batch_from(flows: Any) -> FlowBatch:
 
 
 def _show(columns: Mapping[str, Any], row: int) -> str:
-    return ", ".join(f"{name}={column[row].as_py()!r}" for name, column in columns.items())
+    return ", ".join(f"{name}={_shown(column[row])}" for name, column in columns.items())
+
+
+def _shown(cell: Any) -> str:
+    # Python's own times end at microseconds.
+    return str(cell) if pa.types.is_timestamp(cell.type) else repr(cell.as_py())
 
 
 # --- from objects to Arrow arrays --------------------------------------------------------------
@@ -109,11 +114,22 @@ def _columns_of(flows: Any) -> Mapping[str, Any]:
 def _columns_of_flows(rows: list[Flow]) -> dict[str, list[Any]]:
     columns = {item.name: [getattr(row, item.name) for row in rows] for item in fields(Flow)}
     needed = ("src", "dst", "protocol", "dport")
-    return {
+    present = {
         name: values
         for name, values in columns.items()
         if name in needed or any(v is not None and v is not False for v in values)
     }
+    if "time" in present:
+        present["time"] = _nanoseconds(present["time"])
+    return present
+
+
+def _nanoseconds(times: list[int | None]) -> Any:
+    """Give times whose unit is known, so that none is guessed; raises ``FlowError``."""
+    for row, time in enumerate(times, start=1):
+        if time is not None and not -(1 << 63) < time < 1 << 63:
+            raise FlowError(f"bad time: time={time!r}", Location(None, row))
+    return pa.array(times, pa.int64()).cast(pa.timestamp("ns", tz="UTC"))
 
 
 def _as_arrow(values: Any, name: str) -> Any:

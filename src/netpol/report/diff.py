@@ -42,6 +42,7 @@ _STYLES = {
     Kind.OTHER_RULE: "",
 }
 _CHANGES = 20
+_OR_UNTRIED = ", or by one that was not tried alone"
 
 
 def render(diff: Diff, target: TextIO) -> str:
@@ -129,8 +130,7 @@ def _why(diff: Diff, group: Group, wide: bool) -> Text:
 def _cause(diff: Diff, group: Group) -> str:
     if group.responsible:
         return "by " + " or ".join(map(_changed, group.responsible)) + " alone"
-    more = ", or by one that was not tried alone" if diff.untried else ""
-    return f"by several changes together{more}"
+    return f"by several changes together{_OR_UNTRIED if group.untold else ''}"
 
 
 def _changed(change: Change) -> str:
@@ -158,14 +158,13 @@ def _print_changes(diff: Diff, console: Console) -> None:
         console.print("\nBoth sides have the same policies and the same cluster", style="bold")
         return
     console.print("\nChanges, and the flows that each alone judges differently", style="bold")
-    tried = [(one.change, one.alone) for one in diff.changes if one.alone is not None]
-    for change, alone in tried[:_CHANGES]:
+    told = [(one.change, one.alone) for one in diff.changes if one.alone is not None]
+    for change, alone in told[:_CHANGES]:
         print_item(console, alone, _changed(change))
-    if diff.together.flows:
-        flows = plural(diff.together.flows, "flow")
-        how = "by several changes together"
-        more = " or by one that was not tried" if diff.untried else ""
-        print_indented(console, f"{flows} {how}{more}", 2)
+    for weight, more in ((diff.together, ""), (diff.untold, _OR_UNTRIED)):
+        if weight.flows:
+            flows = plural(weight.flows, "flow")
+            print_indented(console, f"{flows} by several changes together{more}", 2)
     if diff.untried:
         changes = plural(diff.untried, "change")
-        print_indented(console, f"{changes} too many to be tried alone", 2)
+        print_indented(console, f"{changes} not tried alone on every flow that differs", 2)

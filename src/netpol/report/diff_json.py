@@ -42,12 +42,13 @@ def document(diff: Diff) -> dict[str, Any]:
         else [
             {
                 **_change(one.change),
-                "tried": one.alone is not None,
+                "tried": one.tried,
                 "alone": None if one.alone is None else weigh(one.alone),
             }
             for one in diff.changes
         ],
         "together": weigh(diff.together),
+        "untold": weigh(diff.untold),
         "untried": diff.untried,
         "capped": diff.capped,
         **{
@@ -83,6 +84,7 @@ def _group(group: Group, weigh: Weigher) -> dict[str, Any]:
             for verdict, half in zip(group.verdicts, halves, strict=True)
         ],
         "responsible": [_change(change) for change in group.responsible],
+        "untold": group.untold,
     }
 
 

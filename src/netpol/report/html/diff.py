@@ -64,7 +64,13 @@ def _changes(diff: Diff) -> Table:
             ]
             for one in diff.changes or ()
         ],
-        intro="The flows that each change alone gives its second judgement; none where it was not "
-        "tried.",
-        rest=f"{diff.together.flows:,} flows take several together" if diff.together.flows else "",
+        intro="The flows that each change alone gives its second judgement.",
+        rest="; ".join(
+            f"{weight.flows:,} flows {what}"
+            for weight, what in (
+                (diff.together, "take several together"),
+                (diff.untold, "take several together, or one that was not tried"),
+            )
+            if weight.flows
+        ),
     )
