@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("in_examples")
 COLUMNS = [
     "src", "dst", "protocol", "port", "verdict", "side", "egress_verdict", "ingress_verdict",
     "egress_policy", "egress_rule", "ingress_policy", "ingress_rule", "reason", "notes",
-    "src_identity", "dst_identity",
+    "src_identity", "dst_identity", "recorded_verdict",
 ]  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def test_fail_on(words: list[str], code: int) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--fail-on", "allow"], "'allow' is not one of deny, unknown, differs"),
+        (["--fail-on", "allow"], "'allow' is not one of deny, unknown, disagree, differs"),
         (["--memory-budget", "lots"], "'lots' is not a size"),
         (["--memory-budget", "0"], "more than nothing"),
         (["--host-network", "both"], "--host-network"),

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from netpol.report.wording import NOTES, REASONS
-from netpol.verdict import Note, Reason
+from netpol.report.wording import CAUSES, NOTES, REASONS
+from netpol.verdict import Cause, Note, Reason
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -51,13 +51,16 @@ def test_readme_python_runs(
     assert names["table"].num_rows == 2
 
 
-def test_output_page_lists_every_column_reason_and_note() -> None:
+def test_output_page_lists_every_reason_note_and_cause() -> None:
     page = text(DOCS / "output.md")
     for reason in Reason:
         assert f"| `{reason.label}` | {REASONS[reason]} |" in page
     for note in Note:
         if note:
             assert f"| `{note.labels[0]}` | {NOTES[note]} |" in page
+    for cause in Cause:
+        assert f"| `{cause.label}` | {CAUSES[cause]} |" in page
+        assert f"| `{cause.label}` |" in text(DOCS / "recorded.md")
 
 
 def test_links_lead_somewhere() -> None:

@@ -92,6 +92,7 @@ def test_columns_say_who_decided_and_why(engine: netpol.Engine) -> None:
         "egress_policy": None, "egress_rule": None,
         "ingress_policy": "x/web", "ingress_rule": 0,
         "reason": "np-rule", "notes": "", "src_identity": "y/a", "dst_identity": "x/a",
+        "recorded_verdict": None,
     }  # fmt: skip
     denied = rows[1]
     assert denied["ingress_policy"] == "x/deny"

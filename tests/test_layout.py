@@ -38,19 +38,25 @@ MAY_IMPORT = {
     "ahead": set(),
     "tally": {"verdict", "flows", "_core"},
     "fused": {"ahead", "errors", "flows", "tally", "_core"},
-    "replay": {"verdict", "ahead", "dns", "flows", "fused", "engine", "verdicts", "tally"},
+    "pairs": {"verdict", "flows", "tally"},
+    "asof": {"verdict", "policy"},
+    "recorded": {"errors", "verdict", "switches", "profiles", "flows", "engine", "asof"}
+    | {"tally", "pairs", "_core"},
+    "replay": {"verdict", "switches", "dns", "flows", "fused", "engine", "verdicts"}
+    | {"tally", "pairs", "recorded"},
     "profiles": {"errors", "switches"},
     "analysis": _READ | {"fused", "compiler", "engine", "tally", "replay", "_core"},
     "compare": {"verdict", "switches", "flows", "tally", "replay", "analysis"},
     "spread": {"verdict", "flows", "engine", "tally", "analysis", "_core"},
     "overlap": _WORDS | {"kube", "policy", "compiler"},
     "report": {"errors", "verdict"}
-    | {"kube", "text", "flows", "reference", "tally", "replay", "compare", "spread", "analysis"},
+    | {"kube", "text", "flows", "reference", "tally", "pairs", "recorded", "replay", "compare"}
+    | {"spread", "analysis"},
     "cli": _READ
     | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"}
-    | {"analysis"},
+    | {"analysis", "recorded"},
     "__main__": {"cli"},
-    "__init__": _READ | {"compiler", "engine", "verdicts", "replay", "analysis"},
+    "__init__": _READ | {"compiler", "engine", "verdicts", "replay", "recorded", "analysis"},
 }
 
 PUBLIC = {

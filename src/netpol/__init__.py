@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from netpol.flows.reader import open_flows
     from netpol.kube.policies import PolicySet, read_policies
     from netpol.kube.snapshot import Snapshot, read_snapshot
+    from netpol.recorded import Recorded, RecordedPair
     from netpol.switches import Switches
-    from netpol.verdict import Note, Reason, Side, Tier, Verdict
+    from netpol.verdict import Cause, Note, Reason, Side, Tier, Verdict
     from netpol.verdicts import Verdicts
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Cause",
     "Clusters",
     "Diff",
     "DnsObservations",
@@ -39,6 +41,8 @@ __all__ = [
     "Note",
     "PolicySet",
     "Reason",
+    "Recorded",
+    "RecordedPair",
     "Side",
     "Snapshot",
     "Switches",
@@ -57,6 +61,7 @@ __all__ = [
 #: Where each public name lives. Loaded on first use, so that ``import netpol`` and the command
 #: line's ``--help`` need neither NumPy nor PyArrow.
 _HOMES = {
+    "Cause": "netpol.verdict",
     "Clusters": "netpol.compiler.clusters",
     "Diff": "netpol.analysis.diff",
     "DnsObservations": "netpol.dns.observations",
@@ -65,6 +70,8 @@ _HOMES = {
     "FlowBatch": "netpol.flows.batch",
     "Note": "netpol.verdict",
     "PolicySet": "netpol.kube.policies",
+    "Recorded": "netpol.recorded",
+    "RecordedPair": "netpol.recorded",
     "Reason": "netpol.verdict",
     "Side": "netpol.verdict",
     "Snapshot": "netpol.kube.snapshot",

@@ -24,7 +24,9 @@ from netpol.flows.normalise import batch_from
 from netpol.kube.gcpause import gc_paused
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
+from netpol.kube.times import NO_TIMES, PolicyTimes
 from netpol.policy.lower import lower
+from netpol.policy.program import Action
 from netpol.switches import Switches
 from netpol.verdict import Reason, Side, Tier, Verdict
 from netpol.verdicts import Verdicts
@@ -88,8 +90,9 @@ class PolicyInfo:
     """One policy of the program, by index.
 
     ``egress_rules`` and ``ingress_rules`` count rules that are in force; ``rule_lines`` gives the
-    line of each, egress then ingress, 0 where not known. ``tier`` and ``priority`` say where the
-    policy stands among others (B3.1, B3.2).
+    line of each, egress then ingress, 0 where not known, and ``rule_actions`` what each does.
+    ``tier`` and ``priority`` say where the policy stands among others (B3.1, B3.2), ``times`` since
+    when it says what it says.
     """
 
     kind: str
@@ -105,6 +108,8 @@ class PolicyInfo:
     rule_lines: tuple[tuple[int, ...], tuple[int, ...]]
     tier: Tier = Tier.NETWORKPOLICY
     priority: int = 0
+    rule_actions: tuple[tuple[Action, ...], tuple[Action, ...]] = ((), ())
+    times: PolicyTimes = NO_TIMES
 
 
 class EndpointTable:
@@ -399,6 +404,11 @@ def _policy_info(item: dict[str, Any]) -> PolicyInfo:
         rule_lines=(egress, ingress),
         tier=Tier(item["tier"]),
         priority=item["priority"],
+        rule_actions=(
+            tuple(map(Action, item["effects"][0])),
+            tuple(map(Action, item["effects"][1])),
+        ),
+        times=PolicyTimes(*item["times"]),
     )
 
 

@@ -8,18 +8,21 @@ conntrack text of which only the summary is wanted is not even made into batches
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from netpol.dns.observations import DnsObservations
-from netpol.flows.batch import PROTOCOL_NAMES, UNKNOWN_PROTOCOL, FlowBatch, SkippedRecord
+from netpol.flows.batch import FlowBatch, SkippedRecord
 from netpol.flows.stats import ReadStats, heaviest_first
 from netpol.fused import without_text
-from netpol.tally import PairKey, Tally, Weight
+from netpol.pairs import Credit, Pair, PairList, credits_of, pair_of, protocol_name, rule_line
+from netpol.recorded import OtherProfiles, Recorded, RecordedSums
+from netpol.switches import Switches
+from netpol.tally import Tally, Weight
 from netpol.verdict import Note, Reason, Side, Verdict
 
 __all__ = [
@@ -48,51 +51,6 @@ class RecordWriter(Protocol):
 
     def write(self, verdicts: Any) -> None:
         """Take one batch of verdicts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credit:
-    """The policy that decided a side; ``rule`` None is its implicit deny (no rule matched).
-
-    ``isolating`` names every policy that isolates the pod on that side, the credited one first:
-    after an implicit deny, those are the ones that could have allowed the flow.
-    """
-
-    policy: str
-    rule: int | None
-    side: Side
-    file: str | None = None
-    line: int | None = None
-    isolating: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Flows that differ in nothing but addresses, source port and time, by workload."""
-
-    src: str
-    dst: str
-    protocol: str
-    port: int | None  # None: the protocol has no ports, or the port was not recorded
-    side: Side
-    reason: Reason
-    credits: tuple[Credit, ...]  # of the deciding side or sides, egress first
-    weight: Weight
-
-
-@dataclass(frozen=True, slots=True)
-class PairList:
-    """The heaviest pairs of one verdict; ``others`` holds the weight of those not listed."""
-
-    pairs: tuple[Pair, ...] = ()
-    distinct: int = 0  # how many pairs there are; a lower bound where ``capped``
-    capped: bool = False  # more distinct pairs than are counted one by one
-    others: Weight = field(default_factory=Weight)
-
-    def first(self, number: int) -> PairList:
-        """Give the list with no more than ``number`` pairs; the rest is among the others."""
-        rest = sum((pair.weight for pair in self.pairs[number:]), self.others)
-        return PairList(self.pairs[:number], self.distinct, self.capped, rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +123,8 @@ class ReplaySummary:
 
     ``has_packets`` and ``has_bytes`` say whether any batch carried such counters. A flow stands
     for as many flows as its record says (``FlowBatch.flows``), one where it says nothing. ``dns``
-    is None without DNS logs. ``switches`` are what was judged with, by name; ``profile`` is the
-    profile that was asked for, if one was.
+    is None without DNS logs, ``recorded`` where no log has verdicts of its own. ``switches`` are
+    what was judged with, by name; ``profile`` is the profile that was asked for, if one was.
     """
 
     total: Weight
@@ -182,6 +140,16 @@ class ReplaySummary:
     dns: DnsCounts | None = None
     switches: dict[str, Any] = field(default_factory=dict)
     profile: str | None = None
+    recorded: Recorded | None = None
+
+    def first(self, number: int) -> ReplaySummary:
+        """Give it with no more than ``number`` pairs of each list; the rest is among the others."""
+        return replace(
+            self,
+            denied=self.denied.first(number),
+            unknown=self.unknown.first(number),
+            recorded=None if self.recorded is None else self.recorded.first(number),
+        )
 
     def by_verdict(self) -> dict[Verdict, Weight]:
         """Give the weight of each verdict, also of those that never occurred."""
@@ -215,6 +183,8 @@ def replay(
     writers: Sequence[RecordWriter] = (),
     jobs: int = 2,
     on_batch: Callable[[int], None] | None = None,
+    compile_with: Callable[[Switches], Any] | None = None,
+    profiles: Mapping[str, Switches] | None = None,
 ) -> ReplaySummary:
     """Judge every flow of a stream.
 
@@ -233,6 +203,9 @@ def replay(
         conntrack text without writers is read and judged by so many. The results are the same.
     on_batch : callable, optional
         Called with the number of records judged so far.
+    compile_with, profiles : optional
+        What a recorded verdict is tried with that is not ours, as ``OtherProfiles`` takes them;
+        without them, the profiles of ``netpol.profiles``, compiled as ``engine`` was.
 
     Raises
     ------
@@ -240,8 +213,9 @@ def replay(
         A flow log cannot be read, or has a bad record where the stream is strict.
     """
     tally = Tally(engine)
+    recorded = _RecordedIfAny(engine, compile_with, profiles)
     seen = None
-    with closing(judged(engine, stream, tally, writers, jobs)) as parts:
+    with closing(judged(engine, stream, tally, writers, jobs, recorded.add)) as parts:
         for rows in parts:
             seen = (seen or 0) + rows
             if on_batch is not None:
@@ -250,7 +224,27 @@ def replay(
         for writer in writers:
             writer.write(engine.evaluate(empty_batch()))
     reader = reader_counts(getattr(stream, "stats", None), seen or 0)
-    return _summary(engine, tally, top, reader)
+    summary = _summary(engine, tally, top, reader)
+    return replace(summary, recorded=recorded.result(summary.total, top))
+
+
+class _RecordedIfAny:
+    """Sums of recorded verdicts, made when the first batch that has some is met."""
+
+    def __init__(self, engine: Any, *profiles: Any) -> None:
+        self._engine = engine
+        self._profiles = profiles
+        self._sums: RecordedSums | None = None
+
+    def add(self, verdicts: Any) -> None:
+        if verdicts.batch.recorded_verdict is None:
+            return
+        if self._sums is None:
+            self._sums = RecordedSums(self._engine, OtherProfiles(self._engine, *self._profiles))
+        self._sums.add(verdicts)
+
+    def result(self, total: Weight, top: int) -> Recorded | None:
+        return None if self._sums is None else self._sums.result(total, top)
 
 
 def judged(
@@ -259,8 +253,12 @@ def judged(
     tally: Tally,
     writers: Sequence[RecordWriter],
     jobs: int,
+    look: Callable[[Any], None] | None = None,
 ) -> Generator[int, None, None]:
-    """Judge, add up and write all flows; give how many at a time."""
+    """Judge, add up and write all flows; give how many at a time.
+
+    ``look`` gets the verdicts of what is read as batches, before their arrays are used again.
+    """
     verdicts = None
     # A thread that reads must have ended when who wanted the batches has left.
     with closing(without_text(stream, None if writers else tally, jobs)) as parts:
@@ -271,6 +269,8 @@ def judged(
             # A writer may keep what it is given; without one, arrays are used again.
             verdicts = engine.evaluate(part, None if writers else verdicts)
             tally.add(verdicts)
+            if look is not None:
+                look(verdicts)
             for writer in writers:
                 writer.write(verdicts)
             yield len(part)
@@ -342,7 +342,7 @@ def _top(
     total = sum((w for (v, _, _), w in outcomes.items() if v is verdict), Weight())
     shown = sum((weight for _, weight in listed), Weight())
     return PairList(
-        pairs=tuple(_pair(engine, key, weight) for key, weight in listed),
+        pairs=tuple(pair_of(engine, key, weight) for key, weight in listed),
         distinct=distinct,
         capped=tally.capped,
         others=Weight(
@@ -351,36 +351,6 @@ def _top(
             total.bytes - shown.bytes,
         ),
     )
-
-
-def _pair(engine: Any, key: PairKey, weight: Weight) -> Pair:
-    return Pair(
-        src=key.src,
-        dst=key.dst,
-        protocol=protocol_name(key.protocol),
-        port=key.port,
-        side=key.side,
-        reason=key.reason,
-        credits=credits_of(engine, key.egress, key.ingress),
-        weight=weight,
-    )
-
-
-def credits_of(engine: Any, egress: int, ingress: int) -> tuple[Credit, ...]:
-    """Give who decided each side, egress first; a decision of 0 did not."""
-    deciders = (_credit(engine, egress, Side.EGRESS), _credit(engine, ingress, Side.INGRESS))
-    return tuple(credit for credit in deciders if credit is not None)
-
-
-def _credit(engine: Any, decision_id: int, side: Side) -> Credit | None:
-    decision = engine.decisions[decision_id]
-    if decision.policy_index is None:
-        return None
-    policies = engine.policies
-    info = policies[decision.policy_index]
-    line = info.line if decision.rule is None else _rule_line(info, side, decision.rule)
-    isolating = tuple(policies[index].label for index in decision.isolating)
-    return Credit(decision.policy, decision.rule, side, info.file, line, isolating)
 
 
 def _policies(engine: Any, tally: Tally) -> tuple[PolicyUse, ...]:
@@ -411,7 +381,7 @@ def _policy_use(
         RuleUse(
             side=side,
             index=rule,
-            line=_rule_line(info, side, rule),
+            line=rule_line(info, side, rule),
             matched=matched.get((index, side, rule), none),
             decided=decided.get((index, side, rule), none),
         )
@@ -431,22 +401,9 @@ def _policy_use(
     )
 
 
-def _rule_line(info: Any, side: Side, rule: int) -> int | None:
-    egress, ingress = info.rule_lines
-    lines: tuple[int, ...] = egress if side is Side.EGRESS else ingress
-    return lines[rule] or None
-
-
 def _isolation(pods: Sequence[tuple[str, bool, bool]]) -> Isolation:
     return Isolation(
         pods=len(pods),
         egress=tuple(label for label, egress, _ in pods if egress),
         ingress=tuple(label for label, _, ingress in pods if ingress),
     )
-
-
-def protocol_name(number: int) -> str:
-    """Give the name of a protocol number, the number as text, or ``unknown``."""
-    if number == UNKNOWN_PROTOCOL:
-        return "unknown"
-    return PROTOCOL_NAMES.get(number, str(number))

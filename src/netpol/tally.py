@@ -21,7 +21,18 @@ from netpol._core.tally import Tally as CoreTally
 from netpol.flows.batch import PORT_PROTOCOLS, UNKNOWN_PROTOCOL, Column, FlowBatch
 from netpol.verdict import Note, Reason, Side, Verdict
 
-__all__ = ["HAS_PORTS", "PAIR_LIMIT", "PairKey", "Tally", "Weight", "outcome_of", "weights_of"]
+__all__ = [
+    "HAS_PORTS",
+    "PAIR_LIMIT",
+    "PairKey",
+    "Tally",
+    "Weight",
+    "numbered",
+    "outcome_of",
+    "pair_key",
+    "pair_words",
+    "weights_of",
+]
 
 #: Distinct pairs of workloads, ports and deciders that are kept (16 MB); what comes later is
 #: counted as "others".
@@ -94,7 +105,7 @@ class Tally:
 
     def _numbered(self, engine: Any) -> tuple[list[str], npt.NDArray[np.uint32]]:
         """Give the workloads, and the number of each endpoint's."""
-        return _numbered(engine.endpoints.workload)
+        return numbered(engine.endpoints.workload)
 
     def _begin(self) -> None:
         self.core = self.core_type(*self._needs)
@@ -164,7 +175,8 @@ class Tally:
             mine, flows, octets = mine[likely], flows[likely], octets[likely]
         picked = mine[np.lexsort((-octets, -flows))[:number]].tolist()
         listed = [
-            (self._pair(keys[index].tolist()), Weight(*groups.weight(index))) for index in picked
+            (pair_key(keys[index].tolist(), self._workloads), Weight(*groups.weight(index)))
+            for index in picked
         ]
         return listed, distinct
 
@@ -173,31 +185,59 @@ class Tally:
         """Whether there were more distinct pairs than are kept."""
         return self.core.pairs.others != (0, 0, 0)
 
-    def _pair(self, words: list[int]) -> PairKey:
-        ends, service, decided = words
-        verdict, reason, side = outcome_of(service >> 25)
-        return PairKey(
-            src=self._workloads[ends >> 32],
-            dst=self._workloads[ends & 0xFFFFFFFF],
-            verdict=verdict,
-            reason=reason,
-            side=side,
-            protocol=service >> 16 & 0xFF,
-            port=service & 0xFFFF if service >> 24 & 1 else None,
-            egress=decided >> 32,
-            ingress=decided & 0xFFFFFFFF,
-        )
-
 
 def weights_of(batch: FlowBatch) -> tuple[npt.NDArray[np.uint64] | None, ...]:
-    """Give flows, packets and bytes as the core adds them: each uint64[n] or None."""
+    """Give flows, packets and bytes as the core takes them: uint64[n], or None."""
     return tuple(
         None if column is None else np.ascontiguousarray(column, np.uint64)
         for column in (batch.flows, batch.packets, batch.bytes)
     )
 
 
-def _numbered(names: Sequence[str]) -> tuple[list[str], npt.NDArray[np.uint32]]:
+def pair_words(verdicts: Any, workloads: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
+    """Give the key of every flow's pair, uint64[n, 3], as the core makes those of denied flows.
+
+    ``workloads`` has the number of each endpoint's; of the second word, 30 bits are free: from 34.
+    """
+    opened, side = verdicts.opened, verdicts.side
+    protocol = opened["protocol"].astype(np.uint64)
+    has_port = _PROTOCOLS[opened["protocol"]] & 1 != 0
+    if "dport_known" in opened:
+        has_port &= opened["dport_known"]
+    outcome = (verdicts.verdict.astype(np.uint64) * _REASONS + verdicts.reason) * _SIDES + side
+    service = (outcome << np.uint64(1) | has_port) << np.uint64(8) | protocol
+    egress = np.where(side & Side.EGRESS, verdicts.egress, 0).astype(np.uint64)
+    ingress = np.where(side & Side.INGRESS, verdicts.ingress, 0).astype(np.uint64)
+    ends = workloads[verdicts.src_endpoint].astype(np.uint64) << np.uint64(32)
+    words: npt.NDArray[np.uint64] = np.stack(
+        [
+            ends | workloads[verdicts.dst_endpoint],
+            service << np.uint64(16) | np.where(has_port, opened["dport"], 0).astype(np.uint64),
+            egress << np.uint64(32) | ingress,
+        ],
+        axis=1,
+    )
+    return words
+
+
+def pair_key(words: Sequence[int], workloads: Sequence[str]) -> PairKey:
+    """Turn the three words of a pair's key round; ``workloads`` has their names by number."""
+    ends, service, decided = words
+    verdict, reason, side = outcome_of(service >> 25)
+    return PairKey(
+        src=workloads[ends >> 32],
+        dst=workloads[ends & 0xFFFFFFFF],
+        verdict=verdict,
+        reason=reason,
+        side=side,
+        protocol=service >> 16 & 0xFF,
+        port=service & 0xFFFF if service >> 24 & 1 else None,
+        egress=decided >> 32,
+        ingress=decided & 0xFFFFFFFF,
+    )
+
+
+def numbered(names: Sequence[str]) -> tuple[list[str], npt.NDArray[np.uint32]]:
     """Give the distinct names, and the place of each name among them."""
     place = {name: index for index, name in enumerate(dict.fromkeys(names))}
     return list(place), np.fromiter((place[name] for name in names), np.uint32, len(names))

@@ -1,4 +1,4 @@
-"""The words of an answer: verdict, side, tier, reason and note, with their wire spellings.
+"""The words of an answer: verdict, side, tier, reason, note and cause, with their wire spellings.
 
 Codes are the numbers that the packed tables and the verdict columns carry; ``.label`` is the
 spelling in every output. Sources: semantics.md C3 (reasons), C3.2 (side), B3.1 (tier).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum, IntFlag
 
-__all__ = ["Note", "Reason", "Side", "Tier", "Verdict"]
+__all__ = ["Cause", "Note", "Reason", "Side", "Tier", "Verdict"]
 
 
 class _Labelled(IntEnum):
@@ -71,6 +71,16 @@ class Reason(_Labelled):
     DNS_UNKNOWN = 21
     SOURCE_NAT = 22
     NODES_UNKNOWN = 23  # C4: a ``nodes`` peer, and the snapshot has no Node objects
+
+
+class Cause(_Labelled):
+    """What may explain that a recorded verdict is not ours; the first that holds is given."""
+
+    IDENTITY_UNKNOWN = 0  # who an end was is in doubt
+    POLICY_CHANGED = 1  # as the policies were at the flow's time, they may have said what it says
+    PROFILE = 2  # another semantics profile says what was recorded
+    NOT_JUDGED = 3  # ours is unknown, for another reason than who the ends are
+    UNEXPLAINED = 4
 
 
 class Note(IntFlag):

@@ -183,6 +183,7 @@ class Verdicts:
                 "notes": _notes(pa, self.notes),
                 "src_identity": self._identity(pa, self.src_endpoint, batch.src_pod),
                 "dst_identity": self._identity(pa, self.dst_endpoint, batch.dst_pod),
+                "recorded_verdict": self._recorded(pa, words["verdict"]),
             }
         )
 
@@ -221,6 +222,13 @@ class Verdicts:
         if cached is None:
             cached = self.engine.__dict__["_words"] = _words(self.engine)
         return dict(cached)
+
+    def _recorded(self, pa: Any, words: Any) -> Any:
+        """Give what the log says the network did, null where it does not say."""
+        recorded = self.batch.recorded_verdict
+        if recorded is None:
+            return pa.DictionaryArray.from_arrays(pa.nulls(len(self), pa.int32()), words)
+        return _codes(pa, np.where(recorded == Verdict.UNKNOWN, np.int32(-1), recorded), words)
 
     def _port_known(self) -> npt.NDArray[np.bool_]:
         has_port = np.isin(self.batch.protocol, (*_PORT_PROTOCOLS, 33, 136, UNKNOWN_PROTOCOL))

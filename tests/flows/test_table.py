@@ -12,12 +12,13 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from netpol.errors import FlowError
+from netpol.errors import FlowError, Location
 from netpol.flows.addresses import format_addresses
 from netpol.flows.batch import NO_ICMP, NO_TIME, UNKNOWN_PROTOCOL, FlowBatch
 from netpol.flows.flow import Flow
 from netpol.flows.normalise import batch_from
 from netpol.flows.reader import FlowStream, open_flows
+from netpol.flows.table_columns import map_columns
 from netpol.verdict import Verdict
 
 
@@ -346,6 +347,15 @@ def test_an_odd_row_of_bytes_that_are_no_text_is_counted_too(tmp_path):
     assert batch.line.tolist() == [2, 4]
     assert stream.stats.skipped == {"wrong number of cells": 2}
     assert [sample.text for sample in stream.stats.samples] == ["??", "x??"]
+
+
+@pytest.mark.parametrize("names", ["verdict,recorded-verdict", "Recorded Verdict,VERDICT"])
+def test_of_records_of_a_replay_what_was_recorded_counts(names: str) -> None:
+    first = names.startswith("R")
+    columns = map_columns(["src", "dst", *names.split(",")], Location("f"))
+    assert columns["verdict"] == names.split(",")[not first]
+    with pytest.raises(FlowError, match="both mean verdict"):
+        map_columns(["src", "dst", *names.split(","), "action"], Location("f"))
 
 
 def test_times_of_flow_objects_are_nanoseconds_whatever_their_size() -> None:

@@ -11,10 +11,15 @@ import pytest
 
 from html_support import HOSTILE, SERIES, SHOWN, Reader, hostile_sections, numbers, page
 from netpol.errors import MissingExtraError
+from netpol.pairs import Pair
+from netpol.recorded import Newer, Recorded, RecordedPair
 from netpol.report.html.charts import OTHERS, compact, duration, heat_maps
 from netpol.report.html.pairs import ROWS, ChangedRow, changed_table
+from netpol.report.html.recorded import recorded_tables
 from netpol.report.html.rules import RuleRow, rules_table
 from netpol.report.html.sections import Column, Facts, HeatMap, Table, Timeline, Totals, tone_of
+from netpol.tally import Weight
+from netpol.verdict import Cause, Reason, Side, Verdict
 
 HTML = page(*hostile_sections(), title=HOSTILE, lead=HOSTILE)
 
@@ -197,3 +202,28 @@ def test_without_the_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'netpol-replay\[report\]'"):
         page()
+
+
+def test_hostile_names_beside_recorded_verdicts_are_text() -> None:
+    pair = Pair(HOSTILE, HOSTILE, "tcp", 443, Side.NONE, Reason.NOT_ISOLATED, (), Weight(3))
+    found = Recorded(
+        table={(Verdict.DENY, Verdict.ALLOW): Weight(3)},
+        causes={(Cause.PROFILE, Verdict.DENY, Verdict.ALLOW): Weight(3)},
+        profiles={HOSTILE: Weight(3)},
+        untried={HOSTILE: HOSTILE},
+        undated=(HOSTILE,),
+        pairs=(
+            RecordedPair(Verdict.DENY, Verdict.ALLOW, Cause.PROFILE, pair, (HOSTILE,)),
+            RecordedPair(
+                Verdict.DENY, Verdict.ALLOW, Cause.POLICY_CHANGED, pair, newer=(Newer(HOSTILE, 0),)
+            ),
+        ),
+        distinct=2,
+    )
+    html = page(*recorded_tables(found, with_bytes=False))
+    reader = Reader(html)
+    tags = [tag for tag, _ in reader.elements]
+    assert tags.count("script") == tags.count("style") == 1
+    assert "img" not in tags
+    assert sum(SHOWN in text for text in reader.texts) == 8
+    assert not set("\u2028\u2029\u202e\u2066\x00\x1b\x07\u200b") & set(html.decode())

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from netpol.flows.batch import SkippedRecord
+from netpol.recorded import Newer, Recorded, RecordedPair
 from netpol.replay import (
     Credit,
     Isolation,
@@ -21,10 +22,34 @@ from netpol.replay import (
 from netpol.report.terminal import render
 from netpol.report.wording import NOTES, REASONS, SETTLES, percent, size
 from netpol.tally import Weight
-from netpol.verdict import Note, Reason, Side, Verdict
+from netpol.verdict import Cause, Note, Reason, Side, Verdict
 
 LONG = "a-namespace-with-a-long-name/a-workload-with-a-rather-long-name-7c9d8f"
 HOSTILE = "evil\x1b]0;pwned\x07\x1b[2J[bold]x[/bold]\r\n\u202e"
+
+
+def recorded(name: str, pair: Pair) -> Recorded:
+    weight = Weight(12, 3, 123_456_789)
+    return Recorded(
+        table={(Verdict.ALLOW, Verdict.DENY): weight, (Verdict.DENY, Verdict.UNKNOWN): Weight(1)},
+        absent=Weight(10**12),
+        causes={
+            (cause, Verdict.ALLOW, Verdict.DENY): weight for cause in (*Cause,)
+        },
+        profiles={name: weight, "ovn": Weight(1)},
+        untried={name: name},
+        undated=(name,) * 5,
+        pairs=(
+            RecordedPair(
+                Verdict.ALLOW, Verdict.DENY, Cause.POLICY_CHANGED, pair,
+                newer=(Newer(name, 0),) * 5,
+            ),
+            RecordedPair(Verdict.ALLOW, Verdict.DENY, Cause.PROFILE, pair, (name, "ovn")),
+        ),
+        distinct=40,
+        capped=True,
+        others=Weight(5),
+    )  # fmt: skip
 
 
 def summary(name: str) -> ReplaySummary:
@@ -63,6 +88,7 @@ def summary(name: str) -> ReplaySummary:
             ),
         ),
         isolation=Isolation(3, (name,), ()),
+        recorded=recorded(name, denied),
         reader=ReaderCounts(
             records=13,
             skipped={"bad port": 2},
@@ -85,8 +111,12 @@ def test_every_line_fits(width: int, name: str, monkeypatch: pytest.MonkeyPatch)
     assert all(cell_len(line) <= width for line in text.splitlines())
     assert not [line for line in text.splitlines() if line != line.rstrip()]
     assert "DENY" not in text
-    for word in ("deny", "443/tcp", "unknown-port", "snapshot-age", "bad port", "1,234,567"):
+    words = ("deny", "443/tcp", "unknown-port", "snapshot-age", "bad port", "1,234,567")
+    for word in (*words, "policy-changed: policies", "not-judged: our"):
         assert word in text
+    if width == 200:
+        assert "recorded: allow" in text
+        assert "of 1970-01-01T00:00:00Z and 2 more" in " ".join(text.split())
 
 
 def test_names_are_escaped_and_never_markup(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from netpol.cli.options import ChosenSwitches
     from netpol.cli.report import ReportFile
     from netpol.flows.reader import FlowStream
-    from netpol.replay import DnsCounts, RecordWriter
+    from netpol.replay import DnsCounts, RecordWriter, ReplaySummary
     from netpol.switches import Switches
 
 __all__ = ["Outcome", "compared", "replayed"]
@@ -26,11 +26,15 @@ CompileWith = Callable[["Switches"], Any]
 
 
 class Outcome(NamedTuple):
-    """A summary as text and as JSON, and the words of ``--fail-on`` that are true of it."""
+    """A summary as text and as JSON, and the words of ``--fail-on`` that are true of it.
+
+    ``has_recorded`` says whether any flow's log says what the network did.
+    """
 
     found: set[str]
     as_text: Callable[[TextIO], str]
     as_json: Callable[[], bytes]
+    has_recorded: bool = False
 
 
 def replayed(
@@ -45,10 +49,15 @@ def replayed(
     **options: Any,
 ) -> Outcome:
     """Judge every flow by the chosen profile."""
+    from netpol.profiles import PROFILES
     from netpol.replay import replay
     from netpol.report import json, terminal
 
     engine = compile_with(chosen.under(chosen.profile))
+    options |= {
+        "compile_with": compile_with,
+        "profiles": {name: chosen.under(name) for name in PROFILES},
+    }
     if report is None:
         found = replay(engine, stream, top=top, writers=writers, **options)
         summary = replace(found, dns=dns, profile=chosen.profile)
@@ -66,14 +75,21 @@ def replayed(
             sections(summary, spread.result()),
             summary.switches,
         )
-        summary = replace(
-            summary, denied=summary.denied.first(top), unknown=summary.unknown.first(top)
-        )
+        summary = summary.first(top)
     return Outcome(
-        {verdict.label for verdict, weight in summary.by_verdict().items() if weight.flows},
+        _true_of(summary),
         partial(terminal.render, summary),
         partial(json.render, summary),
+        summary.recorded is not None and summary.recorded.compared.flows > 0,
     )
+
+
+def _true_of(summary: ReplaySummary) -> set[str]:
+    """Give the words of ``--fail-on`` that hold."""
+    found = {verdict.label for verdict, weight in summary.by_verdict().items() if weight.flows}
+    if summary.recorded is not None and summary.recorded.differing.flows:
+        found.add("disagree")
+    return found
 
 
 def compared(

@@ -25,6 +25,7 @@ from netpol.cli.options import (
 from netpol.cli.reading import flow_stream, inputs_of, read_once, read_world
 from netpol.cli.report import check_report, report_option
 from netpol.cli.writing import Request, opened
+from netpol.errors import FlowError
 
 if TYPE_CHECKING:
     from netpol.dns.observations import DnsObservations
@@ -73,10 +74,11 @@ class _Request(Request):
 @report_option
 @env_option(
     "--fail-on",
-    type=ChoiceList("deny", "unknown", "differs"),
+    type=ChoiceList("deny", "unknown", "disagree", "differs"),
     default=(),
-    metavar="VERDICT[,VERDICT]",
-    help="Exit 1 if there is a flow with this verdict: deny, unknown; with --compare-profiles "
+    metavar="WORD[,WORD]",
+    help="Exit 1 if there is a flow with this verdict: deny, unknown; disagree: one that the log "
+    "says was allowed and is denied here, or the other way round; with --compare-profiles "
     "differs: one that gets two.",
 )
 @env_option(
@@ -95,7 +97,7 @@ class _Request(Request):
     metavar="N",
     default=10,
     show_default=True,
-    help="Denied and unknown pairs to list.",
+    help="Denied, unknown and disagreeing pairs to list.",
 )
 @flow_options.MEMORY_BUDGET
 @flow_options.JOBS
@@ -119,9 +121,9 @@ def _check(request: _Request) -> None:
     read_once(*inputs_of(request).values())
     check_report(request.report, request.output_file)
     comparing = request.compare_profiles is not None
-    if set(request.fail_on) - ({"differs"} if comparing else {"deny", "unknown"}):
+    if set(request.fail_on) - ({"differs"} if comparing else {"deny", "unknown", "disagree"}):
         raise click.UsageError(
-            "--fail-on differs goes with --compare-profiles, deny and unknown without it"
+            "--fail-on differs goes with --compare-profiles, deny, unknown and disagree without it"
         )
     source = click.get_current_context().get_parameter_source("profile")
     if comparing and source is ParameterSource.COMMANDLINE:
@@ -149,6 +151,11 @@ def _run(request: _Request) -> Outcome:
                 jobs=request.jobs,
                 on_batch=on_batch,
                 report=written.report,
+            )
+        if "disagree" in request.fail_on and not outcome.has_recorded:
+            raise FlowError(
+                "--fail-on disagree: no flow has a recorded verdict (columns verdict, "
+                "recorded_verdict, action of a table)"
             )
         if request.output == "json":
             written.sink.write(outcome.as_json())

@@ -468,4 +468,6 @@ def _policy_meta(policy: Policy, tier: Tier) -> dict[str, Any]:
             [source.line_of(f"spec.{side}[{rule.index}]") if source else 0 for rule in rules]
             for side, rules in (("egress", policy.egress), ("ingress", policy.ingress))
         ],
+        "effects": [[rule.action for rule in rules] for rules in (policy.egress, policy.ingress)],
+        "times": list(policy.times),
     }

@@ -10,12 +10,12 @@ import ipaddress
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 
 from netpol.compiler.portclasses import NamedPorts
 from netpol.kube.objects import Container, Node, Pod
 from netpol.kube.snapshot import Snapshot
+from netpol.kube.times import parse_time
 from netpol.kube.workloads import workload_of
 from netpol.switches import Switches
 
@@ -243,24 +243,6 @@ def _times(pod: Pod) -> Iterator[int]:
         if time is not None:
             yield time
     yield from _finish_times(pod)
-
-
-@lru_cache(maxsize=1 << 16)  # pods of one rollout begin in the same second
-def parse_time(text: str | None) -> int | None:
-    """Give ns since the epoch of an RFC 3339 time, or None if absent or not one."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    since = moment - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _node_addresses(

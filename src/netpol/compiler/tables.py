@@ -22,7 +22,7 @@ from netpol.errors import InputError, Location, OutputError
 
 __all__ = ["LAYOUT", "VERSION", "Tables"]
 
-VERSION = 3
+VERSION = 4
 _MAGIC = b"netpol-tables\n"
 _ALIGN = 64
 

@@ -56,6 +56,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 _NEEDED = ("src", "dst")
 
+#: What the network said. Records that a replay wrote have its own verdicts beside these.
+RECORDED = "recorded_verdict"
+_BOTH_OF_RECORDS = {RECORDED, "verdict"}
+
 
 def plain_name(name: str) -> str:
     """Give a header's name as it is compared."""
@@ -77,6 +81,8 @@ def map_columns(
 ) -> dict[str, str]:
     """Give, for each of ``columns`` found, the table's name of it. Others are left out.
 
+    Of ``verdict`` and ``recorded_verdict`` the latter is what was recorded.
+
     Raises
     ------
     FlowError
@@ -89,7 +95,9 @@ def map_columns(
         column = known.get(plain_name(name))
         if column is None:
             continue
-        if column in found:
+        if column in found and {plain_name(name), plain_name(found[column])} == _BOTH_OF_RECORDS:
+            name = next(n for n in (name, found[column]) if plain_name(n) == RECORDED)
+        elif column in found:
             raise FlowError(
                 f"columns {found[column]!r} and {name!r} both mean {column}; keep one", where
             )

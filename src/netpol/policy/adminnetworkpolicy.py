@@ -12,6 +12,7 @@ from netpol.kube.cluster_objects import (
     BaselineAdminNetworkPolicy,
 )
 from netpol.kube.objects import Source
+from netpol.kube.times import policy_times
 from netpol.policy.clusterscoped import UnusableError, lower_rule, lower_subject
 from netpol.policy.program import Action, NamedPort, Policy, Port, PortRange
 from netpol.verdict import Tier
@@ -52,6 +53,7 @@ def lower_admin_network_policy(
         ),
         priority=priority,
         source=source,
+        times=policy_times(policy.metadata),
     )
 
 

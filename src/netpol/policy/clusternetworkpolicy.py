@@ -11,6 +11,7 @@ from netpol.kube.cluster_objects import (
     TransportProtocol,
 )
 from netpol.kube.objects import Source
+from netpol.kube.times import policy_times
 from netpol.policy.clusterscoped import UnusableError, lower_rule, lower_subject
 from netpol.policy.program import Action, NamedPort, Policy, Port, PortRange
 from netpol.verdict import Tier
@@ -43,6 +44,7 @@ def lower_cluster_network_policy(
         ),
         priority=spec.priority or 0,
         source=source,
+        times=policy_times(policy.metadata),
     )
 
 

@@ -9,6 +9,7 @@ from netpol.kube.objects import (
     NetworkPolicyPort,
 )
 from netpol.kube.policies import LoadedPolicy
+from netpol.kube.times import policy_times
 from netpol.policy.program import (
     Action,
     CidrPeer,
@@ -69,6 +70,7 @@ def lower_network_policy(loaded: LoadedPolicy) -> Policy:
         isolates_egress="Egress" in types,
         isolates_ingress="Ingress" in types,
         source=source,
+        times=policy_times(policy.metadata),
     )
 
 

@@ -16,6 +16,7 @@ from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network
 
 from netpol.kube.objects import Source
+from netpol.kube.times import NO_TIMES, PolicyTimes
 from netpol.verdict import Tier
 
 __all__ = [
@@ -193,6 +194,7 @@ class Policy:
     isolates_ingress: bool = False
     priority: int = 0
     source: Source | None = field(default=None, compare=False, hash=False)
+    times: PolicyTimes = field(default=NO_TIMES, compare=False, hash=False)
 
     @property
     def label(self) -> str:

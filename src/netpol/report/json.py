@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from netpol.recorded import Recorded, RecordedPair
 from netpol.replay import (
     Credit,
     DnsCounts,
@@ -16,7 +17,7 @@ from netpol.replay import (
     ReaderCounts,
     ReplaySummary,
 )
-from netpol.report.wording import NOTES, REASONS, SETTLES
+from netpol.report.wording import CAUSES, NOTES, REASONS, SETTLES
 from netpol.tally import Weight
 from netpol.verdict import Side, Verdict
 
@@ -71,6 +72,7 @@ def document(summary: ReplaySummary) -> dict[str, Any]:
             {"note": note.labels[0], "meaning": NOTES[note], **weigh(weight)}
             for note, weight in summary.notes.items()
         ],
+        "recorded": _recorded(summary.recorded, weigh),
         "reader": reader_document(summary.reader),
         "dns": dns_document(summary.dns),
         "profile": summary.profile,
@@ -163,6 +165,59 @@ def _policy(policy: PolicyUse, weigh: Weigher) -> dict[str, Any]:
             }
             for rule in policy.rules
         ],
+    }
+
+
+def _recorded(recorded: Recorded | None, weigh: Weigher) -> dict[str, Any] | None:
+    """Give how recorded verdicts agree with ours."""
+    if recorded is None:
+        return None
+    return {
+        "agreeing": weigh(recorded.agreeing),
+        "differing": weigh(recorded.differing),
+        "unknown": weigh(recorded.unknown),
+        "absent": weigh(recorded.absent),
+        "verdicts": [
+            {"recorded": theirs.label, "verdict": ours.label, **weigh(weight)}
+            for (theirs, ours), weight in recorded.table.items()
+        ],
+        "causes": [
+            {
+                "cause": cause.label,
+                "meaning": CAUSES[cause],
+                **weigh(weight),
+                "verdicts": [
+                    {"recorded": theirs.label, "verdict": ours.label, **weigh(part)}
+                    for (other, theirs, ours), part in recorded.causes.items()
+                    if other is cause
+                ],
+            }
+            for cause, weight in recorded.by_cause().items()
+        ],
+        "profiles": [
+            {"profile": name, **weigh(weight)} for name, weight in recorded.profiles.items()
+        ],
+        "untried": [{"profile": name, "why": why} for name, why in recorded.untried.items()],
+        "undated": list(recorded.undated),
+        "pairs": {
+            "distinct": recorded.distinct,
+            "capped": recorded.capped,
+            "top": [_recorded_pair(pair, weigh) for pair in recorded.pairs],
+            "others": weigh(recorded.others),
+        },
+    }
+
+
+def _recorded_pair(pair: RecordedPair, weigh: Weigher) -> dict[str, Any]:
+    return {
+        "recorded": pair.recorded.label,
+        "verdict": pair.ours.label,
+        "cause": pair.cause.label,
+        "profiles": list(pair.profiles),
+        "newer": [{"policy": item.policy, "time": item.time} for item in pair.newer],
+        "first_seen": pair.first_seen,
+        "last_seen": pair.last_seen,
+        **_pair(pair.pair, weigh),
     }
 
 

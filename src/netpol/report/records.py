@@ -123,9 +123,16 @@ def _json_value(value: str) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _texts(column: pa.Array, prefix: str, quote: Callable[[str], str], null: str) -> pa.Array:
-    """Give a column of integers or strings as texts, each with ``prefix`` before it."""
+def _texts(
+    column: pa.Array, prefix: str, quote: Callable[[str], str], null: str
+) -> pa.Array | pa.Scalar:
+    """Give a column of integers or strings as texts, each with ``prefix`` before it.
+
+    Of a column without any value it is the one text of all.
+    """
     absent = _text(prefix + null)
+    if len(column) and column.null_count == len(column):
+        return absent  # the same in every line: the column of recorded verdicts mostly is
     if pa.types.is_integer(column.type):
         numbers = pc.cast(column, pa.large_string())
         return pc.fill_null(_join(_text(prefix), numbers), absent)
@@ -139,6 +146,8 @@ def _joined_lines(rows: int, parts: list[pa.Array | pa.Scalar]) -> bytes:
     if not rows:
         return b""
     lines = _join(*parts)
+    if isinstance(lines, pa.Scalar):  # no column has a value
+        return str(lines.as_py()).encode() * rows
     # A string column's data buffer is its lines one after another, which is the output.
     _, offsets, data = lines.buffers()
     bounds = np.frombuffer(offsets, np.int64)[[lines.offset, lines.offset + rows]]

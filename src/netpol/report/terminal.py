@@ -29,6 +29,7 @@ from netpol.report.layout import (
     shown,
 )
 from netpol.report.pair_table import PairLine, print_pairs
+from netpol.report.recorded import print_recorded
 from netpol.report.sources import print_dns, print_reader
 from netpol.report.wording import NOTES, REASONS, SETTLES, STYLES, count, percent, size
 from netpol.tally import Weight
@@ -48,6 +49,7 @@ def render(summary: ReplaySummary, target: TextIO) -> str:
 def _print_sections(summary: ReplaySummary, console: Console) -> None:
     wide = console.width >= WIDE
     _print_totals(summary, console)
+    print_recorded(summary.recorded, console, with_bytes=summary.has_bytes, wide=wide)
     _print_pairs("Denied", Verdict.DENY, summary.denied, summary, console, wide)
     _print_pairs("Unknown", Verdict.UNKNOWN, summary.unknown, summary, console, wide)
     _print_unknown_reasons(summary, console)

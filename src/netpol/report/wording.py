@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from netpol.verdict import Note, Reason, Verdict
+from netpol.verdict import Cause, Note, Reason, Verdict
 
-__all__ = ["NOTES", "REASONS", "SETTLES", "STYLES", "count", "moment", "percent", "size"]
+__all__ = [
+    "CAUSES",
+    "NOTES",
+    "REASONS",
+    "SETTLES",
+    "STYLES",
+    "count",
+    "moment",
+    "percent",
+    "size",
+]
 
 #: Why a flow was judged as it was.
 REASONS = {
@@ -64,6 +74,15 @@ NOTES = {
     Note.AMBIGUOUS_PRIORITY: "cluster-wide policies of equal priority, tried in another order, "
     "decide otherwise",
     Note.RELATED_ICMP: "an ICMP error, judged as part of its connection",
+}
+
+#: What may explain that a recorded verdict is not ours.
+CAUSES = {
+    Cause.IDENTITY_UNKNOWN: "who an end of the flow was is in doubt",
+    Cause.POLICY_CHANGED: "policies behind our verdict are newer than the flow",
+    Cause.PROFILE: "another profile gives the recorded verdict",
+    Cause.NOT_JUDGED: "our verdict is unknown, for another reason than who the ends are",
+    Cause.UNEXPLAINED: "none of these",
 }
 
 #: The colour of a verdict where there are colours.

@@ -13,7 +13,15 @@ from netpol.report.wording import percent
 from netpol.tally import Weight
 from netpol.verdict import Verdict
 
-__all__ = ["ROWS", "ChangedRow", "changed_table", "pairs_table", "reasons_of", "verdict_pairs"]
+__all__ = [
+    "ROWS",
+    "ChangedRow",
+    "changed_table",
+    "others_text",
+    "pairs_table",
+    "reasons_of",
+    "verdict_pairs",
+]
 
 #: Rows of a table of pairs. With 500, a page whose every table is full stays below 1 MB.
 ROWS = 500
@@ -91,7 +99,7 @@ def pairs_table(title: str, pairs: PairList, *, with_bytes: bool) -> Table:
         rows,
         total=pairs.distinct,
         at_least=pairs.capped,
-        rest=_others(pairs.others.flows),
+        rest=others_text(pairs.others.flows),
     )
 
 
@@ -147,7 +155,7 @@ def changed_table(
         cells,
         total=len(given) if total is None else total,
         at_least=at_least,
-        rest=_others(others + sum(row.flows for row in given[ROWS:])),
+        rest=others_text(others + sum(row.flows for row in given[ROWS:])),
         intro=intro,
     )
 
@@ -157,7 +165,8 @@ def reasons_of(pair: Pair) -> list[str]:
     return why(pair, wide=True).plain.split("\n")
 
 
-def _others(flows: int) -> str:
+def others_text(flows: int) -> str:
+    """Say how much the rows that are not listed weigh."""
     return f"{plural(flows, 'flow')} between others" if flows else ""
 
 
@@ -167,6 +176,8 @@ def verdict_pairs(
     names: tuple[str, str],
     *,
     with_bytes: bool,
+    title: str = "Verdicts, before and after",
+    intro: str = "",
 ) -> Table:
     """Give how much there is of every pair of verdicts, equal ones too."""
     columns = [
@@ -185,4 +196,4 @@ def verdict_pairs(
         ]
         for (before, after), weight in pairs.items()
     ]
-    return Table("Verdicts, before and after", columns, rows)
+    return Table(title, columns, rows, intro=intro)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from netpol.replay import ReplaySummary
 from netpol.report.html.evidence import evidence
 from netpol.report.html.pairs import pairs_table
+from netpol.report.html.recorded import recorded_tables
 from netpol.report.html.rules import never_hit, rules_table
 from netpol.report.html.sections import Section, Totals, tone_of
 from netpol.report.html.spread import spread_sections
@@ -28,6 +29,7 @@ def sections(summary: ReplaySummary, spread: Spread) -> tuple[Section, ...]:
                 for verdict, weight in summary.by_verdict().items()
             ]
         ),
+        *recorded_tables(summary.recorded, with_bytes=with_bytes),
         denied,
         *spread_sections(spread),
         *((unknown,) if unknown.rows else ()),
