@@ -168,6 +168,7 @@ cdef Case case_of(
     case.dialled_port_known = False
     case.seen = NO_ENDPOINT
     case.seen_differs = False
+    case.touched = NULL
     if c.original_dst != NULL:
         case.dialled = resolve_one(v, c, c.original_dst, i)
         case.via_service = not same_address(c.dst, c.original_dst, c.width, i)

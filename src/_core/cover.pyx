@@ -7,13 +7,18 @@ sums are by both. No outcome, note or pair is worked out, so a block costs less 
 import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 
+from netpol._core.cases cimport case_of, is_plain
 from netpol._core.columns cimport Columns
-from netpol._core.sums cimport Weights
+from netpol._core.judge cimport judge
+from netpol._core.outcome cimport Case, Outcome
+from netpol._core.sums cimport Weights, hash_key
 from netpol._core.tables cimport CompiledTables
 from netpol._core.tally cimport Judged, Tally
 
 cdef enum:
+    ASKED = 8192
     MERGED = 3                   # in the place of the other side's verdict
 
 cdef int64_t NO_TIME = -9223372036854775807 - 1
@@ -58,6 +63,9 @@ cdef class CoverTally(Tally):
         number where there is none.
     seen : uint64[2, endpoints]
         Flows by source and by destination.
+    touched : uint8[decisions]
+        1 for what a flow that can be read in several ways comes to in any of them. Of those ways,
+        the sums hold one.
 
     Counts stop at their largest number, whatever a log claims.
     """
@@ -66,12 +74,15 @@ cdef class CoverTally(Tally):
     cdef readonly object verdicts
     cdef readonly object times
     cdef readonly object seen
+    cdef readonly object touched
     cdef object _info
     cdef const uint8_t* _verdict_of
     cdef int64_t* _times
     cdef uint64_t* _seen
     cdef uint64_t* _beside
     cdef uint64_t* _verdicts
+    cdef uint8_t* _touched
+    cdef uint64_t _asked[ASKED]
     cdef size_t _decisions
     cdef size_t _endpoints
 
@@ -84,6 +95,7 @@ cdef class CoverTally(Tally):
         cdef uint64_t[:, ::1] seen
         cdef uint64_t[:, :, ::1] beside
         cdef uint64_t[::1] verdicts
+        cdef uint8_t[::1] touched
         Tally.__init__(self, tables, decisions, workloads, protocols, reasons, newest, limit)
         self._decisions = decisions.shape[0]
         self._endpoints = workloads.shape[0]
@@ -99,6 +111,10 @@ cdef class CoverTally(Tally):
         times, seen, beside, verdicts = self.times, self.seen, self.beside, self.verdicts
         self._times, self._seen = &times[0, 0], &seen[0, 0]
         self._beside, self._verdicts = &beside[0, 0, 0], &verdicts[0]
+        self.touched = np.zeros(self._decisions, np.uint8)
+        touched = self.touched
+        self._touched = &touched[0]
+        memset(self._asked, 0, sizeof(self._asked))
 
     def merge(self, Tally other):
         """Add another's sums; both must be of the same engine."""
@@ -108,6 +124,7 @@ cdef class CoverTally(Tally):
             raise IndexError("tallies of different engines")
         np.minimum(self.times[0::2], more.times[0::2], out=self.times[0::2])
         np.maximum(self.times[1::2], more.times[1::2], out=self.times[1::2])
+        self.touched |= more.touched
         for i in range(2 * self._endpoints):
             add_flows(&self._seen[i], more._seen[i])
         for i in range(8 * self._decisions):
@@ -145,9 +162,36 @@ cdef class CoverTally(Tally):
             add_flows(&verdicts[verdict], flows)
             add_flows(&sources[judged.src[i]], flows)
             add_flows(&targets[judged.dst[i]], flows)
+        for i in range(count):
+            if not is_plain(&self._tables.view, c, i, judged.src[i], judged.dst[i]):
+                self._note_readings(c, i, judged.src[i], judged.dst[i])
         if c.time != NULL:
             self._note_times(c.time, j, count)
         return True
+
+    cdef void _note_readings(
+        self, const Columns* c, size_t i, uint32_t src, uint32_t dst
+    ) noexcept nogil:
+        """Note what every reading of a flow comes to; not again of the same flow.
+
+        Judging a flow to a service takes 130 ns, and a log has the same ones over and over.
+        """
+        cdef Case case = case_of(&self._tables.view, c, i, src, dst)
+        cdef Outcome outcome
+        cdef uint64_t hashed = hash_key(
+            <uint64_t> src << 32 | dst,
+            <uint64_t> case.dialled << 32 | case.seen,
+            <uint64_t> case.dport << 48 | <uint64_t> case.dialled_port << 32
+            | <uint64_t> case.protocol << 24 | <uint64_t> case.icmp_type << 16
+            | <uint64_t> case.v4 << 4 | <uint64_t> case.dport_known << 3
+            | <uint64_t> case.seen_differs << 2 | <uint64_t> case.via_service << 1
+            | case.dialled_port_known)
+        if case.src_hint == 0 and case.dst_hint == 0:
+            if self._asked[hashed & (ASKED - 1)] == hashed:
+                return
+            self._asked[hashed & (ASKED - 1)] = hashed
+        case.touched = self._touched
+        judge(&self._tables.view, &case, &outcome)
 
     cdef void _note_times(self, const int64_t* time, const Judged* j, size_t count) noexcept nogil:
         cdef int64_t* by_egress = self._times

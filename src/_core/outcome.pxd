@@ -56,6 +56,7 @@ cdef struct Case:
     uint8_t icmp_type
     uint16_t dport
     bint dport_known
+    uint8_t* touched           # [decisions], 1 for what any reading comes to; NULL: not asked for
 
 cdef struct Outcome:
     uint8_t verdict

@@ -213,6 +213,17 @@ cdef inline uint32_t ingress_of(
         v, &v.ingress, target.ingress_row, label, source.ingress_cidr, ports)
 
 
+cdef inline bint reads_otherwise(
+    const View* v, const Case* c, const Identity* source, const Identity* target, uint32_t ports,
+    uint8_t verdict
+) noexcept nogil:
+    """Whether ingress gives another verdict to another source."""
+    cdef uint32_t decision = ingress_of(v, source, target, ports, False)
+    if c.touched != NULL:
+        c.touched[decision] = 1
+    return v.decision_info[decision] & 3 != verdict
+
+
 cdef inline uint32_t ingress_readings(
     const View* v, const Case* c, const Way* way, const Identity* target, uint32_t ports,
     uint32_t ingress,
@@ -221,6 +232,7 @@ cdef inline uint32_t ingress_readings(
     cdef uint8_t verdict = v.decision_info[ingress] & 3
     cdef uint32_t endpoint = NO_ENDPOINT
     cdef bint nodes_only = False
+    cdef bint merged = False
     cdef size_t i, first, last
     cdef Identity other
     if c.seen != NO_ENDPOINT:
@@ -234,18 +246,22 @@ cdef inline uint32_t ingress_readings(
         last = v.node_split if c.v4 else v.node_count
         for i in range(first, last):
             load_identity(v, v.node_endpoints[i], &other)
-            if v.decision_info[ingress_of(v, &other, target, ports, False)] & 3 != verdict:
-                return MERGED_SOURCE_NAT
-        return ingress
+            if reads_otherwise(v, c, &other, target, ports, verdict):
+                merged = True
+                if c.touched == NULL:
+                    break
+        return MERGED_SOURCE_NAT if merged else ingress
     if endpoint == NO_ENDPOINT:
         return ingress
     for i in range(candidate_count(v, endpoint, 0)):
         candidate(v, endpoint, 0, i, &other)
         if nodes_only and not other.is_node:
             continue
-        if v.decision_info[ingress_of(v, &other, target, ports, False)] & 3 != verdict:
-            return MERGED_SOURCE_NAT
-    return ingress
+        if reads_otherwise(v, c, &other, target, ports, verdict):
+            merged = True
+            if c.touched == NULL:
+                break
+    return MERGED_SOURCE_NAT if merged else ingress
 
 
 cdef inline void pair(
@@ -265,6 +281,8 @@ cdef inline void pair(
     ports = port_class(&v.plain, port_place(way.protocol, way.port, way.port_known))
     egress = egress_of(v, s, d, ports, hairpin)
     ingress = ingress_of(v, s, d, ports, hairpin)
+    if c.touched != NULL:
+        c.touched[egress] = c.touched[ingress] = 1
     if d.pod != 0 and not hairpin:
         ingress = ingress_readings(v, c, way, d, ports, ingress)
     settle(v, egress, ingress, out)

@@ -124,6 +124,25 @@ def test_removing_a_rule_or_element_changes_the_flows_it_is_the_sole_reason_for(
 
 @random_worlds
 @given(cases(12))
+def test_removing_what_was_never_hit_changes_no_verdict(case: Case) -> None:
+    """C6: also of flows to services, from addresses of several pods, and through unknown NAT."""
+    policies, snapshot = load(case.policies, case.objects, case.dns)
+    chosen = {name: getattr(case.switches, name) for name in case.switches.__dataclass_fields__}
+    compiled = CoverageEngine(policies, snapshot, **chosen)
+    reference = ReferenceEvaluator(policies, snapshot, case.switches)
+    before = [reference.judge(flow).verdict for flow in case.flows]
+    found = compiled.cover([batch_from([flow]) for flow in case.flows])
+    for key, hits in every_hits(found):
+        if hits.never:
+            without = ReferenceEvaluator(removed(policies, *key), snapshot, case.switches)
+            for flow, verdict in zip(case.flows, before, strict=True):
+                assert without.judge(flow).verdict is verdict, (
+                    f"{key} {flow}\n{reference.explain(flow)}\nwithout: {without.explain(flow)}"
+                )
+
+
+@random_worlds
+@given(cases(12))
 def test_split_rules_judge_as_whole_ones_do(case: Case) -> None:
     """C7.5: whatever the flows, services and doubts among them."""
     policies, snapshot = load(case.policies, case.objects, case.dns)

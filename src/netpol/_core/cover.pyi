@@ -10,4 +10,5 @@ class CoverTally(Tally):
     verdicts: npt.NDArray[np.uint64]
     times: npt.NDArray[np.int64]
     seen: npt.NDArray[np.uint64]
+    touched: npt.NDArray[np.uint8]
     def merge(self, other: Any) -> None: ...

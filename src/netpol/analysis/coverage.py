@@ -135,7 +135,8 @@ class Evidence:
     verdicts : flows by verdict.
     first, last : time of the first and last flow, ns; None where no record has a time.
     several : flows, at least, that can be read in several ways (an address with several owners, a
-        service, an unknown NAT): rules are counted for the first.
+        service, an unknown NAT): rules are counted for the first; of those that match only in
+        another, that is all that is known (``Hits.other_reading``).
     reader : records, and what of the logs was lost or looks odd.
     dns : what DNS logs held, None without them.
     """
@@ -179,11 +180,7 @@ class Coverage:
 
     @property
     def never_hit(self) -> tuple[NeverHit, ...]:
-        """Rules that no flow matched or may have matched: without any of them, no verdict differs.
-
-        So it is for flows that can be read in one way; of others (``Evidence.several``), only the
-        first is counted.
-        """
+        """Rules that no flow matched or may have: without any of them, no verdict differs."""
         return tuple(item for item in self._never() if item.element is None)
 
     @property

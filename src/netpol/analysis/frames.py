@@ -37,6 +37,7 @@ def coverage_table(coverage: Coverage) -> pa.Table:
             ("sole", pa.uint64()),
             ("first", moment),
             ("last", moment),
+            ("other_reading", pa.bool_()),
             ("never_hit", pa.bool_()),
             ("file", pa.string()),
             ("line", pa.int32()),
@@ -73,6 +74,7 @@ def _counts(hits: Hits) -> dict[str, Any]:
         "sole": min(hits.sole, most),
         "first": hits.first,
         "last": hits.last,
+        "other_reading": hits.other_reading,
         "never_hit": hits.never,
     }
 

@@ -31,6 +31,8 @@ class Hits:
     possible : flows that it may match, where the recording or the snapshot leaves it open (C4).
     sole : flows whose verdict would be another without it.
     first, last : when it first and last matched, ns since the epoch; None without times.
+    other_reading : neither of the first two, but it matches, or may, where a flow that can be read
+        in several ways is read otherwise than it is counted (C6); how many flows is not known.
     """
 
     flows: int = 0
@@ -38,11 +40,12 @@ class Hits:
     sole: int = 0
     first: int | None = None
     last: int | None = None
+    other_reading: bool = False
 
     @property
     def never(self) -> bool:
         """Whether it did not match and cannot have: no verdict hangs on it."""
-        return not self.flows and not self.possible
+        return not self.flows and not self.possible and not self.other_reading
 
 
 class CoverTally(Tally):
@@ -114,16 +117,18 @@ class CoverTally(Tally):
 class _Counter:
     """The hits of one target, growing."""
 
-    __slots__ = ("first", "flows", "last", "possible", "sole")
+    __slots__ = ("first", "flows", "last", "otherwise", "possible", "sole")
 
     def __init__(self) -> None:
         self.flows = self.possible = self.sole = 0
         self.last, self.first = _OUTSIDE
+        self.otherwise = False
 
     def hits(self) -> Hits:
         timed = self.first <= self.last
         first, last = (self.first, self.last) if timed else (None, None)
-        return Hits(self.flows, self.possible, self.sole, first, last)
+        otherwise = self.otherwise and not self.flows and not self.possible
+        return Hits(self.flows, self.possible, self.sole, first, last, otherwise)
 
 
 def hits_by_target(engine: Any, tally: CoverTally, targets: int) -> list[Hits]:
@@ -139,6 +144,11 @@ def hits_by_target(engine: Any, tally: CoverTally, targets: int) -> list[Hits]:
     counters = [_Counter() for _ in range(targets)]
     for side in (Side.EGRESS, Side.INGRESS):
         _add_side(engine, tally, side, counters)
+    marks = engine.tables.meta["marks"]
+    for decision in np.flatnonzero(tally.core.touched).tolist():
+        matched, possible, _ = marks[decision]
+        for target in (*matched, *possible):
+            counters[target].otherwise = True
     return [counter.hits() for counter in counters]
 
 

@@ -63,6 +63,8 @@ def hits_text(hits: Hits) -> str:
     """Give hits in words: ``1,234 flows, sole reason for 12, last 2026-03-01T10:00:00Z``."""
     if hits.never:
         return "never hit"
+    if hits.other_reading:
+        return "perhaps hit: in another reading of flows that can be read in several ways"
     words = [f"{count(hits.flows)} {'flow' if hits.flows == 1 else 'flows'}"]
     if hits.possible:
         words.append(f"perhaps {count(hits.possible)} more")

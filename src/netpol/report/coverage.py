@@ -81,11 +81,18 @@ def _print_evidence(coverage: Coverage, console: Console) -> None:
     if unseen:
         number = f"{count(len(unseen))} of {plural(len(coverage.pods), 'pod')}"
         print_indented(console, f"no flow of {number}: {listed(unseen, _NAMES)}", 2)
+    others = any(
+        item.hits.other_reading
+        for policy in coverage.policies
+        for rule in policy.rules
+        for item in (rule, *rule.elements)
+    )
     if evidence.several:
         print_indented(
             console,
             f"{plural(evidence.several, 'flow')} can be read in several ways (services, NAT, "
-            "shared addresses): rules are counted for the first",
+            "shared addresses): rules are counted for the first"
+            + (", and have some under PERHAPS if only others match" if others else ""),
             2,
         )
 
@@ -131,7 +138,7 @@ def _print_rules(coverage: Coverage, console: Console, wide: bool) -> None:
     if not rows:
         return
     timed = coverage.evidence.last is not None
-    doubt = any(row.hits.possible for row in rows)
+    doubt = any(row.hits.possible or row.hits.other_reading for row in rows)
     console.print("\nPolicies, rules and elements", style="bold")
     names = ["POLICY", "RULE", "FLOWS", *(["PERHAPS"] if doubt else []), "SOLE"]
     if timed:
@@ -146,7 +153,7 @@ def _print_rules(coverage: Coverage, console: Console, wide: bool) -> None:
             shown(row.policy.label) if row.policy is not last else "",
             shown(row.name),
             count(row.hits.flows),
-            *([count(row.hits.possible)] if doubt else []),
+            *(["some" if row.hits.other_reading else count(row.hits.possible)] if doubt else []),
             count(row.hits.sole),
             *([moment(time) if time is not None else "" for time in times] if timed else []),
             *([place_of(row.policy.file, row.line)] if wide and not timed else []),

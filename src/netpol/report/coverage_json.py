@@ -108,6 +108,7 @@ def _hits(hits: Hits) -> dict[str, Any]:
     return {
         "flows": hits.flows,
         "possible": hits.possible,
+        "other_reading": hits.other_reading,
         "sole_reason": hits.sole,
         "first": _time(hits.first),
         "last": _time(hits.last),

@@ -85,7 +85,7 @@ def _counts(
 ) -> list[Cell]:
     one = element or rule
     return [
-        one.hits.flows,
+        "some" if one.hits.other_reading else one.hits.flows,
         one.hits.sole,
         policy.label,
         rule.name if element is None else f"{rule.name}.{element.field}",
