@@ -82,10 +82,10 @@ def _print_evidence(coverage: Coverage, console: Console) -> None:
         number = f"{count(len(unseen))} of {plural(len(coverage.pods), 'pod')}"
         print_indented(console, f"no flow of {number}: {listed(unseen, _NAMES)}", 2)
     others = any(
-        item.hits.other_reading
+        item.other_reading
         for policy in coverage.policies
         for rule in policy.rules
-        for item in (rule, *rule.elements)
+        for item in [rule.hits, *(element.hits for element in rule.elements)]
     )
     if evidence.several:
         print_indented(
