@@ -2,15 +2,15 @@
 
 Where several changes could be the cause of a flow's other judgement, the question is what the
 first engine would say with one of them alone. A side to which that change does not matter says
-what it says in the first engine; one to which no other matters, what it says in the second. For
-what is left, engines are compiled when such a flow is met. Each has many changes made, and serves
-every flow to which only one of those matters: classes of which no two matter to one pod
-(``Reach.classes``), then halves that tell any two changes apart, then single changes.
+what it says in the first engine; one to which no other matters, what it says in the second. What
+is left is tried (``trials``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from netpol._core.evaluate import plain_rows
 from netpol.analysis.deciders import Marks
 from netpol.analysis.reach import OTHER_CHANGE, Reach
+from netpol.analysis.trials import Question, Trials
 from netpol.verdict import Verdict
 
 __all__ = ["Causes"]
@@ -86,15 +87,10 @@ class Causes:
         trials: int,
     ) -> None:
         self.untried: set[int] = set()
-        self._compiled = compiled
         self._number = number
         self._marks = marks
         self._reach = reach
-        self._trials = trials
-        self._engines: dict[tuple[int, ...], Any] = {}
-        self._class_of = {
-            place: members for members in (reach.classes if reach else ()) for place in members
-        }
+        self._trials = Trials(compiled, trials)
         self._all_changes = np.uint64((1 << number) - 1)
 
     def of(self, first: Verdicts, second: Verdicts) -> UInt64s:
@@ -132,81 +128,48 @@ class Causes:
         said = [self._said(verdicts) for verdicts in (flows.first, flows.second)]
         could = flows.src | flows.dst
         untold = could & OTHER_CHANGE != 0
-        every = int(np.bitwise_or.reduce(could))
-        for place in range(self._number):
-            if every >> place & 1:
-                for rows, third in self._with_change(flows, place):
-                    if third is None:
-                        self.untried.add(place)
-                        untold[rows] = True
-                        continue
-                    settled = _settled(said[0].take(rows), said[1].take(rows), third)
-                    causes[rows[settled]] |= np.uint64(1 << place)
+        for place, rows, third in self._with_each_change(flows):
+            if third is None:
+                self.untried.add(place)
+                untold[rows] = True
+            else:
+                settled = _settled(said[0].take(rows), said[1].take(rows), third)
+                causes[rows[settled]] |= np.uint64(1 << place)
         causes[untold & (causes == 0)] = OTHER_CHANGE
         return causes
 
-    def _with_change(
-        self, flows: _Unclear, place: int
-    ) -> Iterator[tuple[npt.NDArray[Any], _Said | None]]:
-        """Give rows, and what the first engine would say of them with one change made.
+    def _with_each_change(
+        self, flows: _Unclear
+    ) -> Iterator[tuple[int, npt.NDArray[Any], _Said | None]]:
+        """Give a change, rows, and what the first engine would say of them with it made.
 
         None where an engine would have to be compiled to tell, and no more are to be.
         """
-        bit = np.uint64(1 << place)
-        mine = (flows.src | flows.dst) & bit != 0
-        known = mine & flows.plain & _alone(flows.src, bit) & _alone(flows.dst, bit)
-        rows = np.flatnonzero(known)
-        if len(rows):
-            part = flows.take(rows)
-            yield rows, self._by_sides(part, bit, part.first)
-        for members, rows in self._to_try(flows, place, np.flatnonzero(mine & ~known)):
-            if members is None:
-                yield rows, None
-                continue
-            part = flows.take(rows)
-            third = self._engines[members].evaluate(part.first.batch)
-            whole, sides = self._said(third), self._by_sides(part, bit, third)
-            pairs = zip(sides, whole, strict=True)
-            yield rows, _Said(*(np.where(part.plain, one, other) for one, other in pairs))
+        seen = np.stack([flows.src, flows.dst, flows.plain], axis=1)
+        kinds, kind, counts = np.unique(seen, axis=0, return_inverse=True, return_counts=True)
+        kind = kind.reshape(-1)
+        asked = [
+            (place, number, _question(1 << place, *kinds[number].tolist()))
+            for number in np.argsort(-counts, kind="stable").tolist()
+            for place in range(self._number)
+            if int(kinds[number, 0] | kinds[number, 1]) >> place & 1
+        ]
+        self._trials.plan(question for _, _, question in asked if question.others)
+        chosen: dict[tuple[int, int], tuple[Any, list[int]]] = {}
+        for place, number, question in asked:
+            engine = self._trials.engine_for(question) if question.others else flows.first.engine
+            chosen.setdefault((place, id(engine)), (engine, []))[1].append(number)
+        for (place, _), (engine, numbers) in chosen.items():
+            rows = np.flatnonzero(np.isin(kind, numbers))
+            yield place, rows, None if engine is None else self._as_said(flows, rows, place, engine)
 
-    def _to_try(
-        self, flows: _Unclear, place: int, rows: npt.NDArray[Any]
-    ) -> Iterator[tuple[tuple[int, ...] | None, npt.NDArray[Any]]]:
-        """Give engines, by the changes they have made, and the rows each can tell about."""
-        if not len(rows):
-            return
-        seen = np.stack([flows.src[rows], flows.dst[rows], flows.plain[rows]], axis=1)
-        kinds, kind = np.unique(seen, axis=0, return_inverse=True)
-        chosen: dict[tuple[int, ...] | None, list[int]] = {}
-        for number, (src, dst, plain) in enumerate(kinds.tolist()):
-            members = self._engine_for(place, (src, dst) if plain else (src | dst,))
-            chosen.setdefault(members, []).append(number)
-        for members, numbers in chosen.items():
-            yield members, rows[np.isin(kind.reshape(-1), numbers)]
-
-    def _engine_for(self, place: int, seen: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Give the changes of an engine that has one of them made, and no other that matters.
-
-        ``seen`` are the changes that matter to each end, or to both together where neither can be
-        told by itself. None if no such engine is there, and no more are to be compiled.
-        """
-        bit = 1 << place
-
-        def tells(members: tuple[int, ...]) -> bool:
-            made = sum(1 << member for member in members)
-            return bool(made & bit) and all(made & bits in (0, bit) for bits in seen if bits & bit)
-
-        found = next(filter(tells, self._engines), None)
-        if found is None and len(self._engines) < self._trials:
-            found = next(filter(tells, self._worth_compiling(place)))
-            self._engines[found] = self._compiled(found)
-        return found
-
-    def _worth_compiling(self, place: int) -> Iterator[tuple[int, ...]]:
-        yield self._class_of.get(place, (place,))
-        for half in range(self._number.bit_length() if self._reach else 0):
-            yield tuple(other for other in range(self._number) if not (other ^ place) >> half & 1)
-        yield (place,)
+    def _as_said(self, flows: _Unclear, rows: npt.NDArray[Any], place: int, engine: Any) -> _Said:
+        """Give what an engine says of rows: of plain ones by sides, of others as a whole."""
+        part = flows.take(rows)
+        third = part.first if engine is part.first.engine else engine.evaluate(part.first.batch)
+        whole, sides = self._said(third), self._by_sides(part, np.uint64(1 << place), third)
+        pairs = zip(sides, whole, strict=True)
+        return _Said(*(np.where(part.plain, one, other) for one, other in pairs))
 
     def _by_sides(self, flows: _Unclear, bit: np.uint64, third: Verdicts) -> _Said:
         """Give what is said with one change made, of plain flows: each side by itself.
@@ -246,9 +209,15 @@ class Causes:
         return _Said(verdict, marks[verdict, verdicts.egress], marks[verdict, verdicts.ingress])
 
 
-def _alone(bits: UInt64s, bit: np.uint64) -> Booleans:
-    """Say at which ends nothing matters but this change, or this change does not."""
-    return np.asarray((bits & bit == 0) | (bits == bit))
+def _question(change: int, src: int, dst: int, plain: int) -> Question:
+    """Give what is to be known of flows with one change made, by the changes that matter to them.
+
+    Of a plain flow each side is told by itself, and one to which nothing else matters is known: no
+    others are left if that holds of both.
+    """
+    ends = (src, dst) if plain else (src | dst,)
+    others = [bits & ~change for bits in ends if bits & change]
+    return Question(change, reduce(or_, others))
 
 
 def _settled(first: _Said, second: _Said, third: _Said) -> Booleans:

@@ -8,7 +8,7 @@ of many changed policies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -44,8 +44,6 @@ class Reach:
     ----------
     every : uint64
         The bits of all changes.
-    classes : tuple of tuple of int
-        Places of the changes that are told apart, put together where no two matter to one pod.
     """
 
     def __init__(self, changes: Sequence[SingleChange], engines: tuple[Any, Any]) -> None:
@@ -63,10 +61,7 @@ class Reach:
         every = reduce(or_, (bit for listed in within.values() for bit, _ in listed), everywhere)
         self.every = np.uint64(every)
         self._everywhere = np.uint64(everywhere)
-        pods = [_by_pod(engine, within) for engine in engines]
-        self._tables = [_by_endpoint(*both) for both in zip(engines, pods, strict=True)]
-        number = min(len(changes), MOST_CHANGES)
-        self.classes = _classes(number, everywhere, np.unique(np.concatenate(pods)).tolist())
+        self._tables = [_by_endpoint(engine, _by_pod(engine, within)) for engine in engines]
 
     def __call__(self, first: Any, second: Any, plain: Booleans) -> tuple[UInt64s, UInt64s]:
         """Give uint64[n] for the source and for the destination of each flow.
@@ -107,28 +102,6 @@ def _by_pod(engine: Any, within: Mapping[str, Sequence[tuple[int, SingleChange]]
                 place = places[f"{pod.metadata.namespace}/{pod.metadata.name}"]
                 found[place] |= np.uint64(bit)
     return found
-
-
-def _classes(number: int, everywhere: int, pods: Iterable[int]) -> tuple[tuple[int, ...], ...]:
-    """Give classes of changes; those that matter everywhere are alone in theirs.
-
-    ``pods`` holds the changes that matter to a pod, for each pod.
-    """
-    beside = [0] * number  # changes that matter to a pod to which this one does
-    for bits in pods:
-        for place in range(number):
-            if bits >> place & 1:
-                beside[place] |= bits
-    classes: list[int] = []
-    for place in range(number):
-        bit = 1 << place
-        unlike = -1 if bit & everywhere else beside[place] | everywhere
-        fitting = (index for index, bits in enumerate(classes) if not bits & unlike)
-        index = next(fitting, len(classes))
-        if index == len(classes):
-            classes.append(0)
-        classes[index] |= bit
-    return tuple(tuple(place for place in range(number) if bits >> place & 1) for bits in classes)
 
 
 def _by_endpoint(engine: Any, by_pod: UInt64s) -> UInt64s:
