@@ -22,7 +22,7 @@ from netpol.flows.batch import NO_TIME, FlowBatch
 from netpol.pairs import Pair, pair_of
 from netpol.profiles import PROFILES, switches_of
 from netpol.switches import Switches
-from netpol.tally import PAIR_LIMIT, Weight, numbered, pair_key, pair_words, weights_of
+from netpol.tally import PAIR_LIMIT, TimeSpans, Weight, numbered, pair_key, pair_words, weights_of
 from netpol.verdict import Cause, Note, Reason, Side, Verdict
 
 __all__ = [
@@ -52,7 +52,6 @@ _WHO_NOTES = int(Note.STALE_POD_IP | Note.IN_PODCIDR | Note.POSSIBLE_NODE_GATEWA
 _GIVEN = ("strict_cidr", "unknown_fields", "node_addresses")
 
 _VERDICTS, _CAUSES = len(Verdict), len(Cause)
-_LATEST = np.iinfo(np.int64).max
 # What a pair's key says in the bits of its second word that those of a tally leave free.
 _RECORDED_AT, _CAUSE_AT, _PROFILES_AT, _BITS = 40, 44, 48, 15
 
@@ -260,8 +259,7 @@ class RecordedSums:
         self._causes = Histogram(_CAUSES * _VERDICTS * _VERDICTS)
         self._profiles = Histogram(1 << MOST_PROFILES)
         self._groups = Groups(limit)
-        self._limit = limit
-        self._seen: list[npt.NDArray[np.int64]] = []  # first and last time of each group
+        self._times = TimeSpans(limit)
 
     def add(self, verdicts: Any) -> None:
         """Add one batch of verdicts.
@@ -299,7 +297,7 @@ class RecordedSums:
         )
         self._groups.add(keys, *weights)
         if batch.time is not None:
-            self._note_times(self._groups.places(keys), batch.time)
+            self._times.add(self._groups.places(keys), batch.time)
 
     def _explained(self, part: Any, recorded: UInt8s) -> tuple[UInt8s, UInt64s]:
         """Give the cause of each flow, and which profiles agree where that is the cause."""
@@ -332,17 +330,6 @@ class RecordedSums:
         denied = (egress | ingress) & Could.DENY != 0
         then = np.where(recorded == Verdict.ALLOW, allowed, denied)
         return np.asarray(then & (time != NO_TIME))
-
-    def _note_times(self, places: npt.NDArray[Any], times: npt.NDArray[np.int64]) -> None:
-        known = times != NO_TIME
-        places, times = places[known], times[known]
-        if not self._seen:
-            self._seen = [
-                np.full(self._limit + 1, _LATEST, np.int64),
-                np.full(self._limit + 1, NO_TIME, np.int64),
-            ]
-        np.minimum.at(self._seen[0], places, times)
-        np.maximum.at(self._seen[1], places, times)
 
     # --- what was found ----------------------------------------------------------------------
 
@@ -388,10 +375,9 @@ class RecordedSums:
         words[1] &= (1 << _RECORDED_AT) - 1
         key = pair_key(words, self._workloads)
         cause = Cause(extra >> _CAUSE_AT & 0xF)
-        first, last = (int(times[index]) for times in self._seen) if self._seen else (_LATEST, 0)
-        known = first != _LATEST
+        first, last = self._times.of(index) or (None, None)
         newer: tuple[Newer, ...] = ()
-        if cause is Cause.POLICY_CHANGED:
+        if cause is Cause.POLICY_CHANGED and first is not None:
             policies = self._engine.policies
             newer = tuple(
                 Newer(policies[policy].label, time)
@@ -404,8 +390,8 @@ class RecordedSums:
             pair=pair_of(self._engine, key, Weight(*self._groups.weight(index))),
             profiles=self._named(extra >> _PROFILES_AT),
             newer=newer,
-            first_seen=first if known else None,
-            last_seen=last if known else None,
+            first_seen=first,
+            last_seen=last,
         )
 
     def _named(self, bits: int) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from netpol._core.conntrack import Scanner
 from netpol._core.fused import FusedRecords, FusedSums
 from netpol._core.sums import Groups, Histogram
 from netpol._core.tally import Tally as CoreTally
-from netpol.flows.batch import PORT_PROTOCOLS, UNKNOWN_PROTOCOL, Column, FlowBatch
+from netpol.flows.batch import NO_TIME, PORT_PROTOCOLS, UNKNOWN_PROTOCOL, Column, FlowBatch
 from netpol.verdict import Note, Reason, Side, Verdict
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "PAIR_LIMIT",
     "PairKey",
     "Tally",
+    "TimeSpans",
     "Weight",
     "numbered",
     "outcome_of",
@@ -43,6 +44,7 @@ HAS_PORTS = np.zeros(256, np.uint8)
 HAS_PORTS[list(PORT_PROTOCOLS)] = 1
 
 _NO_REASON = 255
+_LATEST = np.iinfo(np.int64).max
 _FILTERED = (6, 17, 132)
 _SIDES, _REASONS = len(Side), len(Reason)
 
@@ -184,6 +186,37 @@ class Tally:
     def capped(self) -> bool:
         """Whether there were more distinct pairs than are kept."""
         return self.core.pairs.others != (0, 0, 0)
+
+
+class TimeSpans:
+    """First and last times of groups, by their places in ``Groups``; no memory without times.
+
+    Parameters
+    ----------
+    limit : int
+        How many groups there may be; what is beyond has a place of its own.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._spans: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
+
+    def add(self, places: npt.NDArray[Any], times: npt.NDArray[np.int64]) -> None:
+        """Add flows: places as ``Groups.places`` gives them, times in ns or ``NO_TIME``."""
+        known = times != NO_TIME
+        places, times = places[known], times[known]
+        if self._spans is None:
+            room = self._limit + 1
+            self._spans = np.full(room, _LATEST, np.int64), np.full(room, NO_TIME, np.int64)
+        np.minimum.at(self._spans[0], places, times)
+        np.maximum.at(self._spans[1], places, times)
+
+    def of(self, place: int) -> tuple[int, int] | None:
+        """Give first and last time of a group, ns; None where no flow's time is known."""
+        if self._spans is None or self._spans[0][place] == _LATEST:
+            return None
+        first, last = (int(times[place]) for times in self._spans)
+        return first, last
 
 
 def weights_of(batch: FlowBatch) -> tuple[npt.NDArray[np.uint64] | None, ...]:

@@ -21,10 +21,10 @@ from netpol.analysis.contrast import Contrast
 from netpol.analysis.deciders import Marks, no_deciders
 from netpol.analysis.reach import MOST_CHANGES, OTHER_CHANGE, Reach
 from netpol.errors import CapacityError
-from netpol.flows.batch import NO_TIME, PORT_PROTOCOLS, UNKNOWN_PROTOCOL, FlowBatch
+from netpol.flows.batch import PORT_PROTOCOLS, UNKNOWN_PROTOCOL, FlowBatch
 from netpol.fused import without_text
 from netpol.replay import Pair, RecordWriter, credits_of, empty_batch, protocol_name
-from netpol.tally import PAIR_LIMIT, Weight, outcome_of, weights_of
+from netpol.tally import PAIR_LIMIT, TimeSpans, Weight, outcome_of, weights_of
 from netpol.verdict import Reason, Side, Verdict
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
 _VERDICTS = len(Verdict)
 _HAS_PORT = np.zeros(256, np.bool_)
 _HAS_PORT[[*PORT_PROTOCOLS, UNKNOWN_PROTOCOL]] = True
-_LATEST = np.iinfo(np.int64).max
 
 UInt64s = npt.NDArray[np.uint64]
 Verdicts = Any  # netpol.verdicts.Verdicts
@@ -200,8 +199,7 @@ class SideBySide:
         self._differing = Histogram(_VERDICTS * _VERDICTS)
         limit = PAIR_LIMIT if limit is None else limit
         self._groups = Groups(limit)
-        self._seen: list[npt.NDArray[np.int64]] = []  # first and last time of each group
-        self._limit = limit
+        self._times = TimeSpans(limit)
         self._causes = Histogram(number + 2)
         self._cause_sets = _Numbers()
         self._write: Callable[[Differing], None] = lambda differing: None
@@ -292,7 +290,7 @@ class SideBySide:
         keys = np.ascontiguousarray(keys)
         self._groups.add(keys, *weights)
         if part.time is not None:
-            self._note_times(self._groups.places(keys), part.time)
+            self._times.add(self._groups.places(keys), part.time)
 
     def _add_causes(self, causes: UInt64s, weights: tuple[UInt64s | None, ...]) -> None:
         """Add the flows of each change; those that no change alone explains come last."""
@@ -306,17 +304,6 @@ class SideBySide:
         for place, rows in rows_of.items():
             keys = np.full(len(rows), place, np.uint32)
             self._causes.add(keys, *(None if w is None else w[rows] for w in weights))
-
-    def _note_times(self, places: npt.NDArray[Any], times: npt.NDArray[np.int64]) -> None:
-        known = times != NO_TIME
-        places, times = places[known], times[known]
-        if not self._seen:
-            self._seen = [
-                np.full(self._limit + 1, _LATEST, np.int64),
-                np.full(self._limit + 1, NO_TIME, np.int64),
-            ]
-        np.minimum.at(self._seen[0], places, times)
-        np.maximum.at(self._seen[1], places, times)
 
     # --- what was found ----------------------------------------------------------------------
 
@@ -395,15 +382,15 @@ class SideBySide:
             for place, (engine, judgement) in enumerate(zip(self.engines, judgements, strict=True))
         )
         causes = list(self._cause_sets.known)[service >> 32]
-        first, last = (int(times[index]) for times in self._seen) if self._seen else (_LATEST, 0)
+        first, last = self._times.of(index) or (None, None)
         return JudgedTwice(
             verdicts=(Verdict(judgements[0].verdict), Verdict(judgements[1].verdict)),
             before=before,
             after=after,
             causes=tuple(place for place in range(self._changes) if causes >> place & 1),
             untold=causes == int(OTHER_CHANGE),
-            first_seen=None if first == _LATEST else first,
-            last_seen=None if first == _LATEST else last,
+            first_seen=first,
+            last_seen=last,
         )
 
 
