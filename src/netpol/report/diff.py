@@ -27,7 +27,7 @@ from netpol.report.twice import judged, print_verdict_pairs
 from netpol.report.wording import STYLES, count
 from netpol.verdict import Verdict
 
-__all__ = ["TITLES", "headline", "render", "seen"]
+__all__ = ["TITLES", "headline", "render", "seen", "together"]
 
 TITLES = {
     Kind.NEWLY_DENIED: "Newly denied",
@@ -116,16 +116,21 @@ def _why(diff: Diff, group: Group, wide: bool) -> Text:
         for name, verdict, half in zip(diff.names, group.verdicts, halves, strict=True)
     ]
     if diff.changes is not None:
-        lines.append(Text(_cause(diff, group)))
+        lines.append(Text(_cause(group)))
     if group.first_seen is not None and group.last_seen is not None:
         lines.append(Text(seen(group.first_seen, group.last_seen), style="dim"))
     return Text("\n").join(lines)
 
 
-def _cause(diff: Diff, group: Group) -> str:
+def _cause(group: Group) -> str:
     if group.responsible:
         return "by " + " or ".join(map(_changed, group.responsible)) + " alone"
-    return f"by several changes together{_OR_UNTRIED if group.untold else ''}"
+    return f"by {together(untold=group.untold)}"
+
+
+def together(*, untold: bool) -> str:
+    """Say what makes flows differ that no change alone is known to."""
+    return f"several changes together{_OR_UNTRIED if untold else ''}"
 
 
 def _changed(change: Change) -> str:
@@ -156,10 +161,10 @@ def _print_changes(diff: Diff, console: Console) -> None:
     told = [(one.change, one.alone) for one in diff.changes if one.alone is not None]
     for change, alone in told[:_CHANGES]:
         print_item(console, alone, _changed(change))
-    for weight, more in ((diff.together, ""), (diff.untold, _OR_UNTRIED)):
+    for weight, untold in ((diff.together, False), (diff.untold, True)):
         if weight.flows:
             flows = plural(weight.flows, "flow")
-            print_indented(console, f"{flows} by several changes together{more}", 2)
+            print_indented(console, f"{flows} by {together(untold=untold)}", 2)
     if diff.untried:
         changes = plural(diff.untried, "change")
         print_indented(console, f"{changes} not tried alone on every flow that differs", 2)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netpol.analysis.diff import Diff, Group, Kind
-from netpol.report.diff import TITLES
+from netpol.report.diff import TITLES, together
 from netpol.report.html.evidence import evidence
 from netpol.report.html.pairs import ROWS, ChangedRow, changed_table, verdict_pairs
 from netpol.report.html.sections import Column, Section, Table, Totals, tone_of
 from netpol.report.html.spread import spread_sections
 from netpol.report.html.top import top
-from netpol.report.layout import place_of
+from netpol.report.layout import place_of, plural
 from netpol.spread.collect import Spread
 from netpol.tally import Weight
 from netpol.verdict import Verdict
@@ -63,7 +63,7 @@ def _groups(diff: Diff, kind: Kind) -> Table:
     listed = diff.kinds[kind].first(ROWS)  # saying who decided takes 50 µs a row
     return changed_table(
         TITLES[kind],
-        [_row(group, with_bytes=diff.has_bytes) for group in listed.groups],
+        [_row(diff, group) for group in listed.groups],
         names=diff.names,
         total=listed.distinct,
         at_least=diff.capped,
@@ -71,12 +71,15 @@ def _groups(diff: Diff, kind: Kind) -> Table:
     )
 
 
-def _row(group: Group, *, with_bytes: bool) -> ChangedRow:
+def _row(diff: Diff, group: Group) -> ChangedRow:
+    words = [change.text for change in group.responsible]
+    if not words and diff.changes is not None:
+        words = [together(untold=group.untold)]
     return ChangedRow.of(
         group.verdicts,
         (group.before, group.after),
-        with_bytes=with_bytes,
-        causes=[f"responsible: {change.text}" for change in group.responsible],
+        with_bytes=diff.has_bytes,
+        causes=[f"responsible: {text}" for text in words],
     )
 
 
@@ -96,11 +99,8 @@ def _changes(diff: Diff) -> Table:
         total=total,
         intro="The flows that each change alone gives its second judgement.",
         rest="; ".join(
-            f"{weight.flows:,} flows {what}"
-            for weight, what in (
-                (diff.together, "take several together"),
-                (diff.untold, "take several together, or one that was not tried"),
-            )
+            f"{plural(weight.flows, 'flow')} by {together(untold=untold)}"
+            for weight, untold in ((diff.together, False), (diff.untold, True))
             if weight.flows
         ),
     )
