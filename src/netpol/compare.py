@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from netpol.analysis.sidebyside import Differing, JudgedTwice, SideBySide, less
+from netpol.analysis.sidebyside import Differing, JudgedTwice, SideBySide
 from netpol.flows.batch import FlowBatch
 from netpol.replay import DnsCounts, Pair, ReaderCounts, RecordWriter, reader_counts
 from netpol.switches import Switches
@@ -172,7 +172,7 @@ def compare(
         pairs=pairs,
         distinct=distinct,
         capped=both.capped,
-        others=less(differing, sum((pair.weight for pair in pairs), Weight())),
+        others=differing - sum((pair.weight for pair in pairs), Weight()),
         reader=reader_counts(getattr(stream, "stats", None), seen),
     )
 

@@ -351,7 +351,7 @@ class RecordedSums:
         disagreeing = sum(causes.values(), Weight())
         return Recorded(
             table=table,
-            absent=_less(total, sum(table.values(), Weight())),
+            absent=total - sum(table.values(), Weight()),
             causes=causes,
             profiles=self._by_profile(),
             untried=dict(self._others.untried),
@@ -359,7 +359,7 @@ class RecordedSums:
             pairs=pairs,
             distinct=len(keys),
             capped=self._groups.others != (0, 0, 0),
-            others=_less(disagreeing, sum((pair.weight for pair in pairs), Weight())),
+            others=disagreeing - sum((pair.weight for pair in pairs), Weight()),
         )
 
     def _picked(self, keys: UInt64s, top: int) -> list[int]:
@@ -417,7 +417,3 @@ class RecordedSums:
         return tuple(
             policies[index].label for index in sorted(set(self._as_of.undated(ids.tolist())))
         )
-
-
-def _less(whole: Weight, part: Weight) -> Weight:
-    return Weight(whole.flows - part.flows, whole.packets - part.packets, whole.bytes - part.bytes)

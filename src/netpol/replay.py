@@ -345,11 +345,7 @@ def _top(
         pairs=tuple(pair_of(engine, key, weight) for key, weight in listed),
         distinct=distinct,
         capped=tally.capped,
-        others=Weight(
-            total.flows - shown.flows,
-            total.packets - shown.packets,
-            total.bytes - shown.bytes,
-        ),
+        others=total - shown,
     )
 
 

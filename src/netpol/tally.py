@@ -63,6 +63,10 @@ class Weight:
             self.flows + other.flows, self.packets + other.packets, self.bytes + other.bytes
         )
 
+    def __sub__(self, part: Weight) -> Weight:
+        """Give what is left without a part."""
+        return Weight(self.flows - part.flows, self.packets - part.packets, self.bytes - part.bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class PairKey:

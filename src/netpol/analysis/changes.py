@@ -16,6 +16,7 @@ import msgspec
 
 from netpol.compiler.clusters import Clusters
 from netpol.engine import compile as compile_engine
+from netpol.kube.matching import selects
 from netpol.kube.objects import LabelSelector
 from netpol.kube.policies import LoadedClusterPolicy, LoadedPolicy, PolicySet
 from netpol.kube.snapshot import Snapshot
@@ -65,6 +66,10 @@ class SingleChange(NamedTuple):
     make: Callable[[Source], Source]
     namespace: str | None = None
     selectors: tuple[LabelSelector | None, ...] = ()
+
+    def is_about(self, labels: dict[str, str]) -> bool:
+        """Say whether it is about a pod of its namespace with these labels."""
+        return any(selects(selector, labels) for selector in self.selectors)
 
 
 def changes_between(before: Source, after: Source) -> list[SingleChange]:

@@ -1,4 +1,4 @@
-"""Distinct columns of a table of numbers."""
+"""Takes a table of numbers, gives its distinct columns."""
 
 from __future__ import annotations
 

@@ -21,7 +21,6 @@ from netpol.analysis.sidebyside import (
     Differing,
     JudgedTwice,
     SideBySide,
-    less,
 )
 from netpol.compiler.clusters import Clusters
 from netpol.flows.batch import FlowBatch
@@ -323,7 +322,7 @@ def _listed(both: SideBySide, kind: Kind, tried: tuple[Change, ...], top: int) -
     found, distinct = both.heaviest(top, *pairs)
     groups = tuple(_group(one, tried) for one in found)
     shown = sum((group.weight for group in groups), Weight())
-    return GroupList(total, groups, distinct, less(total, shown))
+    return GroupList(total, groups, distinct, total - shown)
 
 
 def _group(one: JudgedTwice, tried: tuple[Change, ...]) -> Group:

@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.analysis.changes import SingleChange
-from netpol.kube.matching import selects
 
 __all__ = ["MOST_CHANGES", "OTHER_CHANGE", "Reach"]
 
@@ -97,8 +96,7 @@ def _by_pod(engine: Any, within: Mapping[str, Sequence[tuple[int, SingleChange]]
     found = np.zeros(len(places) + 1, np.uint64)
     for pod in engine.source[1].pods if within else ():
         for bit, one in within.get(pod.metadata.namespace, ()):
-            labels = pod.metadata.labels or {}
-            if any(selects(selector, labels) for selector in one.selectors):
+            if one.is_about(pod.metadata.labels or {}):
                 place = places[f"{pod.metadata.namespace}/{pod.metadata.name}"]
                 found[place] |= np.uint64(bit)
     return found

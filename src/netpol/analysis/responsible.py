@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from netpol.analysis.changes import Change, SingleChange, changes_between
-from netpol.kube.matching import selects
 
 __all__ = ["Responsible"]
 
@@ -75,13 +74,7 @@ class Responsible:
             listed = self._within.get(namespace, ())
             labels = self._labels(namespace, name) if listed else []
             found = self._known[pod] = frozenset(
-                place
-                for place in listed
-                if any(
-                    selects(selector, one)
-                    for selector in self._changes[place].selectors
-                    for one in labels
-                )
+                place for place in listed if any(map(self._changes[place].is_about, labels))
             )
         return found
 

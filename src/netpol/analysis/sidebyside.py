@@ -32,7 +32,6 @@ __all__ = [
     "JudgedTwice",
     "SideBySide",
     "Verdicts",
-    "less",
 ]
 
 _VERDICTS = len(Verdict)
@@ -392,11 +391,6 @@ class SideBySide:
             first_seen=first,
             last_seen=last,
         )
-
-
-def less(whole: Weight, part: Weight) -> Weight:
-    """Give what is left of ``whole`` without ``part``."""
-    return Weight(whole.flows - part.flows, whole.packets - part.packets, whole.bytes - part.bytes)
 
 
 def _change_codes(first: Verdicts, second: Verdicts) -> npt.NDArray[np.uint32]:
