@@ -9,14 +9,14 @@ from netpol.recorded import Recorded, RecordedPair
 from netpol.report.deciders import port_text
 from netpol.report.layout import (
     listed,
-    new_table,
     plural,
     print_indented,
     print_item,
     shown,
 )
-from netpol.report.twice import how_many, judged, print_verdict_pairs
-from netpol.report.wording import CAUSES, STYLES, count, moment, percent, size
+from netpol.report.pair_table import PairLine, print_pairs
+from netpol.report.twice import judged, print_verdict_pairs
+from netpol.report.wording import CAUSES, STYLES, count, moment, percent
 from netpol.verdict import Cause
 
 __all__ = ["agreement", "cause_line", "cause_text", "left_open", "print_recorded"]
@@ -100,26 +100,19 @@ def _print_causes(recorded: Recorded, console: Console) -> None:
 def _print_pairs(recorded: Recorded, console: Console, *, with_bytes: bool, wide: bool) -> None:
     if not recorded.pairs:
         return
-    heading = Text("Disagreements", style="bold")
-    heading.append(
-        how_many(len(recorded.pairs), recorded.distinct, capped=recorded.capped), style="not bold"
+    print_pairs(
+        console,
+        Text("Disagreements", style="bold"),
+        [_line(pair, wide) for pair in recorded.pairs],
+        distinct=recorded.distinct,
+        capped=recorded.capped,
+        others=recorded.others,
+        with_bytes=with_bytes,
     )
-    console.print()
-    console.print(heading)
-    names = ["FLOWS", *(["BYTES"] if with_bytes else []), "FROM", "TO", "PORT", "WHY"]
-    table = new_table(names, right=("FLOWS", "BYTES"), fold=("FROM", "TO", "WHY"))
-    for pair in recorded.pairs:
-        said = Text("recorded: ").append(pair.recorded.label, style=STYLES[pair.recorded])
-        table.add_row(
-            count(pair.weight.flows),
-            *([size(pair.weight.bytes)] if with_bytes else []),
-            shown(pair.pair.src),
-            shown(pair.pair.dst),
-            port_text(pair.pair),
-            Text("\n").join(
-                [said, judged("judged", pair.ours, pair.pair, wide), Text(cause_line(pair))]
-            ),
-        )
-    console.print(table)
-    if recorded.others.flows:
-        console.print(f"  and {plural(recorded.others.flows, 'flow')} between others", style="dim")
+
+
+def _line(pair: RecordedPair, wide: bool) -> PairLine:
+    said = Text("recorded: ").append(pair.recorded.label, style=STYLES[pair.recorded])
+    why = [said, judged("judged", pair.ours, pair.pair, wide), Text(cause_line(pair))]
+    src, dst = shown(pair.pair.src), shown(pair.pair.dst)
+    return PairLine(pair.weight, src, dst, port_text(pair.pair), Text("\n").join(why))
