@@ -327,3 +327,22 @@ def test_the_first_policy_matters_to_what_is_unknown_wherever_it_is() -> None:
     ]
     back = netpol.diff(with_policies(*elsewhere), with_policies(), to_service)
     assert (causes(back.groups[0]), back.together.flows) == ([], 1)
+
+
+def test_changes_matter_to_who_is_behind_a_service() -> None:
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": "x", "name": "s"},
+        "spec": {"clusterIP": "10.96.0.9", "ports": [{"port": 80}], "selector": {"pod": "a"}},
+    }
+    snapshot = snapshot_from_objects([*copy.deepcopy(list(FIXTURE.values())), service])
+    stays = policy("z", CLOSED)
+    at_client = policy("y", "{podSelector: {}, policyTypes: [Egress], egress: [{}]}")
+    before, after = (
+        netpol.compile(policies_from_objects(list(policies)), snapshot)
+        for policies in ([stays], [stays, at_client, policy("x", CLOSED)])
+    )
+    found = netpol.diff(before, after, flows(("10.0.1.1", "10.96.0.9")))
+    assert found.groups[0].kind is Kind.NEWLY_DENIED
+    assert causes(found.groups[0]) == ["added NetworkPolicy x/p"]
