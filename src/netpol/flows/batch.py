@@ -85,6 +85,7 @@ class FlowBatch:
     original_dport: Column | None = None  # uint16[n]
     # As src: the source the server saw; equals src if not NATed, all zeros if not recorded.
     src_seen: Column | None = None
+    evidence: Column | None = None  # uint8[n], Evidence bits; None: nothing is proved
     is_reply: Column | None = None  # bool[n]: record of the reply direction (A16.1)
     recorded_verdict: Column | None = None  # uint8[n], Verdict codes
     src_pod: Any = None  # sequence of "namespace/pod" or None: identity the log gives (C1 hints)

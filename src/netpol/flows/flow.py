@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netpol.flows.evidence import Evidence
+
 __all__ = ["Flow"]
 
 
@@ -22,6 +24,7 @@ class Flow:
     original_dst: str | None = None
     original_dport: int | None = None
     src_seen: str | None = None
+    evidence: Evidence = Evidence.NONE
     is_reply: bool = False
     src_pod: str | None = None  # "namespace/name"
     dst_pod: str | None = None
