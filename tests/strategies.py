@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import pools
 from cluster_strategies import cluster_scoped_of, dns_of
 from netpol.dns.observations import DnsObservations
+from netpol.flows.evidence import Evidence
 from netpol.flows.flow import Flow
 from netpol.switches import Switches
 from worlds import Object, namespace, policy
@@ -154,14 +155,16 @@ def _service(pick: Choices, space: str, name: str) -> Object:
         "clusterIPs": addresses,
         "selector": pick.of({"app": "a"}, {"app": "b"}, {"env": "prod"}, {}, None),
         "externalTrafficPolicy": pick.of(None, "Cluster", "Local"),
+        "internalTrafficPolicy": pick.of(None, "Cluster", "Local"),
         "ports": ports,
     }
     if pick.rarely():
         spec["externalIPs"] = pick.some((*pools.OUTSIDE, *pools.NODE_V4), 2)
     status = {}
     if pick.rarely():
-        balanced = pick.some(pools.OUTSIDE, 2)
-        status = {"loadBalancer": {"ingress": [{"ip": a} for a in balanced]}}
+        balanced = pick.some((*pools.OUTSIDE, pools.NODE_V4[0]), 2)
+        modes = [{"ip": a, "ipMode": pick.of(None, "VIP", "Proxy", "Proxy")} for a in balanced]
+        status = {"loadBalancer": {"ingress": modes}}
     meta = {"namespace": space, "name": name}
     return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec, "status": status}
 
@@ -172,6 +175,8 @@ def _endpoint(pick: Choices, pods: list[Object]) -> Object:
     conditions = pick.of(*pools.CONDITIONS)
     if conditions is not None:
         endpoint["conditions"] = conditions
+    if pick.rarely(2):
+        endpoint["nodeName"] = pick.of(*pools.NODE_NAMES, "n9")
     if not pick.rarely(3):
         chosen = pick.of(*pods)
         own = [item["ip"] for item in chosen["status"].get("podIPs") or ()]
@@ -309,7 +314,7 @@ class Interesting:
             self.dialled += [(front, port["port"]) for front in fronts]
             if port["nodePort"]:
                 nodes = [a for a in self.addresses if a.startswith("192.168.")]
-                self.dialled += [(address, port["nodePort"]) for address in nodes]
+                self.dialled += [(address, port["nodePort"]) for address in (*nodes, *nodes)]
 
 
 def _flow(pick: Choices, near: Interesting) -> Flow:
@@ -327,6 +332,8 @@ def _flow(pick: Choices, near: Interesting) -> Flow:
     if extra in (8, 9):
         more["original_dst"] = pick.of(*pools.VIPS) if pick.rarely(2) else address()
         more["original_dport"] = pick.of(80, 8080, None)
+        if near.dialled and pick.rarely(2):
+            more["original_dst"], more["original_dport"] = pick.of(*near.dialled)
     if extra in (9, 10):
         seen = address()
         # A batch says "not recorded" by the unspecified address, which no packet comes from.
@@ -336,6 +343,8 @@ def _flow(pick: Choices, near: Interesting) -> Flow:
     if extra == 13:
         more["is_reply"] = True
         more["sport"] = pick.of(80, 8080, 53, None)
+    if pick.rarely(3):
+        more["evidence"] = Evidence(pick.between(0, 3))
     if pick.rarely(12):
         more[pick.of("src_pod", "dst_pod")] = pick.of(*near.pods, "x/gone")
     return Flow(src=address(), dst=dst, protocol=protocol, **more)

@@ -158,7 +158,8 @@ def test_what_the_other_node_saw_of_them_is_judged_on_the_right_pair(
         ("node/node1", "shop/api-7c9d-bbbb2", 8080, {"deny"}),
         # A NodePort's client is known; whether the other node's pod saw it depends on the plugin.
         ("external", "shop/api-7c9d-aaaa1", 8080, {"allow"}),
-        ("external", "shop/api-7c9d-bbbb2", 8080, {"unknown"}),
+        # Through node1's port: what node2 recorded as the source is node1, and settles it (A15.13).
+        ("external", "shop/api-7c9d-bbbb2", 8080, {"deny"}),
         ("node/node1", "node/node1", 10250, {"allow"}),
         ("loopback", "loopback", 10250, {"allow"}),
     ],

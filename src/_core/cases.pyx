@@ -8,12 +8,12 @@ from libc.string cimport memcmp, memset
 
 from netpol._core.columns cimport Columns
 from netpol._core.judge cimport case_notes
-from netpol._core.outcome cimport NO_ENDPOINT, Case
-from netpol._core.plain cimport NETPOL_EXTRA, NETPOL_TRANSLATED
+from netpol._core.outcome cimport EGRESS_DIALLED, NO_ENDPOINT, Case
+from netpol._core.plain cimport NETPOL_DIALLED, NETPOL_EXTRA, NETPOL_TRANSLATED
 from netpol._core.resolve cimport resolve
 from netpol._core.sides cimport flags_of
 from netpol._core.tables cimport (
-    IS_AMBIGUOUS, IS_LOOPBACK, IS_MULTI, IS_NOTED, IS_POD, IS_SERVICE, PART_POD, View,
+    IS_AMBIGUOUS, IS_LOOPBACK, IS_ALONE, IS_NOTED, IS_POD, IS_SERVICE, PART_POD, View,
 )
 
 
@@ -53,14 +53,8 @@ cdef inline bint is_hinted(const Columns* c, size_t i) noexcept nogil:
         c.dst_hint != NULL and c.dst_hint[i] != 0)
 
 
-cdef inline bint is_translated(const Columns* c, size_t i) noexcept nogil:
-    """Whether the server may have seen another source, or the client dialled another address.
-
-    With the source that the server saw on record, what was dialled is of no more interest: a pod
-    that reaches itself through a service has equal endpoints (R10-R12).
-    """
-    if c.src_seen != NULL and not is_absent(c.src_seen, c.width, i):
-        return not same_address(c.src, c.src_seen, c.width, i)
+cdef inline bint is_dialled(const Columns* c, size_t i) noexcept nogil:
+    """Whether the client dialled another address or port than the server's."""
     if c.original_dst == NULL:
         return False
     if not same_address(c.dst, c.original_dst, c.width, i):
@@ -68,34 +62,84 @@ cdef inline bint is_translated(const Columns* c, size_t i) noexcept nogil:
     return c.original_dport != NULL and c.original_dport[i] != c.dport[i]
 
 
+cdef inline bint is_node_port(const View* v, const Columns* c, size_t i) noexcept nogil:
+    """Whether the dialled port may be one that is not translated before egress policies look."""
+    cdef uint16_t port
+    if c.original_dport == NULL:
+        return False
+    port = c.original_dport[i]
+    return v.node_ports[port >> 3] >> (port & 7) & 1
+
+
+cdef inline bint is_translated(const Columns* c, size_t i) noexcept nogil:
+    """Whether the server may have seen another source.
+
+    With the source that the server saw on record, what was dialled does not say so (R11): a pod
+    that reaches itself through a service has equal endpoints.
+    """
+    if c.src_seen != NULL and not is_absent(c.src_seen, c.width, i):
+        return not same_address(c.src, c.src_seen, c.width, i)
+    return is_dialled(c, i)
+
+
 cdef void mark_extras(
     const View* v, const Columns* c, size_t start, size_t count, uint8_t* extra
 ) noexcept nogil:
-    """Give NETPOL_EXTRA or NETPOL_TRANSLATED for rows that other columns may make special."""
+    """Give what of NETPOL_EXTRA, _TRANSLATED and _DIALLED further columns make of rows."""
     cdef const uint32_t* src = <const uint32_t*> c.src + start
+    cdef const uint32_t* dst = <const uint32_t*> c.dst + start
     cdef const uint32_t* seen
+    cdef const uint32_t* dialled
     cdef size_t i
     if c.width == 4 and c.src_seen != NULL:
         seen = <const uint32_t*> c.src_seen + start
         for i in range(count):  # what a conntrack dump always has: no branches
             extra[i] = <uint8_t> (NETPOL_TRANSLATED * ((seen[i] != src[i]) & (seen[i] != 0)))
-        if c.original_dst != NULL:
+        if c.original_dst != NULL and c.original_dport != NULL:
+            dialled = <const uint32_t*> c.original_dst + start
             for i in range(count):
-                if seen[i] == 0:
-                    extra[i] = <uint8_t> (NETPOL_TRANSLATED * is_translated(c, start + i))
+                extra[i] |= <uint8_t> (NETPOL_DIALLED * (
+                    (dialled[i] != dst[i]) | (c.original_dport[start + i] != c.dport[start + i])))
+            for i in range(count):
+                if extra[i] & NETPOL_DIALLED:
+                    mark_dialled(v, c, start + i, seen[i] == 0, &extra[i])
+            mark_odd(c, start, count, extra)
+            return
     elif c.src_seen != NULL or c.original_dst != NULL:
         for i in range(count):
             extra[i] = <uint8_t> (NETPOL_TRANSLATED * is_translated(c, start + i))
     else:
         memset(extra, 0, count)
+    if c.original_dst != NULL:
+        for i in range(count):
+            if is_dialled(c, start + i):
+                extra[i] |= NETPOL_DIALLED
+                mark_dialled(v, c, start + i, is_translated(c, start + i), &extra[i])
+    mark_odd(c, start, count, extra)
+
+
+cdef inline void mark_dialled(
+    const View* v, const Columns* c, size_t i, bint unseen, uint8_t* extra
+) noexcept nogil:
+    if unseen:
+        extra[0] |= NETPOL_TRANSLATED
+    if is_node_port(v, c, i):
+        extra[0] |= NETPOL_EXTRA
+
+
+cdef inline void mark_odd(
+    const Columns* c, size_t start, size_t count, uint8_t* extra
+) noexcept nogil:
+    """Add NETPOL_EXTRA for ICMP and for ends that the log names."""
+    cdef size_t i
     if c.icmp_type != NULL:
         for i in range(count):
             if is_icmp(c, start + i):
-                extra[i] = NETPOL_EXTRA
+                extra[i] |= NETPOL_EXTRA
     if c.src_hint != NULL or c.dst_hint != NULL:
         for i in range(count):
             if is_hinted(c, start + i):
-                extra[i] = NETPOL_EXTRA
+                extra[i] |= NETPOL_EXTRA
 
 
 cdef bint is_plain(
@@ -104,7 +148,7 @@ cdef bint is_plain(
     """Whether nothing but the two endpoints and the port decides the row."""
     cdef uint32_t s = flags_of(v, src)
     cdef uint32_t d = flags_of(v, dst)
-    if (s | d) & (IS_LOOPBACK | IS_AMBIGUOUS | IS_MULTI) or d & IS_SERVICE:
+    if (s | d) & (IS_LOOPBACK | IS_AMBIGUOUS | IS_ALONE) or d & IS_SERVICE:
         return False
     if src == dst and s & IS_POD:
         return False
@@ -115,6 +159,8 @@ cdef bint is_plain(
     if c.icmp_type != NULL and is_icmp(c, i):
         return False
     if d & IS_POD and is_translated(c, i):
+        return False
+    if is_dialled(c, i) and (not d & IS_POD or is_node_port(v, c, i)):
         return False
     return not is_hinted(c, i)
 
@@ -137,12 +183,12 @@ cdef inline uint32_t resolve_one(
     return endpoint
 
 
-cdef inline bint is_v4(const Columns* c, size_t i) noexcept nogil:
+cdef inline bint is_v4(const Columns* c, const uint8_t* column, size_t i) noexcept nogil:
     cdef const uint8_t* p
     cdef size_t k
     if c.width == 4:
         return True
-    p = c.dst + 16 * i
+    p = column + 16 * i
     for k in range(10):
         if p[k]:
             return False
@@ -161,7 +207,9 @@ cdef Case case_of(
     case.dport = c.dport[i]
     case.dport_known = c.dport_known == NULL or c.dport_known[i] != 0
     case.icmp_type = c.icmp_type[i] if c.icmp_type != NULL else 255
-    case.v4 = is_v4(c, i)
+    case.v4 = is_v4(c, c.dst, i)
+    case.dialled_v4 = case.v4
+    case.evidence = c.evidence[i] if c.evidence != NULL else 0
     case.via_service = False
     case.dialled = NO_ENDPOINT
     case.dialled_port = 0
@@ -177,6 +225,9 @@ cdef Case case_of(
             case.dialled_port_known = True
             if case.dport_known and case.dialled_port != case.dport:
                 case.via_service = True
+        case.dialled_v4 = is_v4(c, c.original_dst, i)
+        if c.is_dump and not case.via_service:
+            case.evidence |= EGRESS_DIALLED
     if c.src_seen != NULL and not is_absent(c.src_seen, c.width, i):
         case.seen = resolve_one(v, c, c.src_seen, i)
         case.seen_differs = not same_address(c.src, c.src_seen, c.width, i)

@@ -15,6 +15,8 @@ cdef struct Columns:
     const int64_t* time
     const uint32_t* src_hint
     const uint32_t* dst_hint
+    const uint8_t* evidence
+    bint is_dump                # conntrack records: what is not translated proves it (A15.9)
 
 cdef struct Results:
     uint8_t* verdict
@@ -47,3 +49,5 @@ cdef inline void shift_columns(Columns* c, size_t start) noexcept nogil:
         c.src_hint += start
     if c.dst_hint != NULL:
         c.dst_hint += start
+    if c.evidence != NULL:
+        c.evidence += start

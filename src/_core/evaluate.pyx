@@ -14,10 +14,12 @@ from libc.string cimport memset
 from netpol._core.cases cimport case_of, has_extras, is_plain, mark_extras, note_rows
 from netpol._core.columns cimport Columns, Results
 from netpol._core.judge cimport judge
-from netpol._core.outcome cimport ALLOW, SELF_TRAFFIC, WHOLE_SELF_TRAFFIC, Case, Outcome
+from netpol._core.outcome cimport (
+    ALLOW, ORDER_NOTE, SELF_TRAFFIC, WHOLE_SELF_TRAFFIC, Case, Outcome,
+)
 from netpol._core.paged cimport paged_pairs
 from netpol._core.plain cimport (
-    NETPOL_BLOCK, NETPOL_POD, NETPOL_PREFETCH, Block, plain_pairs,
+    NETPOL_BLOCK, NETPOL_DIALLED, NETPOL_POD, NETPOL_PREFETCH, Block, plain_pairs,
 )
 from netpol._core.replicas cimport judge_service
 from netpol._core.resolve cimport resolve
@@ -34,7 +36,7 @@ cdef inline void judge_row(
     cdef Outcome outcome
     judge(v, &case, &outcome)
     r.verdict[i] = outcome.verdict
-    r.special[i] = outcome.special
+    r.special[i] = outcome.special | (ORDER_NOTE if outcome.order_note else 0)
     r.egress[i] = outcome.egress
     r.ingress[i] = outcome.ingress
 
@@ -59,6 +61,20 @@ cdef inline void prefetch_special(const View* v, size_t i, const Results* r) noe
     """Prefetch what finding a service reads first; the rest follows from it."""
     NETPOL_PREFETCH(v.links + 8 * <size_t> r.dst_endpoint[i])
     NETPOL_PREFETCH(v.parts + 8 * <size_t> r.src_endpoint[i])
+
+
+cdef void note_order(
+    const View* v, const Columns* c, const uint8_t* extra, size_t start, size_t count,
+    const Results* r
+) noexcept nogil:
+    """Judge flows recorded behind a service again where a note may hang on its address (A15.3).
+
+    An address peer that allows cannot make an allowed flow another one, which most flows are.
+    """
+    cdef size_t i
+    for i in range(count):
+        if extra[i] & NETPOL_DIALLED and (v.order_always or r.verdict[start + i] != ALLOW):
+            judge_row(v, c, start + i, r.src_endpoint[start + i], r.dst_endpoint[start + i], r)
 
 
 cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results* r) noexcept nogil:
@@ -93,6 +109,8 @@ cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results*
             prefetch_special(v, start + special[k], r)
         for k in range(found):
             judge_special(v, c, extras, start + special[k], r)
+        if extras and c.original_dst != NULL:
+            note_order(v, c, extra, start, count, r)
         start += count
 
 
@@ -145,6 +163,8 @@ cdef int fill_columns(Columns* c, CompiledTables tables, size_t n, dict columns)
     c.time = <const int64_t*> _bytes(columns.get("time"), n, 8, "time")
     c.src_hint = <const uint32_t*> _bytes(columns.get("src_hint"), n, 4, "src_hint")
     c.dst_hint = <const uint32_t*> _bytes(columns.get("dst_hint"), n, 4, "dst_hint")
+    c.evidence = _bytes(columns.get("evidence"), n, 1, "evidence")
+    c.is_dump = False
     return 0
 
 
@@ -156,9 +176,9 @@ def evaluate(CompiledTables tables, size_t n, dict columns, dict results):
     columns : name -> C-contiguous array or None. ``src``, ``dst``, and if present ``original_dst``
         and ``src_seen``: all uint32[n] or all uint8[n, 16]; ``protocol`` uint8[n]; ``dport`` and
         ``original_dport`` uint16[n]; ``dport_known`` bool[n]; ``icmp_type`` uint8[n]; ``time``
-        int64[n]; ``src_hint``, ``dst_hint`` uint32[n], pod index + 1 or 0.
+        int64[n]; ``src_hint``, ``dst_hint`` uint32[n], pod index + 1 or 0; ``evidence`` uint8[n].
     results : name -> array to fill: ``verdict``, ``special`` uint8[n] (Reason + 1 of the flow, 0 if
-        a side tells); ``egress``, ``ingress`` (decision ids), ``src_endpoint``, ``dst_endpoint``
+        a side tells; | 128 for the note ``service-nat-order``); ``egress``, ``ingress`` (decision ids), ``src_endpoint``, ``dst_endpoint``
         uint32[n].
     Raises
     ------

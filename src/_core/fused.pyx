@@ -122,6 +122,8 @@ cdef class FusedRecords:
         c.time = scanner._to.time if any_time(scanner._to.time, n) else NULL
         c.src_hint = NULL
         c.dst_hint = NULL
+        c.evidence = NULL
+        c.is_dump = True
 
     cdef bint _add(self, Scanner scanner, Columns* c) noexcept nogil:
         cdef Weights weights

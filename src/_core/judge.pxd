@@ -8,6 +8,8 @@ cdef size_t find_service(
     const View* v, uint32_t endpoint, uint8_t protocol, uint16_t port
 ) noexcept nogil
 
+cdef size_t local_entry(const View* v, size_t entry, uint32_t node) noexcept nogil
+
 cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil
 
 cdef uint32_t case_notes(const View* v, const Case* c) noexcept nogil

@@ -8,15 +8,16 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from netpol._core.outcome cimport (
     AMBIGUOUS_IP, LOOPBACK, MERGED_AMBIGUOUS_IP, MERGED_SERVICE_BACKEND_DEPENDENT,
-    MERGED_SERVICE_NO_ENDPOINTS, MERGED_UNKNOWN_PORT, MERGED_UNKNOWN_PROTOCOL, NAT_NONE,
-    NEIGHBOUR_DISCOVERY, NOTE_OWN_NODE_UNKNOWN, NOT_ISOLATED, NO_PROTOCOL, REPLY,
+    LOCAL_ENTRY, MERGED_SERVICE_NO_ENDPOINTS, MERGED_UNKNOWN_PORT, MERGED_UNKNOWN_PROTOCOL,
+    NEIGHBOUR_DISCOVERY, NOTE_OWN_NODE_UNKNOWN, NOT_ISOLATED, NO_ENDPOINT, NO_PROTOCOL, REPLY,
     SERVICE_BACKEND_DEPENDENT, SERVICE_NO_ENDPOINTS, UNKNOWN, UNKNOWN_PORT, UNKNOWN_PROTOCOL,
     WHOLE_LOOPBACK, WHOLE_NEIGHBOUR_DISCOVERY, WHOLE_REPLY, Case, Outcome,
 )
 from netpol._core.pairs cimport (
     Identity, Merge, Way, allow_flow, candidate, candidate_count, load_identity, merge_add,
-    merge_end, pair,
+    merge_end, settle,
 )
+from netpol._core.readings cimport backend_matters, egress_side, pair
 from netpol._core.sides cimport flags_of, side_decision
 from netpol._core.tables cimport (
     IS_AMBIGUOUS, IS_LOOPBACK, IS_SERVICE, LINK_ALTERNATIVES, LINK_NODE_PORT_GROUP, LINK_NOTES,
@@ -64,6 +65,32 @@ cdef size_t find_service(
     return v.service_count
 
 
+cdef size_t local_entry(const View* v, size_t entry, uint32_t node) noexcept nogil:
+    """Give the entry for a client on ``node`` (+ 1; 0 if that is not known) (A15.12)."""
+    cdef size_t low = 0
+    cdef size_t high = v.local_count
+    cdef size_t middle
+    cdef uint64_t key = <uint64_t> entry << 32
+    if node == 0 or not v.service_entries[3 * entry + 2] & LOCAL_ENTRY:
+        return entry
+    while low < high:  # the last that is not above the key: its node's, or what is for all others
+        middle = (low + high) >> 1
+        if v.service_locals[middle] <= (key | node):
+            low = middle + 1
+        else:
+            high = middle
+    if v.service_locals[low - 1] == (key | node):
+        return v.service_count + low - 1
+    low, high = 0, low
+    while low < high:
+        middle = (low + high) >> 1
+        if v.service_locals[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return v.service_count + low
+
+
 cdef void add_backends(
     const View* v, const Case* c, size_t entry, Way way, const Identity* s, Merge* m
 ) noexcept nogil:
@@ -72,10 +99,11 @@ cdef void add_backends(
     cdef Outcome item
     cdef size_t i
     cdef uint32_t judged = s.pod  # pod of the backend judged last; as if the source's for none
-    # Replicas of one workload come out alike, and most services are that. Only a hairpin, or a node
-    # as source (or as what the server saw), can tell them apart.
-    cdef bint alike = not s.is_node and not c.seen_differs
+    # Replicas of one workload come out alike, and most services are that. Only a hairpin, or what
+    # may be a node as source (or as what the server saw), can tell them apart.
+    cdef bint alike = s.pod != 0 and c.seen == NO_ENDPOINT
     way.via_service = True
+    way.at_front = True
     way.port_known = True
     for i in range(e[0], e[0] + e[1]):
         if (
@@ -86,7 +114,7 @@ cdef void add_backends(
             continue
         load_identity(v, v.backend_endpoints[i], &d)
         way.port = v.backend_ports[i]
-        way.source_nat = v.backend_source_nat[i]
+        way.ways = <uint32_t> 1 << v.backend_ways[i]
         pair(v, c, &way, s, &d, &item)
         merge_add(v, m, &item)
         judged = v.backend_pods[i]
@@ -98,6 +126,7 @@ cdef void expand(
     """VIP expansion (C6, R8)."""
     cdef Merge m
     m.count = 0
+    entry = local_entry(v, entry, s.node)
     add_backends(v, c, entry, way[0], s, &m)
     if m.count:
         merge_end(v, &m, False, SERVICE_BACKEND_DEPENDENT, MERGED_SERVICE_BACKEND_DEPENDENT, out)
@@ -105,11 +134,22 @@ cdef void expand(
         allow_flow(NOT_ISOLATED, 0, s, s, out)
         out.egress = side_decision(v, &v.egress, s.egress_row, 0, 0, 0)
     else:
-        out.verdict = UNKNOWN
+        no_endpoints(v, c, entry, way[0], s, out)
+
+
+cdef void no_endpoints(
+    const View* v, const Case* c, size_t entry, Way way, const Identity* s, Outcome* out
+) noexcept nogil:
+    """A service without backends: what egress sees may still be known (A15.9, A15.10)."""
+    cdef uint32_t egress = 0
+    way.ways = v.service_entries[3 * entry + 2] & ~<uint32_t> LOCAL_ENTRY
+    if s.pod:
+        egress = MERGED_SERVICE_NO_ENDPOINTS
+        if not backend_matters(c, &way):
+            egress = egress_side(v, c, &way, s, NULL, 0, False)
+    settle(v, egress, MERGED_SERVICE_NO_ENDPOINTS, out)
+    if out.verdict == UNKNOWN:
         out.special = SERVICE_NO_ENDPOINTS
-        out.egress = MERGED_SERVICE_NO_ENDPOINTS if s.pod else 0
-        out.ingress = MERGED_SERVICE_NO_ENDPOINTS
-        out.side = (1 if s.pod else 0) | 2
 
 
 cdef inline bint compatible(const View* v, const Case* c, size_t entry) noexcept nogil:
@@ -141,6 +181,12 @@ cdef size_t next_possible(const View* v, const Case* c, size_t* group, size_t in
     return v.service_count
 
 
+cdef inline void set_front(Way* way, uint32_t endpoint, uint16_t port, bint v4) noexcept nogil:
+    way.front = endpoint
+    way.front_port = port
+    way.front_v4 = v4
+
+
 cdef void add_possible_backends(
     const View* v, const Case* c, const Way* way, const Identity* s, Merge* m
 ) noexcept nogil:
@@ -150,8 +196,8 @@ cdef void add_possible_backends(
     cdef size_t index = next_possible(v, c, &group, 0)
     while index < v.service_count:
         other.protocol = <uint8_t> ((v.service_keys[index] >> 16) & 0xFF)
-        other.dialled = c.dst
-        add_backends(v, c, index, other, s, m)
+        set_front(&other, c.dst, <uint16_t> (v.service_keys[index] & 0xFFFF), c.v4)
+        add_backends(v, c, local_entry(v, index, s.node), other, s, m)
         index = next_possible(v, c, &group, index + 1)
 
 
@@ -249,14 +295,15 @@ cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil:
     way.port = c.dport
     way.port_known = c.dport_known
     way.via_service = c.via_service
-    way.source_nat = NAT_NONE
-    way.dialled = c.dst
+    way.ways = 0
+    way.at_front = False
+    set_front(&way, c.dst, c.dport, c.v4)
     if entry == v.service_count and c.via_service and c.dialled_port_known:
         if flags_of(v, c.dialled) & IS_SERVICE:  # R10 for a flow recorded behind its service
             dialled = find_service(v, c.dialled, c.protocol, c.dialled_port)
             if dialled < v.service_count:
-                way.source_nat = v.service_entries[3 * dialled + 2]
-                way.dialled = c.dialled
+                way.ways = v.service_entries[3 * dialled + 2] & ~<uint32_t> LOCAL_ENTRY
+                set_front(&way, c.dialled, c.dialled_port, c.dialled_v4)
     m.count = 0
     for i in range(candidate_count(v, c.src, c.src_hint)):
         candidate(v, c.src, c.src_hint, i, &s)
@@ -287,13 +334,13 @@ cdef uint32_t backend_notes(const View* v, size_t entry) noexcept nogil:
     return notes
 
 
-cdef uint32_t possible_notes(const View* v, const Case* c) noexcept nogil:
+cdef uint32_t possible_notes(const View* v, const Case* c, uint32_t node) noexcept nogil:
     """Notes of every backend that an unrecorded port or protocol may mean (R9)."""
     cdef uint32_t notes = 0
     cdef size_t group = 0
     cdef size_t index = next_possible(v, c, &group, 0)
     while index < v.service_count:
-        notes |= backend_notes(v, index)
+        notes |= backend_notes(v, local_entry(v, index, node))
         index = next_possible(v, c, &group, index + 1)
     return notes
 
@@ -302,15 +349,21 @@ cdef uint32_t case_notes(const View* v, const Case* c) noexcept nogil:
     """Give what is noted of every identity either end may have."""
     cdef uint32_t notes = 0
     cdef size_t entry, i
+    cdef Identity source
     for i in range(candidate_count(v, c.src, c.src_hint)):
         notes |= candidate_notes(v, c.src, c.src_hint, i) & ~<uint32_t> NOTE_OWN_NODE_UNKNOWN
     if c.dst_hint == 0 and flags_of(v, c.dst) & IS_SERVICE:
-        if is_uncertain(c):
-            notes |= possible_notes(v, c)
-        else:
+        entry = v.service_count
+        if not is_uncertain(c):
             entry = find_service(v, c.dst, c.protocol, c.dport)
-            if entry < v.service_count:
-                return notes | backend_notes(v, entry)
+        for i in range(candidate_count(v, c.src, c.src_hint)):
+            candidate(v, c.src, c.src_hint, i, &source)
+            if is_uncertain(c):
+                notes |= possible_notes(v, c, source.node)
+            elif entry < v.service_count:
+                notes |= backend_notes(v, local_entry(v, entry, source.node))
+        if entry < v.service_count:
+            return notes
     for i in range(candidate_count(v, c.dst, c.dst_hint)):
         notes |= candidate_notes(v, c.dst, c.dst_hint, i)
     return notes

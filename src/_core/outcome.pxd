@@ -27,16 +27,29 @@ cdef enum:
     MERGED_UNKNOWN_PORT = 4
     MERGED_UNKNOWN_PROTOCOL = 5
     MERGED_SOURCE_NAT = 6
+    MERGED_SERVICE_NAT_ORDER = 7
+    MERGED_POSSIBLE_NODE_GATEWAY = 8
     # Then WHOLE_FLOW_REASONS.
-    WHOLE_LOOPBACK = 7
-    WHOLE_SELF_TRAFFIC = 8
-    WHOLE_REPLY = 9
-    WHOLE_NEIGHBOUR_DISCOVERY = 10
+    WHOLE_LOOPBACK = 9
+    WHOLE_SELF_TRAFFIC = 10
+    WHOLE_REPLY = 11
+    WHOLE_NEIGHBOUR_DISCOVERY = 12
     NOTE_OWN_NODE_UNKNOWN = 32
-    # netpol.compiler.services.SourceNat.
-    NAT_NONE = 0
-    NAT_DIALLED_NODE = 1
-    NAT_ANY_NODE = 2
+    # Bits of netpol.compiler.services.Way.
+    WAY_CLUSTER_IP = 1
+    WAY_OUTSIDE_LOCAL = 2
+    WAY_OUTSIDE = 4
+    WAY_HOST_PORT = 8
+    WAY_NODE_PORT_LOCAL = 16
+    WAY_NODE_PORT = 32
+    WAY_PROXY = 64
+    WAYS_SERVICE = 7             # translated before policies look
+    WAYS_NODE = 56               # translated where they arrive (A15.9)
+    LOCAL_ENTRY = 128            # netpol.compiler.servicetables
+    # netpol.flows.evidence.Evidence.
+    EGRESS_DIALLED = 1
+    INGRESS_SEEN = 2
+    ORDER_NOTE = 128             # in ``special`` of results: note service-nat-order (A15.11)
     RULE_ALLOWS = 4
     NO_PROTOCOL = 255
 
@@ -52,6 +65,8 @@ cdef struct Case:
     bint seen_differs          # src_seen is another address than src
     bint via_service           # original_dst or its port differ from dst (R12)
     bint v4
+    bint dialled_v4
+    uint8_t evidence
     uint8_t protocol
     uint8_t icmp_type
     uint16_t dport
@@ -62,5 +77,6 @@ cdef struct Outcome:
     uint8_t verdict
     uint8_t side               # bit 1 egress, bit 2 ingress, as netpol.verdict.Side
     uint8_t special            # Reason + 1 of the whole flow, 0 if a side's decision tells
+    bint order_note            # note service-nat-order
     uint32_t egress
     uint32_t ingress

@@ -58,13 +58,13 @@ cdef size_t paged_pairs(
         ports = port_class(&v.plain, port_place(
             f.protocol[i], f.dport[i], f.dport_known == NULL or f.dport_known[i] != 0))
         label = d[PART_EGRESS_LABEL]
-        if v.egress.own_exempt and to_node and same_node and d[PART_NODE]:
+        if v.egress.own_column and to_node and same_node and d[PART_NODE]:
             label = OWN_NODE_COLUMN
         f.egress[i] = paged_run(
             v, &v.egress, s[PART_EGRESS_ROW], label,
             visible_cidr(&v.egress, d, to_node, d[PART_EGRESS_CIDR]), ports)
         label = s[PART_INGRESS_LABEL]
-        if v.ingress.own_exempt and from_node and same_node and s[PART_NODE]:
+        if v.ingress.own_column and from_node and same_node and s[PART_NODE]:
             label = OWN_NODE_COLUMN
         f.ingress[i] = paged_run(
             v, &v.ingress, d[PART_INGRESS_ROW], label,

@@ -1,15 +1,14 @@
-# One identity to one identity (C5), and the merging of several outcomes (R13, R14).
+# Who an end is, what one side says to another (C5), and the merging of outcomes (R13, R14).
 #
-# Everything that ``judge`` finds out ends in ``pair``: each side looked up in the cells or the
-# paged tables. All is inline, so that the C compiler sees the judging of a flow as one piece.
+# Each side is looked up in the cells or the paged tables. All is inline, so that the C compiler
+# sees the judging of a flow as one piece.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from netpol._core.outcome cimport (
-    ALLOW, DENY, MERGED_SOURCE_NAT, NAT_ANY_NODE, NAT_DIALLED_NODE, NO_ENDPOINT, NO_POD_ENDPOINT,
-    RULE_ALLOWS, SELF_TRAFFIC, UNKNOWN, WHOLE_SELF_TRAFFIC, Case, Outcome,
+    ALLOW, DENY, NO_ENDPOINT, RULE_ALLOWS, UNKNOWN, Outcome,
 )
 from netpol._core.plain cimport (
-    NETPOL_DECISION, RECORD_COLUMN, RECORD_COLUMN_MASK, cell_decision, port_class, port_place,
+    NETPOL_DECISION, RECORD_COLUMN, RECORD_COLUMN_MASK, cell_decision,
 )
 from netpol._core.sides cimport flags_of, side_decision
 from netpol._core.tables cimport (
@@ -29,6 +28,7 @@ cdef struct Identity:
     uint32_t ingress_cidr
     uint32_t pod               # + 1, 0 if not a pod
     uint32_t node              # + 1, 0 if none or not known
+    uint32_t endpoint          # NO_ENDPOINT where the log names the pod
     bint is_node
 
 cdef struct Way:               # how a pair was reached
@@ -36,12 +36,16 @@ cdef struct Way:               # how a pair was reached
     uint16_t port
     bint port_known
     bint via_service
-    int source_nat
-    uint32_t dialled           # endpoint whose nodes NAT_DIALLED_NODE may show
+    bint at_front              # recorded at the service's address, so perhaps before translation
+    uint32_t ways              # a bit for each netpol.compiler.services.Way that may lead here
+    uint32_t front             # endpoint that was dialled, where there is a way
+    uint16_t front_port
+    bint front_v4
 
 cdef struct Merge:
     size_t count
     Outcome first
+    bint order_note            # of any
     bint same_verdict
     bint same_side
     bint same_egress           # verdict of that side
@@ -76,6 +80,7 @@ cdef inline void settle(
     out.verdict = combine(e, i)
     out.side = side_of(out.verdict, e, i)
     out.special = 0
+    out.order_note = False
 
 
 cdef inline void allow_flow(
@@ -85,6 +90,7 @@ cdef inline void allow_flow(
     out.verdict = ALLOW
     out.side = 0
     out.special = special
+    out.order_note = False
     out.egress = decision if s.pod else 0
     out.ingress = decision if d.pod else 0
 
@@ -111,6 +117,7 @@ cdef inline void load_identity(const View* v, uint32_t endpoint, Identity* out) 
     out.ingress_cidr = part[PART_INGRESS_CIDR]
     out.pod = part[PART_POD]
     out.node = part[PART_NODE]
+    out.endpoint = endpoint
     # A pod is no node, and its flags would be one more cache line.
     out.is_node = out.pod == 0 and (flags_of(v, endpoint) & IS_NODE) != 0
     to_seen_cidr(v, out)
@@ -144,6 +151,7 @@ cdef inline void candidate(
     out.ingress_cidr = v.parts[8 * <size_t> endpoint + PART_INGRESS_CIDR]
     out.src_record = NULL
     out.dst_record = NULL
+    out.endpoint = NO_ENDPOINT
     pod = v.pod_parts + POD_COLUMNS * <size_t> (hint - 1)
     out.is_node = pod[5] != 0
     out.pod = 0 if out.is_node else hint
@@ -163,7 +171,7 @@ cdef inline uint32_t peer_label(
 ) noexcept nogil:
     if hairpin:
         return HAIRPIN_COLUMN if s.hairpin_exempt else label
-    if s.own_exempt and peer.is_node and peer.node != 0 and peer.node == subject.node:
+    if s.own_column and peer.is_node and peer.node != 0 and peer.node == subject.node:
         return OWN_NODE_COLUMN
     return label
 
@@ -213,81 +221,6 @@ cdef inline uint32_t ingress_of(
         v, &v.ingress, target.ingress_row, label, source.ingress_cidr, ports)
 
 
-cdef inline bint reads_otherwise(
-    const View* v, const Case* c, const Identity* source, const Identity* target, uint32_t ports,
-    uint8_t verdict
-) noexcept nogil:
-    """Whether ingress gives another verdict to another source."""
-    cdef uint32_t decision = ingress_of(v, source, target, ports, False)
-    if c.touched != NULL:
-        c.touched[decision] = 1
-    return v.decision_info[decision] & 3 != verdict
-
-
-cdef inline uint32_t ingress_readings(
-    const View* v, const Case* c, const Way* way, const Identity* target, uint32_t ports,
-    uint32_t ingress,
-) noexcept nogil:
-    """Judge ingress for every source the server may have seen; they must agree (R10, R11)."""
-    cdef uint8_t verdict = v.decision_info[ingress] & 3
-    cdef uint32_t endpoint = NO_ENDPOINT
-    cdef bint nodes_only = False
-    cdef bint merged = False
-    cdef size_t i, first, last
-    cdef Identity other
-    if c.seen != NO_ENDPOINT:
-        if c.seen_differs:
-            endpoint = c.seen
-    elif way.source_nat == NAT_DIALLED_NODE:
-        endpoint = way.dialled
-        nodes_only = True
-    elif way.source_nat == NAT_ANY_NODE:
-        first = 0 if c.v4 else v.node_split
-        last = v.node_split if c.v4 else v.node_count
-        for i in range(first, last):
-            load_identity(v, v.node_endpoints[i], &other)
-            if reads_otherwise(v, c, &other, target, ports, verdict):
-                merged = True
-                if c.touched == NULL:
-                    break
-        return MERGED_SOURCE_NAT if merged else ingress
-    if endpoint == NO_ENDPOINT:
-        return ingress
-    for i in range(candidate_count(v, endpoint, 0)):
-        candidate(v, endpoint, 0, i, &other)
-        if nodes_only and not other.is_node:
-            continue
-        if reads_otherwise(v, c, &other, target, ports, verdict):
-            merged = True
-            if c.touched == NULL:
-                break
-    return MERGED_SOURCE_NAT if merged else ingress
-
-
-cdef inline void pair(
-    const View* v, const Case* c, const Way* way, const Identity* s, const Identity* d,
-    Outcome* out,
-) noexcept nogil:
-    """One identity to one identity (C5 eval_pair)."""
-    cdef uint32_t ports, egress, ingress
-    cdef bint hairpin
-    if s.pod == 0 and d.pod == 0:
-        allow_flow(NO_POD_ENDPOINT, 0, s, d, out)  # A9.4
-        return
-    hairpin = s.pod != 0 and s.pod == d.pod
-    if hairpin and not way.via_service:
-        allow_flow(SELF_TRAFFIC, WHOLE_SELF_TRAFFIC, s, d, out)  # A10.1
-        return
-    ports = port_class(&v.plain, port_place(way.protocol, way.port, way.port_known))
-    egress = egress_of(v, s, d, ports, hairpin)
-    ingress = ingress_of(v, s, d, ports, hairpin)
-    if c.touched != NULL:
-        c.touched[egress] = c.touched[ingress] = 1
-    if d.pod != 0 and not hairpin:
-        ingress = ingress_readings(v, c, way, d, ports, ingress)
-    settle(v, egress, ingress, out)
-
-
 # --- merging --------------------------------------------------------------------------------------
 
 
@@ -295,6 +228,7 @@ cdef inline void merge_add(const View* v, Merge* m, const Outcome* item) noexcep
     if m.count == 0:
         m.first = item[0]
         m.same_verdict = m.same_side = m.same_egress = m.same_ingress = True
+        m.order_note = item.order_note
     else:
         if item.verdict != m.first.verdict:
             m.same_verdict = False
@@ -304,6 +238,7 @@ cdef inline void merge_add(const View* v, Merge* m, const Outcome* item) noexcep
             m.same_egress = False
         if v.decision_info[item.ingress] & 3 != v.decision_info[m.first.ingress] & 3:
             m.same_ingress = False
+        m.order_note |= item.order_note
     m.count += 1
 
 
@@ -312,6 +247,7 @@ cdef inline void merge_end(
 ) noexcept nogil:
     """Agreement gives the first outcome; otherwise unknown, agreeing sides kept (R13, R14)."""
     out[0] = m.first
+    out.order_note = m.order_note
     if m.same_verdict and (m.same_side or not sides_too or m.first.verdict == ALLOW):
         return
     out.verdict = UNKNOWN

@@ -24,6 +24,7 @@ enum { /* netpol.compiler.endpoints.EndpointFlag, in the top byte of a record's 
 enum { /* why a record's further columns may take it off the plain path */
     NETPOL_EXTRA = 1,
     NETPOL_TRANSLATED = 2, /* only if the destination is a pod */
+    NETPOL_DIALLED = 4, /* only if it is none: another address or port was dialled */
 };
 
 typedef struct { /* tables, as netpol.compiler.tables.LAYOUT describes them */
@@ -206,6 +207,9 @@ NETPOL_AVX512 static inline __mmask16 netpol_special(
         found |= _mm_test_epi8_mask(extra, _mm_set1_epi8(NETPOL_EXTRA));
         found |= _mm512_mask_test_epi32_mask(
             _mm_test_epi8_mask(extra, _mm_set1_epi8(NETPOL_TRANSLATED)), dst_flags,
+            NETPOL_ALL(NETPOL_POD));
+        found |= _mm512_mask_testn_epi32_mask(
+            _mm_test_epi8_mask(extra, _mm_set1_epi8(NETPOL_DIALLED)), dst_flags,
             NETPOL_ALL(NETPOL_POD));
     }
     return found;

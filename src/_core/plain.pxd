@@ -9,6 +9,7 @@ cdef extern from "plain.h" nogil:
         NETPOL_DECISION
         NETPOL_EXTRA
         NETPOL_TRANSLATED
+        NETPOL_DIALLED
         NETPOL_HAS_AVX512
     uint32_t NETPOL_POD
     uint32_t NETPOL_NODE
@@ -108,7 +109,8 @@ cdef inline uint32_t may_be_special(
     odd |= src_flags & dst_flags & f.both_pods & (0 - <uint32_t> same_node)
     if f.extra != NULL:
         odd |= f.extra[i] & NETPOL_EXTRA
-        odd |= dst_flags & NETPOL_POD & (0 - <uint32_t> (f.extra[i] >= NETPOL_TRANSLATED))
+        odd |= dst_flags & NETPOL_POD & (0 - <uint32_t> ((f.extra[i] & NETPOL_TRANSLATED) != 0))
+        odd |= ~dst_flags & NETPOL_POD & (0 - <uint32_t> ((f.extra[i] & NETPOL_DIALLED) != 0))
     return odd
 
 

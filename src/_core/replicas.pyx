@@ -2,24 +2,25 @@
 
 Replicas with the same rows, columns and port come out alike, so one of each kind is judged: three
 loads a side. What is left to ``judge``: sources that are nodes or may be a backend themselves
-(A10.3), translated flows, and services with backends that are no pods or reached by source NAT.
+(A10.3) or nobody's, translated flows, and services with backends that are no pods or reached
+by source NAT.
 """
 
 from libc.stdint cimport uint8_t, uint32_t
 
 from netpol._core.cases cimport is_direct
 from netpol._core.columns cimport Columns, Results
-from netpol._core.judge cimport find_service
+from netpol._core.judge cimport find_service, local_entry
 from netpol._core.outcome cimport (
-    MERGED_SERVICE_BACKEND_DEPENDENT, SERVICE_BACKEND_DEPENDENT, UNKNOWN,
+    MERGED_SERVICE_BACKEND_DEPENDENT, ORDER_NOTE, SERVICE_BACKEND_DEPENDENT, UNKNOWN,
 )
 from netpol._core.plain cimport (
-    NETPOL_DECISION, RECORD_COLUMN, RECORD_COLUMN_MASK, cell_decision,
+    NETPOL_DECISION, RECORD_COLUMN, RECORD_COLUMN_MASK, cell_decision, port_class, port_place,
 )
-from netpol._core.sides cimport flags_of
+from netpol._core.sides cimport flags_of, side_decision
 from netpol._core.tables cimport (
-    IS_AMBIGUOUS, IS_LOOPBACK, IS_MULTI, IS_NODE, IS_POD, IS_SERVICE, PART_EGRESS_LABEL,
-    PART_EGRESS_ROW, PART_INGRESS_LABEL, PART_INGRESS_ROW, View,
+    IS_AMBIGUOUS, IS_LOOPBACK, IS_ALONE, IS_NODE, IS_POD, IS_SERVICE, PART_EGRESS_LABEL,
+    PART_EGRESS_ROW, PART_INGRESS_LABEL, PART_INGRESS_ROW, PART_NODE, View,
 )
 
 
@@ -31,6 +32,19 @@ cdef inline bint may_be_same_pod(const uint32_t* a, const uint32_t* b) noexcept 
         and a[PART_INGRESS_ROW] == b[PART_INGRESS_ROW]
         and a[PART_INGRESS_LABEL] == b[PART_INGRESS_LABEL]
     )
+
+
+cdef inline uint32_t combined(uint32_t egress, uint32_t ingress) noexcept nogil:
+    """Give the verdict of two cells: deny (1) beats unknown (2) beats allow (C5)."""
+    cdef uint32_t verdict = (egress | ingress) >> 30
+    return 1 if verdict & 1 else verdict
+
+
+cdef uint32_t nowhere_verdict(
+    const View* v, const uint32_t* parts, uint32_t ports
+) noexcept nogil:
+    """Give what egress says of an address that no peer is about."""
+    return v.decision_info[side_decision(v, &v.egress, parts[PART_EGRESS_ROW], 0, 0, ports)] & 3
 
 
 cdef bint judge_service(
@@ -48,17 +62,25 @@ cdef bint judge_service(
     cdef const uint32_t* to_record
     cdef uint32_t egress, ingress, verdict, first_egress = 0, first_ingress = 0, first = 0
     cdef uint32_t differ_verdict = 0, differ_egress = 0, differ_ingress = 0
+    cdef uint32_t at_front, front_ports
+    cdef bint ordered = False
     cdef size_t found, k
     if not v.dense or not d & IS_SERVICE or not is_direct(c, i):
         return False
-    if (s | d) & (IS_LOOPBACK | IS_AMBIGUOUS | IS_MULTI) or s & IS_NODE:
+    if (s | d) & (IS_LOOPBACK | IS_AMBIGUOUS | IS_ALONE) or s & IS_NODE:
         return False
     found = find_service(v, dst, c.protocol[i], c.dport[i])
     if found == v.service_count:
         return True  # no port of a service: the plain pair it is judged as already
-    entry = v.service_replicas + 2 * found
+    if not s & IS_POD or d & IS_NODE:
+        return False
+    entry = v.service_replicas + 2 * local_entry(v, found, from_parts[PART_NODE])
     if entry[1] == 0:
         return False
+    front_ports = port_class(&v.plain, port_place(c.protocol[i], c.dport[i], True))
+    at_front = cell_decision(
+        &v.plain, v.plain.egress_index, from_record,
+        v.plain.dst_records[4 * <size_t> dst + RECORD_COLUMN] & RECORD_COLUMN_MASK, front_ports)
     for k in range(entry[1]):
         replica = v.replicas + 2 * (entry[0] + k)
         if s & IS_POD and may_be_same_pod(from_parts, v.parts + 8 * <size_t> replica[0]):
@@ -70,11 +92,11 @@ cdef bint judge_service(
         ingress = cell_decision(
             &v.plain, v.plain.ingress_index, to_record,
             from_record[RECORD_COLUMN] & RECORD_COLUMN_MASK, replica[1])
-        verdict = (egress | ingress) >> 30
-        if verdict & 1:  # deny (1) beats unknown (2) beats allow (C5)
-            verdict = 1
+        verdict = combined(egress, ingress)
         if k == 0:
             first, first_egress, first_ingress = verdict, egress, ingress
+        if verdict != combined(at_front, ingress) and not ordered:  # A15.3
+            ordered = at_front >> 30 != nowhere_verdict(v, from_parts, front_ports)
         differ_verdict |= verdict ^ first
         differ_egress |= (egress ^ first_egress) >> 30
         differ_ingress |= (ingress ^ first_ingress) >> 30
@@ -88,4 +110,6 @@ cdef bint judge_service(
             r.egress[i] = MERGED_SERVICE_BACKEND_DEPENDENT
         if differ_ingress:
             r.ingress[i] = MERGED_SERVICE_BACKEND_DEPENDENT
+    if ordered:
+        r.special[i] |= ORDER_NOTE
     return True

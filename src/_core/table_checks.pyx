@@ -33,8 +33,20 @@ def check_bounds(dict a):
     if a["v6_starts"].shape != (a["v6_values"].size, 2) or a["v6_starts"][0].any():
         raise ValueError("table v6_starts: must begin at ::")
     for name in ("v6_values", "alternatives", "segment_values", "backend_endpoints",
-                 "node_endpoints"):
+                 "node_endpoints", "node_samples_v4", "node_samples_v6", "outside_v4",
+                 "outside_v6"):
         _limit(a[name], endpoints, name)
+        if (a["dst_records"][a[name].astype(np.intp), 2] >> np.uint32(24) & 8).any():
+            if name not in ("v6_values", "segment_values"):
+                raise ValueError(f"table {name}: an ambiguous endpoint, where one is meant")
+    starts = a["node_starts"].astype(np.int64)
+    if starts.ndim != 2 or starts.shape[0] != 2 or starts.shape[1] == 0:
+        raise ValueError("table node_starts: wrong shape")
+    if (np.diff(starts, axis=1) < 0).any():
+        raise ValueError("table node_starts: must ascend")
+    _limit(starts, a["node_endpoints"].size + 1, "node_starts")
+    for name, column in (("endpoint_parts", 7), ("pod_parts", 4)):
+        _limit(a[name][:, column], starts.shape[1], name)
     _check_endpoints(a, endpoints)
     _check_sides(a)
 
@@ -60,35 +72,42 @@ def _check_endpoints(dict a, size_t endpoints):
     timed = (flags & 32) != 0
     if (links[ambiguous, 1] == 0).any() or (links[timed, 5] == 0).any():
         raise ValueError("table endpoint_links: an ambiguous or timed endpoint names nobody")
-    if (flags[a["alternatives"].astype(np.int64)] & 8).any():
-        raise ValueError("table alternatives: an alternative is ambiguous itself")
     slots = a["service_slots"]
     if slots.size == 0 or slots.size & (slots.size - 1) or slots.all():
         raise ValueError("table service_slots: size must be a power of two, one slot empty")
     _limit(slots, a["service_keys"].size + 1, "service_slots")
+    if a["node_ports"].size != 8192:
+        raise ValueError("table node_ports: wrong size")
     if a["segment_starts"].size != a["segment_values"].size:
         raise ValueError("table segment_starts: wrong size")
     entries = a["service_entries"].astype(np.int64)
-    if entries.shape != (a["service_keys"].size, 3):
+    count = a["service_keys"].size + a["service_locals"].size
+    if entries.shape != (count, 3):
         raise ValueError("table service_entries: wrong shape")
+    _check_locals(a["service_locals"], a["service_keys"].size)
     _limit(entries[:, 0] + entries[:, 1], a["backend_endpoints"].size + 1, "service_entries")
     kept = a["service_replicas"].astype(np.int64)
-    if kept.shape != (a["service_keys"].size, 2) or a["replicas"].shape[1] != 2:
+    if kept.shape != (count, 2) or a["replicas"].shape[1] != 2:
         raise ValueError("table service_replicas: wrong shape")
     _limit(kept[:, 0] + kept[:, 1], a["replicas"].shape[0] + 1, "service_replicas")
     _limit(a["replicas"][:, 0], endpoints, "replicas")
     _limit(a["replicas"][:, 1], a["port_maps"].shape[1], "replicas")
-    for name in ("backend_ports", "backend_source_nat", "backend_pods", "backend_alike"):
+    for name in ("backend_ports", "backend_ways", "backend_pods", "backend_alike"):
         if a[name].size != a["backend_endpoints"].size:
             raise ValueError(f"table {name}: wrong size")
-    backends = a["backend_endpoints"].astype(np.int64)
-    if backends.size and (flags[backends] & 8).any():
-        raise ValueError("table backend_endpoints: a backend is ambiguous")
+    _limit(a["backend_ways"], 7, "backend_ways")
+
+
+def _check_locals(locals_, size_t entries):
+    if (locals_[1:] <= locals_[:-1]).any():
+        raise ValueError("table service_locals: must ascend")
+    if locals_.size and int(locals_[-1] >> np.uint64(32)) >= entries:
+        raise ValueError("table service_locals: an index points outside its table")
 
 
 def _check_sides(dict a):
     decisions = a["decision_info"].size
-    if decisions < 11:
+    if decisions < 13:
         raise ValueError("table decision_info: the reserved decisions are missing")
     _limit(a["runs"], decisions, "runs")
     classes = a["port_maps"].shape[1]

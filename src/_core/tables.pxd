@@ -29,7 +29,7 @@ cdef enum:
     IS_AMBIGUOUS = 8
     IS_SERVICE = 16
     IS_TIMED = 32
-    IS_MULTI = 64
+    IS_ALONE = 64
     IS_NOTED = 128
     # Label columns with a meaning of their own (netpol.compiler.sides).
     OWN_NODE_COLUMN = 1
@@ -47,7 +47,7 @@ cdef struct SideView:
     const uint32_t* hairpin_rows  # [R]: row for hairpins, 0 if HAIRPIN_COLUMN tells
     const uint32_t* pod_cidr      # CIDR column -> what it is as a pod's (A6.4, B4.4)
     const uint32_t* node_cidr     # and as a node's
-    bint own_exempt
+    bint own_column               # whether OWN_NODE_COLUMN means anything
     bint hairpin_exempt
 
 cdef struct View:
@@ -72,12 +72,17 @@ cdef struct View:
     const uint32_t* replicas          # [replicas, 2]
     const uint32_t* backend_endpoints
     const uint16_t* backend_ports
-    const uint8_t* backend_source_nat
+    const uint8_t* backend_ways
     const uint32_t* backend_pods  # + 1
     const uint8_t* backend_alike
+    const uint64_t* service_locals
+    size_t local_count
     const uint32_t* node_endpoints
-    size_t node_split
-    size_t node_count
+    const uint32_t* node_starts[2]    # by family: IPv4, IPv6
+    const uint32_t* node_samples[2]
+    size_t node_sample_count[2]
+    const uint32_t* outside[2]
+    size_t outside_count[2]
     const uint32_t* pod_parts
     size_t pod_count
     const uint16_t* port_maps
@@ -88,6 +93,8 @@ cdef struct View:
     SideView ingress
     bint dense                    # whether ``plain`` has cells
     bint no_policies
+    bint order_always             # whether an address peer of egress may do more than allow
+    const uint8_t* node_ports     # bit of each port that a node or a proxy is dialled at
 
 cdef class CompiledTables:
     cdef View view

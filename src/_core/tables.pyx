@@ -45,9 +45,9 @@ cdef class CompiledTables:
     dense : whether the cells are there.
     own_columns : per side, own-node column of the cells (0xffffffff if not exempt), and the bits of
         the node's own column that are added to it.
-    own_exempt, hairpin_exempt : whether those label columns mean anything (per side; both).
-    node_split : how many of ``node_endpoints`` are IPv4.
+    own_node, hairpin_exempt : whether those label columns mean anything (per side; both).
     no_policies : whether the program is empty (C7.1).
+    order_always : whether an address peer of egress may do more than allow (A15.11).
 
     Raises
     ------
@@ -55,8 +55,8 @@ cdef class CompiledTables:
         If an array is missing, not contiguous, or holds an index outside the table it points into.
     """
 
-    def __init__(self, dict arrays, *, bint dense, own_columns, own_exempt, bint hairpin_exempt,
-                 size_t node_split, bint no_policies):
+    def __init__(self, dict arrays, *, bint dense, own_columns, own_node, bint hairpin_exempt,
+                 bint no_policies, bint order_always):
         cdef View* v = &self.view
         self._arrays = {}
         for name, array in arrays.items():
@@ -89,14 +89,12 @@ cdef class CompiledTables:
         v.replicas = _u32(a["replicas"])
         v.backend_endpoints = _u32(a["backend_endpoints"])
         v.backend_ports = _u16(a["backend_ports"])
-        v.backend_source_nat = _u8(a["backend_source_nat"])
+        v.backend_ways = _u8(a["backend_ways"])
         v.backend_pods = _u32(a["backend_pods"])
         v.backend_alike = _u8(a["backend_alike"])
-        v.node_endpoints = _u32(a["node_endpoints"])
-        v.node_split = node_split
-        v.node_count = arrays["node_endpoints"].size
-        if v.node_split > v.node_count:
-            raise ValueError("table node_endpoints: split beyond its end")
+        v.service_locals = _u64(a["service_locals"])
+        v.local_count = arrays["service_locals"].size
+        _fill_nodes(v, a, arrays)
         v.pod_parts = _u32(a["pod_parts"])
         v.pod_count = arrays["pod_parts"].shape[0]
         v.port_maps = _u16(a["port_maps"])
@@ -105,8 +103,22 @@ cdef class CompiledTables:
         v.decision_info = _u8(a["decision_info"])
         v.dense = dense
         v.no_policies = no_policies
-        _fill_side(&v.egress, a, arrays, "egress", own_exempt[0], hairpin_exempt)
-        _fill_side(&v.ingress, a, arrays, "ingress", own_exempt[1], hairpin_exempt)
+        v.order_always = order_always
+        v.node_ports = _u8(a["node_ports"])
+        _fill_side(&v.egress, a, arrays, "egress", own_node[0], hairpin_exempt)
+        _fill_side(&v.ingress, a, arrays, "ingress", own_node[1], hairpin_exempt)
+
+
+cdef int _fill_nodes(View* v, dict a, dict arrays) except -1:
+    v.node_endpoints = _u32(a["node_endpoints"])
+    v.node_starts[0] = _u32(a["node_starts"])
+    v.node_starts[1] = v.node_starts[0] + <size_t> arrays["node_starts"].shape[1]
+    for i, family in enumerate(("v4", "v6")):
+        v.node_samples[i] = _u32(a[f"node_samples_{family}"])
+        v.node_sample_count[i] = arrays[f"node_samples_{family}"].size
+        v.outside[i] = _u32(a[f"outside_{family}"])
+        v.outside_count[i] = arrays[f"outside_{family}"].size
+    return 0
 
 
 cdef int _fill_plain(Plain* plain, dict a, dict arrays, own_columns) except -1:
@@ -136,7 +148,7 @@ cdef const void* _any(object array) except NULL:
 
 
 cdef int _fill_side(
-    SideView* side, dict a, dict arrays, str name, bint own_exempt, bint hairpin_exempt
+    SideView* side, dict a, dict arrays, str name, bint own_column, bint hairpin_exempt
 ) except -1:
     side.rows = _u32(a[f"rows_{name}"])
     side.pairs = _u32(a[f"pairs_{name}"])
@@ -147,6 +159,6 @@ cdef int _fill_side(
     side.hairpin_rows = _u32(a[f"hairpin_rows_{name}"])
     side.pod_cidr = _u32(a[f"seen_cidr_{name}"])
     side.node_cidr = side.pod_cidr + <size_t> arrays[f"seen_cidr_{name}"].shape[1]
-    side.own_exempt = own_exempt
+    side.own_column = own_column
     side.hairpin_exempt = hairpin_exempt
     return 0

@@ -21,8 +21,10 @@ cdef enum:
     HAS_PORTS = 1                # traits of a protocol: this, netpol.verdict.Note << 1
     NOTE_SNAPSHOT_AGE = 64
     NOTE_RELATED_ICMP = 128
-    NOTES = 512
+    NOTES = 4096
     TIE = 128                    # of a decision; twice that is the note (B3.4)
+    OWN_NODE = 64                # of a decision; 16 times that is the note (A11.6)
+    ORDER_NOTE = 128             # of ``special``; 4 times that is the note (A15.11)
 
 cdef int64_t NO_TIME = -9223372036854775807 - 1
 
@@ -49,6 +51,7 @@ cdef inline uint32_t outcome_of(
     cdef uint32_t pick_egress = (is_allow & louder) | ((is_allow ^ 1) & by_egress)
     cdef uint32_t reason = (g ^ ((e ^ g) & (0 - pick_egress))) >> 8 & 0xFF
     reason = 0 if reason == NO_REASON else reason
+    special &= ORDER_NOTE - 1
     reason = special - 1 if special else reason
     return (verdict * f.reasons + reason) * SIDES + by_egress + 2 * by_ingress
 
@@ -96,7 +99,7 @@ cdef class Tally:
     tables : CompiledTables
         What the flows are judged by.
     decisions : uint32[decisions]
-        Bit v: decides a flow of verdict v | TIE | reason << 8 (255: none) | loudness << 16.
+        Bit v: decides a flow of verdict v | OWN_NODE | TIE | reason << 8 (255: none) | loudness << 16.
     workloads : uint32[endpoints]
         A number for the workload of each endpoint.
     protocols : uint16[256]
@@ -231,6 +234,8 @@ cdef class Tally:
             add_row(&by_ingress[ingress], flows, packets, octets)
             bits = notes[i] | facts.protocols[columns.protocol[i]] >> 1
             bits |= <uint16_t> ((facts.decisions[egress] | facts.decisions[ingress]) & TIE) << 1
+            bits |= <uint16_t> (facts.decisions[egress] & OWN_NODE) << 4
+            bits |= <uint16_t> (judged.special[i] & ORDER_NOTE) << 2
             if columns.time != NULL:
                 bits |= time_note(&facts, &columns, i)
             if bits:  # as every ICMP message has
@@ -274,7 +279,8 @@ cdef int take_judged(
     ):
         if results[name].shape[0] != n:
             raise ValueError(f"result {name}: expected {n} rows")
-        if int(results[name].max()) >= limit:
+        found = results[name] & 127 if name == "special" else results[name]
+        if int(found.max()) >= limit:
             raise ValueError(f"result {name}: not of these tables")
     j.verdict, j.special = &verdict[0], &special[0]
     j.egress, j.ingress = &egress[0], &ingress[0]

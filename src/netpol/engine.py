@@ -17,6 +17,7 @@ from netpol._core.evaluate import notes as _notes
 from netpol._core.tables import CompiledTables
 from netpol.compiler.build import DENSE_LIMIT, compile_program
 from netpol.compiler.clusters import Clusters
+from netpol.compiler.sides import has_own_column
 from netpol.compiler.tables import Tables
 from netpol.errors import InputError, Location
 from netpol.flows.batch import FlowBatch
@@ -29,7 +30,7 @@ from netpol.policy.lower import lower
 from netpol.policy.program import Action
 from netpol.switches import Switches
 from netpol.verdict import Reason, Side, Tier, Verdict
-from netpol.verdicts import Verdicts
+from netpol.verdicts import ORDER_NOTE, Verdicts
 
 __all__ = ["Decision", "EndpointKind", "EndpointTable", "Engine", "PolicyInfo", "compile", "load"]
 
@@ -213,13 +214,13 @@ class Engine:
             tables.arrays,
             dense=meta["layout"] == "dense",
             own_columns=meta["own_columns"],
-            own_exempt=(
-                self.switches.own_node_egress == "allow",
-                self.switches.own_node_ingress == "allow",
+            own_node=(
+                has_own_column(Side.EGRESS, self.switches),
+                has_own_column(Side.INGRESS, self.switches),
             ),
             hairpin_exempt=self.switches.np_service_hairpin == "allow",
-            node_split=meta["node_split"],
             no_policies=not self.policies,
+            order_always=meta["order_always"],
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -294,7 +295,9 @@ class Engine:
         opened["dst_hint"] = self._hints(batch.dst_pod, batch.is_reply, batch.src_pod)
         _evaluate(self._core, count, opened, results)
         if batch.is_reply is not None:
-            results["special"][batch.is_reply] = Reason.REPLY + 1  # R19
+            special = results["special"]
+            noted = special[batch.is_reply] & ORDER_NOTE
+            special[batch.is_reply] = noted | (Reason.REPLY + 1)  # R19
         return Verdicts(self, batch, opened, results)
 
     def _hints(
@@ -413,7 +416,7 @@ def _policy_info(item: dict[str, Any]) -> PolicyInfo:
 
 
 def _decision(index: int, item: Sequence[Any], policies: Sequence[PolicyInfo]) -> Decision:
-    side, verdict, reason, tier, policy, rule, matching, isolating, witnesses, tie = item
+    side, verdict, reason, tier, policy, rule, matching, isolating, witnesses, tie, _ = item
     return Decision(
         id=index,
         side=Side(side),
@@ -449,7 +452,7 @@ def _results(count: int, out: Verdicts | None) -> dict[str, npt.NDArray[Any]]:
 
 _COLUMNS = {
     "protocol": np.uint8, "dport": np.uint16, "dport_known": np.bool_,
-    "original_dport": np.uint16, "icmp_type": np.uint8, "time": np.int64,
+    "original_dport": np.uint16, "icmp_type": np.uint8, "time": np.int64, "evidence": np.uint8,
 }  # fmt: skip
 _ADDRESSES = ("src", "dst", "original_dst", "src_seen")
 
@@ -489,4 +492,6 @@ def _as_opened(batch: FlowBatch) -> dict[str, Any]:
         ).astype(np.uint16)
     if "src_seen" in columns:
         columns["src_seen"] = np.where(turned, address(0), forward["src_seen"])
+    if "evidence" in columns:
+        columns["evidence"] = np.where(reply, np.uint8(0), forward["evidence"])
     return columns

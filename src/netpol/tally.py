@@ -304,6 +304,7 @@ def _decision_facts(engine: Any) -> Column:
     rule_allows, verdict = (info & 4) != 0, info & 3
     decides = rule_allows | (verdict == Verdict.DENY) << 1 | (verdict == Verdict.UNKNOWN) << 2
     decides = decides | ((info & 8) != 0) << 7  # the note of a tie (B3.4)
+    decides = decides | ((info & 16) != 0) << 6  # that of the own node (A11.6)
     facts: Column = (
         decides.astype(np.uint32) | reasons << np.uint32(8) | quiet[reasons] << np.uint32(16)
     )

@@ -71,6 +71,8 @@ class Reason(_Labelled):
     DNS_UNKNOWN = 21
     SOURCE_NAT = 22
     NODES_UNKNOWN = 23  # C4: a ``nodes`` peer, and the snapshot has no Node objects
+    SERVICE_NAT_ORDER = 24  # A15.9: policies before or after the translation of a node's port
+    POSSIBLE_NODE_GATEWAY = 25  # A11.5: the other end may be the pod's own node
 
 
 class Cause(_Labelled):
@@ -96,6 +98,8 @@ class Note(IntFlag):
     SNAPSHOT_AGE = 64  # A13.7: the flow is older than the snapshot's objects
     RELATED_ICMP = 128  # A17.3: an ICMP error, judged as part of the connection it is about
     AMBIGUOUS_PRIORITY = 256  # B3.4: policies of equal priority, tried otherwise, decide otherwise
+    SERVICE_NAT_ORDER = 512  # A15.11: policies that see the service's address decide otherwise
+    OWN_NODE_EGRESS = 1024  # A11.6: denied towards the pod's own node, where upstream disagrees
 
     @property
     def labels(self) -> list[str]:

@@ -26,6 +26,8 @@ U32 = npt.NDArray[np.uint32]
 _NO_REASON = 255
 #: What an allowed flow's reason is taken from first: a rule or exemption says more than that
 #: nothing filters the protocol, and that more than that nothing isolates the pod.
+#: In ``special`` of results, beside the reason: note ``service-nat-order`` (A15.11).
+ORDER_NOTE = np.uint8(128)
 _LOUDNESS = np.zeros(256, np.uint8)
 _LOUDNESS[[Reason.DEFAULT_ALLOW, Reason.NOT_ISOLATED, _NO_REASON]] = 1, 2, 3
 _PORT_PROTOCOLS = (6, 17, 132)
@@ -118,7 +120,7 @@ class Verdicts:
         )
         result = np.where(pick_egress, egress, ingress)
         result[result == _NO_REASON] = Reason.NO_POD_ENDPOINT  # neither side is a pod (A9.4)
-        special = self.storage["special"]
+        special = self.storage["special"] & ~ORDER_NOTE
         return np.asarray(np.where(special != 0, special - 1, result), np.uint8)
 
     @cached_property
@@ -136,6 +138,10 @@ class Verdicts:
         if (info & 8).any():
             tied = ((info[self.egress] | info[self.ingress]) & 8) != 0
             notes[tied] |= np.uint16(Note.AMBIGUOUS_PRIORITY)
+        if (info & 16).any():
+            notes[(info[self.egress] & 16) != 0] |= np.uint16(Note.OWN_NODE_EGRESS)
+        ordered = (self.storage["special"] & ORDER_NOTE) != 0
+        notes[ordered] |= np.uint16(Note.SERVICE_NAT_ORDER)
         time = self.opened.get("time")
         if time is not None:
             old = (time != NO_TIME) & (time < self.engine.tables.meta["newest"])

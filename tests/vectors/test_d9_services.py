@@ -120,7 +120,11 @@ def test_d9_105_recorded_source_replaces_the_guess(world: World) -> None:
     allowed = {asked: BY_RULE}
     rule = policy("x", spec)
     world.check(rule, unknown, node_port("Cluster"), **dialled)
-    world.check(rule, unknown, node_port("Local"), **dialled, src_seen="192.168.0.2")
+    # n2 put its address there before the packet came to n1 (R32); on n1 itself the order is open.
+    world.check(rule, {asked: DENIED}, node_port("Local"), **dialled, src_seen="192.168.0.2")
+    strict = {"own_node_ingress": "enforce"}
+    seen = {"src_seen": "192.168.0.1"}
+    world.check(rule, unknown, node_port("Local"), switches=strict, **dialled, **seen)
     world.check(rule, allowed, node_port("Cluster"), **dialled, src_seen="8.8.8.8")
     world.check(rule, allowed, node_port("Local"), **dialled)
 

@@ -10,8 +10,8 @@ class CompiledTables:
         *,
         dense: bool,
         own_columns: Sequence[Sequence[int]],
-        own_exempt: Sequence[bool],
+        own_node: Sequence[bool],
         hairpin_exempt: bool,
-        node_split: int,
         no_policies: bool,
+        order_always: bool,
     ) -> None: ...

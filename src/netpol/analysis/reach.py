@@ -111,8 +111,10 @@ def _by_endpoint(engine: Any, by_pod: UInt64s) -> UInt64s:
     arrays = engine.tables.arrays
     links = np.asarray(arrays["endpoint_links"])
     own = by_pod[arrays["endpoint_parts"][:, 6]]
-    keys, backends = _members(arrays["service_entries"])
     groups = (np.asarray(arrays["service_keys"]) >> np.uint64(24)).astype(np.intp)
+    of_locals = (np.asarray(arrays["service_locals"]) >> np.uint64(32)).astype(np.intp)
+    groups = np.concatenate([groups, groups[of_locals]])
+    keys, backends = _members(arrays["service_entries"])
     behind = np.zeros(max(int(links[:, 2:4].max(initial=0)), int(groups.max(initial=0))) + 1)
     behind = behind.astype(np.uint64)
     np.bitwise_or.at(behind, groups[keys], own[np.asarray(arrays["backend_endpoints"])[backends]])

@@ -18,22 +18,23 @@ from netpol.compiler.decisions import DecisionTable
 from netpol.compiler.dnsregions import DnsRegions
 from netpol.compiler.endpoints import (
     EndpointFlag,
+    EndpointKey,
     EndpointKind,
     Endpoints,
     region_marks,
     region_of,
 )
-from netpol.compiler.hashing import hash_services
 from netpol.compiler.identities import family_of
 from netpol.compiler.partition import PodGroups
 from netpol.compiler.portclasses import PORT_PROTOCOLS, cut_port_classes
 from netpol.compiler.prefixes import build_prefixes
 from netpol.compiler.regions import cut_regions
-from netpol.compiler.replicas import distinct_replicas
+from netpol.compiler.replicas import KEEPS_PODS, distinct_replicas
 from netpol.compiler.rowports import RowPorts
 from netpol.compiler.rowtables import SideTables, local_pages, pack_side
 from netpol.compiler.services import ServicePorts
-from netpol.compiler.sides import SideCompiler
+from netpol.compiler.servicetables import pack_services
+from netpol.compiler.sides import SideCompiler, has_own_column, own_node_exemption
 from netpol.compiler.subjects import rules_of
 from netpol.compiler.tables import Tables
 from netpol.kube.snapshot import Snapshot
@@ -139,7 +140,7 @@ class _Compilation:
             )
             for side in (Side.EGRESS, Side.INGRESS)
         )  # fmt: skip
-        marks = region_marks(snapshot)
+        marks = region_marks(snapshot, self.identities)
         spans = self.egress.addresses.spans, self.ingress.addresses.spans
         regions = {family: cut_regions(family, *spans, marks) for family in (4, 6)}
         learned = DnsRegions(self.egress.addresses, self.ingress.addresses)
@@ -154,7 +155,8 @@ class _Compilation:
     def run(self, dense_limit: int) -> Tables:
         """Build the arrays. Endpoints are complete only after services and prefixes used them."""
         arrays: dict[str, npt.NDArray[Any]] = {}
-        arrays.update(self._services())
+        arrays.update(pack_services(self.endpoints))
+        arrays.update(self._nodes())
         prefixes = build_prefixes(self.endpoints, self.budget)
         arrays.update(prefixes._asdict())
         parts = self._endpoint_parts()
@@ -175,7 +177,10 @@ class _Compilation:
         arrays["port_maps"] = np.array(self.row_ports.maps, np.uint16)
         arrays["decision_info"] = np.array(
             [
-                d.verdict | (4 if d.reason in _BY_RULE else 0) | (8 if d.tie else 0)
+                d.verdict
+                | (4 if d.reason in _BY_RULE else 0)
+                | (8 if d.tie else 0)
+                | (16 if d.own_node else 0)
                 for d in self.decisions.items
             ],
             np.uint8,
@@ -194,7 +199,8 @@ class _Compilation:
         from netpol.compiler.overlaps import find_overlaps  # only ``netpol check`` needs them
         from netpol.compiler.realpeers import real_peers
 
-        self._services()
+        pack_services(self.endpoints)
+        self._nodes()
         build_prefixes(self.endpoints, self.budget)
         visible = self._visible(self._endpoint_parts())
         return find_overlaps(
@@ -223,8 +229,8 @@ class _Compilation:
             arrays["runs"],
             (arrays["decision_info"] & 3).astype(np.uint8),
         )
-        own = self.switches.own_node_egress, self.switches.own_node_ingress
-        exempt = own[0] == "allow", own[1] == "allow"
+        sides_ = (Side.EGRESS, Side.INGRESS)
+        egress, ingress = (has_own_column(side, self.switches) for side in sides_)
         left = (self.budget.limit - self.budget.taken) // 8  # records, index, pages, runs, maps
         subjects = tuple(
             SideTables(
@@ -236,7 +242,7 @@ class _Compilation:
             for packed, side in zip(sides, (self.egress, self.ingress), strict=True)
         )
         kernel = build_kernel(
-            (subjects[0], subjects[1]), rows, endpoints, exempt, min(limit, left),
+            (subjects[0], subjects[1]), rows, endpoints, (egress, ingress), min(limit, left),
             (self._own_node_has_rules(Side.EGRESS), self._own_node_has_rules(Side.INGRESS)),
         )  # fmt: skip
         if kernel is None:
@@ -250,8 +256,14 @@ class _Compilation:
     def _own_node_has_rules(self, side: Side) -> bool:
         """Whether what is said of the own node depends on its address.
 
-        NetworkPolicies exempt it whatever its address; cluster-scoped policies may name that.
+        NetworkPolicies exempt it whatever its address, where they do; cluster-scoped policies may
+        name that.
         """
+        exempt = own_node_exemption(side, self.switches) is not None
+        return not exempt or self._has_wide_address_peers(side)
+
+    def _has_wide_address_peers(self, side: Side) -> bool:
+        """Whether cluster-scoped policies have peers that are about addresses."""
         return any(
             not isinstance(peer, PodPeer)
             for policy, tier in zip(self.policies, self.tiers, strict=True)
@@ -301,10 +313,10 @@ class _Compilation:
             for pod in self.identities.pods
             if len(pod.addresses) > len({family_of(address) for address in pod.addresses})
         }
-        service, timed, noted, several = (
+        service, timed, noted, alone = (
             int(flag)
             for flag in (
-                EndpointFlag.SERVICE, EndpointFlag.TIMED, EndpointFlag.NOTED, EndpointFlag.MULTI,
+                EndpointFlag.SERVICE, EndpointFlag.TIMED, EndpointFlag.NOTED, EndpointFlag.ALONE,
             )
         )  # fmt: skip
         return np.fromiter(
@@ -313,7 +325,7 @@ class _Compilation:
                 | (service if any(key.groups) else 0)
                 | (timed if key.segments else 0)
                 | (noted if key.notes else 0)
-                | (several if key.pod in multi else 0)
+                | (alone if key.pod in multi or _may_be_gateway(key) else 0)
                 for key in self.endpoints.keys
             ),
             np.uint32,
@@ -343,31 +355,31 @@ class _Compilation:
             "segment_values": np.array(values, np.uint32),
         }
 
-    def _services(self) -> dict[str, npt.NDArray[Any]]:
-        services = self.endpoints.services
-        keys: list[int] = []
-        entries: list[tuple[int, int, int]] = []
-        backends: list[int] = []
-        ports: list[int] = []
-        source_nat: list[int] = []
-        for (group, protocol, port), entry in sorted(services.entries.items()):
-            keys.append(group << 24 | protocol << 16 | port)
-            entries.append((len(backends), len(entry.backends), int(entry.source_nat)))
-            for backend in sorted(entry.backends):
-                backends.append(self.endpoints.backend_endpoint(backend))
-                ports.append(backend.port)
-                source_nat.append(backend.source_nat)
-        nodes = [self.endpoints.node_endpoints(family) for family in (4, 6)]
-        self.node_split = len(nodes[0])
-        return {
-            "service_keys": np.array(keys, np.uint64),
-            "service_slots": hash_services(keys),
-            "service_entries": np.array(entries, np.uint32).reshape(-1, 3),
-            "backend_endpoints": np.array(backends, np.uint32),
-            "backend_ports": np.array(ports, np.uint16),
-            "backend_source_nat": np.array(source_nat, np.uint8),
-            "node_endpoints": np.array(nodes[0] + nodes[1], np.uint32),
-        }
+    def _nodes(self) -> dict[str, npt.NDArray[np.uint32]]:
+        """Give the sources that NAT may show a server: nodes, and anybody outside (R10, R29)."""
+        found: dict[str, npt.NDArray[np.uint32]] = {}
+        columns, seen = self.ingress.cidr_columns, self.ingress.seen_columns()[1]
+        starts: list[npt.NDArray[np.int64]] = []
+        all_nodes: list[int] = []
+        for family in (4, 6):
+            nodes = self.endpoints.node_endpoints(family)
+            keys = [self.endpoints.keys[item] for item in nodes]
+            owners = np.array([key.node for key in keys], np.int64)
+            counts = np.bincount(owners, minlength=len(self.identities.nodes))
+            starts.append(len(all_nodes) + np.concatenate([[0], np.cumsum(counts)]))
+            all_nodes += nodes
+            told: dict[int, list[int]] = {}
+            for item, key in zip(nodes, keys, strict=True):
+                mine = told.setdefault(int(seen[columns[key.region.ingress]]), [])
+                if len(mine) < 2 and all(self.endpoints.keys[m].node != key.node for m in mine):
+                    mine.append(item)
+            samples = [item for mine in told.values() for item in mine]
+            found[f"node_samples_v{family}"] = np.array(samples, np.uint32)
+            outside = self.endpoints.outside_endpoints(family)
+            found[f"outside_v{family}"] = np.array(outside, np.uint32)
+        found["node_endpoints"] = np.array(all_nodes, np.uint32)
+        found["node_starts"] = np.array(starts, np.uint32)
+        return found
 
     def _pod_parts(self) -> npt.NDArray[np.uint32]:
         pods = self.identities.pods
@@ -390,8 +402,8 @@ class _Compilation:
     def _meta(self, layout: str, own: list[tuple[int, int]]) -> dict[str, Any]:
         return {
             "layout": layout,
+            "order_always": self._has_wide_address_peers(Side.EGRESS),
             "own_columns": own,
-            "node_split": self.node_split,
             "switches": asdict(self.switches),
             "port_protocols": list(PORT_PROTOCOLS),
             "newest": self.identities.newest,
@@ -418,6 +430,10 @@ _KIND_FLAGS = {
 _BY_RULE = (Reason.NP_RULE, Reason.CNP_ACCEPT)
 
 
+def _may_be_gateway(key: EndpointKey) -> bool:
+    return key.kind is EndpointKind.EXTERNAL and bool(key.alternatives)
+
+
 def _port_names(rules: list[Rule]) -> frozenset[str]:
     return frozenset(
         port.name for rule in rules for port in rule.ports or () if isinstance(port, NamedPort)
@@ -427,15 +443,16 @@ def _port_names(rules: list[Rule]) -> frozenset[str]:
 def _backend_likeness(
     arrays: dict[str, npt.NDArray[Any]], parts: npt.NDArray[np.uint32]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Tell replicas: pods alike in all a destination is judged by, reached without source NAT.
+    """Tell replicas: pods alike in all a destination is judged by, which see pods as they are.
 
     That is the egress columns, by which the source's policies see it, and its ingress row.
     """
     backends = parts[arrays["backend_endpoints"]]
     told = np.column_stack([backends[:, 1:4], arrays["backend_ports"]]).astype(np.int64)
-    plain = (backends[:, 6] != 0) & (arrays["backend_source_nat"] == 0)
+    way = arrays["backend_ways"]
+    plain = (backends[:, 6] != 0) & np.isin(way, KEEPS_PODS)
     alike = np.zeros(len(told), bool)
-    alike[1:] = (told[1:] == told[:-1]).all(axis=1) & plain[1:] & plain[:-1]
+    alike[1:] = (told[1:] == told[:-1]).all(axis=1) & plain[1:] & (way[1:] == way[:-1])
     return {"backend_pods": backends[:, 6].copy(), "backend_alike": alike.astype(np.uint8)}
 
 

@@ -23,6 +23,8 @@ MERGE_REASONS = (
     Reason.UNKNOWN_PORT,
     Reason.UNKNOWN_PROTOCOL,
     Reason.SOURCE_NAT,
+    Reason.SERVICE_NAT_ORDER,
+    Reason.POSSIBLE_NODE_GATEWAY,
 )
 
 
@@ -60,6 +62,7 @@ class Decision(NamedTuple):
     isolating : every NetworkPolicy that isolates the subject for this side.
     witnesses : two ways to two verdicts, where a doubt (C4) or a tie (B3.4) leaves both open.
     tie : whether policies of equal priority, tried in another order, decide otherwise (B3.4).
+    own_node : whether a NetworkPolicy denies the way to the pod's own node (A11.6).
     marks : what coverage wants to know, where the policies were compiled for it.
     """
 
@@ -73,6 +76,7 @@ class Decision(NamedTuple):
     isolating: tuple[int, ...] = ()
     witnesses: tuple[Witness, ...] = ()
     tie: bool = False
+    own_node: bool = False
     marks: Marks = Marks()
 
 

@@ -13,6 +13,7 @@ from enum import IntEnum, IntFlag
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
+from netpol.compiler.columns import set_bits
 from netpol.compiler.dnsregions import DnsRegions
 from netpol.compiler.identities import (
     BEGINNING,
@@ -29,7 +30,10 @@ from netpol.verdict import Note
 
 __all__ = ["EndpointFlag", "EndpointKey", "EndpointKind", "Endpoints", "region_marks", "region_of"]
 
-_LOOPBACK = 1 << 15  # a mark beside the notes
+# Marks beside the notes.
+_LOOPBACK = 1 << 15
+_NOTES = _LOOPBACK - 1
+_FIRST_NODE = 16  # and beyond: whose node's pod range it is
 
 
 class EndpointKind(IntEnum):
@@ -51,12 +55,18 @@ class EndpointFlag(IntFlag):
     AMBIGUOUS = 8
     SERVICE = 16
     TIMED = 32
-    MULTI = 64  # a pod with several addresses of one family: "same pod" is not "same endpoint"
+    # Never a plain pair: a pod with several addresses of one family ("same pod" is not "same
+    # endpoint"), or what may be a node's gateway (A11.5).
+    ALONE = 64
     NOTED = 128  # has notes
 
 
 class EndpointKey(NamedTuple):
-    """Everything that tells one endpoint from another."""
+    """Everything that tells one endpoint from another.
+
+    ``alternatives`` are who an ambiguous endpoint may be, or the nodes an external one may be the
+    gateway of (A11.5).
+    """
 
     kind: EndpointKind
     pod: int = -1
@@ -68,8 +78,8 @@ class EndpointKey(NamedTuple):
     segments: tuple[tuple[int, int], ...] = ()  # (start time, endpoint) in order of time
 
 
-def region_marks(snapshot: Snapshot) -> list[Mark]:
-    """Give the ranges that notes and loopback depend on (A10.2, A11.5, C2.3, C2.4)."""
+def region_marks(snapshot: Snapshot, identities: Identities) -> list[Mark]:
+    """Give the ranges that notes, gateways and loopback depend on (A10.2, A11.5, C2.3, C2.4)."""
     special = int(Note.UNSPECIFIED_ADDRESS_CLASS)
     marks = [
         Mark(ip_network(text), special)
@@ -85,8 +95,14 @@ def region_marks(snapshot: Snapshot) -> list[Mark]:
         for text in {*(node.spec.pod_cidrs or ()), *([node.spec.pod_cidr or ""])}:
             network = _network(text)
             if network is not None:
-                marks.append(Mark(network, int(Note.IN_PODCIDR)))
+                node_mark = 1 << _FIRST_NODE + identities.node_index(node.metadata.name)
+                marks += [Mark(network, int(Note.IN_PODCIDR)), Mark(network, node_mark)]
     return marks
+
+
+def is_outside(region: Region) -> bool:
+    """Whether a region may hold anything outside the cluster: it has no mark (A15.10)."""
+    return region.marks == 0
 
 
 def region_of(regions: dict[int, Regions], address: int) -> Region:
@@ -143,10 +159,24 @@ class Endpoints:
         """Give the endpoint of an address nobody owns (C2.3)."""
         if region.marks & _LOOPBACK:
             return self.intern(EndpointKey(EndpointKind.LOOPBACK, region=region))
-        notes = region.marks
-        if notes & Note.IN_PODCIDR:
+        notes = region.marks & _NOTES
+        nodes = tuple(
+            self.intern(EndpointKey(EndpointKind.NODE, node=node, region=region))
+            for node in set_bits(region.marks >> _FIRST_NODE)
+        )
+        if nodes:
             notes |= Note.POSSIBLE_NODE_GATEWAY
-        return self.intern(EndpointKey(EndpointKind.EXTERNAL, region=region, notes=notes))
+        return self.intern(
+            EndpointKey(EndpointKind.EXTERNAL, region=region, notes=notes, alternatives=nodes)
+        )
+
+    def outside_endpoints(self, family: int) -> list[int]:
+        """Give an endpoint for every class of addresses that ingress tells apart (A15.10)."""
+        found: dict[int, Region] = {}
+        for region in self.regions[family].classes:
+            if is_outside(region):
+                found.setdefault(region.ingress, region)
+        return [self.region_endpoint(region) for region in found.values()]
 
     def backend_endpoint(self, backend: Backend) -> int:
         """Give the endpoint of a service backend: no services of its own, no times (R6)."""
@@ -158,14 +188,17 @@ class Endpoints:
         return self._external(backend.address, region)
 
     def node_endpoints(self, family: int) -> list[int]:
-        """Give the endpoint of every node at each of its addresses of a family (R10)."""
+        """Give the endpoint of every node at each of its addresses of a family, by node (R10)."""
         return [
             self.intern(
                 EndpointKey(EndpointKind.NODE, node=node, region=self._region(address, None))
             )
-            for address, owners in sorted(self.identities.nodes_at.items())
-            if family_of(address) == family
-            for node in owners
+            for node, address in sorted(
+                (node, address)
+                for address, owners in self.identities.nodes_at.items()
+                if family_of(address) == family
+                for node in owners
+            )
         ]
 
     def _region(self, address: int, time: int | None) -> Region:
@@ -245,9 +278,9 @@ class Endpoints:
         if found is not None:
             return found
         base = self.keys[self.region_endpoint(region)]
-        notes = base.notes
-        if stale and base.kind is EndpointKind.EXTERNAL:
-            notes |= Note.STALE_POD_IP
-        found = self.intern(base._replace(groups=groups, notes=notes))
+        if stale and base.kind is EndpointKind.EXTERNAL:  # known to be a pod's, so no gateway
+            notes = base.notes & ~Note.POSSIBLE_NODE_GATEWAY | Note.STALE_POD_IP
+            base = base._replace(notes=notes, alternatives=())
+        found = self.intern(base._replace(groups=groups))
         self._outside[region, groups, stale] = found
         return found

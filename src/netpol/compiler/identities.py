@@ -107,6 +107,14 @@ class Identities:
         """Indexes of nodes at least one address of which is known (A11.4)."""
         return frozenset(node for owners in self.nodes_at.values() for node in owners)
 
+    @cached_property
+    def _node_indexes(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.nodes)}
+
+    def node_index(self, name: str) -> int:
+        """Give the index of a node, -1 if nothing else names it."""
+        return self._node_indexes.get(name, -1)
+
     @classmethod
     def of(cls, snapshot: Snapshot, switches: Switches) -> Identities:
         """Read a snapshot."""

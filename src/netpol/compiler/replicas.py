@@ -11,8 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["distinct_replicas"]
+from netpol.compiler.services import Way
 
+__all__ = ["KEEPS_PODS", "distinct_replicas"]
+
+#: Ways on which egress is judged at the backend, and the server sees a pod as the pod (R10).
+KEEPS_PODS = (Way.CLUSTER_IP, Way.OUTSIDE_LOCAL)
 _SLOTS = {6: 0, 17: 65536, 132: 131072}  # of port_lookup
 
 
@@ -29,11 +33,15 @@ def distinct_replicas(
     counts = arrays["service_entries"][:, 1].astype(np.int64)
     entry = np.repeat(np.arange(len(counts)), counts)
     endpoint = arrays["backend_endpoints"]
-    protocol = (arrays["service_keys"] >> np.uint64(16)).astype(np.int64) & 0xFF
+    keys = arrays["service_keys"]
+    of_locals = (arrays["service_locals"] >> np.uint64(32)).astype(np.intp)
+    protocol = (np.concatenate([keys, keys[of_locals]]) >> np.uint64(16)).astype(np.int64) & 0xFF
     slot = np.array([_SLOTS.get(number, -1) for number in range(256)])[protocol]
     place = np.maximum(slot, 0)[entry] + arrays["backend_ports"]
     port_class = arrays["port_lookup"][place].astype(np.int64)
-    plain = (parts[endpoint, 6] != 0) & (arrays["backend_source_nat"] == 0) & (slot >= 0)[entry]
+    plain = (
+        (parts[endpoint, 6] != 0) & np.isin(arrays["backend_ways"], KEEPS_PODS) & (slot >= 0)[entry]
+    )
     judged_alone = np.zeros(len(counts), bool)
     judged_alone[entry[~plain]] = True
     told = np.column_stack([entry, port_class, parts[endpoint, :5]]).astype(np.int64)

@@ -10,9 +10,8 @@ import numpy.typing as npt
 from netpol._core.cells import Pages
 from netpol.compiler.budget import Budget
 from netpol.compiler.columns import Grouped
-from netpol.compiler.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN, SideCompiler
+from netpol.compiler.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN, SideCompiler, has_own_column
 from netpol.switches import Switches
-from netpol.verdict import Side
 
 __all__ = ["PAGE", "SideTables", "local_pages", "pack_side"]
 
@@ -60,7 +59,7 @@ def pack_side(
     rows = np.zeros((count, 4), np.uint32)
     pairs: list[U32] = []
     base = 0
-    own = _exempts_own_node(side.side, switches)
+    own = has_own_column(side.side, switches)
     hairpin = switches.np_service_hairpin == "allow"
     for index in range(count):
         row = side.compile_row(index)
@@ -80,12 +79,6 @@ def _indexes(budget: Budget, rows: int, columns: int, cause: str) -> U32:
     pages = -(-columns // PAGE)
     budget.take(rows * pages * 4, cause)
     return np.zeros((rows, pages), np.uint32)
-
-
-def _exempts_own_node(side: Side, switches: Switches) -> bool:
-    if side is Side.INGRESS:
-        return switches.own_node_ingress == "allow"
-    return switches.own_node_egress == "allow"
 
 
 def _with_special(

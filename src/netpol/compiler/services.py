@@ -1,8 +1,8 @@
 """Takes services, endpoint slices and pods, gives what each dialled address and port leads to.
 
-Sources: semantics.md A15.2, A15.5, A15.6, C6; readings R6-R10. A *group* is a set of addresses
-that share service ports: every node address is in its family's NodePort group, and an address with
-ports of its own (ClusterIP, externalIP, load balancer, hostPort) has a group to itself.
+Sources: semantics.md A15.2, A15.5-A15.12, C6; readings R6-R10, R28-R30. A *group* is a set of
+addresses that share service ports: every node address is in its family's NodePort group, and an
+address with ports of its own (ClusterIP, externalIP, load balancer, hostPort) has one to itself.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
     "BackendKind",
     "ServiceEntry",
     "ServicePorts",
-    "SourceNat",
+    "Way",
 ]
 
 _PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
@@ -38,12 +38,19 @@ _FIRST_OWN_GROUP = 3
 _SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
-class SourceNat(IntEnum):
-    """Which sources the server may see besides the client (R10)."""
+class Way(IntEnum):
+    """What was dialled; ``_LOCAL`` is ``externalTrafficPolicy: Local``, which keeps the client.
 
-    NONE = 0
-    DIALLED_NODE = 1
-    ANY_NODE = 2
+    What NAT may show each side follows from it (R10, R28, R29).
+    """
+
+    CLUSTER_IP = 0
+    OUTSIDE_LOCAL = 1  # an externalIP or an address of a load balancer
+    OUTSIDE = 2
+    HOST_PORT = 3
+    NODE_PORT_LOCAL = 4
+    NODE_PORT = 5
+    PROXY = 6  # a load balancer's address that nodes do not translate (A15.10)
 
 
 class BackendKind(IntEnum):
@@ -64,16 +71,41 @@ class Backend(NamedTuple):
     port: int
     kind: BackendKind
     owner: int = -1
-    source_nat: SourceNat = SourceNat.NONE
+    way: Way = Way.CLUSTER_IP
 
 
 @dataclass(slots=True)
 class ServiceEntry:
-    """What one (group, protocol, port) leads to."""
+    """What one (group, protocol, port) leads to.
+
+    ``local`` are the backends of clients on a node, by node, where ``internalTrafficPolicy: Local``
+    makes a difference (A15.12); to those, ``shared`` are added. None where it makes none.
+    """
 
     backends: set[Backend] = field(default_factory=set)
-    source_nat: SourceNat = SourceNat.NONE  # the most that any way through the entry does
+    ways: set[Way] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
+    shared: set[Backend] = field(default_factory=set)
+    local: dict[int, set[Backend]] | None = None
+
+    def add(self, other: ServiceEntry) -> None:
+        """Let the entry lead to all that another does."""
+        self.backends |= other.backends
+        self.ways |= other.ways
+        self.names |= other.names
+        self.shared |= other.shared
+        if other.local is not None:
+            mine = self.local = self.local or {}
+            for node, backends in other.local.items():
+                mine.setdefault(node, set()).update(backends)
+
+
+class _Placed(NamedTuple):
+    """Backends at one address of an endpoint, whether it is ready, and its node (-1: unknown)."""
+
+    ready: bool
+    node: int
+    backends: tuple[Backend, ...]
 
 
 class ServicePorts:
@@ -126,50 +158,50 @@ class ServicePorts:
                 shared = self.groups_of(address_of[group])[0]
                 other = self.entries.get((shared, protocol, port)) if shared else None
                 if other is not None:
-                    entry.backends |= other.backends
-                    entry.source_nat = max(entry.source_nat, other.source_nat)
-                    entry.names |= other.names
+                    entry.add(other)
 
     def _own_group(self, address: int) -> int:
         return self._own_groups.setdefault(address, _FIRST_OWN_GROUP + len(self._own_groups))
 
     def _add(
-        self, group: int, protocol: int, port: int, backends: Iterable[Backend],
-        source_nat: SourceNat, name: str,
+        self, group: int, protocol: int, port: int, backends: Iterable[Backend], way: Way,
+        name: str, local: dict[int, list[Backend]] | None = None,
     ) -> None:  # fmt: skip
-        entry = self.entries.setdefault((group, protocol, port), ServiceEntry())
-        entry.backends.update(item._replace(source_nat=source_nat) for item in backends)
-        entry.source_nat = max(entry.source_nat, source_nat)
-        entry.names.add(name)
+        found = {item._replace(way=way) for item in backends}
+        entry = ServiceEntry(found, {way}, {name}, set() if local is not None else found)
+        if local is not None:
+            entry.local = {
+                node: {item._replace(way=way) for item in mine} for node, mine in local.items()
+            }
+        self.entries.setdefault((group, protocol, port), ServiceEntry()).add(entry)
 
     def _add_service(self, service: Service) -> None:
         spec = service.spec
         if spec is None or spec.type == "ExternalName":
             return
-        local = spec.external_traffic_policy == "Local"
-        outside = SourceNat.NONE if local else SourceNat.ANY_NODE
-        namespace = service.metadata.namespace or "default"
-        name = f"{namespace}/{service.metadata.name}"
-        dialled = [
-            *((text, SourceNat.NONE) for text in spec.cluster_ips or [spec.cluster_ip or ""]),
-            *((text, outside) for text in spec.external_ips or ()),
-            *((text, outside) for text in _load_balancer_addresses(service)),
-        ]
+        name = f"{service.metadata.namespace or 'default'}/{service.metadata.name}"
+        local_only = spec.internal_traffic_policy == "Local"
+        fronts = list(_fronts(service))
+        node_port = Way.NODE_PORT
+        if spec.external_traffic_policy == "Local":
+            node_port = Way.NODE_PORT_LOCAL
         for port in spec.ports or ():
             protocol = _PROTOCOLS.get(port.protocol or "TCP")
             if protocol is None:
                 continue
-            found = {family: self._backends(service, port, family) for family in (4, 6)}
-            for text, source_nat in dialled:
-                address = parse_address(text) if text and text != "None" else None  # A15.6
-                if address is not None:
-                    backends = found[family_of(address)]
-                    group = self._own_group(address)
-                    self._add(group, protocol, port.port, backends, source_nat, name)
+            placed = {family: self._placed(service, port, family) for family in (4, 6)}
+            found = {family: _serving(items) for family, items in placed.items()}
+            for address, way in fronts:
+                family = family_of(address)
+                local = None
+                if local_only and way is Way.CLUSTER_IP:
+                    local = _by_node(placed[family])
+                self._add(
+                    self._own_group(address), protocol, port.port, found[family], way, name, local
+                )
             if port.node_port:
-                source_nat = SourceNat.NONE if local else SourceNat.DIALLED_NODE
                 for family, group in NODE_PORT_GROUPS.items():
-                    self._add(group, protocol, port.node_port, found[family], source_nat, name)
+                    self._add(group, protocol, port.node_port, found[family], node_port, name)
 
     def _add_host_ports(self, pod: Pod) -> None:
         identity = self._pods[pod.metadata.namespace or "default", pod.metadata.name]
@@ -191,21 +223,24 @@ class ServicePorts:
                     ]
                     group = self._own_group(address)
                     self._add(
-                        group, protocol, port.host_port, backends, SourceNat.NONE, identity.label
+                        group, protocol, port.host_port, backends, Way.HOST_PORT, identity.label
                     )
 
-    def _backends(self, service: Service, port: ServicePort, family: int) -> list[Backend]:
+    def _placed(self, service: Service, port: ServicePort, family: int) -> list[_Placed]:
+        """Give every candidate of a service port, whether it serves, and the node it is on."""
         key = (service.metadata.namespace or "default", service.metadata.name)
         if self._slices:
             return list(self._from_slices(self._slices.get(key, []), port, family))  # R6
         if service.spec is None or not service.spec.selector:
             return []
-        return list(self._from_selector(key[0], service.spec.selector, port, family))  # R7
+        return [
+            _Placed(True, node, (backend,))
+            for node, backend in self._from_selector(key[0], service.spec.selector, port, family)
+        ]  # R7
 
     def _from_slices(
         self, slices: list[EndpointSlice], port: ServicePort, family: int
-    ) -> Iterator[Backend]:
-        candidates: list[tuple[Endpoint, int, int, str]] = []
+    ) -> Iterator[_Placed]:
         for piece in slices:
             namespace = piece.metadata.namespace or "default"
             for offered in piece.ports or ():
@@ -213,24 +248,34 @@ class ServicePorts:
                 if not same_name or (offered.protocol or "TCP") != (port.protocol or "TCP"):
                     continue
                 number = port.port if offered.port is None else offered.port
-                candidates += [
-                    (endpoint, address, number, namespace)
-                    for endpoint in piece.endpoints or ()
-                    for address in map(parse_address, endpoint.addresses)
-                    if address is not None and family_of(address) == family
-                ]
-        ready = [item for item in candidates if _is_ready(item[0])]
-        draining = [item for item in candidates if _is_draining(item[0])]
-        for endpoint, address, number, namespace in ready or draining:  # C6
-            yield from self._at(address, number, endpoint, namespace)
+                for endpoint in piece.endpoints or ():
+                    ready = _is_ready(endpoint)
+                    if not ready and not _is_draining(endpoint):
+                        continue
+                    node = self._node_of(endpoint, namespace)
+                    for address in map(parse_address, endpoint.addresses):
+                        if address is not None and family_of(address) == family:
+                            backends = tuple(self._at(address, number, endpoint, namespace))
+                            yield _Placed(ready, node, backends)
+
+    def _node_of(self, endpoint: Endpoint, namespace: str) -> int:
+        """Give the node an endpoint says it is on, else that of the pod it names; -1 unknown."""
+        if endpoint.node_name:
+            return self._identities.node_index(endpoint.node_name)
+        pod = self._named_pod(endpoint, namespace)
+        return pod.node if pod is not None else -1
+
+    def _named_pod(self, endpoint: Endpoint, namespace: str) -> PodIdentity | None:
+        target = endpoint.target_ref
+        if target is None or target.kind not in (None, "Pod"):
+            return None
+        return self._pods.get((target.namespace or namespace, target.name or ""))
 
     def _at(self, address: int, port: int, endpoint: Endpoint, namespace: str) -> Iterator[Backend]:
-        target = endpoint.target_ref
-        if target is not None and target.kind in (None, "Pod"):
-            pod = self._pods.get((target.namespace or namespace, target.name or ""))
-            if pod is not None and not pod.terminal and (not pod.as_node or pod.node >= 0):
-                yield _pod_backend(pod, address, port)
-                return
+        pod = self._named_pod(endpoint, namespace)
+        if pod is not None and not pod.terminal and (not pod.as_node or pod.node >= 0):
+            yield _pod_backend(pod, address, port)
+            return
         pods = [
             index
             for index in self._identities.pods_at.get(address, ())
@@ -246,14 +291,14 @@ class ServicePorts:
 
     def _from_selector(
         self, namespace: str, selector: dict[str, str], port: ServicePort, family: int
-    ) -> Iterator[Backend]:
+    ) -> Iterator[tuple[int, Backend]]:
         for pod in self._by_namespace.get(namespace, ()):
             if pod.terminal or not selector.items() <= pod.labels.items():
                 continue
             number = _target_port(self._specs[pod.namespace, pod.name], port)
             for address in pod.addresses:
                 if number is not None and family_of(address) == family:
-                    yield _pod_backend(pod, address, number)
+                    yield pod.node, _pod_backend(pod, address, number)
 
 
 def _pod_backend(pod: PodIdentity, address: int, port: int) -> Backend:
@@ -289,11 +334,37 @@ def _target_port(pod: Pod, port: ServicePort) -> int | None:
     return None
 
 
-def _load_balancer_addresses(service: Service) -> Iterator[str]:
+def _serving(placed: Iterable[_Placed]) -> list[Backend]:
+    """Give the ready ones, else the serving and terminating ones (C6)."""
+    items = list(placed)
+    chosen = [item for item in items if item.ready] or items
+    return [backend for item in chosen for backend in item.backends]
+
+
+def _by_node(placed: Iterable[_Placed]) -> dict[int, list[Backend]]:
+    """Give what serves the clients of each node (A15.12)."""
+    found: dict[int, list[_Placed]] = {}
+    for item in placed:
+        if item.node >= 0:
+            found.setdefault(item.node, []).append(item)
+    return {node: _serving(items) for node, items in found.items()}
+
+
+def _fronts(service: Service) -> Iterator[tuple[int, Way]]:
+    """Give the addresses of a service and what dialling each is; not those of nodes."""
+    spec = service.spec
+    if spec is None:
+        return
+    outside = Way.OUTSIDE_LOCAL if spec.external_traffic_policy == "Local" else Way.OUTSIDE
+    named = [(text, Way.CLUSTER_IP) for text in spec.cluster_ips or [spec.cluster_ip or ""]]
+    named += [(text, outside) for text in spec.external_ips or ()]
     status = service.status.load_balancer if service.status else None
     for item in (status.ingress if status else None) or ():
-        if item.ip:
-            yield item.ip
+        named.append((item.ip or "", Way.PROXY if item.ip_mode == "Proxy" else outside))
+    for text, way in named:
+        address = parse_address(text) if text and text != "None" else None  # A15.6
+        if address is not None:
+            yield address, way
 
 
 def _is_ready(endpoint: Endpoint) -> bool:

@@ -43,6 +43,8 @@ __all__ = [
     "Row",
     "RowClasses",
     "SideCompiler",
+    "has_own_column",
+    "own_node_exemption",
 ]
 
 NOT_A_POD_ROW, NOT_ISOLATED_ROW = 0, 1
@@ -53,6 +55,20 @@ MAX_LOCALS = 0xFFFF
 _ISOLATING = Decision._fields.index("isolating")
 # What one subject's rules may combine to: 10 us each, and 1.8 million where 2 500 policies meet.
 MAX_CASES = 1 << 22
+
+
+def own_node_exemption(side: Side, switches: Switches) -> Reason | None:
+    """Give why NetworkPolicies do not bind the own node; None if they do (A11.1, A11.3)."""
+    chosen = switches.own_node_ingress if side is Side.INGRESS else switches.own_node_egress
+    return Reason.OWN_NODE if chosen == "allow" else None
+
+
+def has_own_column(side: Side, switches: Switches) -> bool:
+    """Whether decisions on the own node are others than on other nodes.
+
+    Where egress to it is denied, that is noted (A11.6).
+    """
+    return side is Side.EGRESS or own_node_exemption(side, switches) is not None
 
 
 class Row(NamedTuple):
@@ -309,10 +325,11 @@ class SideCompiler:
         exempt = Reason.NP_HAIRPIN if row.hairpin else None
         for i, j, ids in cases.pairs():
             pairs[i, j] = self._run(tiers, cases, exempt, i, j, ids)
-        for place, reason in zip(special, (Reason.OWN_NODE, Reason.NP_HAIRPIN), strict=True):
-            # Where only NetworkPolicies speak, no address makes a difference.
-            for j in range(1 if tiers.plain else len(cidrs.bits)):
-                pairs[place, j:] = self._exempt(tiers, cases, reason, j, len(ports.locals_))
+        own = own_node_exemption(self.side, self.switches)
+        for place, reason in zip(special, (own, Reason.NP_HAIRPIN), strict=True):
+            # Where only NetworkPolicies speak, an exemption does not hang on the address.
+            for j in range(1 if tiers.plain and reason is not None else len(cidrs.bits)):
+                pairs[place, j:] = self._special(tiers, cases, reason, j, len(ports.locals_))
         return CompiledRow(ports.map_id, labels, cidrs, special, pairs)
 
     def row_classes(self, row: Row) -> RowClasses:
@@ -441,17 +458,22 @@ class SideCompiler:
                     cases.decided[port][case] = outcome[port]
         return self._intern_run(tuple(outcome))
 
-    def _exempt(self, tiers: RowTiers, cases: RowCases, reason: Reason, j: int, count: int) -> int:
-        """Give the run of an exempt peer that is no pod, by its class of addresses."""
-        if tiers.plain:
-            decision = self.decisions.intern(tiers.decide(Case(0, 0), reason))
+    def _special(
+        self, tiers: RowTiers, cases: RowCases, exempt: Reason | None, j: int, count: int
+    ) -> int:
+        """Give the run of the own node, or of the pod itself, by its class of addresses.
+
+        Without an exemption it is the own node, as any other but for the note (A11.6).
+        """
+        if tiers.plain and exempt is not None:
+            decision = self.decisions.intern(tiers.decide(Case(0, 0), exempt))
             return self._intern_run((decision,) * count)
-        return self._intern_run(
-            tuple(
-                self.decisions.intern(tiers.decide(cases.bits(0, j, port), reason))
-                for port in range(count)
-            )
-        )
+        decisions = [tiers.decide(cases.bits(0, j, port), exempt) for port in range(count)]
+        if exempt is None:
+            decisions = [
+                item._replace(own_node=item.reason is Reason.NP_IMPLICIT_DENY) for item in decisions
+            ]
+        return self._intern_run(tuple(map(self.decisions.intern, decisions)))
 
     def _intern(self, tiers: RowTiers, decision: Decision) -> int:
         """Give the id of a decision of a row; the isolating policies are the same for all of it."""

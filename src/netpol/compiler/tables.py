@@ -22,7 +22,7 @@ from netpol.errors import InputError, Location, OutputError
 
 __all__ = ["LAYOUT", "VERSION", "Tables"]
 
-VERSION = 4
+VERSION = 5
 _MAGIC = b"netpol-tables\n"
 _ALIGN = 64
 
@@ -43,27 +43,41 @@ LAYOUT: dict[str, tuple[str, int, str]] = {
                        "ingress row, ingress label column, ingress CIDR column, pod + 1, node + 1"),
     "endpoint_links": ("uint32", 2, "E, 8: alternatives offset and count, NodePort group, own "
                        "group, segments offset and count, notes, kind"),
-    "alternatives": ("uint32", 1, "endpoints that an ambiguous endpoint may be"),
+    "alternatives": ("uint32", 1, "endpoints that an ambiguous endpoint may be, or nodes that an "
+                     "external one may be the gateway of (A11.5)"),
     "segment_starts": ("int64", 1, "ns: when each segment of a timed endpoint begins"),
     "segment_values": ("uint32", 1, "the endpoint during the segment"),
     "service_keys": ("uint64", 1, "sorted: group << 24 | protocol << 16 | port"),
     "service_slots": ("uint32", 1, "hash of the keys: index + 1, 0 where empty; a power of two"),
-    "service_entries": ("uint32", 2, "keys, 3: backends offset, count, most SourceNat"),
-    "service_replicas": ("uint32", 2, "keys, 2: replicas offset, count; 0 if judged one by one"),
+    "service_entries": ("uint32", 2, "keys + locals, 3: backends offset, count, a bit for each Way "
+                        "| 128 where clients on different nodes reach different ones (A15.12)"),
+    "service_locals": ("uint64", 1, "sorted: entry << 32 | client's node + 1, 0 for all other "
+                       "nodes; the n-th is for entry keys + n"),
+    "service_replicas": ("uint32", 2, "keys + locals, 2: replicas offset, count; 0 if judged "
+                         "one by one"),
     "replicas": ("uint32", 2, "replicas, 2: endpoint and port class of one backend of each kind"),
+    "node_ports": ("uint8", 1, "8192: a bit for each port of a node or of a balancer that nodes "
+                   "do not translate (A15.9, A15.10)"),
     "backend_endpoints": ("uint32", 1, "endpoint of each backend"),
     "backend_ports": ("uint16", 1, "port of each backend"),
-    "backend_source_nat": ("uint8", 1, "SourceNat of the way to each backend"),
+    "backend_ways": ("uint8", 1, "Way to each backend"),
     "backend_pods": ("uint32", 1, "pod + 1 of each backend, 0 if it is none"),
     "backend_alike": ("uint8", 1, "1 if only pod and node tell the backend from the one before"),
-    "node_endpoints": ("uint32", 1, "endpoints of nodes: IPv4 ones, then IPv6 ones"),
+    "node_endpoints": ("uint32", 1, "endpoints of nodes: IPv4 ones, then IPv6 ones, by node"),
+    "node_starts": ("uint32", 2, "2, nodes + 1: where a node's endpoints begin, by family"),
+    "node_samples_v4": ("uint32", 1, "of nodes that ingress does not tell apart one or, of "
+                        "different nodes, two"),
+    "node_samples_v6": ("uint32", 1, "as node_samples_v4"),
+    "outside_v4": ("uint32", 1, "one endpoint of each class of addresses outside (A15.10)"),
+    "outside_v6": ("uint32", 1, "as outside_v4"),
     "pod_parts": ("uint32", 2, "pods, 7: egress row, egress label column, ingress row, ingress "
                   "label column, node + 1, 1 if the pod is only its node, notes"),
     "port_lookup": ("uint16|uint32", 1, "3 * 65536 + 512: class by port of TCP, UDP and SCTP, then "
                     "by protocol: of other protocols, and where no port is recorded"),
     "port_maps": ("uint16", 2, "maps, C: port class -> local class of the row's map"),
     "runs": ("uint32", 1, "decisions, one run per (row, column pair): indexed by local port class"),
-    "decision_info": ("uint8", 1, "D: verdict, | 4 if a rule allows, | 8 if priorities tie (B3.4)"),
+    "decision_info": ("uint8", 1, "D: verdict, | 4 if a rule allows, | 8 if priorities tie (B3.4), "
+                      "| 16 if the own node is denied (A11.6)"),
     "rows_egress": ("uint32", 2, "R, 4: pair base, CIDR locals, port map base, isolated"),
     "rows_ingress": ("uint32", 2, "as rows_egress"),
     "hairpin_rows_egress": ("uint32", 1, "R: row that judges traffic of the row's pods to "

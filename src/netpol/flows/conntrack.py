@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from netpol._core.conntrack import CAUSES, Scanner
 from netpol.flows.batch import NO_ICMP, NO_TIME, PORT_PROTOCOLS, Column, FlowBatch
+from netpol.flows.evidence import Evidence
 from netpol.flows.source import RestOfSource, Source
 from netpol.flows.stats import ReadStats
 
@@ -205,6 +206,8 @@ def entries_to_batch(
     dnat = not np.array_equal(dialled, server) or not np.array_equal(dport, original_dport)
     icmp = not all_ports and bool((entries["icmp_type"] != NO_ICMP).any())
     acct = bool((entries["flags"] & ACCT).any())
+    same = dialled == server
+    plain = (same.all(axis=1) if wide else same) & (dport == original_dport)
     return FlowBatch(
         src=src.copy(),
         dst=server.copy(),
@@ -219,6 +222,7 @@ def entries_to_batch(
         original_dst=dialled.copy() if dnat else None,
         original_dport=original_dport if dnat else None,
         src_seen=seen.copy(),
+        evidence=plain.astype(np.uint8) * np.uint8(Evidence.EGRESS_DIALLED),
         file=file,
         line=entries["line"].copy(),
     )

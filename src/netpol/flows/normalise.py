@@ -19,6 +19,7 @@ from netpol.errors import FlowError, Location
 from netpol.flows.addresses import map_ipv4, parse_addresses
 from netpol.flows.batch import NO_ICMP, Column, FlowBatch
 from netpol.flows.cells import boolean, integers, protocols, texts, times, verdicts
+from netpol.flows.evidence import Evidence
 from netpol.flows.flow import Flow
 from netpol.flows.table_columns import map_columns
 
@@ -48,7 +49,7 @@ def batch_from(flows: Any) -> FlowBatch:
           uint32 in host order, or 16 bytes in network order (also as uint8[n, 16]);
         - ``protocol``: name or number; ``dport`` (or ``port``), ``sport``, ``original_dport``;
         - ``icmp_type``, ``icmp_code``, ``time``, ``flows``, ``packets``, ``bytes``, ``is_reply``,
-          ``verdict``, ``src_pod``, ``dst_pod``.
+          ``verdict``, ``src_pod``, ``dst_pod``, ``evidence``.
 
         The synonyms that CSV headers may use are accepted; None or null is "not recorded".
 
@@ -117,7 +118,7 @@ def _columns_of_flows(rows: list[Flow]) -> dict[str, list[Any]]:
     present = {
         name: values
         for name, values in columns.items()
-        if name in needed or any(v is not None and v is not False for v in values)
+        if name in needed or any(v is not None and v != 0 for v in values)
     }
     if "time" in present:
         present["time"] = _nanoseconds(present["time"])
@@ -340,6 +341,11 @@ def _read_optional(columns: Mapping[str, Any], judge: _Judge, parts: dict[str, A
         judge.note(bad, "bad verdict")
         if known.any():
             parts["recorded_verdict"] = values
+    if "evidence" in columns:
+        values, known, bad = integers(columns["evidence"], max(Evidence) * 2 - 1)
+        judge.note(bad, "bad evidence")
+        if known.any():
+            parts["evidence"] = np.where(known, values, 0).astype(np.uint8)
     for name in ("src_pod", "dst_pod"):
         if name in columns:
             parts[name] = _pods(columns[name], judge, name)

@@ -46,6 +46,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "original_dport", "original_dst_port", "original_port", "orig_dport", "dialled_port",
     ),
     "src_seen": ("src_seen", "src_seen_by_server", "source_seen"),
+    "evidence": ("evidence",),
     "is_reply": ("is_reply", "reply"),
     "icmp_type": ("icmp_type",),
     "icmp_code": ("icmp_code",),

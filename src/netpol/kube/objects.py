@@ -296,12 +296,14 @@ class ServiceSpec(Lenient, frozen=True):
     selector: dict[str, str] | None = None
     ports: list[ServicePort] | None = None
     external_traffic_policy: str | None = None
+    internal_traffic_policy: str | None = None
 
 
 class LoadBalancerIngress(Lenient, frozen=True):
-    """One address of a load balancer."""
+    """One address of a load balancer; ``ip_mode`` Proxy: nodes do not translate it (A15.10)."""
 
     ip: str | None = None
+    ip_mode: str | None = None
 
 
 class LoadBalancerStatus(Lenient, frozen=True):

@@ -19,6 +19,7 @@ from ipaddress import (
 )
 
 __all__ = [
+    "NOWHERE",
     "Address",
     "Network",
     "is_special",
@@ -30,6 +31,9 @@ __all__ = [
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+#: Stands for an address that no CIDR, node or DNS answer is about; never an address of a flow.
+NOWHERE: Address = IPv4Address(0)
 
 _DOTTED = re.compile(r"\d+(?:\.\d+){3}")
 _NS = 1_000_000_000

@@ -18,7 +18,7 @@ from netpol.kube.cluster_objects import (
 from netpol.kube.objects import LabelSelector
 from netpol.kube.snapshot import Snapshot
 from netpol.kube.validate import is_valid_selector
-from netpol.reference.addresses import Address, parse_cidr, try_address
+from netpol.reference.addresses import NOWHERE, Address, parse_cidr, try_address
 from netpol.reference.identities import PROTOCOLS, End, Identities, Kind, KnownPod
 from netpol.reference.matching import Matcher, Packet, selector_match
 from netpol.reference.outcome import Match
@@ -72,11 +72,15 @@ class ClusterMatcher:
         if isinstance(peer, ClusterIngressPeer):
             return None
         if peer.networks is not None:  # B4.3, B1.7: pods included, host bits masked
-            inside = any(end.address in parse_cidr(text) for text in peer.networks)
+            inside = end.address is not NOWHERE and any(
+                end.address in parse_cidr(text) for text in peer.networks
+            )
             return YES if inside else NO
         if peer.nodes is not None:
             return self._node(peer.nodes, end) if is_valid_selector(peer.nodes) else None
         if peer.domain_names is not None:
+            if end.address is NOWHERE:
+                return NO
             answers = [self._domain(name, end.address, time) for name in peer.domain_names]
             return max(answers, key=lambda answer: answer[0], default=NO)
         return None
@@ -92,7 +96,7 @@ class ClusterMatcher:
 
     def _node(self, selector: LabelSelector, end: End) -> Answer:
         """Match ``nodes``: the address is one of a matching node's (B4.4, R25)."""
-        if end.identity.kind is Kind.POD:
+        if end.identity.kind is Kind.POD or end.address is NOWHERE:
             return NO
         for node in self._nodes:
             listed = (node.status.addresses if node.status else None) or ()

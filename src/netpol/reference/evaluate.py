@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
-from netpol.errors import ConfigError, FlowError
+from netpol.errors import ConfigError
 from netpol.flows.flow import Flow
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
-from netpol.reference.addresses import Address, parse_address
 from netpol.reference.clustermatch import ClusterMatcher
 from netpol.reference.clusterstage import ClusterStage
 from netpol.reference.explain import Explainer
-from netpol.reference.identities import End, Identities, Identity, Kind, KnownPod
-from netpol.reference.matching import Matcher, Packet
-from netpol.reference.outcome import NOT_A_POD, Outcome, SideOutcome
-from netpol.reference.services import Destination, Services, Target
+from netpol.reference.identities import EXTERNAL, End, Identities, Identity, Kind, KnownPod
+from netpol.reference.matching import Matcher
+from netpol.reference.nat import Nat, Pair
+from netpol.reference.outcome import NOT_A_POD, Outcome, SideOutcome, verdict_of
+from netpol.reference.query import Query, query_of, reversed_flow
+from netpol.reference.services import Destination, Services, Target, Way
 from netpol.reference.stages import Direction, NetworkPolicyStage, Question, Stage
 from netpol.reference.story import Explanation
 from netpol.reference.storytext import written
@@ -35,26 +37,14 @@ ICMP, ICMPV6 = 1, 58
 NEIGHBOUR_DISCOVERY = range(133, 138)  # A17.4
 ICMP_ERRORS = {ICMP: {3, 4, 5, 11, 12}, ICMPV6: {1, 2, 3, 4}}  # R18
 SPECIFIED_PROTOCOLS = (6, 17, 132)  # A17.1
-NOT_RECORDED = 255  # as protocol or ICMP type; reserved by IANA
 BY_RULE = (Reason.NP_RULE, Reason.CNP_ACCEPT)  # C3.2: a side allowed by a rule
-NO_PACKET_NAMES: frozenset[tuple[str, int, int]] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A flow in its initiator's direction, addresses parsed, placeholders turned to None."""
+class Route(NamedTuple):
+    """One who may have opened a flow, and one of whom it may have reached."""
 
-    src: Address
-    dst: Address
-    protocol: int | None
-    port: int | None
-    icmp_type: int | None
-    time: int | None
-    via_service: bool
-    src_seen: Address | None  # the client's own address where it was not translated
-    dialled: tuple[Address, int] | None  # of a flow recorded behind its service
-    src_pod: str | None
-    dst_pod: str | None
+    source: Identity
+    destination: Destination
 
 
 class ReferenceEvaluator:
@@ -91,6 +81,7 @@ class ReferenceEvaluator:
     def _judge_by(self, policies: PolicySet) -> None:
         self.policies = policies
         self._any_policy = len(policies) > 0
+        self._nat = Nat(self.identities, policies, self._side)
         self.stages: tuple[Stage, ...] = (  # B3.1
             ClusterStage(Tier.ADMIN, policies, self.wide),
             NetworkPolicyStage(policies, self.matcher, self.switches),
@@ -114,16 +105,21 @@ class ReferenceEvaluator:
             If an address of the flow is not an IP address.
         """
         if flow.is_reply:  # A16.1, R19
-            return replace(self.judge(_reversed(flow)), reason=Reason.REPLY)
-        query = _query(flow)
-        sources = self.identities.of(query.src, query.time, query.src_pod)
-        destinations = self._services.destinations(
-            query.dst, query.protocol, query.port, query.time, query.dst_pod
-        )
-        outcome = self._decide(query, sources, destinations)
-        notes = self._notes(query, sources, destinations)
+            return replace(self.judge(reversed_flow(flow)), reason=Reason.REPLY)
+        query = query_of(flow)
+        routes = [
+            Route(source, destination)
+            for source in self.identities.of(query.src, query.time, query.src_pod)
+            for destination in self._services.destinations(
+                query.dst, query.protocol, query.port, query.time, query.dst_pod, source
+            )
+        ]
+        outcome = self._decide(query, routes)
+        notes = self._notes(query, routes)
         if outcome.egress.tie or outcome.ingress.tie:  # B3.4
             notes |= Note.AMBIGUOUS_PRIORITY
+        if _denied_own_node(outcome.egress):  # A11.6
+            notes |= Note.OWN_NODE_EGRESS
         return replace(outcome, notes=notes | outcome.notes)
 
     def explain(self, flow: Flow) -> str:
@@ -146,102 +142,75 @@ class ReferenceEvaluator:
         """
         return Explainer(self).explanation(flow)
 
-    def _decide(
-        self, query: Query, sources: list[Identity], destinations: list[Destination]
-    ) -> Outcome:
+    def _decide(self, query: Query, routes: list[Route]) -> Outcome:
         """Follow C5 from neighbour discovery on."""
-        ends = _first_ends(query, sources, destinations)
+        ends = _first_ends(query, routes[0])
         if query.protocol == ICMPV6 and query.icmp_type in NEIGHBOUR_DISCOVERY:  # A17.4
             return _allowed(Reason.NEIGHBOUR_DISCOVERY, *ends)
         if query.icmp_type in ICMP_ERRORS.get(query.protocol or 0, ()):  # A17.3, R18
             return replace(_allowed(Reason.REPLY, *ends), notes=Note.RELATED_ICMP)
         if query.src.is_loopback or query.dst.is_loopback:  # A10.2
             return _allowed(Reason.LOOPBACK, *ends)
-        pairs = [
-            self._pair(query, End(source, query.src), destination)
-            for source in sources  # R13: sources vary slowest
-            for destination in destinations
+        pairs = [  # R13: sources vary slowest
+            self._pair(query, End(route.source, query.src), route.destination) for route in routes
         ]
         # C5 compares sides too; where every pair allows, no side can make a difference (R13).
         if len({(p.verdict, p.verdict is not Verdict.ALLOW and p.side) for p in pairs}) == 1:
-            return pairs[0] if len(pairs) == 1 else replace(pairs[0], parts=tuple(pairs))
+            return pairs[0] if len(pairs) == 1 else _agreed(pairs)
         return _merged(pairs, Reason.AMBIGUOUS_IP)
 
     def _pair(self, query: Query, source: End, destination: Destination) -> Outcome:
         """Judge one source against one destination, a service being all its backends (C6)."""
         cases = [self._target(query, source, target) for target in destination.targets]
         if not cases:
-            return self._no_endpoints(source, destination)
+            return self._no_endpoints(query, source, destination)
         if destination.merge is None:
             return cases[0]
         if len({case.verdict for case in cases}) > 1:  # R8, R9
             return replace(_merged(cases, destination.merge), dst=destination.name)
-        return replace(cases[0], parts=tuple(cases))
+        return _agreed(cases)
 
-    def _no_endpoints(self, source: End, destination: Destination) -> Outcome:
+    def _no_endpoints(self, query: Query, source: End, destination: Destination) -> Outcome:
         """Give what a service without backends is (C6, R8)."""
-        from_pod = source.identity.kind is Kind.POD
-        if not self._any_policy:  # C7.1
-            verdict, reason = Verdict.ALLOW, Reason.NOT_ISOLATED
-        else:
-            verdict, reason = Verdict.UNKNOWN, Reason.SERVICE_NO_ENDPOINTS
+        reason = Reason.SERVICE_NO_ENDPOINTS if self._any_policy else Reason.NOT_ISOLATED  # C7.1
+        verdict = Verdict.UNKNOWN if self._any_policy else Verdict.ALLOW
         side = SideOutcome(verdict=verdict, reason=reason)
-        egress = replace(side, subject=str(source)) if from_pod else NOT_A_POD
-        ingress = NOT_A_POD if not self._any_policy else side
-        return replace(
-            _combined(egress, ingress),
-            reason=reason,
-            src=str(source),
-            dst=destination.name,
-        )
+        egress = NOT_A_POD
+        if source.identity.kind is Kind.POD:
+            pair = Pair(query, source, None, query.protocol, destination.ways)
+            judged = self._nat.egress(pair) if self._any_policy else None
+            egress = judged or replace(side, subject=str(source))
+        ingress = side if self._any_policy else NOT_A_POD
+        outcome = _combined(egress, ingress)
+        if outcome.verdict is verdict:
+            outcome = replace(outcome, reason=reason)
+        return replace(outcome, src=str(source), dst=destination.name)
 
     def _target(self, query: Query, source: End, target: Target) -> Outcome:
         """Judge one source against one real destination: ``eval_pair`` of C5."""
-        who_from, who_to = source.identity, target.end.identity
-        client, server = who_from.pod, who_to.pod
+        client, server = source.identity.pod, target.end.identity.pod
         if client is None and server is None:  # A9.4
             return _allowed(Reason.NO_POD_ENDPOINT, source, target.end)
-        same_pod = client is not None and server is not None and client.key == server.key  # A10.4
-        hairpin = same_pod and (target.via_service or query.via_service)
-        if same_pod and not hairpin:  # A10.1, R12
-            return _allowed(Reason.SELF_TRAFFIC, source, target.end)
-        packet = Packet(
-            target.protocol, target.port, server.named_ports if server else NO_PACKET_NAMES
-        )
+        ways = (target.way,) if target.way else self._dialled(query)
+        pair = Pair(query, source, target, target.protocol, ways)
+        if client is not None and server is not None and client.key == server.key:  # A10.4
+            if not target.way and not query.via_service:  # A10.1, R12
+                return _allowed(Reason.SELF_TRAFFIC, source, target.end)
+            pair = replace(pair, hairpin=not pair.proxied)
         egress = ingress = NOT_A_POD
         if client is not None:
-            # Services stand as the snapshot shows them, whatever the time (R6, R26).
-            time = None if target.via_service else query.time
-            egress = self._side(Question("egress", client, target.end, packet, hairpin, time))
+            egress = self._nat.egress(pair) or NOT_A_POD
         if server is not None:
-            question = Question("ingress", server, source, packet, hairpin)
-            ingress = self._ingress(query, question, target)
-        return replace(_combined(egress, ingress), src=str(source), dst=str(target.end))
+            ingress = self._nat.ingress(pair)
+        notes = self._nat.order_note(pair, egress, ingress)
+        outcome = _combined(egress, ingress)
+        return replace(outcome, notes=notes, src=str(source), dst=str(target.end))
 
-    def _ingress(self, query: Query, question: Question, target: Target) -> SideOutcome:
-        """Judge ingress for every source the server may have seen (A15.5, R10-R12)."""
-        first = self._side(question)
-        if question.hairpin:  # R11: traffic to the pod itself is not read twice
-            return first
-        others: Sequence[End] = target.sources
-        if query.dialled and query.protocol is not None and not target.via_service:  # R10
-            others = self._services.nat_sources(*query.dialled, query.protocol)
-        if query.src_seen == query.src:  # R11: known not to be translated
-            others = ()
-        elif query.src_seen is not None:
-            seen = query.src_seen
-            others = [End(who, seen) for who in self.identities.of(seen, query.time)]
-        readings = [(str(question.peer), first)]
-        for end in others:
-            readings.append((str(end), self._side(replace(question, peer=end))))
-        if len({side.verdict for _, side in readings}) == 1:
-            return first
-        return SideOutcome(
-            verdict=Verdict.UNKNOWN,
-            reason=Reason.SOURCE_NAT,
-            subject=first.subject,
-            readings=tuple(readings),
-        )
+    def _dialled(self, query: Query) -> tuple[Way, ...]:
+        """Give the ways that a flow recorded behind its service may have taken (R10)."""
+        if query.dialled is None or query.protocol is None:
+            return ()
+        return tuple(self._services.ways(*query.dialled, query.protocol, query.time))
 
     def _side(self, question: Question) -> SideOutcome:
         """Try the tiers in order; after the last one the side is allowed (B8)."""
@@ -253,9 +222,7 @@ class ReferenceEvaluator:
             raise ConfigError(f"cnp_tie=error: {names} have equal priority and decide differently")
         return replace(side, subject=subject, question=question)
 
-    def _notes(
-        self, query: Query, sources: list[Identity], destinations: list[Destination]
-    ) -> Note:
+    def _notes(self, query: Query, routes: list[Route]) -> Note:
         """Give the hints that hold whatever the verdict."""
         notes = Note.NONE
         if query.protocol is not None and query.protocol not in SPECIFIED_PROTOCOLS:  # A17.2
@@ -263,9 +230,9 @@ class ReferenceEvaluator:
         newest = self.identities.newest
         if query.time is not None and newest is not None and query.time < newest:  # A13.7
             notes |= Note.SNAPSHOT_AGE
-        for source in sources:
-            notes |= self.identities.notes(End(source, query.src))
-        for target in (target for item in destinations for target in item.targets):
+        for route in routes:
+            notes |= self.identities.notes(End(route.source, query.src))
+        for target in (target for route in routes for target in route.destination.targets):
             notes |= self.identities.notes(target.end)
             pod = target.end.identity.pod
             if pod is not None and not self.identities.own_node_known(pod):  # A11.4
@@ -273,65 +240,11 @@ class ReferenceEvaluator:
         return notes
 
 
-def _query(flow: Flow) -> Query:
-    """Parse a flow (C2.1)."""
-    src, dst = _address(flow.src, "src"), _address(flow.dst, "dst")
-    dialled = _address(flow.original_dst, "original_dst") if flow.original_dst else None
-    seen = _address(flow.src_seen, "src_seen") if flow.src_seen else None
-    other_port = (
-        flow.original_dport is not None
-        and flow.dport is not None
-        and flow.original_dport != flow.dport
-    )
-    via_service = dialled is not None and (dialled != dst or other_port)  # R12
-    behind = None
-    if via_service and dialled is not None and flow.original_dport is not None:
-        behind = (dialled, flow.original_dport)
-    return Query(
-        src=src,
-        dst=dst,
-        protocol=None if flow.protocol == NOT_RECORDED else flow.protocol,
-        port=flow.dport,
-        icmp_type=None if flow.icmp_type == NOT_RECORDED else flow.icmp_type,
-        time=flow.time,
-        via_service=via_service,
-        src_seen=seen,
-        dialled=behind,
-        src_pod=flow.src_pod,
-        dst_pod=flow.dst_pod,
-    )
-
-
-def _address(text: str, field: str) -> Address:
-    try:
-        return parse_address(text)
-    except ValueError as error:
-        raise FlowError(f"{field}: {text!r} is not an IP address") from error
-
-
-def _reversed(flow: Flow) -> Flow:
-    """Give the flow of the initiator for one recorded in the reply direction (R19)."""
-    return Flow(
-        src=flow.dst,
-        dst=flow.src,
-        protocol=flow.protocol,
-        dport=flow.sport,
-        sport=flow.dport,
-        icmp_type=flow.icmp_type,
-        icmp_code=flow.icmp_code,
-        time=flow.time,
-        src_pod=flow.dst_pod,
-        dst_pod=flow.src_pod,
-    )
-
-
-def _first_ends(
-    query: Query, sources: list[Identity], destinations: list[Destination]
-) -> tuple[End, End]:
+def _first_ends(query: Query, route: Route) -> tuple[End, End]:
     """Give the ends that stand for a flow which is decided before its pairs are judged."""
-    targets = destinations[0].targets
-    end = targets[0].end if targets else End(Identity(Kind.EXTERNAL), query.dst)
-    return End(sources[0], query.src), end
+    targets = route.destination.targets
+    end = targets[0].end if targets else End(EXTERNAL, query.dst)
+    return End(route.source, query.src), end
 
 
 def _allowed(reason: Reason, source: End, target: End) -> Outcome:
@@ -364,9 +277,8 @@ def _sides_with(egress: bool, ingress: bool) -> Side:
 
 
 def _combined(egress: SideOutcome, ingress: SideOutcome) -> Outcome:
-    """Put two sides together: deny beats unknown beats allow (A9.3, C5)."""
-    verdicts = {egress.verdict, ingress.verdict}
-    verdict = next(v for v in (Verdict.DENY, Verdict.UNKNOWN, Verdict.ALLOW) if v in verdicts)
+    """Put two sides together, with the side or sides that decide (C3.2)."""
+    verdict = verdict_of(egress.verdict, ingress.verdict)
     if verdict is Verdict.ALLOW:
         side = _sides_with(egress.reason in BY_RULE, ingress.reason in BY_RULE)
     else:
@@ -390,6 +302,25 @@ def _reason(verdict: Verdict, egress: SideOutcome, ingress: SideOutcome) -> Reas
     return next((reason for reason in reasons if reason is not None), Reason.NOT_ISOLATED)
 
 
+def _agreed(parts: Sequence[Outcome]) -> Outcome:
+    """Give cases with one verdict as the first of them, with the notes of all."""
+    return replace(parts[0], notes=_all_notes(parts), parts=tuple(parts))
+
+
+def _all_notes(parts: Sequence[Outcome]) -> Note:
+    notes = Note.NONE
+    for part in parts:
+        notes |= part.notes
+    return notes
+
+
+def _denied_own_node(egress: SideOutcome) -> bool:
+    """Whether a side is one on which upstream's texts contradict each other (A11.3, A11.6)."""
+    question = egress.question
+    denied = egress.reason is Reason.NP_IMPLICIT_DENY
+    return denied and question is not None and question.from_own_node
+
+
 def _merged(parts: Sequence[Outcome], reason: Reason) -> Outcome:
     """Make cases that differ one unknown outcome; sides they agree on stay (R14)."""
 
@@ -407,6 +338,7 @@ def _merged(parts: Sequence[Outcome], reason: Reason) -> Outcome:
         reason=reason,
         egress=egress,
         ingress=ingress,
+        notes=_all_notes(parts),
         src=" or ".join(dict.fromkeys(part.src for part in parts)),
         dst=" or ".join(dict.fromkeys(part.dst for part in parts)),
         parts=tuple(parts),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import NamedTuple
 
 from netpol.kube.objects import Container, Pod
@@ -21,11 +22,20 @@ from netpol.reference.addresses import (
 from netpol.switches import Switches
 from netpol.verdict import Note
 
-__all__ = ["PROTOCOLS", "End", "Identities", "Identity", "Kind", "KnownPod"]
+__all__ = ["EXTERNAL", "PROTOCOLS", "End", "Identities", "Identity", "Kind", "KnownPod"]
 
 #: Protocol numbers of the names that the API accepts (A1.6, A7.4).
 PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 TERMINAL = ("Succeeded", "Failed")
+#: Edges of what is no address of anything outside: special classes (C2.4) and loopback.
+SPECIAL = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/32", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32",
+        "::/128", "::1/128", "fe80::/10", "ff00::/8",
+    )
+)  # fmt: skip
+NOT_OUTSIDE = Note.UNSPECIFIED_ADDRESS_CLASS | Note.IN_PODCIDR
 
 
 class Kind(IntEnum):
@@ -245,24 +255,48 @@ class Identities:
         notes = Note.NONE
         if self._by_address.get(end.address):
             notes |= Note.STALE_POD_IP
-        if any(end.address in cidr for cidr in self._pod_cidrs):
-            notes |= Note.IN_PODCIDR | Note.POSSIBLE_NODE_GATEWAY
+        if any(end.address in cidr for cidr, _ in self._pod_cidrs):
+            notes |= Note.IN_PODCIDR
+        if self.gateway_of(end):
+            notes |= Note.POSSIBLE_NODE_GATEWAY
         if is_special(end.address):
             notes |= Note.UNSPECIFIED_ADDRESS_CLASS
         return notes
+
+    def gateway_of(self, end: End) -> set[str]:
+        """Give the nodes that an end nobody owns, nor ever did, may be the gateway of (A11.5)."""
+        if end.identity.kind is not Kind.EXTERNAL or self._by_address.get(end.address):
+            return set()
+        return {name for cidr, name in self._pod_cidrs if end.address in cidr}
+
+    def nobodys(self, version: int, edges: Iterable[Network]) -> list[End]:
+        """Give an address for every class that networks cut what is nobody's into (A15.10).
+
+        That is: no loopback, no pod range, and no special class of addresses (C2.4).
+        """
+        cuts = [*edges, *SPECIAL, *(cidr for cidr, _ in self._pod_cidrs)]
+        starts = {0}
+        for cut in cuts:
+            if cut.version == version:
+                starts |= {int(cut.network_address), int(cut.broadcast_address) + 1}
+        kind, bits = (IPv4Address, 32) if version == 4 else (IPv6Address, 128)
+        ends = [End(EXTERNAL, kind(n)) for n in sorted(starts) if n < 1 << bits]
+        return [
+            end for end in ends if not end.address.is_loopback and not self.notes(end) & NOT_OUTSIDE
+        ]
 
     def own_node_known(self, pod: KnownPod) -> bool:
         """Whether any address of the pod's node is known (A11.4)."""
         return pod.node is not None and pod.node in self.known_nodes
 
 
-def _pod_cidrs(snapshot: Snapshot) -> Iterator[Network]:
+def _pod_cidrs(snapshot: Snapshot) -> Iterator[tuple[Network, str]]:
     for node in snapshot.nodes:
         if node.spec is None:
             continue
         for text in {*(node.spec.pod_cidrs or ()), node.spec.pod_cidr or ""}:
             try:
-                yield parse_cidr(text)
+                yield parse_cidr(text), node.metadata.name
             except ValueError:
                 continue
 

@@ -14,7 +14,7 @@ from netpol.kube.objects import (
     NetworkPolicyPort,
 )
 from netpol.kube.snapshot import Snapshot
-from netpol.reference.addresses import parse_cidr
+from netpol.reference.addresses import NOWHERE, parse_cidr
 from netpol.reference.identities import PROTOCOLS, End, Kind
 from netpol.reference.outcome import Match, RuleTrial
 from netpol.switches import Switches
@@ -99,6 +99,8 @@ class Matcher:
         if self._scope != "any" and kind is Kind.POD:  # R20
             return Match.NO
         if self._scope == "non-cluster" and kind is Kind.NODE:
+            return Match.NO
+        if peer.address is NOWHERE:
             return Match.NO
         # A6.3: ``in`` is False across families.
         inside = peer.address in parse_cidr(block.cidr) and not any(

@@ -21,6 +21,7 @@ __all__ = [
     "SideOutcome",
     "TierTrial",
     "Witness",
+    "verdict_of",
 ]
 
 
@@ -116,6 +117,12 @@ class TierTrial:
     groups: tuple[tuple[PolicyTrial, ...], ...] = ()
     end: SideOutcome | None = None
     settled: SideOutcome | None = None
+
+
+def verdict_of(egress: Verdict, ingress: Verdict) -> Verdict:
+    """Put two sides together: deny beats unknown beats allow (A9.3, C5)."""
+    order = (Verdict.DENY, Verdict.UNKNOWN, Verdict.ALLOW)
+    return next(verdict for verdict in order if verdict in (egress, ingress))
 
 
 #: A side whose end is not a pod: nothing to evaluate (A9.4).

@@ -1,11 +1,14 @@
-"""Takes a snapshot, gives what a dialled address and port lead to: service backends (A15, C6)."""
+"""Takes a snapshot, gives what a dialled address and port lead to: service backends (A15, C6).
+
+What the ways there show each side's policies is ``nat.py``'s business.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from enum import IntEnum
 from typing import NamedTuple
 
 from netpol.kube.objects import Endpoint, EndpointSlice, Service, ServicePort
@@ -22,50 +25,78 @@ from netpol.reference.identities import (
 )
 from netpol.verdict import Reason
 
-__all__ = ["Destination", "Services", "Target"]
+__all__ = ["Destination", "Front", "Services", "Target", "Way"]
+
+
+class Front(IntEnum):
+    """What was dialled; ``_LOCAL`` is ``externalTrafficPolicy: Local``, which keeps the client."""
+
+    CLUSTER_IP = 0
+    OUTSIDE_LOCAL = 1  # an externalIP or an address of a load balancer
+    OUTSIDE = 2
+    HOST_PORT = 3
+    NODE_PORT_LOCAL = 4
+    NODE_PORT = 5
+    PROXY = 6  # a load balancer's address that nodes do not translate (A15.10)
+
+
+class Way(NamedTuple):
+    """How a server is reached: what was dialled, at which address and port."""
+
+    front: Front
+    address: Address
+    port: int
 
 
 class Target(NamedTuple):
     """What the server end of one judged pair is: a pod, a node or external, with a port.
 
-    ``sources`` are the further sources that the server may see instead of the client (R10).
+    ``way`` is how a service leads there, None where the flow was recorded at the end itself.
     """
 
     end: End
     protocol: int | None
     port: int | None
-    via_service: bool = False
-    sources: tuple[End, ...] = ()
+    way: Way | None = None
 
 
 class Destination(NamedTuple):
     """One destination of C5: a plain one, or a service with its backends.
 
     ``merge`` is the reason if the targets' verdicts differ. A service without backends has no
-    targets. ``name`` says what the destination is.
+    targets; ``ways`` are those that lead to it. ``name`` says what the destination is.
     """
 
     name: str
     targets: tuple[Target, ...]
     merge: Reason | None = None
+    ways: tuple[Way, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One address and port that leads to backends.
 
-    ``nat_nodes`` are the node ends the server may see as source (R10). Exactly one of
-    ``service`` (with ``spec``) and ``pod`` (a hostPort, ``container_port``) is set.
+    Exactly one of ``service`` (with ``spec``) and ``pod`` (a hostPort, ``container_port``) is set.
     """
 
     name: str
     protocol: int
-    port: int
-    nat_nodes: tuple[End, ...] = ()
+    way: Way
     service: Service | None = None
     spec: ServicePort | None = None
     pod: KnownPod | None = None
     container_port: int = 0
+
+    @property
+    def local_only(self) -> bool:
+        """Whether only endpoints on the client's node serve (A15.12)."""
+        spec = self.service.spec if self.service else None
+        return (
+            self.way.front is Front.CLUSTER_IP
+            and spec is not None
+            and spec.internal_traffic_policy == "Local"
+        )
 
 
 def _same_family(one: Address, other: Address) -> bool:
@@ -99,50 +130,30 @@ class Services:
         spec = service.spec
         if spec is None:
             return
-        keeps_client = spec.external_traffic_policy == "Local"  # A15.5
+        local = spec.external_traffic_policy == "Local"  # A15.5
+        outside = Front.OUTSIDE_LOCAL if local else Front.OUTSIDE
+        fronts = [(text, Front.CLUSTER_IP) for text in {*(spec.cluster_ips or ()), spec.cluster_ip}]
+        fronts += [(text, outside) for text in {*(spec.external_ips or ())}]
         balancer = service.status.load_balancer if service.status else None
-        outside = [*(spec.external_ips or ())]
-        outside += [item.ip for item in (balancer.ingress if balancer else None) or () if item.ip]
+        for item in (balancer.ingress if balancer else None) or ():
+            fronts.append((item.ip, Front.PROXY if item.ip_mode == "Proxy" else outside))
+        node_port = Front.NODE_PORT_LOCAL if local else Front.NODE_PORT
         for port in spec.ports or ():
-            protocol = PROTOCOLS.get(port.protocol or "TCP")
-            if protocol is None:
-                continue
-            for text in {*(spec.cluster_ips or ()), spec.cluster_ip or ""}:
-                address = try_address(text)  # A15.6: "None" is headless and no address
+            for text, front in fronts:
+                address = try_address(text or "")  # A15.6: "None" is headless and no address
                 if address is not None:
-                    self._file(address, service, port, protocol, port.port, ())
-            for address in {try_address(text) for text in outside} - {None}:
-                nodes = () if keeps_client else self._all_nodes(address)
-                self._file(address, service, port, protocol, port.port, nodes)
+                    self._file(Way(front, address, port.port), service, port)
             if port.node_port:
                 for address in self._identities.node_addresses:
-                    nodes = () if keeps_client else self._nodes_at(address)
-                    self._file(address, service, port, protocol, port.node_port, nodes)
+                    self._file(Way(node_port, address, port.node_port), service, port)
 
-    def _file(
-        self,
-        address: Address | None,
-        service: Service,
-        spec: ServicePort,
-        protocol: int,
-        port: int,
-        nat_nodes: tuple[End, ...],
-    ) -> None:
-        if address is None:
+    def _file(self, way: Way, service: Service, spec: ServicePort) -> None:
+        protocol = PROTOCOLS.get(spec.protocol or "TCP")
+        if protocol is None:
             return
         name = f"service {service.metadata.namespace or 'default'}/{service.metadata.name}"
-        entry = Entry(name, protocol, port, nat_nodes, service=service, spec=spec)
-        self._entries[address].append(entry)
-
-    def _nodes_at(self, address: Address) -> tuple[End, ...]:
-        names = sorted(self._identities.node_addresses.get(address, ()))
-        return tuple(End(Identity(Kind.NODE, "", name), address) for name in names)
-
-    def _all_nodes(self, family: Address | None) -> tuple[End, ...]:
-        """Give every address of every node in a family (R10)."""
-        known = self._identities.node_addresses
-        same = [address for address in known if family and _same_family(address, family)]
-        return tuple(chain.from_iterable(self._nodes_at(a) for a in sorted(same, key=_order)))
+        entry = Entry(name, protocol, way, service=service, spec=spec)
+        self._entries[way.address].append(entry)
 
     def _index_host_ports(self, pod: KnownPod) -> None:
         """File hostPorts at the addresses of the pod's node (A15.2)."""
@@ -157,12 +168,9 @@ class Services:
                     continue
                 for address, owners in self._identities.node_addresses.items():
                     if pod.node in owners and any(_same_family(a, address) for a in pod.addresses):
+                        way = Way(Front.HOST_PORT, address, port.host_port)
                         entry = Entry(
-                            name,
-                            protocol,
-                            port.host_port,
-                            pod=pod,
-                            container_port=port.container_port,
+                            name, protocol, way, pod=pod, container_port=port.container_port
                         )
                         self._entries[address].append(entry)
 
@@ -175,8 +183,12 @@ class Services:
         port: int | None,
         time: int | None,
         hint: str | None,
+        client: Identity,
     ) -> list[Destination]:
-        """Give every destination a flow may have (C2 with ``is_destination``); never empty."""
+        """Give every destination a client's flow may have (C2 with ``is_destination``).
+
+        Never empty; a service without backends is a destination without targets.
+        """
         identities = self._identities.of(address, time, hint)
         plain = [
             Destination(str(who), (Target(End(who, address), protocol, port),))
@@ -189,54 +201,52 @@ class Services:
             return plain  # R9
         names = " or ".join(dict.fromkeys(entry.name for entry in entries))
         if protocol is not None and port is not None:
-            targets = self._ordered(entries, address)
-            return [Destination(names, targets, Reason.SERVICE_BACKEND_DEPENDENT)]
+            targets = self._ordered(entries, client)
+            ways = tuple(sorted({entry.way for entry in entries}))
+            return [Destination(names, targets, Reason.SERVICE_BACKEND_DEPENDENT, ways)]
         targets = tuple(target for item in plain for target in item.targets)
-        for number in sorted({(entry.protocol, entry.port) for entry in entries}):
-            same = [entry for entry in entries if (entry.protocol, entry.port) == number]
-            targets += self._ordered(same, address)
+        for number in sorted({(entry.protocol, entry.way.port) for entry in entries}):
+            same = [entry for entry in entries if (entry.protocol, entry.way.port) == number]
+            targets += self._ordered(same, client)
         missing = Reason.UNKNOWN_PROTOCOL if protocol is None else Reason.UNKNOWN_PORT
         name = " or ".join([*(item.name for item in plain), names])
         return [Destination(name, targets, missing)]
 
-    def nat_sources(self, address: Address, port: int, protocol: int) -> list[End]:
-        """Give the node ends the server may see as source of what dialled an entry (R10)."""
-        entries = self._compatible(address, protocol, port)
-        return [end for entry in entries for end in entry.nat_nodes]
+    def ways(self, address: Address, port: int, protocol: int, time: int | None) -> list[Way]:
+        """Give the ways through an address and port that a flow recorded behind it dialled."""
+        if self._identities.of(address, time)[0].kind is Kind.POD:  # C2.2
+            return []
+        return sorted({entry.way for entry in self._compatible(address, protocol, port)})
 
     def _compatible(self, address: Address, protocol: int | None, port: int | None) -> list[Entry]:
         return [
             entry
             for entry in self._entries.get(address, ())
             if (protocol is None or entry.protocol == protocol)
-            and (port is None or entry.port == port)
+            and (port is None or entry.way.port == port)
             and (entry.pod is None or entry.pod.alive(None))
         ]
 
-    def _ordered(self, entries: list[Entry], dialled: Address) -> tuple[Target, ...]:
+    def _ordered(self, entries: list[Entry], client: Identity) -> tuple[Target, ...]:
         """Give the backends of entries that share one address and port, in R8's order."""
-        found = {target for entry in entries for target in self._backends(entry, dialled)}
-        return tuple(
-            sorted(
-                found,
-                key=lambda item: (
-                    _order(item.end.address),
-                    item.port or 0,
-                    item.end.identity,
-                    len(item.sources),
-                ),
-            )
-        )
+        found = {target for entry in entries for target in self._backends(entry, client)}
 
-    def _backends(self, entry: Entry, dialled: Address) -> Iterator[Target]:
+        def place(item: Target) -> tuple[object, ...]:
+            return _order(item.end.address), item.port or 0, item.end.identity, item.way
+
+        return tuple(sorted(found, key=place))
+
+    def _backends(self, entry: Entry, client: Identity) -> Iterator[Target]:
+        node = _node_of(client) if entry.local_only else None
+        family = entry.way.address
         if entry.pod is not None:
-            ends = self._at_pod(entry.pod, dialled, entry.container_port)
+            ends = self._at_pod(entry.pod, family, entry.container_port)
         elif self._any_slice:
-            ends = self._from_slices(entry, dialled)
+            ends = self._from_slices(entry, node)
         else:
-            ends = self._from_selector(entry, dialled)
+            ends = self._from_selector(entry, node)
         for end, port in ends:
-            yield Target(end, entry.protocol, port, True, entry.nat_nodes)
+            yield Target(end, entry.protocol, port, entry.way)
 
     def _at_pod(self, pod: KnownPod, family: Address, port: int) -> Iterator[tuple[End, int]]:
         """Give a pod's addresses of one family; a hostNetwork pod is its node (R7)."""
@@ -245,8 +255,8 @@ class Services:
             if _same_family(address, family):
                 yield End(identity or EXTERNAL, address), port
 
-    def _from_selector(self, entry: Entry, dialled: Address) -> Iterator[tuple[End, int]]:
-        """Give what the endpoint controller would draw from (R7)."""
+    def _from_selector(self, entry: Entry, node: str | None) -> Iterator[tuple[End, int]]:
+        """Give what the endpoint controller would draw from (R7), of one node if it is named."""
         service, spec = entry.service, entry.spec
         if service is None or spec is None or service.spec is None or not service.spec.selector:
             return
@@ -256,13 +266,17 @@ class Services:
                 pod.namespace == (service.metadata.namespace or "default")
                 and not pod.terminal
                 and wanted <= pod.labels.items()
+                and node in (None, pod.node)
             ):
                 port = _target_port(pod, spec, entry.protocol)
                 if port is not None:
-                    yield from self._at_pod(pod, dialled, port)
+                    yield from self._at_pod(pod, entry.way.address, port)
 
-    def _from_slices(self, entry: Entry, dialled: Address) -> Iterator[tuple[End, int]]:
-        """Give ready endpoints, else serving and terminating ones (C6, R6)."""
+    def _from_slices(self, entry: Entry, node: str | None) -> Iterator[tuple[End, int]]:
+        """Give ready endpoints, else serving and terminating ones (C6, R6).
+
+        Of one node if it is named: those of other nodes are no candidates at all (A15.12).
+        """
         service, spec = entry.service, entry.spec
         if service is None or spec is None:
             return
@@ -275,8 +289,10 @@ class Services:
                 if PROTOCOLS.get(port.protocol or "TCP") != entry.protocol:
                     continue
                 for endpoint in item.endpoints or ():
+                    if node is not None and self._node_name(item, endpoint) != node:
+                        continue
                     for address in map(try_address, endpoint.addresses):
-                        if address is not None and _same_family(address, dialled):
+                        if address is not None and _same_family(address, entry.way.address):
                             number = spec.port if port.port is None else port.port
                             found.append((item, endpoint, address, number))
         chosen = [one for one in found if _ready(one[1])]
@@ -288,14 +304,28 @@ class Services:
         self, item: EndpointSlice, endpoint: Endpoint, address: Address
     ) -> list[Identity]:
         """Give who an endpoint is: the live pod it names, else whoever has the address (R6)."""
+        pod = self._named_pod(item, endpoint)
+        identity = self._identities.of_pod(pod) if pod and pod.alive(None) else None
+        return self._identities.of(address, None) if identity is None else [identity]
+
+    def _named_pod(self, item: EndpointSlice, endpoint: Endpoint) -> KnownPod | None:
         ref = endpoint.target_ref
-        if ref is not None and ref.kind in (None, "Pod"):
-            namespace = ref.namespace or item.metadata.namespace or "default"
-            pod = self._identities.by_key.get((namespace, ref.name or ""))
-            identity = self._identities.of_pod(pod) if pod and pod.alive(None) else None
-            if identity is not None:
-                return [identity]
-        return self._identities.of(address, None)
+        if ref is None or ref.kind not in (None, "Pod"):
+            return None
+        namespace = ref.namespace or item.metadata.namespace or "default"
+        return self._identities.by_key.get((namespace, ref.name or ""))
+
+    def _node_name(self, item: EndpointSlice, endpoint: Endpoint) -> str | None:
+        """Give the node an endpoint says it is on, else that of the pod it names."""
+        pod = self._named_pod(item, endpoint)
+        return endpoint.node_name or (pod.node if pod else None)
+
+
+def _node_of(client: Identity) -> str | None:
+    """Give the node a client is on; None if that is not known."""
+    if client.kind is Kind.NODE:
+        return client.name
+    return client.pod.node if client.pod else None
 
 
 def _ready(endpoint: Endpoint) -> bool:
