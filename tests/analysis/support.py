@@ -55,8 +55,16 @@ def as_text(address: int) -> IPv4Address | IPv6Address:
 
 
 def owners_of(case: Case, snapshot: Any, addresses: set[int]) -> list[Who]:
-    """Give who owns addresses, except nodes that share theirs: no flow can name one."""
+    """Give who owns addresses, except nodes that share theirs: no flow can name one.
+
+    Nor what may be a node's gateway: without flows it is nobody, with them it may be the node (R31).
+    """
     identities = Identities.of(snapshot, case.switches)
+    ranges = [
+        ip_network(text, strict=False)
+        for item in snapshot.nodes
+        for text in (item.spec.pod_cidrs or () if item.spec else ())
+    ]
     found = []
     for address in sorted(addresses):
         text = as_text(address)
@@ -68,7 +76,7 @@ def owners_of(case: Case, snapshot: Any, addresses: set[int]) -> list[Who]:
         found += [Who("pod", one.workload, address, one.label) for one in pods]
         if len(nodes) == 1 and not pods:
             found.append(Who("node", f"node/{identities.nodes[nodes[0]]}", address, ""))
-        elif not nodes and not pods:
+        elif not nodes and not pods and not any(text in cidr for cidr in ranges):
             found.append(Who("external", "external", address, ""))
     return found
 
