@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +16,14 @@ HEAD = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: 
 
 
 def manifest(spec: str) -> str:
-    """Give a whole manifest; ``spec`` is YAML, its first line is line 5 of the text."""
-    return HEAD + "spec:\n" + textwrap.indent(textwrap.dedent(spec).strip("\n"), "  ") + "\n"
+    """Give a whole manifest; ``spec`` is YAML, its first line is line 5 of the text.
+
+    Without a podSelector of its own it gets one for every pod, as no test but one is about that.
+    """
+    text = textwrap.dedent(spec).strip("\n")
+    if re.match(r"[a-z]\w*:", text) and not re.search(r"^podSelector:", text, re.MULTILINE):
+        text += "\npodSelector: {}"
+    return HEAD + "spec:\n" + textwrap.indent(text, "  ") + "\n"
 
 
 def check_text(text: str | bytes, name: str = "p.yaml", **switches: str) -> CheckResult:

@@ -15,7 +15,7 @@ import yaml
 
 from netpol.errors import Location, ManifestError
 
-__all__ = ["YamlDocument", "field_lines", "field_path", "read_yaml"]
+__all__ = ["YamlDocument", "YamlSyntaxError", "field_lines", "field_path", "read_yaml"]
 
 # Kubernetes objects are some 20 deep; the API server stops at 10 000, and recursion later at less.
 MAX_DEPTH = 128
@@ -48,12 +48,30 @@ _TAGS = {
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
+class YamlSyntaxError(ManifestError):
+    """Text that is no YAML: nothing behind it can be read, either."""
+
+
 class YamlDocument(NamedTuple):
-    """One document: its value, its first line, and lines of children by container ``id``."""
+    """One document: its value, its first line, and lines of children by container ``id``.
+
+    ``mistakes`` are duplicate keys, of which the last stands in the value.
+    """
 
     value: Any
     line: int
     lines: dict[int, list[int]]
+    mistakes: list[ManifestError]
+
+
+class _Again(str):
+    """A key that stands in its mapping already; equal to nothing else, so that both are kept."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
 
 class _Frame:
@@ -75,14 +93,23 @@ class _Frame:
         self.size = 1
 
 
-def read_yaml(text: str, file: str) -> Iterator[YamlDocument]:
+def read_yaml(text: str, file: str, *, all_mistakes: bool = False) -> Iterator[YamlDocument]:
     """Read every document of ``text`` that is not empty.
+
+    Parameters
+    ----------
+    text, file
+        What to read, and what it is called.
+    all_mistakes
+        Give a document that has duplicate keys with all of them, instead of raising the first.
 
     Raises
     ------
+    YamlSyntaxError
+        Broken YAML.
     ManifestError
-        Broken YAML, a duplicate or non-string key, an unknown tag, aliases that recurse or
-        expand without bound, nesting beyond ``MAX_DEPTH``. Documents before the fault are given.
+        A duplicate or non-string key, an unknown tag, aliases that recurse or expand without
+        bound, nesting beyond ``MAX_DEPTH``. Documents before the fault are given.
     """
     try:
         loader = _Loader(text)
@@ -94,8 +121,12 @@ def read_yaml(text: str, file: str) -> Iterator[YamlDocument]:
             if type(event) is not yaml.DocumentEndEvent:
                 builder.take(event)
                 continue
+            if builder.mistakes and not all_mistakes:
+                raise builder.mistakes[0]
             if builder.root is not None:
-                yield YamlDocument(builder.root, builder.root_line, builder.lines)
+                yield YamlDocument(
+                    builder.root, builder.root_line, builder.lines, builder.mistakes
+                )
             builder = _Builder(file)
     except yaml.YAMLError as error:
         raise _syntax_error(error, text, file) from None
@@ -111,6 +142,7 @@ class _Builder:
         self.root: Any = None
         self.root_line = 1
         self.lines: dict[int, list[int]] = {}
+        self.mistakes: list[ManifestError] = []
         self._stack: list[_Frame] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._aliased = 0
@@ -170,7 +202,10 @@ class _Builder:
         frame = self._stack[-1]
         if value in frame.value:
             first = frame.lines[list(frame.value).index(value)]
-            raise self._fail(f"duplicate key {value!r}, first on line {first}", line)
+            self.mistakes.append(
+                self._fail(f"duplicate key {value!r}, first on line {first}", line)
+            )
+            value = _Again(value)
         frame.key, frame.key_line = value, line
 
     def _open(self, event: Any) -> None:
@@ -304,14 +339,14 @@ def field_lines(value: Any, lines: dict[int, list[int]], offset: int = 0) -> dic
     return paths
 
 
-def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> ManifestError:
+def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> YamlSyntaxError:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
         problem = ", ".join(part for part in (error.context, error.problem) if part)
-        return ManifestError(f"not valid YAML: {problem}", Location(file, line))
+        return YamlSyntaxError(f"not valid YAML: {problem}", Location(file, line))
     position = getattr(error, "position", None)
     if position is None:
-        return ManifestError(f"not valid YAML: {error}", Location(file))
+        return YamlSyntaxError(f"not valid YAML: {error}", Location(file))
     line = text.encode()[:position].count(b"\n") + 1
-    return ManifestError("not text: control characters found", Location(file, line))
+    return YamlSyntaxError("not text: control characters found", Location(file, line))
