@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import yaml
 
 from netpol.kube.check import CheckResult, check_policies
 from netpol.kube.objects import NetworkPolicy
@@ -21,9 +22,17 @@ def manifest(spec: str) -> str:
     Without a podSelector of its own it gets one for every pod, as no test but one is about that.
     """
     text = textwrap.dedent(spec).strip("\n")
-    if re.match(r"[a-z]\w*:", text) and not re.search(r"^podSelector:", text, re.MULTILINE):
-        text += "\npodSelector: {}"
+    if _lacks_selector(text):
+        text = "{podSelector: {}, " + text[1:] if text[0] == "{" else f"{text}\npodSelector: {{}}"
     return HEAD + "spec:\n" + textwrap.indent(text, "  ") + "\n"
+
+
+def _lacks_selector(text: str) -> bool:
+    try:
+        spec = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    return isinstance(spec, dict) and bool(spec) and "podSelector" not in spec
 
 
 def check_text(text: str | bytes, name: str = "p.yaml", **switches: str) -> CheckResult:

@@ -149,4 +149,3 @@ def _warnings(cut_off: Sequence[str], one_family: Sequence[str]) -> Iterator[str
             "have no endpoints in the other; add the output of `kubectl get endpointslices -A "
             "-o json`"
         )
-

@@ -189,8 +189,7 @@ def _in(root: str, exclude: Globs) -> list[str]:
         subfolders[:] = [
             name
             for name in subfolders
-            if not name.startswith(".")
-            and not left_out(os.path.join(folder, name), folder=True)  # noqa: PTH118
+            if not name.startswith(".") and not left_out(os.path.join(folder, name), folder=True)  # noqa: PTH118
         ]
         found += [
             path
@@ -241,7 +240,9 @@ def _as_utf8(data: bytes, name: str) -> bytes:
             try:
                 return data.decode(encoding).encode()
             except UnicodeError:
-                message = f"not text: begins as {encoding.upper()} and is not valid {encoding.upper()}"
+                message = (
+                    f"not text: begins as {encoding.upper()} and is not valid {encoding.upper()}"
+                )
                 raise ManifestError(message, Location(file=name)) from None
     return data
 

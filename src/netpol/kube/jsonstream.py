@@ -44,7 +44,7 @@ class Stream(NamedTuple):
 
 
 def split_stream(data: bytes, *, is_json: bool) -> Stream | None:
-    """Find the JSON in a text that is not all JSON; None if it is something else.
+    """Find the JSON in a text that is not all JSON; None if nothing stands between, or it is YAML.
 
     Parameters
     ----------
@@ -68,7 +68,8 @@ def split_stream(data: bytes, *, is_json: bool) -> Stream | None:
             other = _OTHER_LINE.search(data, stop, end)
             place = other.end() if other else end
             pieces.append((stop, place))
-    if not pieces or not all(_may_be_left_out(data, at, is_json) for at in others):
+    whole = not others and len(pieces) < 2 and _LOGS.search(data) is None
+    if not pieces or whole or not all(_may_be_left_out(data, at, is_json) for at in others):
         return None
     return _told(data, pieces, others)
 

@@ -17,6 +17,7 @@ from msgspec import Raw
 from netpol.errors import InputError, Location, ManifestError
 from netpol.kube import templates
 from netpol.kube.documents import BAD_JSON, Document, JsonDocument, ValueDocument, json_header
+from netpol.kube.findings import Finding
 from netpol.kube.globs import Globs
 from netpol.kube.inputs import InputFile, Paths, find_inputs, read_content
 from netpol.kube.jsonstream import Stream, blank_noise, split_stream
@@ -158,8 +159,7 @@ class _File:
                 if template is not None:
                     self._unrendered(template, text[start:end])
                 elif isinstance(error, YamlSyntaxError):
-                    message = f"{error.message}; the rest of the file was not read"
-                    self._unreadable(ManifestError(message, error.location), text.encode())
+                    self._unreadable(_with_rest(error), text.encode())
                     return
                 else:
                     self._unreadable(error, text[start:end].encode())
@@ -375,7 +375,8 @@ class _File:
                 f"{stream.other} {what} none of the manifest, such as {stream.shown[:120]!r}, "
                 f"passed over{missing}"
             )
-            self._reading.stray.append((message, Location(self._name, stream.line)))
+            place = Location(self._name, stream.line)
+            self._reading.stray.append(Finding("warning", "stray-lines", message, place))
 
 
 def _region(text: str, line: int) -> tuple[int, int]:
@@ -391,6 +392,13 @@ def _region(text: str, line: int) -> tuple[int, int]:
     if not text[first:place].strip("- \t\r\n"):  # Nothing stands before it: it begins here.
         after = [start for start in after if start > place]
     return first, after[0] if after else len(text)
+
+
+def _with_rest(error: YamlSyntaxError) -> ManifestError:
+    """Say of broken YAML, not of what is no text at all, that nothing behind it was read."""
+    if not error.message.startswith("not valid YAML"):
+        return error
+    return ManifestError(f"{error.message}; the rest of the file was not read", error.location)
 
 
 def _offset_of(text: str, line: int) -> int:

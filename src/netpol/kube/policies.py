@@ -87,7 +87,7 @@ class PolicySet:
     findings: tuple[Finding, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     cluster_policies: tuple[LoadedClusterPolicy, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
 
     def __len__(self) -> int:
         return len(self.policies) + len(self.cluster_policies)
@@ -229,7 +229,7 @@ class _Loader:
         """Give what was collected."""
         cluster_policies = tuple(self._cluster_policies.values())
         self._findings += _mixed_apis(cluster_policies)
-        self._findings += [Finding("warning", "stray-lines", *each) for each in reading.strays()]
+        self._findings += reading.warnings()
         return PolicySet(
             tuple(self._policies.values()),
             tuple(str(finding) for finding in self._findings),
@@ -256,7 +256,9 @@ class _Loader:
         if typed.policy is None:
             return
         checked = self._checked(typed.policy, document)
-        errors = [each for each in checked.errors if not _explained(each, typed.wrong)]
+        errors = checked.errors
+        if typed.wrong:
+            errors = [e for e in errors if e.field in source.lines and not _follows(e, typed.wrong)]
         for problem in errors:
             self._report(_error(ValidationError, problem, source, label))
         self._findings += [placed(remark, source, label) for remark in checked.remarks]
@@ -348,7 +350,7 @@ def _stored(policy: ClusterPolicy, document: Document) -> ClusterPolicy:
     )
 
 
-def _explained(problem: Problem, wrong: Sequence[str]) -> bool:
+def _follows(problem: Problem, wrong: Sequence[str]) -> bool:
     """Say whether what is refused may only follow from a mistake at, above or below its field."""
     field = problem.field
     return any(
@@ -388,4 +390,3 @@ def _mixed_apis(loaded: Sequence[LoadedClusterPolicy]) -> list[Finding]:
 def _error(kind: type[InputError], problem: Problem, source: Source, label: str) -> InputError:
     place = Location(source.file, source.line_of(problem.field), problem.field or None)
     return kind(f"{policy_title(label)}: {problem.message}", place)
-

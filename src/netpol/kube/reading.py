@@ -9,9 +9,19 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from netpol.errors import InputError, Location
+from netpol.kube.findings import Finding
 from netpol.kube.objects import Source
 
-__all__ = ["Again", "PassedOver", "Reading", "Why", "again_notes", "first_of", "names_policy_kind", "some"]
+__all__ = [
+    "Again",
+    "PassedOver",
+    "Reading",
+    "Why",
+    "again_notes",
+    "first_of",
+    "names_policy_kind",
+    "some",
+]
 
 #: Why something was passed over.
 Why = Literal["no object", "broken", "empty", "template"]
@@ -29,9 +39,7 @@ _CLUSTER_FIELDS = rb"""\b(?:podIPs?|hostIP|clusterIPs?|podCIDRs?|addressType)\b[
 
 _POLICY_NAME = re.compile(_POLICY_KINDS, re.IGNORECASE)
 _CLUSTER_NAME = re.compile(_CLUSTER_KINDS)
-_POLICY_TEXT = re.compile(
-    rb"NetworkPolicy|" + _KIND + rb"(?i:" + _POLICY_KINDS.encode() + rb")\b"
-)
+_POLICY_TEXT = re.compile(rb"NetworkPolicy|" + _KIND + rb"(?i:" + _POLICY_KINDS.encode() + rb")\b")
 _CLUSTER_TEXT = re.compile(
     _KIND + _CLUSTER_KINDS.encode() + rb"""["']?\s*(?:[,\r\n}]|$)|""" + _CLUSTER_FIELDS
 )
@@ -86,7 +94,7 @@ class Reading:
     cluster: bool = False
     skip_others: bool = False
     passed: list[PassedOver] = field(default_factory=list)
-    stray: list[tuple[str, Location]] = field(default_factory=list)
+    stray: list[Finding] = field(default_factory=list)
 
     def wants_kind(self, kind: object) -> bool:
         """Say whether a mistake in an object of this kind matters."""
@@ -102,25 +110,27 @@ class Reading:
             self.cluster and _CLUSTER_TEXT.search(text) is not None
         )
 
-    def strays(self) -> list[tuple[str, Location]]:
+    def warnings(self) -> list[Finding]:
         """Give warnings about lines that were left out, and, of a cluster, about empty files."""
         empty = [each.place for each in self.passed if each.why == "empty"]
         if not self.cluster or not empty:
             return self.stray
         files = "the file is" if len(empty) == 1 else f"this and {len(empty) - 1} more files are"
-        return [*self.stray, (f"{files} empty, so objects may be missing", empty[0])]
+        message = f"{files} empty, so objects may be missing"
+        return [*self.stray, Finding("warning", "empty-file", message, empty[0])]
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> list[Finding]:
         """Give one note on all that was passed over, none if nothing was."""
         if not self.passed:
-            return ()
+            return []
         counts = Counter(each.why for each in self.passed)
         parts = [f"{count} {_WORDS[why][count > 1]}" for why, count in counts.items()]
         places = [str(each.place._replace(field=None)) for each in self.passed]
-        return (
-            f"passed over: {', '.join(parts)} ({some(places, _SHOWN)}); `netpol check -o json` lists them, a "
-            "file that is named is read in any case, --exclude leaves files out",
+        message = (
+            f"passed over: {', '.join(parts)} ({some(places, _SHOWN)}); `netpol check -o json` "
+            "lists them, and a file that is named is read in any case"
         )
+        return [Finding("info", "passed-over", message, Location())]
 
 
 class Again(NamedTuple):
@@ -131,19 +141,20 @@ class Again(NamedTuple):
     first: Source
 
 
-def again_notes(again: Sequence[Again], what: str, advice: str = "") -> list[str]:
+def again_notes(again: Sequence[Again], what: str, advice: str = "") -> list[Finding]:
     """Say how much was read twice, in one line; ``what`` is what these are, many of them."""
     if not again:
         return []
     label, place, source = again[0]
     where = f"{source.file}:{source.line}"
-    advice = f"; {advice}" if advice else ""
-    if len(again) == 1:
-        return [f"{place}: {label} was already read at {where}, the same{advice}"]
-    return [
-        f"{len(again)} {what} were already read, each the same: the first is {label} at {place}, "
-        f"read before at {where}{advice}"
-    ]
+    message = f"{label} was already read at {where}, the same"
+    if len(again) > 1:
+        message = (
+            f"{len(again)} {what} were already read, each the same: the first is {label}, read "
+            f"before at {where}"
+        )
+    message += f"; {advice}" if advice else ""
+    return [Finding("info", "read-twice", message, place)]
 
 
 def first_of(errors: Sequence[InputError], shown: int = 10) -> InputError:

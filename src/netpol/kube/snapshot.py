@@ -20,6 +20,7 @@ from netpol.dns.observations import DnsObservations
 from netpol.errors import InputError, Location, ManifestError, SnapshotError
 from netpol.kube.documents import Document, decode
 from netpol.kube.endpoints import Endpoints, EndpointsMeta, derived_slices
+from netpol.kube.findings import Finding
 from netpol.kube.gcpause import gc_paused
 from netpol.kube.inputs import Paths, named
 from netpol.kube.kinds import CLUSTER_KINDS, is_workload
@@ -67,7 +68,7 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     dns: DnsObservations | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
 
 
 def read_snapshot(
@@ -234,7 +235,7 @@ class _Builder:
             services,
             slices,
             self._sources,
-            (*(f"{place}: {text}" for text, place in reading.strays()), *self._warnings),
+            (*map(str, reading.warnings()), *self._warnings),
             dict(self._ignored),
             notes=(*reading.notes(), *again_notes(self._again, "objects")),
         )
@@ -316,4 +317,3 @@ def _namespace_warnings(namespaces: Sequence[Namespace], pods: Sequence[Pod]) ->
         f"pods stand in namespaces that are not in the snapshot ({some(missing)}): selectors on "
         "those namespaces' labels cannot be decided"
     ]
-

@@ -46,9 +46,7 @@ def without_bad_ranges(node: Node) -> tuple[Node, list[tuple[str, str]]]:
         return node, wrong
     bad = {path for path, _ in wrong}
     kept = [
-        text
-        for i, text in enumerate(node.spec.pod_cidrs or ())
-        if f"spec.podCIDRs[{i}]" not in bad
+        text for i, text in enumerate(node.spec.pod_cidrs or ()) if f"spec.podCIDRs[{i}]" not in bad
     ]
     single = None if "spec.podCIDR" in bad else node.spec.pod_cidr
     return replace(node, spec=replace(node.spec, pod_cidr=single, pod_cidrs=kept)), wrong

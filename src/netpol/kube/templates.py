@@ -110,9 +110,7 @@ def _texts(value: object) -> Iterator[tuple[str, str]]:
             pending += [(at, child) for at, _, child in reversed(children) if at not in _FREE_TEXT]
             yield from ((at, key) for at, key, _ in children)
         elif isinstance(each, list):
-            pending += [
-                (field_path(path, i), child) for i, child in reversed([*enumerate(each)])
-            ]
+            pending += [(field_path(path, i), child) for i, child in reversed([*enumerate(each)])]
 
 
 def _error(mark: str, place: Location, text: str) -> ManifestError:

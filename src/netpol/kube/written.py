@@ -17,7 +17,12 @@ __all__ = ["remarks_as_written"]
 def remarks_as_written(policy: NetworkPolicy) -> list[Remark]:
     """Give the remarks on a policy before ``apply_defaults``, in the order of its fields."""
     spec = policy.spec or NetworkPolicySpec()
-    return [*_whole_namespace(policy), *_also_ingress(spec), *_empty_ports(spec), *_null_elements(spec)]
+    return [
+        *_whole_namespace(policy),
+        *_also_ingress(spec),
+        *_empty_ports(spec),
+        *_null_elements(spec),
+    ]
 
 
 def _whole_namespace(policy: NetworkPolicy) -> Iterator[Remark]:

@@ -124,9 +124,7 @@ def read_yaml(text: str, file: str, *, all_mistakes: bool = False) -> Iterator[Y
             if builder.mistakes and not all_mistakes:
                 raise builder.mistakes[0]
             if builder.root is not None:
-                yield YamlDocument(
-                    builder.root, builder.root_line, builder.lines, builder.mistakes
-                )
+                yield YamlDocument(builder.root, builder.root_line, builder.lines, builder.mistakes)
             builder = _Builder(file)
     except yaml.YAMLError as error:
         raise _syntax_error(error, text, file) from None
