@@ -144,7 +144,9 @@ def test_a0_6_duplicates_are_of_one_kind_and_name() -> None:
             policies_from_objects([policy, other])
         twice = policies_from_objects([policy, policy])
         assert len(twice) == 1
-        assert twice.notes[0].startswith(f"objects[1]:1: {label} was already read at objects[0]:1")
+        assert str(twice.notes[0]).startswith(
+            f"objects[1]:1: {label} was already read at objects[0]:1"
+        )
 
 
 def test_a0_6_the_namespace_ignored_makes_no_difference() -> None:

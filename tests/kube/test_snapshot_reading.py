@@ -176,10 +176,13 @@ def test_a3_8_pods_in_namespaces_not_given() -> None:
 def test_identical_objects_are_read_once_with_one_note() -> None:
     found = snapshot(POD, POD)
     assert (len(found.pods), found.warnings) == (1, ())
-    assert found.notes == ("objects[2]:1: Pod x/a was already read at objects[1]:1, the same",)
+    (note,) = found.notes
+    assert str(note) == "objects[2]:1: Pod x/a was already read at objects[1]:1, the same"
     found = snapshot(POD, *[POD] * 7, NAMESPACE)
     (note,) = found.notes
-    assert note.startswith("8 objects were already read, each the same: the first is Pod x/a at ")
+    assert note.message.startswith(
+        "8 objects were already read, each the same: the first is Pod x/a, "
+    )
 
 
 def test_different_objects_of_one_name_clash() -> None:

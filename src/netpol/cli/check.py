@@ -125,8 +125,9 @@ def check(
     are checked.
 
     POLICIES are files, directories (searched for *.yaml, *.yml, *.json, also .gz and .zst) or -
-    for stdin. In directories, what is hidden is left out, and what holds no Kubernetes object or is
-    broken and names no kind of policy is counted in one note. Every error and warning is given with its file and line, not only the first.
+    for stdin. In directories, what is hidden is left out, and what holds no Kubernetes object, or
+    is broken and names no kind of policy, is counted in one note. Every error and
+    warning is given with its file and line, not only the first.
     """
     from netpol.kube.check import check_policies
 

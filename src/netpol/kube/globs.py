@@ -1,8 +1,8 @@
 """Takes patterns such as ``tests`` or ``charts/*/ci``, gives whether a path matches one of them.
 
-As in a ``.gitignore``: a pattern without a slash matches a file or folder of that name anywhere; one
-with a slash matches a path from where it is anchored. ``*`` and ``?`` stay within one name, ``**``
-does not. What lies below a folder that matches, matches.
+As in a ``.gitignore``: a pattern without a slash matches a file or folder of that name anywhere;
+one with a slash matches a path from where it is anchored. ``*`` and ``?`` stay within one name,
+``**`` does not. What lies below a folder that matches, matches.
 """
 
 from __future__ import annotations

@@ -364,7 +364,7 @@ def _is_above(path: str, other: str) -> bool:
 
 
 _ONE_OVERLAY = (
-    "a cluster holds one of a name: if these are overlays, render one, as with "
+    "a cluster holds one of a name; if these are overlays, render one, as with "
     "`kustomize build DIR | netpol check -`"
 )
 _NULL_ELEMENT = "null is read as the zero value here"

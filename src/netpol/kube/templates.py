@@ -69,7 +69,7 @@ def in_word(word: object, place: tuple[str, int]) -> ManifestError | None:
 
 
 def in_policy(value: object, source: Source) -> ManifestError | None:
-    """Give the error for a policy of which a name, label, address or other value is to be filled in.
+    """Give the error for a policy where a name, label, address or else is to be filled in.
 
     Annotations are not looked at.
     """
