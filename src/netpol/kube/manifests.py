@@ -178,6 +178,11 @@ class _File:
             return
         for mistake in document.mistakes:
             self._unreadable(mistake, text[start:end].encode())
+        if self._reading.wants_text(text[start:end].encode()):
+            # For whatever else is wrong with it.
+            for one in self.from_value(document.value, document.line, document.lines):
+                one.broken = True
+                yield one
 
     def from_value(
         self,

@@ -257,12 +257,14 @@ class _Loader:
             return
         checked = self._checked(typed.policy, document)
         errors = checked.errors
-        if typed.wrong:
+        if typed.wrong or document.broken:
             errors = [e for e in errors if e.field in source.lines and not _follows(e, typed.wrong)]
         for problem in errors:
             self._report(_error(ValidationError, problem, source, label))
+        if typed.wrong or document.broken:
+            return
         self._findings += [placed(remark, source, label) for remark in checked.remarks]
-        if not errors and not typed.wrong:
+        if not errors:
             self._keep(checked.policy, source, label)
 
     def _label(self, value: Any, kind: type[NetworkPolicy | ClusterPolicy]) -> str:

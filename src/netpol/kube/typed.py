@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from netpol.kube.yamltree import field_path
+from netpol.kube.yamltree import RepeatedKey, field_path
 
 __all__ = ["Decoded", "Problem", "decode_value"]
 
@@ -96,7 +96,7 @@ class _Walk:
         for key, child in value.items():
             where = field_path(path, str(key))
             if key not in fields:
-                if strict:
+                if strict and not isinstance(key, RepeatedKey):  # that is told already
                     self.unknown.append(Problem(where, f"unknown field {str(key)!r}"))
             elif child is not None:
                 found = self.any(child, fields[key], where)

@@ -15,7 +15,14 @@ import yaml
 
 from netpol.errors import Location, ManifestError
 
-__all__ = ["YamlDocument", "YamlSyntaxError", "field_lines", "field_path", "read_yaml"]
+__all__ = [
+    "RepeatedKey",
+    "YamlDocument",
+    "YamlSyntaxError",
+    "field_lines",
+    "field_path",
+    "read_yaml",
+]
 
 # Kubernetes objects are some 20 deep; the API server stops at 10 000, and recursion later at less.
 MAX_DEPTH = 128
@@ -55,7 +62,7 @@ class YamlSyntaxError(ManifestError):
 class YamlDocument(NamedTuple):
     """One document: its value, its first line, and lines of children by container ``id``.
 
-    ``mistakes`` are duplicate keys, of which the last stands in the value.
+    ``mistakes`` are duplicate keys; in the value they are ``RepeatedKey``.
     """
 
     value: Any
@@ -64,7 +71,7 @@ class YamlDocument(NamedTuple):
     mistakes: list[ManifestError]
 
 
-class _Again(str):
+class RepeatedKey(str):
     """A key that stands in its mapping already; equal to nothing else, so that both are kept."""
 
     __slots__ = ()
@@ -203,7 +210,7 @@ class _Builder:
             self.mistakes.append(
                 self._fail(f"duplicate key {value!r}, first on line {first}", line)
             )
-            value = _Again(value)
+            value = RepeatedKey(value)
         frame.key, frame.key_line = value, line
 
     def _open(self, event: Any) -> None:
