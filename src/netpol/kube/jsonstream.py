@@ -22,6 +22,7 @@ _TROUBLE = re.compile(rb"error: |Error from server|Unable to |The connection |E[
 _LOGS = re.compile(rb"^==== START logs for container ", re.MULTILINE)
 _LOGS_END = re.compile(rb"^==== END logs for container [^\n]*\n?", re.MULTILINE)
 _OPENING = re.compile(rb"^[{\[]", re.MULTILINE)
+_FIRST = re.compile(rb"\s*(?=\S)")
 # Begins no line of JSON, however it is laid out, save numbers and words of a bare array.
 _OTHER_LINE = re.compile(rb"""\n(?=[^\s{}\[\]",])""")
 # Words before which YAML is meant: a key, or the mark between documents.
@@ -54,6 +55,9 @@ def split_stream(data: bytes, *, is_json: bool) -> Stream | None:
         The file's name promises JSON, so lines of any wording may stand between, save such as look
         like YAML.
     """
+    begin = _FIRST.match(data)
+    if begin is None or not _may_begin(data, begin.end(), is_json):
+        return None
     pieces: list[tuple[int, int]] = []
     others: list[int] = []
     place = 0
@@ -72,6 +76,20 @@ def split_stream(data: bytes, *, is_json: bool) -> Stream | None:
     if not pieces or whole or not all(_may_be_left_out(data, at, is_json) for at in others):
         return None
     return _told(data, pieces, others)
+
+
+def after_head(data: bytes, *, is_json: bool) -> Stream | None:
+    """Find where JSON begins after a few other lines, if no more than those may stand beside it.
+
+    What follows is not looked at, which takes as long as to read it.
+    """
+    opening = _OPENING.search(data, 0, _MOST_HEAD)
+    if opening is None:
+        return None
+    others = _lines(data, 0, opening.start())
+    if not others or not all(_may_be_left_out(data, at, is_json) for at in others):
+        return None
+    return _told(data, [(opening.start(), len(data))], others)
 
 
 def blank_noise(text: str) -> tuple[str, Stream | None]:
@@ -112,6 +130,15 @@ def _lines(data: bytes, start: int, end: int) -> list[int]:
             places.append(start)
         start = stop + 1
     return places
+
+
+def _may_begin(data: bytes, place: int, is_json: bool) -> bool:
+    """Say at little cost that a text is YAML, as most that get here are."""
+    return (
+        data[place : place + 1] in (b"{", b"[")
+        or _LOGS.match(data, place) is not None
+        or _may_be_left_out(data, place, is_json)
+    )
 
 
 def _may_be_left_out(data: bytes, place: int, is_json: bool) -> bool:

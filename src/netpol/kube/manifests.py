@@ -20,7 +20,7 @@ from netpol.kube.documents import BAD_JSON, Document, JsonDocument, ValueDocumen
 from netpol.kube.findings import Finding
 from netpol.kube.globs import Globs
 from netpol.kube.inputs import InputFile, Paths, find_inputs, read_content
-from netpol.kube.jsonstream import Stream, blank_noise, split_stream
+from netpol.kube.jsonstream import Stream, after_head, blank_noise, split_stream
 from netpol.kube.jsontext import (
     LineCounter,
     Parsed,
@@ -129,7 +129,7 @@ class _File:
             else:
                 yield from self._from_json(data, parsed)
                 return
-        elif (stream := split_stream(data, is_json=self._file.is_json)) is not None:
+        elif (stream := self._stream(data)) is not None:
             yield from self._from_stream(data, stream)
             return
         try:
@@ -224,6 +224,18 @@ class _File:
             yield from self.from_value(item, at, lines, within)
 
     # --- JSON ---------------------------------------------------------------------------------
+
+    def _stream(self, data: bytes) -> Stream | None:
+        """Find the JSON in a text that does not begin with it."""
+        stream = after_head(data, is_json=self._file.is_json)
+        if stream is not None:
+            try:
+                parse_json(self._name, data, *stream.pieces[0])
+            except ManifestError:
+                pass
+            else:
+                return stream
+        return split_stream(data, is_json=self._file.is_json)
 
     def _from_stream(self, data: bytes, stream: Stream) -> Iterator[Document]:
         """Give the objects of JSON that stands among other lines."""

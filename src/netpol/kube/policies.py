@@ -171,11 +171,12 @@ def load_policies(
     ``report`` is called with every error; policies with errors are left out. ``reading`` is how
     the documents are read.
     """
-    loader = _Loader(switches or Switches(), namespace, report)
+    reading = reading or Reading()
+    loader = _Loader(switches or Switches(), namespace, report, reading)
     with gc_paused():
         for document in documents:
             loader.add(document)
-    return loader.finish(reading or Reading())
+    return loader.finish()
 
 
 def no_policies_message(result: PolicySet) -> str:
@@ -202,7 +203,10 @@ class _Typed(NamedTuple):
 class _Loader:
     """Collects policies and findings, reporting every error."""
 
-    def __init__(self, switches: Switches, namespace: str, report: Report) -> None:
+    def __init__(
+        self, switches: Switches, namespace: str, report: Report, reading: Reading
+    ) -> None:
+        self._reading = reading
         self._switches = switches
         self._namespace = namespace
         self._report = report
@@ -225,18 +229,18 @@ class _Loader:
         else:
             self._ignored[document.kind] += 1
 
-    def finish(self, reading: Reading) -> PolicySet:
+    def finish(self) -> PolicySet:
         """Give what was collected."""
         cluster_policies = tuple(self._cluster_policies.values())
         self._findings += _mixed_apis(cluster_policies)
-        self._findings += reading.warnings()
+        self._findings += self._reading.warnings()
         return PolicySet(
             tuple(self._policies.values()),
             tuple(str(finding) for finding in self._findings),
             tuple(self._findings),
             dict(self._ignored),
             cluster_policies,
-            (*reading.notes(), *again_notes(self._again, "policies", _ONE_OVERLAY)),
+            (*self._reading.notes(), *again_notes(self._again, "policies", _ONE_OVERLAY)),
         )
 
     def _load(self, document: Document, kind: type[NetworkPolicy | ClusterPolicy]) -> None:
@@ -249,7 +253,7 @@ class _Loader:
         source = document.field_source()
         template = in_policy(value, source)
         if template is not None:
-            self._report(template)
+            self._reading.unrendered(template, self._report)
             return
         label = self._label(value, kind)
         typed = self._typed(value, kind, source, label)

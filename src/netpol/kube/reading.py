@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -109,6 +109,13 @@ class Reading:
         return _POLICY_TEXT.search(text) is not None or (
             self.cluster and _CLUSTER_TEXT.search(text) is not None
         )
+
+    def unrendered(self, error: InputError, report: Callable[[InputError], None]) -> None:
+        """Report an object that matters and is a template, or pass it over if that is wanted."""
+        if self.skip_others:
+            self.passed.append(PassedOver(error.location, "template", error.message))
+        else:
+            report(error)
 
     def warnings(self) -> list[Finding]:
         """Give warnings about lines that were left out, and, of a cluster, about empty files."""
