@@ -162,7 +162,7 @@ class _File:
                     self._unreadable(_with_rest(error), text.encode())
                     return
                 else:
-                    self._unreadable(error, text[start:end].encode())
+                    self._unreadable(error, text.encode())
                 if not text[end:]:
                     return
                 text = "\n" * text.count("\n", 0, end) + text[end:]
@@ -177,7 +177,7 @@ class _File:
             self._unrendered(template, text[start:end])
             return
         for mistake in document.mistakes:
-            self._unreadable(mistake, text[start:end].encode())
+            self._unreadable(mistake, text.encode())
         if self._reading.wants_text(text[start:end].encode()):
             # For whatever else is wrong with it.
             for one in self.from_value(document.value, document.line, document.lines):
@@ -239,14 +239,14 @@ class _File:
 
     def _from_stream(self, data: bytes, stream: Stream) -> Iterator[Document]:
         """Give the objects of JSON that stands among other lines."""
+        try:
+            parsed = [parse_json(self._name, data, *piece) for piece in stream.pieces]
+        except ManifestError as error:
+            self._broken_json(error, data)
+            return
         self._tell(stream)
-        for start, end in stream.pieces:
-            try:
-                parsed = parse_json(self._name, data, start, end)
-            except ManifestError as error:
-                self._broken_json(error, data)
-                return
-            yield from self._from_json(data, parsed, start, end)
+        for one, (start, end) in zip(parsed, stream.pieces, strict=True):
+            yield from self._from_json(data, one, start, end)
 
     def _from_json(
         self, data: bytes, parsed: Parsed, start: int = 0, end: int | None = None

@@ -28,6 +28,7 @@ from netpol.kube.manifests import documents_from_objects, raise_error, read_docu
 from netpol.kube.objects import EndpointSlice, Namespace, Node, ObjectMeta, Pod, Service, Source
 from netpol.kube.reading import Again, Reading, again_notes, first_of, some
 from netpol.kube.snapshot_checks import bad_addresses, without_bad_ranges
+from netpol.kube.templates import in_metadata
 from netpol.kube.workloads import Workload, podless_workloads
 from netpol.switches import Switches
 
@@ -178,6 +179,10 @@ class _Builder:
     def _add_object(self, document: Document, kind: type[Any]) -> None:
         found = decode(document, kind)
         _require_name(document, found.metadata)
+        if kind is not Endpoints:
+            template = in_metadata(found.metadata, (document.file, document.line))
+            if template is not None:
+                raise template
         found = _defaulted(found)
         metadata = found.metadata
         key = (document.kind, metadata.namespace or "", metadata.name)
@@ -260,8 +265,9 @@ def _plural_of(kind: str) -> str:
 def _range_warnings(ranges: Sequence[str]) -> list[str]:
     if not ranges:
         return []
-    more = f" (and {len(ranges) - 1} more such ranges)" if len(ranges) > 1 else ""
-    return [f"{ranges[0]}{more}: left out, so addresses in such ranges belong to no known node"]
+    more = len(ranges) - 1
+    others = f" (and {more} more such range{'s' if more > 1 else ''})" if more else ""
+    return [f"{ranges[0]}{others}: left out, so addresses in it belong to no known node"]
 
 
 def _workload(document: Document) -> Workload:

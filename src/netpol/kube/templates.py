@@ -13,11 +13,18 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from netpol.errors import Location, ManifestError
-from netpol.kube.objects import Source
+from netpol.kube.objects import ObjectMeta, Source
 from netpol.kube.reading import names_policy_kind
 from netpol.kube.yamltree import field_path
 
-__all__ = ["holds_policies", "in_policy", "in_text", "in_word", "may_hold_marks"]
+__all__ = [
+    "holds_policies",
+    "in_metadata",
+    "in_policy",
+    "in_text",
+    "in_word",
+    "may_hold_marks",
+]
 
 _MARK = re.compile(r"\{\{.*?(?:\}\}|$)|\$\{\{?.*?(?:\}|$)", re.MULTILINE)
 _WHOLE_MARK = re.compile(r"\{\{.*?\}\}|\$\{.*?\}", re.DOTALL)
@@ -27,6 +34,7 @@ _HELM = re.compile(
 )
 _OPENSHIFT = re.compile(r"""^["'{ ]*kind["']?: *["']?Template\b""", re.MULTILINE)
 _TEMPLATE_GROUPS = ("v1", "template.openshift.io/v1")
+_COMMENT = re.compile(r"(?:^|\s)#")
 _SHOWN = 40
 # Free text that nothing is judged by, where such marks may be meant.
 _FREE_TEXT = ("metadata.annotations", "metadata.managedFields", "status")
@@ -55,8 +63,8 @@ def in_text(text: str, file: str, first_line: int = 1) -> ManifestError | None:
         Where it stands.
     """
     for number, line in enumerate(text.split("\n")):
-        found = None if line.lstrip().startswith("#") else _MARK.search(line)
-        if found:
+        found = _MARK.search(line)
+        if found and not _COMMENT.search(line, 0, found.start()):
             place = Location(file, first_line + number)
             return _error(found[0], place, text)
     return None
@@ -77,6 +85,20 @@ def in_policy(value: object, source: Source) -> ManifestError | None:
         found = _WHOLE_MARK.search(text) if "{" in text else None
         if found:
             return _error(found[0], Location(source.file, source.line_of(path), path), "")
+    return None
+
+
+def in_metadata(metadata: ObjectMeta, place: tuple[str, int]) -> ManifestError | None:
+    """Give the error for an object of a cluster whose name or labels are to be filled in.
+
+    What has a uid comes from a cluster, where there is no such thing.
+    """
+    if metadata.uid is not None:
+        return None
+    labels = metadata.labels or {}
+    for text in (metadata.name, metadata.namespace, *labels, *labels.values()):
+        if text and "{" in text and (error := in_word(text, place)) is not None:
+            return error
     return None
 
 
