@@ -28,9 +28,8 @@ Why = Literal["no object", "broken", "empty", "template"]
 
 # Kinds of policy of every dialect, also in a text that nobody can parse.
 _POLICY_KINDS = (
-    r"\w*NetworkPolicy|\w*NetworkPolicyList|NetworkSet|GlobalNetworkSet|SecurityPolicy|"
-    r"SecurityGroupPolicy|EgressFirewall|EgressSecurityPolicy|AuthorizationPolicy|"
-    r"CiliumCIDRGroup|\w+SecurityRule|\w+NetworkPolicies"
+    r"\w*NetworkPolicy(?:List)?|EgressFirewall|EgressSecurityPolicy|SecurityPolicy|"
+    r"SecurityGroupPolicy|AuthorizationPolicy|Nv(?:Cluster)?SecurityRule"
 )
 # What else a cluster is read for; the field names stand in what was cut off before its kind.
 _CLUSTER_KINDS = r"(?:(?:Pod|Node|Service|Namespace|EndpointSlice|Endpoints)(?:List)?|List)"
