@@ -147,6 +147,8 @@ LOGS = b"""\
     "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "logged", "namespace": "x"}
 }
 { \xff
+==== END logs for container d of pod x/a ====
+{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "logged", "namespace": "x"}}
 ==== END logs for container c of pod x/a ====
 """
 
@@ -236,6 +238,11 @@ def test_policies_are_read_so_too(tmp_path: Path) -> None:
 def test_no_line_is_left_out_that_may_be_meant(tmp_path: Path, text: str) -> None:
     with pytest.raises(ManifestError):
         list(read_documents(write(tmp_path, "c.txt", text)))
+
+
+def test_comments_are_yaml(tmp_path: Path) -> None:
+    text = f"# of today\n{json.dumps(listed('', *CLUSTER), indent=4)}"
+    assert read_snapshot(write(tmp_path, "c.yaml", text)).warnings == ()
 
 
 def test_json_arrays(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ such is left out, as any other may be a document of YAML.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 __all__ = ["Stream", "blank_noise", "split_stream"]
@@ -16,11 +17,10 @@ __all__ = ["Stream", "blank_noise", "split_stream"]
 _NOISE = re.compile(
     rb"(?:Warning: |WARNING: |[IWEF][01]\d[0-3]\d \d\d:\d\d:\d\d\.|error: |Error from server|"
     rb"Unable to |The connection to the server |No resources found|Flag --|Defaulted container |"
-    rb"Found existing |Using |\++ |\$ |# )"
+    rb"Found existing |Using |\++ |\$ )"
 )
 _TROUBLE = re.compile(rb"error: |Error from server|Unable to |The connection |E[01]\d[0-3]\d ")
-_LOGS = re.compile(rb"^==== START logs for container ", re.MULTILINE)
-_LOGS_END = re.compile(rb"^==== END logs for container [^\n]*\n?", re.MULTILINE)
+_LOGS = re.compile(rb"^==== START( logs for container [^\r\n]*)", re.MULTILINE)
 _OPENING = re.compile(rb"^[{\[]", re.MULTILINE)
 _FIRST = re.compile(rb"\s*(?=\S)")
 # Begins no line of JSON, however it is laid out, save numbers and words of a bare array.
@@ -66,14 +66,17 @@ def split_stream(data: bytes, *, is_json: bool) -> Stream | None:
         while place < end:
             opening = _OPENING.search(data, place, end)
             stop = opening.start() if opening else end
-            others += _lines(data, place, stop)
+            for at in _lines(data, place, stop):
+                if not _may_be_left_out(data, at, is_json):
+                    return None
+                others.append(at)
             if not opening:
                 break
             other = _OTHER_LINE.search(data, stop, end)
             place = other.end() if other else end
             pieces.append((stop, place))
     whole = not others and len(pieces) < 2 and _LOGS.search(data) is None
-    if not pieces or whole or not all(_may_be_left_out(data, at, is_json) for at in others):
+    if not pieces or whole:
         return None
     return _told(data, pieces, others)
 
@@ -86,7 +89,7 @@ def after_head(data: bytes, *, is_json: bool) -> Stream | None:
     opening = _OPENING.search(data, 0, _MOST_HEAD)
     if opening is None:
         return None
-    others = _lines(data, 0, opening.start())
+    others = [*_lines(data, 0, opening.start())]
     if not others or not all(_may_be_left_out(data, at, is_json) for at in others):
         return None
     return _told(data, [(opening.start(), len(data))], others)
@@ -95,41 +98,42 @@ def after_head(data: bytes, *, is_json: bool) -> Stream | None:
 def blank_noise(text: str) -> tuple[str, Stream | None]:
     """Give YAML without what a command wrote on stderr before it, and what that was.
 
-    Lines keep their numbers. Comments are no such lines.
+    Lines keep their numbers.
     """
     lines: list[str] = []
     for line in text[:_MOST_HEAD].split("\n"):
-        if line.strip() and (line.startswith("#") or not _NOISE.match(line.encode())):
+        if line.strip() and not _NOISE.match(line.encode()):
             break
         lines.append(line)
     if not any(line.strip() for line in lines):
         return text, None
     head = "\n".join(lines).encode()
-    told = _told(head, [], _lines(head, 0, len(head)))
+    told = _told(head, [], [*_lines(head, 0, len(head))])
     return "\n" * len(lines) + text.split("\n", len(lines))[-1], told
 
 
 def _outside_logs(data: bytes) -> list[tuple[int, int]]:
-    """Give what is left between logs of containers, which may hold anything."""
+    """Give what is left between logs of containers, which may hold anything.
+
+    Only the line that names the same container ends its log.
+    """
     found: list[tuple[int, int]] = []
     place = 0
-    while begin := _LOGS.search(data, place):
+    while place < len(data) and (begin := _LOGS.search(data, place)):
         found.append((place, begin.start()))
-        ending = _LOGS_END.search(data, begin.end())
-        place = ending.end() if ending else len(data)
+        ending = data.find(b"\n==== END" + begin[1], begin.end())
+        place = len(data) if ending < 0 else data.find(b"\n", ending + 1) + 1 or len(data)
     return [*found, (place, len(data))]
 
 
-def _lines(data: bytes, start: int, end: int) -> list[int]:
+def _lines(data: bytes, start: int, end: int) -> Iterator[int]:
     """Give where each line that is not blank begins."""
-    places = []
     while start < end:
         stop = data.find(b"\n", start, end)
         stop = end if stop < 0 else stop
         if data[start:stop].strip():
-            places.append(start)
+            yield start
         start = stop + 1
-    return places
 
 
 def _may_begin(data: bytes, place: int, is_json: bool) -> bool:
