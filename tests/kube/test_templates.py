@@ -65,6 +65,7 @@ def one(result: CheckResult) -> InputError:
         (POLICY.replace("  podSelector", "  podSelector: {}\n  podSelector: # {{ x }}\n#"), 6, ""),
         (POLICY + "{{ toYaml .Values.spec }}\n" + POLICY, 6, "a Helm template"),
         (ANP + "metadata: {name: '${X}'}\nspec: {}\n", 3, "envsubst"),
+        ("{% if x %}\n" + POLICY, 1, "a Jinja template ({% if x %})"),
         ("{{ .Files.Get }}", 1, "a Helm template"),
         ("'{{ whole }}'", 1, "a template"),
         ("${ALL}", 1, "envsubst"),

@@ -1,8 +1,9 @@
 """Takes text or a policy as read, gives the error that it is a template nobody has rendered yet.
 
-``{{ .Values.x }}`` of Helm, ``${X}`` of OpenShift Templates and of envsubst. Most of it is broken
-YAML, but some is a valid policy that selects what does not exist, which would be the worse outcome.
-In other objects the same marks are common and meant: alert texts, shell scripts, Argo workflows.
+``{{ .Values.x }}`` of Helm, ``{% if x %}`` of Jinja, ``${X}`` of OpenShift Templates and of
+envsubst. Most of it is broken YAML, but some is a valid policy that selects what does not exist,
+which would be the worse outcome. In other objects the same marks are common and meant: alert texts,
+shell scripts, Argo workflows.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = [
     "may_hold_marks",
 ]
 
-_MARK = re.compile(r"\{\{.*?(?:\}\}|$)|\$\{\{?.*?(?:\}|$)", re.MULTILINE)
+_MARK = re.compile(r"\{\{.*?(?:\}\}|$)|\{%.*?(?:%\}|$)|\$\{\{?.*?(?:\}|$)", re.MULTILINE)
 _WHOLE_MARK = re.compile(r"\{\{.*?\}\}|\$\{.*?\}", re.DOTALL)
 _HELM = re.compile(
     r"\.(?:Values|Release|Chart|Capabilities|Template|Files)\b|\{\{-|-\}\}|"
@@ -49,7 +50,7 @@ class _Mark(NamedTuple):
 
 def may_hold_marks(text: str) -> bool:
     """Say at little cost whether a text needs a closer look."""
-    return "{{" in text or "${" in text
+    return "{{" in text or "${" in text or "{%" in text
 
 
 def in_text(text: str, file: str, first_line: int = 1) -> ManifestError | None:
@@ -138,6 +139,9 @@ def _texts(value: object) -> Iterator[tuple[str, str]]:
 def _error(mark: str, place: Location, text: str) -> ManifestError:
     """Say what kind of template it is, and what renders it."""
     shown = mark if len(mark) <= _SHOWN else mark[:_SHOWN] + "…"
+    if mark.startswith("{%"):
+        message = f"looks like a Jinja template ({shown}), so render it first, with what it is for"
+        return ManifestError(message, place)
     if mark.startswith("{{"):
         what = "a Helm template" if _HELM.search(text) or _HELM.search(mark) else "a template"
         advice = f"helm template {_chart(place.file)} | netpol check -"
