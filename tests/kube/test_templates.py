@@ -128,7 +128,8 @@ def test_the_advice_names_chart_and_file(tmp_path: Path, monkeypatch: pytest.Mon
         POLICY + "# {{ if }} ${X}\n",
         POLICY.replace("app: web", "app: $X"),
         POLICY + "---\n{apiVersion: v1, kind: ConfigMap, data: {a: '{{ x }} ${Y}'}}\n",
-        POLICY + "---\n" + yaml.safe_dump({**TEMPLATE, "objects": [{"kind": "Pod"}]}),
+        POLICY + "---\n" + yaml.safe_dump({**TEMPLATE, "objects": [{"kind": "Pod"}, 3]}),
+        POLICY + "---\n" + yaml.safe_dump({**TEMPLATE, "objects": {"kind": []}}),
         POLICY + "---\n" + yaml.safe_dump({**TEMPLATE, "metadata": {"uid": "u"}}),
     ],
 )

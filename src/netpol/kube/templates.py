@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from netpol.errors import Location, ManifestError
+from netpol.kube.kinds import POLICY_KINDS
 from netpol.kube.objects import ObjectMeta, Source
-from netpol.kube.reading import names_policy_kind
 from netpol.kube.yamltree import field_path
 
 __all__ = [
@@ -106,7 +106,7 @@ def in_metadata(metadata: ObjectMeta, place: tuple[str, int]) -> ManifestError |
 def holds_policies(
     header: tuple[str, str], value: object, place: tuple[str, int]
 ) -> ManifestError | None:
-    """Give the error for an OpenShift Template that holds policies, else None.
+    """Give the error for an OpenShift Template that holds policies netpol judges by, else None.
 
     One that a cluster stores, as is seen by its uid, is not to be made now.
     """
@@ -115,10 +115,15 @@ def holds_policies(
     metadata, objects = value.get("metadata"), value.get("objects")
     if isinstance(metadata, dict) and metadata.get("uid"):
         return None
-    kinds = [each.get("kind") for each in objects or () if isinstance(each, dict)]
-    if not any(isinstance(kind, str) and names_policy_kind(kind) for kind in kinds):
+    made = [each for each in objects if isinstance(each, dict)] if isinstance(objects, list) else ()
+    if not any(map(_of_kind, made)):
         return None
     return ManifestError(_openshift(place[0]), Location(*place))
+
+
+def _of_kind(value: dict[str, Any]) -> bool:
+    version, kind = value.get("apiVersion"), value.get("kind")
+    return isinstance(version, str) and isinstance(kind, str) and (version, kind) in POLICY_KINDS
 
 
 def _texts(value: object) -> Iterator[tuple[str, str]]:
