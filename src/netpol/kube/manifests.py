@@ -210,9 +210,7 @@ class _File:
             return
         items = value.get("items")
         if not is_list(checked[1]) or ("items" in value and not isinstance(items, list | None)):
-            document = ValueDocument(value, checked, place, lines)
-            if checked[1] != "Template" or not self._makes_policies(document):
-                yield document
+            yield ValueDocument(value, checked, place, lines)
             return
         if not self._may_hold_lists(inherited, line):
             return
@@ -283,9 +281,7 @@ class _File:
                 continue
             items = items_of(raw) if is_list(header[1]) else None
             if items is None:
-                document = JsonDocument(raw, header, (self._name, line))
-                if header[1] != "Template" or not self._makes_policies(document):
-                    yield document
+                yield JsonDocument(raw, header, (self._name, line))
             elif self._may_hold_lists(inherited, line):
                 yield from self._from_raws(items, lines, _for_items(header, inherited))
 
@@ -303,20 +299,6 @@ class _File:
         )
 
     # --- what both have in common -------------------------------------------------------------
-
-    def _makes_policies(self, document: ValueDocument | JsonDocument) -> bool:
-        """Refuse a Template that would make policies."""
-        if self._reading.cluster:
-            return False
-        header, place = (document.api_version, document.kind), (document.file, document.line)
-        try:
-            error = templates.holds_policies(header, document.value(), place)
-        except ManifestError as mistake:
-            self._report(mistake)
-            return True
-        if error is not None:
-            self._unrendered(error, "kind: NetworkPolicy")
-        return error is not None
 
     def _checked_header(
         self, header: tuple[Any, Any], line: int, inherited: _Inherited

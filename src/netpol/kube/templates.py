@@ -14,12 +14,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from netpol.errors import Location, ManifestError
-from netpol.kube.kinds import POLICY_KINDS
 from netpol.kube.objects import ObjectMeta, Source
 from netpol.kube.yamltree import field_path
 
 __all__ = [
-    "holds_policies",
     "in_metadata",
     "in_policy",
     "in_text",
@@ -34,7 +32,6 @@ _HELM = re.compile(
     r"\{\{ *(?:include|template|define|if|range|with|end|tpl|toYaml|\$)"
 )
 _OPENSHIFT = re.compile(r"""^["'{ ]*kind["']?: *["']?Template\b""", re.MULTILINE)
-_TEMPLATE_GROUPS = ("v1", "template.openshift.io/v1")
 _COMMENT = re.compile(r"(?:^|\s)#")
 _SHOWN = 40
 # Free text that nothing is judged by, where such marks may be meant.
@@ -101,29 +98,6 @@ def in_metadata(metadata: ObjectMeta, place: tuple[str, int]) -> ManifestError |
         if text and "{" in text and (error := in_word(text, place)) is not None:
             return error
     return None
-
-
-def holds_policies(
-    header: tuple[str, str], value: object, place: tuple[str, int]
-) -> ManifestError | None:
-    """Give the error for an OpenShift Template that holds policies netpol judges by, else None.
-
-    One that a cluster stores, as is seen by its uid, is not to be made now.
-    """
-    if header[1] != "Template" or header[0] not in _TEMPLATE_GROUPS or not isinstance(value, dict):
-        return None
-    metadata, objects = value.get("metadata"), value.get("objects")
-    if isinstance(metadata, dict) and metadata.get("uid"):
-        return None
-    made = [each for each in objects if isinstance(each, dict)] if isinstance(objects, list) else ()
-    if not any(map(_of_kind, made)):
-        return None
-    return ManifestError(_openshift(place[0]), Location(*place))
-
-
-def _of_kind(value: dict[str, Any]) -> bool:
-    version, kind = value.get("apiVersion"), value.get("kind")
-    return isinstance(version, str) and isinstance(kind, str) and (version, kind) in POLICY_KINDS
 
 
 def _texts(value: object) -> Iterator[tuple[str, str]]:
