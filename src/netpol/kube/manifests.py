@@ -148,14 +148,15 @@ class _File:
         text, noise = blank_noise(text)
         if noise is not None:
             self._tell(noise)
-        while True:
+        first = 1
+        while text:
             try:
-                for document in read_yaml(text, self._name, all_mistakes=True):
-                    yield from self._from_document(document, text)
+                for document in read_yaml(text, self._name, first_line=first, all_mistakes=True):
+                    yield from self._from_document(document, text, first)
                 return
             except ManifestError as error:
-                start, end = _region(text, error.location.line or 1)
-                template = self._template(text[start:end], text.count("\n", 0, start) + 1)
+                start, end = _region(text, (error.location.line or first) - first)
+                template = self._template(text[start:end], text.count("\n", 0, start) + first)
                 if template is not None:
                     self._unrendered(template, text[start:end])
                 elif isinstance(error, YamlSyntaxError):
@@ -163,16 +164,15 @@ class _File:
                     return
                 else:
                     self._unreadable(error, text.encode())
-                if not text[end:]:
-                    return
-                text = "\n" * text.count("\n", 0, end) + text[end:]
+                first += text.count("\n", 0, end)
+                text = text[end:]
 
-    def _from_document(self, document: YamlDocument, text: str) -> Iterator[Document]:
+    def _from_document(self, document: YamlDocument, text: str, first: int) -> Iterator[Document]:
         if not document.mistakes:
             yield from self.from_value(document.value, document.line, document.lines)
             return
-        start, end = _region(text, document.line)
-        template = self._template(text[start:end], text.count("\n", 0, start) + 1)
+        start, end = _region(text, document.line - first)
+        template = self._template(text[start:end], text.count("\n", 0, start) + first)
         if template is not None:
             self._unrendered(template, text[start:end])
             return
@@ -378,19 +378,18 @@ class _File:
             self._reading.stray.append(Finding("warning", "stray-lines", message, place))
 
 
-def _region(text: str, line: int) -> tuple[int, int]:
-    """Give where the document that holds a line begins and ends.
+def _region(text: str, lines: int) -> tuple[int, int]:
+    """Give where the document begins and ends that holds the line after so many.
 
     A mistake may show only at the mark of the next document, which then is not its own.
     """
-    starts = [found.start() for found in _DOCUMENT_START.finditer(text)]
-    place = _offset_of(text, line)
-    before = [start for start in starts if start < place]
-    after = [start for start in starts if start >= place]
-    first = before[-1] if before else 0
+    place = _offset_of(text, lines)
+    starts = [found.start() for found in _DOCUMENT_START.finditer(text, 0, place)]
+    first, after = starts[-1] if starts else 0, place
     if not text[first:place].strip("- \t\r\n"):  # Nothing stands before it: it begins here.
-        after = [start for start in after if start > place]
-    return first, after[0] if after else len(text)
+        after = place + 1
+    ending = _DOCUMENT_START.search(text, after)
+    return first, ending.start() if ending else len(text)
 
 
 def _with_rest(error: YamlSyntaxError) -> ManifestError:
@@ -400,9 +399,10 @@ def _with_rest(error: YamlSyntaxError) -> ManifestError:
     return ManifestError(f"{error.message}; the rest of the file was not read", error.location)
 
 
-def _offset_of(text: str, line: int) -> int:
+def _offset_of(text: str, lines: int) -> int:
+    """Give where the line begins before which so many stand."""
     place = 0
-    for _ in range(line - 1):
+    for _ in range(lines):
         place = text.find("\n", place) + 1
         if not place:
             return len(text)

@@ -100,13 +100,17 @@ class _Frame:
         self.size = 1
 
 
-def read_yaml(text: str, file: str, *, all_mistakes: bool = False) -> Iterator[YamlDocument]:
+def read_yaml(
+    text: str, file: str, *, first_line: int = 1, all_mistakes: bool = False
+) -> Iterator[YamlDocument]:
     """Read every document of ``text`` that is not empty.
 
     Parameters
     ----------
     text, file
         What to read, and what it is called.
+    first_line
+        The line of the file that the text begins on.
     all_mistakes
         Give a document that has duplicate keys with all of them, instead of raising the first.
 
@@ -121,9 +125,9 @@ def read_yaml(text: str, file: str, *, all_mistakes: bool = False) -> Iterator[Y
     try:
         loader = _Loader(text)
     except yaml.YAMLError as error:
-        raise _syntax_error(error, text, file) from None
+        raise _syntax_error(error, text, file, first_line) from None
     try:
-        builder = _Builder(file)
+        builder = _Builder(file, first_line)
         while (event := loader.get_event()) is not None:
             if type(event) is not yaml.DocumentEndEvent:
                 builder.take(event)
@@ -132,9 +136,9 @@ def read_yaml(text: str, file: str, *, all_mistakes: bool = False) -> Iterator[Y
                 raise builder.mistakes[0]
             if builder.root is not None:
                 yield YamlDocument(builder.root, builder.root_line, builder.lines, builder.mistakes)
-            builder = _Builder(file)
+            builder = _Builder(file, first_line)
     except yaml.YAMLError as error:
-        raise _syntax_error(error, text, file) from None
+        raise _syntax_error(error, text, file, first_line) from None
     finally:
         loader.dispose()
 
@@ -142,8 +146,9 @@ def read_yaml(text: str, file: str, *, all_mistakes: bool = False) -> Iterator[Y
 class _Builder:
     """Builds one document from events, without recursion."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, first_line: int) -> None:
         self.file = file
+        self.first_line = first_line
         self.root: Any = None
         self.root_line = 1
         self.lines: dict[int, list[int]] = {}
@@ -164,7 +169,7 @@ class _Builder:
 
     def _scalar(self, event: Any) -> None:
         """Take a scalar. Two thirds of all events, so the common cases stand first."""
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + self.first_line
         text = event.value
         plain, quoted = event.implicit
         if quoted or event.tag == "!":
@@ -214,7 +219,7 @@ class _Builder:
         frame.key, frame.key_line = value, line
 
     def _open(self, event: Any) -> None:
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + self.first_line
         container: dict[str, Any] | list[Any]
         container, kind = ({}, "map") if type(event) is yaml.MappingStartEvent else ([], "seq")
         if event.tag not in (None, "!", f"tag:yaml.org,2002:{kind}"):
@@ -237,7 +242,7 @@ class _Builder:
         self._place(frame.value, frame.line, frame.size)
 
     def _alias(self, event: Any) -> None:
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + self.first_line
         value, size = self._anchors.get(event.anchor, (None, 0))
         if not size:
             what = "refers to itself" if value is _PENDING else "is not defined"
@@ -344,14 +349,14 @@ def field_lines(value: Any, lines: dict[int, list[int]], offset: int = 0) -> dic
     return paths
 
 
-def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> YamlSyntaxError:
+def _syntax_error(error: yaml.YAMLError, text: str, file: str, first_line: int) -> YamlSyntaxError:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
+        line = mark.line + first_line if mark else None
         problem = ", ".join(part for part in (error.context, error.problem) if part)
         return YamlSyntaxError(f"not valid YAML: {problem}", Location(file, line))
     position = getattr(error, "position", None)
     if position is None:
         return YamlSyntaxError(f"not valid YAML: {error}", Location(file))
-    line = text.encode()[:position].count(b"\n") + 1
+    line = text.encode()[:position].count(b"\n") + first_line
     return YamlSyntaxError("not text: control characters found", Location(file, line))
