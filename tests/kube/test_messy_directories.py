@@ -148,6 +148,15 @@ def test_a_broken_file_after_good_documents(tmp_path: Path) -> None:
     assert [e.location.line for e in check_policies(tmp_path).errors] == [8, 14]
 
 
+def test_the_whole_file_counts(tmp_path: Path) -> None:
+    write(tmp_path, **{"p.yaml": POLICY + "---\na: {[b]: c}\n---\nd: ["})
+    assert [e.location.line for e in check_policies(tmp_path).errors] == [7, 10]
+    write(tmp_path, **{"p.yaml": POLICY, "q.yaml": "a: {[b]: c}\n---\nd: ["})
+    result = check_policies(tmp_path)
+    assert result.errors == []
+    assert [each.place.line for each in result.passed] == [1, 4]
+
+
 def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
     hidden = {".github/p.yaml": POLICY, ".p.yaml": "a: [NetworkPolicy", "a/.git/x.json": "{"}
     write(tmp_path, **hidden)

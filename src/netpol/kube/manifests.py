@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
@@ -109,9 +110,11 @@ class _File:
         self._reading = reading
         self._report = report
         self._lenient = file.found or reading.skip_others
+        self._data = b""
 
     def documents(self, data: bytes) -> Iterator[Document]:
         """Give the objects of the file's content."""
+        self._data = data
         if not data:
             error = ManifestError("the file is empty", Location(self._name))
             self._report_or_pass(error, "empty", wanted=False)
@@ -137,7 +140,7 @@ class _File:
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             place = Location(self._name, line)
-            self._unreadable(ManifestError("not text: not valid UTF-8", place), data)
+            self._unreadable(ManifestError("not text: not valid UTF-8", place))
             return
         yield from self._from_yaml(text)
 
@@ -160,10 +163,10 @@ class _File:
                 if template is not None:
                     self._unrendered(template, text[start:end])
                 elif isinstance(error, YamlSyntaxError):
-                    self._unreadable(_with_rest(error), text.encode())
+                    self._unreadable(_with_rest(error))
                     return
                 else:
-                    self._unreadable(error, text.encode())
+                    self._unreadable(error)
                 first += text.count("\n", 0, end)
                 text = text[end:]
 
@@ -177,7 +180,7 @@ class _File:
             self._unrendered(template, text[start:end])
             return
         for mistake in document.mistakes:
-            self._unreadable(mistake, text.encode())
+            self._unreadable(mistake)
         if self._reading.wants_text(text[start:end].encode()):
             # For whatever else is wrong with it.
             for one in self.from_value(document.value, document.line, document.lines):
@@ -342,12 +345,16 @@ class _File:
         if template is not None:
             self._unrendered(template, text)
         else:
-            self._unreadable(error, data)
+            self._unreadable(error)
 
-    def _unreadable(self, error: ManifestError, text: bytes) -> None:
-        """Report text that cannot be read; in a directory only if it names what is wanted."""
+    def _unreadable(self, error: ManifestError) -> None:
+        """Report text that cannot be read; in a directory only if the file names what is wanted."""
         error = ManifestError(error.message, error.location)
-        self._report_or_pass(error, "broken", wanted=self._reading.wants_text(text))
+        self._report_or_pass(error, "broken", wanted=self._names_wanted)
+
+    @cached_property
+    def _names_wanted(self) -> bool:
+        return self._reading.wants_text(self._data)
 
     def _template(self, text: str, first_line: int) -> ManifestError | None:
         if not templates.may_hold_marks(text):
