@@ -6,6 +6,8 @@ import textwrap
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import yaml
+
 from netpol.kube.check import CheckResult, check_policies
 from netpol.kube.objects import NetworkPolicy
 from netpol.kube.policies import read_policies
@@ -15,8 +17,22 @@ HEAD = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: 
 
 
 def manifest(spec: str) -> str:
-    """Give a whole manifest; ``spec`` is YAML, its first line is line 5 of the text."""
-    return HEAD + "spec:\n" + textwrap.indent(textwrap.dedent(spec).strip("\n"), "  ") + "\n"
+    """Give a whole manifest; ``spec`` is YAML, its first line is line 5 of the text.
+
+    Without a podSelector of its own it gets one for every pod, as no test but one is about that.
+    """
+    text = textwrap.dedent(spec).strip("\n")
+    if _lacks_selector(text):
+        text = "{podSelector: {}, " + text[1:] if text[0] == "{" else f"{text}\npodSelector: {{}}"
+    return HEAD + "spec:\n" + textwrap.indent(text, "  ") + "\n"
+
+
+def _lacks_selector(text: str) -> bool:
+    try:
+        spec = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    return isinstance(spec, dict) and bool(spec) and "podSelector" not in spec
 
 
 def check_text(text: str | bytes, name: str = "p.yaml", **switches: str) -> CheckResult:

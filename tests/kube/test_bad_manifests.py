@@ -54,7 +54,7 @@ def test_broken_yaml() -> None:
 def test_objects_before_broken_yaml_are_still_checked() -> None:
     text = manifest("policyTypes: [x]") + "---\na: [\n"
     found = [(e.location.line, e.location.field) for e in check_text(text).errors]
-    assert found == [(5, "spec.policyTypes[0]"), (8, None)]
+    assert found == [(5, "spec.policyTypes[0]"), (9, None)]
 
 
 def test_broken_json() -> None:
@@ -75,7 +75,8 @@ def test_binary_garbage() -> None:
 
 def test_not_utf8() -> None:
     assert one_error("a: b\nc: \u00e9".encode("latin-1")) == (2, "not text: not valid UTF-8")
-    assert one_error(POLICY.encode("utf-16"))[1] == "not text: not valid UTF-8"
+    assert one_error(POLICY.encode("utf-16-le"))[1] == "not text: control characters found"
+    assert "is not valid UTF-16" in one_error(b"\xff\xfea\x00b")[1]
     assert one_error(b'{"apiVersion": "v1", "kind": "\xff"}')[1] == "not text: not valid UTF-8"
 
 
@@ -154,11 +155,15 @@ def test_only_other_kinds(tmp_path: Path) -> None:
         read_policies(path)
 
 
-def test_the_first_error_says_how_many_follow(tmp_path: Path) -> None:
+def test_the_first_error_is_raised_with_those_that_follow(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text(manifest("policyTypes: [x, z]"))
-    with pytest.raises(NetpolError, match=r"\(and 1 more: `netpol check` lists them\)"):
+    with pytest.raises(NetpolError, match=r'Types\[0\]: .*"x".*\n.*p.yaml:5: .*Types\[1\]: .*"z"'):
         read_policies(path)
+    path.write_text("---\n".join([manifest("policyTypes: [x]")] * 13))
+    with pytest.raises(NetpolError, match=r"and 3 more: `netpol check` lists them$") as caught:
+        read_policies(path)
+    assert str(caught.value).count("\n") == 10
 
 
 # --- hostile ----------------------------------------------------------------------------------
@@ -301,8 +306,8 @@ def test_reading_does_not_change_the_recursion_limit() -> None:
 
 
 def test_errors_of_several_files_are_all_given(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("a: [")
-    (tmp_path / "b.yaml").write_text("")
+    (tmp_path / "a.yaml").write_text("a: [ # NetworkPolicy")
+    (tmp_path / "b.yaml").write_text("kind: NetworkPolicy")
     (tmp_path / "c.yaml").write_text(POLICY)
     result = check_policies([tmp_path, tmp_path / "none"])
     assert result.policies == 1

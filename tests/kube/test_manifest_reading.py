@@ -316,10 +316,21 @@ def test_every_type_error_is_given() -> None:
 
 
 def test_a0_6_two_policies_of_one_name() -> None:
-    (error,) = check_text(POLICY + "---\n" + POLICY).errors
-    assert "duplicate NetworkPolicy x/p" in error.message
+    other = POLICY.replace("podSelector: {}", "podSelector: {matchLabels: {a: b}}")
+    (error,) = check_text(POLICY + "---\n" + other).errors
+    assert "duplicate NetworkPolicy x/p, which differs from the first at " in error.message
     assert error.location.line == 7
     assert "p.yaml:1" in error.message
+    assert "kustomize build DIR" in error.message
+
+
+def test_a0_6_the_same_policy_twice_is_a_note() -> None:
+    result = check_text("---\n".join([POLICY] * 3))
+    assert (result.policies, result.errors) == (1, [])
+    (note,) = result.findings
+    assert (note.severity, note.code) == ("info", "read-twice")
+    assert note.message.startswith("2 policies were already read, each the same: the first is Net")
+    assert "kustomize build DIR" in note.message
 
 
 def test_a0_6_namespaces_keep_names_apart() -> None:

@@ -301,7 +301,7 @@ def test_every_error_of_every_object_is_given_with_its_line() -> None:
         (9, "spec.egress[0].to[0].ipBlock.cidr"),
         (10, "spec.egress[0].to[1]"),
         (12, "spec.egress[0].ports[0].port"),
-        (18, "spec.policyTypes[0]"),
+        (19, "spec.policyTypes[0]"),
     ]
     assert all(isinstance(error, ValidationError) for error in result.errors)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import netpol
+from netpol.cli.flow_options import EXCLUDE
 from netpol.cli.options import CONTEXT
 from netpol.report.formats import CI_FORMATS
 from netpol.report.text import escape_controls
@@ -58,6 +59,14 @@ Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
     envvar="NETPOL_NAMESPACE",
     help="Namespace of NetworkPolicies that name none.",
 )
+@EXCLUDE
+@click.option(
+    "--skip-others",
+    is_flag=True,
+    envvar="NETPOL_CHECK_SKIP_OTHERS",
+    help="Pass over templates and files that hold no Kubernetes object, with a note, also where "
+    "they are named, and let there be no policy: for hooks, which name whatever was changed.",
+)
 @click.option(
     "--output",
     "-o",
@@ -102,6 +111,8 @@ def check(
     policies: tuple[str, ...],
     cluster: tuple[str, ...],
     namespace: str,
+    exclude: tuple[str, ...],
+    skip_others: bool,
     output: str,
     strict: bool,
     fail_on: str | None,
@@ -114,12 +125,21 @@ def check(
     are checked.
 
     POLICIES are files, directories (searched for *.yaml, *.yml, *.json, also .gz and .zst) or -
-    for stdin. Every error and warning is given with its file and line, not only the first.
+    for stdin. In directories, what is hidden is left out, and what holds no Kubernetes object, or
+    is broken and names no kind of policy, is counted in one note. Every error and
+    warning is given with its file and line, not only the first.
     """
     from netpol.kube.check import check_policies
 
     switches = Switches(strict_cidr=strict_cidr, unknown_fields=unknown_fields)
-    result = check_policies(policies, cluster, switches=switches, namespace=namespace)
+    result = check_policies(
+        policies,
+        cluster,
+        switches=switches,
+        namespace=namespace,
+        exclude=exclude,
+        skip_others=skip_others,
+    )
     if result.snapshot is not None and not result.error_count:
         result = _with_overlaps(result, result.snapshot)
     strict = strict or fail_on == "warning"
@@ -212,6 +232,10 @@ def _json(result: CheckResult) -> str:
             *(_json_finding(each) for each in result.findings if each.severity == "error"),
         ],
         "warnings": [_json_finding(each) for each in result.findings if each.severity != "error"],
+        "passed_over": [
+            {**each.place._asdict(), "reason": each.why, "message": each.message}
+            for each in result.passed
+        ],
     }
     return json.dumps(document, indent=2, ensure_ascii=True)
 

@@ -171,6 +171,7 @@ _SUMMARIES = {
     type=PATH,
     help="The cluster after the change, if it is another one.  [repeatable]",
 )
+@flow_options.EXCLUDE
 @flow_options.DNS
 @flow_options.FORMAT
 @flow_options.NAMESPACE
@@ -369,7 +370,9 @@ def _snapshots(
     ]
     read: dict[tuple[str, ...], Snapshot] = {}
     for cluster in dict.fromkeys(clusters):
-        read[cluster] = read_cluster(cluster, switches, dns, policies=cluster in twice)
+        read[cluster] = read_cluster(
+            cluster, switches, dns, policies=cluster in twice, exclude=request.exclude
+        )
     return [read[cluster] for cluster in clusters]
 
 
@@ -377,7 +380,7 @@ def _policies(request: _Request, switches: Switches) -> list[PolicySet]:
     """Read the policies of each side, once if they are the same."""
     from netpol.cli.sides import sources_of
 
-    sources = sources_of(request.before, request.after, request.policies)
+    sources = sources_of(request.before, request.after, request.policies, request.exclude)
     read: dict[Any, PolicySet] = {}
     found = []
     for side, source in zip(_SIDES, sources, strict=True):
@@ -385,7 +388,11 @@ def _policies(request: _Request, switches: Switches) -> list[PolicySet]:
         key = tuple(source or cluster)
         if key not in read:
             read[key] = steps.policies_of(
-                source, cluster, switches=switches, namespace=request.namespace
+                source,
+                cluster,
+                switches=switches,
+                namespace=request.namespace,
+                exclude=request.exclude,
             )
         found.append(read[key])
     return found

@@ -50,12 +50,17 @@ class _Hashed(io.RawIOBase):
 class InputWatch:
     """The files behind the paths of each role, as they were when the command began."""
 
-    def __init__(self, paths: Mapping[str, Sequence[str]], stdin: _Hashed | None) -> None:
+    def __init__(
+        self,
+        paths: Mapping[str, Sequence[str]],
+        stdin: _Hashed | None,
+        exclude: Sequence[str] = (),
+    ) -> None:
         self._stdin = stdin
         self._files = {
             (role, name): _status(name)
             for role, given in paths.items()
-            for name in _names(role, given)
+            for name in _names(role, given, exclude)
         }
 
     def digests(self) -> Iterator[InputDigest]:
@@ -90,14 +95,15 @@ def _digest(role: str, name: str, before: os.stat_result) -> InputDigest:
     return InputDigest(role, name, size, found, "changed while it was read" if changed else "")
 
 
-def _names(role: str, given: Sequence[str]) -> Iterator[str]:
+def _names(role: str, given: Sequence[str], exclude: Sequence[str]) -> Iterator[str]:
     """Give the files; what cannot be read is reported by who reads it."""
     if role not in _MANIFESTS:
         yield from given
         return
+    from netpol.kube.globs import Globs
     from netpol.kube.inputs import find_inputs
 
-    for file in find_inputs(given, lambda error: None) if given else ():
+    for file in find_inputs(given, lambda error: None, Globs(exclude)) if given else ():
         yield "-" if file.path is None else file.name
 
 
@@ -109,15 +115,17 @@ def _status(name: str) -> os.stat_result | None:
 
 
 @contextmanager
-def watched(paths: Mapping[str, Sequence[str]]) -> Iterator[InputWatch]:
+def watched(
+    paths: Mapping[str, Sequence[str]], exclude: Sequence[str] = ()
+) -> Iterator[InputWatch]:
     """Watch what is read of these paths, by role; ``-`` is standard input."""
     if not any("-" in given for given in paths.values()):
-        yield InputWatch(paths, None)
+        yield InputWatch(paths, None, exclude)
         return
     real = sys.stdin
     hashed = _Hashed(real.buffer)
     sys.stdin = io.TextIOWrapper(io.BufferedReader(hashed, 1 << 20))
     try:
-        yield InputWatch(paths, hashed)
+        yield InputWatch(paths, hashed, exclude)
     finally:
         sys.stdin = real

@@ -50,6 +50,7 @@ Exit code: 0 judged, 1 --fail-on names the verdict, 2 an error."""
 @click.argument("port", metavar="PORT[/PROTOCOL]")
 @flow_options.CLUSTER
 @flow_options.POLICIES
+@flow_options.EXCLUDE
 @env_option(
     "--dns",
     multiple=True,
@@ -129,15 +130,17 @@ def _evaluator(switches: Switches, **options: Any) -> ReferenceEvaluator:
     from netpol.kube.snapshot import read_snapshot
     from netpol.reference import ReferenceEvaluator
 
-    cluster, policies = options["cluster"], options["policies"]
+    cluster, policies, exclude = options["cluster"], options["policies"], options["exclude"]
     dns, _ = read_dns_logs(options["dns"], strict=False)
     with stdin_twice(needed="-" in cluster and not policies):
-        snapshot = replace(read_snapshot(cluster, switches=switches), dns=dns)
+        snapshot = replace(read_snapshot(cluster, switches=switches, exclude=exclude), dns=dns)
     namespace = options["namespace"]
-    read = policies_of(policies, cluster, switches=switches, namespace=namespace)
+    read = policies_of(policies, cluster, switches=switches, namespace=namespace, exclude=exclude)
     if not options["quiet"]:
         for warning in dict.fromkeys((*snapshot.warnings, *read.warnings)):
             say("warning", warning)
+        for note in dict.fromkeys(map(str, (*snapshot.notes, *read.notes))):
+            say("note", note)
     return ReferenceEvaluator(read, snapshot, switches)
 
 

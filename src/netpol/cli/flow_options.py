@@ -10,6 +10,7 @@ __all__ = [
     "CLUSTER",
     "DEDUP",
     "DNS",
+    "EXCLUDE",
     "FLOWS",
     "FORMAT",
     "JOBS",
@@ -64,6 +65,14 @@ NAMESPACE = env_option(
     show_default=True,
     metavar="NAME",
     help="Namespace of policies that name none.",
+)
+EXCLUDE = env_option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave files and folders out of directories, of the cluster too: a name anywhere (tests), "
+    "or with a slash a path from the directory or as messages show it (base/**/old-*).  "
+    "[repeatable]",
 )
 OUTPUT_FILE = env_option(
     "--output-file",

@@ -84,6 +84,7 @@ class _Request(WorldInputs):
 )
 @flow_options.CLUSTER
 @flow_options.POLICIES
+@flow_options.EXCLUDE
 @flow_options.DNS
 @flow_options.NAMESPACE
 @env_option(
@@ -155,7 +156,7 @@ def matrix(**options: Any) -> None:
     check_report(request.report, request.output_file)
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(steps.opened_output(request.output_file))
-        report = stack.enter_context(report_file(request.report, inputs))
+        report = stack.enter_context(report_file(request.report, inputs, request.exclude))
         found = _Found(request, _engine(request))
         sink.write(_exposed(request, found) if request.exposure else _matrix(request, found))
         if report is not None:

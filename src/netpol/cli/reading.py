@@ -41,6 +41,7 @@ class WorldInputs:
     policies: tuple[str, ...]
     dns: tuple[str, ...]
     namespace: str
+    exclude: tuple[str, ...]
     memory_budget: int
     quiet: bool
     chosen: ChosenSwitches
@@ -96,21 +97,32 @@ def flow_stream(inputs: Inputs) -> FlowStream:
 
 
 def read_cluster(
-    cluster: tuple[str, ...], switches: Switches, dns: DnsObservations | None, *, policies: bool
+    cluster: tuple[str, ...],
+    switches: Switches,
+    dns: DnsObservations | None,
+    *,
+    policies: bool,
+    exclude: tuple[str, ...] = (),
 ) -> Snapshot:
     """Read a cluster; ``policies`` says that those among it are read afterwards."""
     from netpol.kube.snapshot import read_snapshot
 
     with steps.stdin_twice(needed="-" in cluster and policies):
-        return replace(read_snapshot(cluster, switches=switches), dns=dns)
+        return replace(read_snapshot(cluster, switches=switches, exclude=exclude), dns=dns)
 
 
 def read_world(inputs: WorldInputs, dns: DnsObservations | None) -> World:
     """Read cluster and policies; say what is odd about them."""
     switches = inputs.chosen.under(inputs.chosen.profile)
-    snapshot = read_cluster(inputs.cluster, switches, dns, policies=not inputs.policies)
+    snapshot = read_cluster(
+        inputs.cluster, switches, dns, policies=not inputs.policies, exclude=inputs.exclude
+    )
     policies = steps.policies_of(
-        inputs.policies, inputs.cluster, switches=switches, namespace=inputs.namespace
+        inputs.policies,
+        inputs.cluster,
+        switches=switches,
+        namespace=inputs.namespace,
+        exclude=inputs.exclude,
     )
     if not inputs.quiet:
         warn([snapshot], [policies], dns)
@@ -125,5 +137,9 @@ def warn(
     warnings += [text for one in policies for text in one.warnings]
     for warning in dict.fromkeys(warnings):
         say("warning", warning)
+    notes = [note for snapshot in snapshots for note in snapshot.notes]
+    notes += [note for one in policies for note in one.notes]
+    for text in dict.fromkeys(map(str, notes)):
+        say("note", text)
     if dns is not None and not any(map(names_domains, policies)):
         say("warning", "--dns: no policy has domainNames, so DNS changes no verdict")

@@ -83,7 +83,7 @@ class ReportFile:
 
 @contextmanager
 def report_file(
-    path: str | None, inputs: Mapping[str, Sequence[str]]
+    path: str | None, inputs: Mapping[str, Sequence[str]], exclude: Sequence[str] = ()
 ) -> Iterator[ReportFile | None]:
     """Open the page of ``--report``, None without.
 
@@ -93,6 +93,8 @@ def report_file(
         Where.
     inputs : mapping
         The paths of each role: what is read of them while the block runs is watched.
+    exclude : sequence of str, optional
+        Patterns of what is left out of directories.
 
     Raises
     ------
@@ -109,7 +111,8 @@ def report_file(
     from netpol.report.html.page import require_extra
 
     require_extra()
-    with output_file(path) as sink, watched({**inputs, "settings": _settings_file()}) as watch:
+    named = {**inputs, "settings": _settings_file()}
+    with output_file(path) as sink, watched(named, exclude) as watch:
         yield ReportFile(sink, watch)
 
 

@@ -20,7 +20,10 @@ Sources = list["str | InputFile"]
 
 
 def sources_of(
-    before: Sequence[str], after: Sequence[str], policies: Sequence[str]
+    before: Sequence[str],
+    after: Sequence[str],
+    policies: Sequence[str],
+    exclude: Sequence[str] = (),
 ) -> tuple[Sources, Sources]:
     """Give paths, and files read from revisions, of both sides.
 
@@ -31,6 +34,8 @@ def sources_of(
     policies
         Paths of a side that names none, and what a revision without a path is read for; where there
         are none, the paths of the other side.
+    exclude
+        Patterns of what is left out of directories, in revisions too.
 
     Raises
     ------
@@ -41,8 +46,8 @@ def sources_of(
     """
     paths = [[word for word in side if _is_path(word)] for side in (before, after)]
     return (
-        _sources(before or policies, policies or paths[1]),
-        _sources(after or policies, policies or paths[0]),
+        _sources(before or policies, policies or paths[1], exclude),
+        _sources(after or policies, policies or paths[0], exclude),
     )
 
 
@@ -50,14 +55,17 @@ def _is_path(word: str) -> bool:
     return word == "-" or os.path.lexists(word)
 
 
-def _sources(side: Sequence[str], read_for: Sequence[str]) -> Sources:
+def _sources(side: Sequence[str], read_for: Sequence[str], exclude: Sequence[str]) -> Sources:
     sources: Sources = []
     for word in side:
-        sources += [word] if _is_path(word) else _from_revision(word, read_for)
+        sources += [word] if _is_path(word) else _from_revision(word, read_for, exclude)
     return sources
 
 
-def _from_revision(word: str, read_for: Sequence[str]) -> Sequence[InputFile]:
+def _from_revision(
+    word: str, read_for: Sequence[str], exclude: Sequence[str]
+) -> Sequence[InputFile]:
+    from netpol.kube.globs import Globs
     from netpol.kube.revisions import find_revision, revision_files
 
     revision = find_revision(word)
@@ -66,4 +74,4 @@ def _from_revision(word: str, read_for: Sequence[str]) -> Sequence[InputFile]:
         raise ConfigError(
             f"{word}: name the paths to read in this revision, with --policies or as {word}:PATH"
         )
-    return revision_files(revision, wanted)
+    return revision_files(revision, wanted, Globs(exclude))

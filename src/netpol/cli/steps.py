@@ -74,13 +74,20 @@ def print_beside(as_text: AsText) -> None:
 
 
 def policies_of(
-    policies: Paths, cluster: tuple[str, ...], *, switches: Switches, namespace: str
+    policies: Paths,
+    cluster: tuple[str, ...],
+    *,
+    switches: Switches,
+    namespace: str,
+    exclude: tuple[str, ...] = (),
 ) -> PolicySet:
     """Read the policies that are named; if none are, those among the cluster."""
     from netpol.kube.policies import read_policies
 
     try:
-        return read_policies(policies or cluster, switches=switches, namespace=namespace)
+        return read_policies(
+            policies or cluster, switches=switches, namespace=namespace, exclude=exclude
+        )
     except ManifestError as error:
         if policies or not error.message.startswith("no network policy"):
             raise

@@ -51,7 +51,8 @@ def opened(
     """
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(steps.opened_output(request.output_file))
-        report = stack.enter_context(report_file(request.report, inputs or inputs_of(request)))
+        named = inputs or inputs_of(request)
+        report = stack.enter_context(report_file(request.report, named, request.exclude))
         records: list[RecordWriter] = []
         if request.output in steps.RECORDS:
             from netpol.report.records import record_writer

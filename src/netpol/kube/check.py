@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from netpol.errors import InputError, Location, ManifestError, SnapshotError, ValidationError
@@ -10,7 +11,8 @@ from netpol.kube.inputs import Paths
 from netpol.kube.lint import lint
 from netpol.kube.manifests import read_documents
 from netpol.kube.policies import PolicySet, load_policies, no_policies_message
-from netpol.kube.snapshot import Snapshot, read_snapshot
+from netpol.kube.reading import PassedOver, Reading
+from netpol.kube.snapshot import Snapshot, load_snapshot
 from netpol.switches import Switches
 
 __all__ = ["CheckResult", "check_policies", "error_code"]
@@ -19,6 +21,7 @@ __all__ = ["CheckResult", "check_policies", "error_code"]
 class CheckResult(NamedTuple):
     """What was found, and what was read. ``policies`` counts those without errors.
 
+    ``passed`` is all that was passed over where directories were searched.
     Findings of severity ``error`` are errors too: what an API server takes but cannot work.
     """
 
@@ -27,6 +30,7 @@ class CheckResult(NamedTuple):
     findings: list[Finding]
     read: PolicySet
     snapshot: Snapshot | None
+    passed: tuple[PassedOver, ...] = ()
 
     @property
     def error_count(self) -> int:
@@ -40,6 +44,8 @@ def check_policies(
     *,
     switches: Switches | None = None,
     namespace: str = "default",
+    exclude: Sequence[str] = (),
+    skip_others: bool = False,
 ) -> CheckResult:
     """Check policies as the API server would, and look for what they may not mean.
 
@@ -53,6 +59,11 @@ def check_policies(
         As for ``read_policies`` and ``lint``.
     namespace
         Given to policies that name none.
+    exclude
+        As for ``read_policies``.
+    skip_others
+        Pass over templates, and files that hold no object or policy, also where they are named;
+        then it is no error that there is no policy at all.
 
     Returns
     -------
@@ -60,22 +71,26 @@ def check_policies(
         Errors do not stop the check: one is given for each mistake, ordered by file and line.
     """
     errors: list[InputError] = []
+    reading = Reading(exclude, skip_others=skip_others)
     policies = load_policies(
-        read_documents(paths, errors.append),
+        read_documents(paths, errors.append, reading),
         switches=switches,
         namespace=namespace,
         report=errors.append,
+        reading=reading,
     )
-    if not len(policies) and not errors:
+    if not len(policies) and not errors and not skip_others:
         errors.append(ManifestError(no_policies_message(policies)))
     snapshot: Snapshot | None = None
-    findings: list[Finding] = []
+    findings = [*policies.notes]
+    passed = reading.passed
     if cluster:
-        try:
-            snapshot = read_snapshot(cluster, switches=switches)
-        except InputError as error:
-            errors.append(error)
-        else:
+        reading = Reading(exclude, cluster=True)
+        snapshot, more = load_snapshot(cluster, reading, switches=switches)
+        errors += more
+        passed = [*passed, *reading.passed]
+        if snapshot is not None:
+            findings += snapshot.notes
             findings += [
                 Finding("warning", "snapshot", message, Location()) for message in snapshot.warnings
             ]
@@ -85,7 +100,7 @@ def check_policies(
     labels = [each.label for each in policies.policies]
     labels += [each.label for each in policies.cluster_policies]
     valid = sum(label not in wrong for label in labels)
-    return CheckResult(valid, errors, findings, policies, snapshot)
+    return CheckResult(valid, errors, findings, policies, snapshot, tuple(passed))
 
 
 def error_code(error: InputError) -> str:

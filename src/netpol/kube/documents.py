@@ -65,6 +65,8 @@ class Document(Protocol):
     kind: str
     file: str
     line: int
+    #: Something in it is wrong and has been reported; the rest may be looked at.
+    broken: bool
 
     def value(self) -> Any:
         """Give the plain value; raise ``ManifestError`` for a duplicate key."""
@@ -96,7 +98,7 @@ def decode(document: Document, kind: type[T]) -> T:
 class ValueDocument:
     """An object that is already a plain value: read from YAML, or given by a Python caller."""
 
-    __slots__ = ("_lines", "_value", "api_version", "file", "kind", "line")
+    __slots__ = ("_lines", "_value", "api_version", "broken", "file", "kind", "line")
 
     def __init__(
         self,
@@ -105,6 +107,7 @@ class ValueDocument:
         place: tuple[str, int],
         lines: dict[int, list[int]],
     ) -> None:
+        self.broken = False
         self._value = value
         self._lines = lines
         self.api_version, self.kind = header
@@ -128,6 +131,7 @@ class JsonDocument:
     """An object that is still JSON text."""
 
     __slots__ = ("_raw", "api_version", "file", "kind", "line")
+    broken = False  # what is wrong with it shows when its value is asked for
 
     def __init__(self, raw: msgspec.Raw, header: tuple[str, str], place: tuple[str, int]) -> None:
         self._raw = raw

@@ -1,11 +1,12 @@
-"""Takes paths as a person gives them, gives the manifest files behind them, decompressed.
+"""Takes paths as a person gives them, gives the manifest files behind them, as UTF-8.
 
-A directory is searched recursively; gzip and zstd are found by content, not by name; ``-`` is
-standard input. A file reached twice is read once.
+A directory is searched recursively, what is hidden left out; gzip, zstd and UTF-16 are found by
+content, not by name; ``-`` is standard input. A file reached twice is read once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import os
@@ -19,14 +20,33 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from netpol.errors import InputError, Location, ManifestError
+from netpol.kube.globs import Globs
 
-__all__ = ["InputFile", "Paths", "find_inputs", "is_manifest", "named", "read_input"]
+__all__ = [
+    "InputFile",
+    "Paths",
+    "find_inputs",
+    "is_hidden",
+    "is_manifest",
+    "named",
+    "nothing_found",
+    "read_content",
+    "read_input",
+]
 
 _SUFFIXES = tuple(
     suffix + packed for suffix in (".yaml", ".yml", ".json") for packed in ("", ".gz", ".zst")
 )
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+# The longer first: UTF-32 begins like UTF-16. Windows PowerShell's > writes UTF-16.
+_ENCODINGS = (
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_UTF8_MARK = b"\xef\xbb\xbf"
 
 # A small archive may unpack to more than any memory; no dump of a cluster is this large.
 MAX_UNPACKED_BYTES = 8 << 30
@@ -35,12 +55,14 @@ MAX_UNPACKED_BYTES = 8 << 30
 class InputFile(NamedTuple):
     """A manifest file: the name to show, and its path (None for standard input).
 
-    ``data`` is its content where it was read elsewhere, as from a git revision.
+    ``data`` is its content where it was read elsewhere, as from a git revision; ``found`` says that
+    nobody named it: it was met where a directory was searched.
     """
 
     name: str
     path: Path | None
     data: bytes | None = None
+    found: bool = False
 
     @property
     def is_json(self) -> bool:
@@ -63,22 +85,39 @@ def named(paths: Paths) -> Location:
     return Location(", ".join("<stdin>" if name == "-" else name for name in names))
 
 
-def find_inputs(paths: Paths, report: Callable[[InputError], None]) -> Iterator[InputFile]:
+def is_hidden(path: str) -> bool:
+    """Say whether a path from a directory that is searched leads through a hidden name."""
+    return any(part.startswith(".") for part in path.split("/"))
+
+
+def nothing_found(exclude: Globs) -> str:
+    """Say that a directory has no manifest that is read."""
+    left_out = "hidden and excluded ones" if exclude else "hidden ones"
+    return f"no *.yaml, *.yml or *.json file in it ({left_out} are left out)"
+
+
+def find_inputs(
+    paths: Paths, report: Callable[[InputError], None], exclude: Globs | None = None
+) -> Iterator[InputFile]:
     """Give each file behind ``paths`` once, directories searched recursively and sorted.
 
     Parameters
     ----------
     paths
         One path or several. In directories only ``*.yaml``, ``*.yml`` and ``*.json`` (also with
-        ``.gz`` or ``.zst``) are taken; a file named directly is taken whatever its name. An
-        ``InputFile`` is given as it is.
+        ``.gz`` or ``.zst``) are taken, and nothing hidden: what has a name that begins with a dot.
+        A file named directly is taken whatever its name. An ``InputFile`` is given as it is.
     report
         Called with a ``ManifestError`` for each path that is missing or holds no manifest.
+    exclude
+        What is left out of directories, by its path from there or as it is shown in messages.
     """
-    seen: set[tuple[int, int]] = set()
+    exclude = exclude or Globs()
+    seen: set[_Identity] = set()
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     if not given:
         report(ManifestError("no path was given"))
+    outright = set(_named_files(given))
     for entry in given:
         if isinstance(entry, InputFile):
             yield entry
@@ -92,80 +131,119 @@ def find_inputs(paths: Paths, report: Callable[[InputError], None]) -> Iterator[
         try:
             status = os.stat(name)  # noqa: PTH116
             if stat.S_ISDIR(status.st_mode):
-                found = _in_directory(name)
+                found = [InputFile(path, Path(path)) for path in _in(name, exclude)]
                 if not found:
-                    report(
-                        ManifestError("no *.yaml, *.yml or *.json file in it", Location(file=name))
-                    )
+                    report(ManifestError(nothing_found(exclude), Location(file=name)))
             else:
-                found = [name]
+                found = [InputFile(name, Path(name))]
         except (OSError, ValueError) as error:
             report(_unreadable(name, error))
             continue
-        for path in found:
-            file = _unless_seen(path, seen, report)
-            if file is not None:
-                yield file
+        for file in found:
+            try:
+                identity = _identity(os.stat(file.name))  # noqa: PTH116
+            except OSError as error:
+                report(_unreadable(file.name, error))
+                continue
+            if identity not in seen:
+                seen.add(identity)
+                yield file._replace(found=identity not in outright)
 
 
-def _unless_seen(
-    path: str, seen: set[tuple[int, int]], report: Callable[[InputError], None]
-) -> InputFile | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except OSError as error:
-        report(_unreadable(path, error))
-        return None
-    identity = (status.st_dev, status.st_ino)
-    if identity in seen:
-        return None
-    seen.add(identity)
-    return InputFile(path, Path(path))
+_Identity = tuple[int, int]
 
 
-def _in_directory(root: str) -> list[str]:
+def _identity(status: os.stat_result) -> _Identity:
+    return status.st_dev, status.st_ino
+
+
+def _named_files(given: Iterable[str | os.PathLike[str] | InputFile]) -> Iterator[_Identity]:
+    """Give who the files are that somebody named, though they may be met in a directory first."""
+    for entry in given:
+        if not isinstance(entry, InputFile):
+            with contextlib.suppress(OSError, ValueError):
+                status = os.stat(entry)  # noqa: PTH116
+                if not stat.S_ISDIR(status.st_mode):
+                    yield _identity(status)
+
+
+def _in(root: str, exclude: Globs) -> list[str]:
     """Give the manifests below ``root``, sorted; symbolic links are followed, loops are not."""
+
+    def left_out(path: str, *, folder: bool) -> bool:
+        return bool(exclude) and exclude.match(path, path[below:], folder=folder)
+
+    below = len(os.path.join(root, ""))  # noqa: PTH118
 
     def refuse(error: OSError) -> None:
         raise error
 
     found: list[str] = []
-    entered: set[tuple[int, int]] = set()
+    entered: set[_Identity] = set()
     for folder, subfolders, files in os.walk(root, onerror=refuse, followlinks=True):
-        status = os.stat(folder)  # noqa: PTH116
-        if (status.st_dev, status.st_ino) in entered:
+        identity = _identity(os.stat(folder))  # noqa: PTH116
+        if identity in entered:
             subfolders.clear()
             continue
-        entered.add((status.st_dev, status.st_ino))
+        entered.add(identity)
+        subfolders[:] = [
+            name
+            for name in subfolders
+            if not name.startswith(".") and not left_out(os.path.join(folder, name), folder=True)  # noqa: PTH118
+        ]
         found += [
             path
-            for path in (os.path.join(folder, file) for file in files)  # noqa: PTH118
+            for path in (os.path.join(folder, file) for file in files if file[0] != ".")  # noqa: PTH118
             # A fifo found by searching would block for ever; a broken link is reported later.
-            if is_manifest(path) and (os.path.isfile(path) or os.path.islink(path))  # noqa: PTH113, PTH114
+            if is_manifest(path)
+            and not left_out(path, folder=False)
+            and (os.path.isfile(path) or os.path.islink(path))  # noqa: PTH113, PTH114
         ]
     return sorted(found)
 
 
 def read_input(file: InputFile) -> bytes:
-    """Read a whole file and decompress it.
+    """Read a whole file as ``read_content`` does; ``ManifestError`` also if it is empty."""
+    data = read_content(file)
+    if not data:
+        raise ManifestError("the file is empty", Location(file=file.name))
+    return data
+
+
+def read_content(file: InputFile) -> bytes:
+    """Read a whole file, decompress it and make it UTF-8.
 
     Returns
     -------
     bytes
-        The content, without a UTF-8 byte order mark.
+        The content, without a byte order mark; nothing if it is blank.
 
     Raises
     ------
     ManifestError
-        The file cannot be read, is empty, or is a broken or truncated archive.
+        The file cannot be read, is a broken or truncated archive, or begins like UTF-16 and is
+        none.
     """
     try:
         data = _content(file)
     except (OSError, ValueError) as error:
         raise _unreadable(file.name, error) from None
-    data = _decompress(data, file.name).removeprefix(b"\xef\xbb\xbf")
-    if not data or data.isspace():
-        raise ManifestError("the file is empty", Location(file=file.name))
+    data = _as_utf8(_decompress(data, file.name), file.name)
+    return b"" if data.isspace() else data
+
+
+def _as_utf8(data: bytes, name: str) -> bytes:
+    if data.startswith(_UTF8_MARK):
+        return data[len(_UTF8_MARK) :]
+    for mark, encoding in _ENCODINGS:
+        if data.startswith(mark):
+            try:
+                return data.decode(encoding).encode()
+            except UnicodeError:
+                message = (
+                    f"not text: begins as {encoding.upper()} and is not valid {encoding.upper()}"
+                )
+                raise ManifestError(message, Location(file=name)) from None
     return data
 
 

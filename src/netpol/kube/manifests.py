@@ -1,31 +1,38 @@
 """Takes files, directories or standard input, gives the Kubernetes objects in them, one by one.
 
-YAML (many documents), JSON (one object, several, or one a line), and lists of any kind
-(``List``, ``PodList`` ...), also gzip and zstd. JSON stays raw text until it is typed, which
-makes it a hundred times faster to load than YAML.
+YAML (many documents), JSON (objects, arrays, one a line, or among other lines), and lists of any
+kind (``List``, ``PodList`` ...), also gzip, zstd and UTF-16. JSON stays raw text until it is typed,
+which makes it far faster to load than YAML.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
-import pyarrow as pa
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw
 
 from netpol.errors import InputError, Location, ManifestError
-from netpol.kube.documents import (
-    BAD_JSON,
-    Document,
-    JsonDocument,
-    ValueDocument,
-    duplicate_key,
-    json_header,
+from netpol.kube import templates
+from netpol.kube.documents import BAD_JSON, Document, JsonDocument, ValueDocument, json_header
+from netpol.kube.findings import Finding
+from netpol.kube.globs import Globs
+from netpol.kube.inputs import InputFile, Paths, find_inputs, read_content
+from netpol.kube.jsonstream import Stream, after_head, blank_noise, split_stream
+from netpol.kube.jsontext import (
+    LineCounter,
+    Parsed,
+    array_of,
+    duplicate_beside_items,
+    is_list,
+    items_of,
+    parse_json,
 )
-from netpol.kube.inputs import InputFile, Paths, find_inputs, read_input
-from netpol.kube.yamltree import read_yaml
+from netpol.kube.reading import PassedOver, Reading, Why
+from netpol.kube.yamltree import YamlDocument, YamlSyntaxError, read_yaml
 
 __all__ = ["documents_from_objects", "raise_error", "read_documents"]
 
@@ -36,19 +43,9 @@ MAX_YAML_RETRY_BYTES = 16 << 20
 # Lists of lists exist (kubectl writes one level); each level costs a stack frame.
 MAX_LIST_DEPTH = 8
 
-_POSITION = re.compile(r"\(byte (\d+)\)")
-
-
-class _Envelope(Struct):
-    """The top of a JSON document: enough to tell a list, its items left raw."""
-
-    apiVersion: str | None = None  # noqa: N815
-    kind: str | None = None
-    items: list[Raw] | UnsetType | None = UNSET
-
-
-_ENVELOPES = msgspec.json.Decoder(_Envelope)
-_RAWS = msgspec.json.Decoder(Raw)
+_JSON_START = re.compile(rb"\s*[{\[]")
+_DOCUMENT_START = re.compile(r"^---(?:\s|$)", re.MULTILINE)
+_NO_OBJECT = "expected a Kubernetes object"
 
 
 class _Inherited(NamedTuple):
@@ -68,7 +65,9 @@ def raise_error(error: InputError) -> NoReturn:
 
 
 def read_documents(
-    paths: Paths, report: Callable[[InputError], None] = raise_error
+    paths: Paths,
+    report: Callable[[InputError], None] = raise_error,
+    reading: Reading | None = None,
 ) -> Iterator[Document]:
     """Read every object behind ``paths``, in order; lists are opened.
 
@@ -78,196 +77,362 @@ def read_documents(
         Files, directories (searched recursively), or ``-`` for standard input.
     report
         Called with each ``ManifestError``; what can still be read is given. The default raises.
+    reading
+        What is wanted; says afterwards what was passed over: in a file that was found in a
+        directory, documents that are no objects, and text that cannot be read and names no kind
+        that is wanted.
     """
-    for file in find_inputs(paths, report):
+    reading = reading or Reading()
+    for file in find_inputs(paths, report, Globs(reading.exclude)):
         try:
-            data = read_input(file)
+            data = read_content(file)
         except InputError as error:
             report(error)
             continue
-        yield from _read_file(file, data, report)
+        yield from _File(file, reading, report).documents(data)
 
 
 def documents_from_objects(objects: Sequence[dict[str, Any]]) -> Iterator[Document]:
     """Give plain dictionaries as documents, lists opened; the file is called ``objects[i]``."""
     for index, value in enumerate(objects):
-        yield from _from_value(value, (f"objects[{index}]", 1), {}, raise_error)
+        reader = _File(InputFile(f"objects[{index}]", None), Reading(), raise_error)
+        yield from reader.from_value(value, 1, {})
 
 
-def _read_file(
-    file: InputFile, data: bytes, report: Callable[[InputError], None]
-) -> Iterator[Document]:
-    if data.lstrip()[:1] in (b"{", b"["):
-        try:
-            parsed = _parse_json(file.name, data)
-        except ManifestError as error:
-            if file.is_json or len(data) > MAX_YAML_RETRY_BYTES:
-                report(error)
-                return
-        else:
-            yield from _from_json(file.name, data, parsed, report)
-            return
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        report(ManifestError("not text: not valid UTF-8", Location(file.name, line)))
-        return
-    try:
-        for document in read_yaml(text, file.name):
-            place = (file.name, document.line)
-            yield from _from_value(document.value, place, document.lines, report)
-    except ManifestError as error:
-        report(error)
+class _File:
+    """Reads one file."""
 
+    def __init__(
+        self, file: InputFile, reading: Reading, report: Callable[[InputError], None]
+    ) -> None:
+        self._file = file
+        self._name = file.name
+        self._reading = reading
+        self._report = report
+        self._lenient = file.found or reading.skip_others
+        self._data = b""
 
-def _from_value(
-    value: Any,
-    place: tuple[str, int],
-    lines: dict[int, list[int]],
-    report: Callable[[InputError], None],
-    inherited: _Inherited = _NOTHING,
-) -> Iterator[Document]:
-    """Give the object, or those of the list, that a plain value holds."""
-    if not isinstance(value, dict):
-        report(ManifestError("expected a Kubernetes object", Location(*place)))
-        return
-    header = (
-        value.get("apiVersion", inherited.api_version),
-        value.get("kind", inherited.kind),
-    )
-    checked = _checked_header(header, place, report)
-    if checked is None:
-        return
-    items = value.get("items")
-    if not _is_list(checked[1]) or ("items" in value and not isinstance(items, list | None)):
-        yield ValueDocument(value, checked, place, lines)
-        return
-    if not _may_hold_lists(inherited, place, report):
-        return
-    own_lines = dict(zip(value, lines.get(id(value), ()), strict=False))
-    item_lines = lines.get(id(items), ())
-    for index, item in enumerate(items or ()):
-        line = item_lines[index] if index < len(item_lines) else own_lines.get("items", place[1])
-        yield from _from_value(
-            item, (place[0], line), lines, report, _for_items(checked, inherited)
-        )
-
-
-class _Parsed(NamedTuple):
-    """JSON text taken apart: lists already opened, or else documents still whole."""
-
-    lists: list[_Envelope]
-    documents: list[Raw]
-
-
-def _parse_json(file: str, data: bytes) -> _Parsed:
-    """Take JSON text apart; ``ManifestError`` if it is malformed."""
-    try:
-        try:
-            lists = _ENVELOPES.decode_lines(data)
-        except msgspec.ValidationError:
-            lists = []
-        if lists and all(each.items is not UNSET and _is_list(each.kind) for each in lists):
-            return _Parsed(lists, [])
-        return _Parsed([], _RAWS.decode_lines(data))
-    except BAD_JSON as error:
-        raise _malformed(file, data, error) from None
-
-
-def _from_json(
-    file: str, data: bytes, parsed: _Parsed, report: Callable[[InputError], None]
-) -> Iterator[Document]:
-    lines = _LineCounter(data)
-    duplicate = _duplicate_beside_items(data, [each.items or [] for each in parsed.lists])
-    if duplicate is not None:
-        report(ManifestError(duplicate, Location(file)))
-        return
-    for envelope in parsed.lists:
-        header = _checked_header((envelope.apiVersion, envelope.kind), (file, 1), report)
-        if header is not None:
-            inherited = _for_items(header, _NOTHING)
-            yield from _from_raws(file, envelope.items or [], lines, report, inherited)
-    yield from _from_raws(file, parsed.documents, lines, report)
-
-
-def _from_raws(
-    file: str,
-    raws: list[Raw],
-    lines: _LineCounter,
-    report: Callable[[InputError], None],
-    inherited: _Inherited = _NOTHING,
-) -> Iterator[Document]:
-    for raw in raws:
-        place = (file, lines.line_of(raw))
-        try:
-            api_version, kind = json_header(raw)
-        except BAD_JSON:
-            report(ManifestError("expected a Kubernetes object", Location(*place)))
-            continue
-        header = _checked_header(
-            (api_version or inherited.api_version, kind or inherited.kind), place, report
-        )
-        if header is None:
-            continue
-        items = _items(raw) if _is_list(header[1]) else None
-        if items is None:
-            yield JsonDocument(raw, header, place)
-        elif _may_hold_lists(inherited, place, report):
-            yield from _from_raws(file, items, lines, report, _for_items(header, inherited))
-
-
-def _items(raw: Raw) -> list[Raw] | None:
-    """Give the items of a list; None if the object has no such field."""
-    try:
-        items = _ENVELOPES.decode(raw).items
-    except BAD_JSON:
-        return None
-    return None if items is UNSET else items or []
-
-
-def _duplicate_beside_items(data: bytes, lists: list[list[Raw]]) -> str | None:
-    """Look for a key met twice in the lists themselves (A0.2): a second ``items`` hides the first.
-
-    Cutting out the items leaves little text to look through, however long the lists are.
-    """
-    if not lists:
-        return None
-    base, kept, pieces = _address(data), 0, []
-    for items in lists:
-        if items:
-            pieces.append(data[kept : _address(items[0]) - base])
-            kept = _address(items[-1]) - base + len(memoryview(items[-1]))
-    pieces.append(data[kept:])
-    return duplicate_key(b"".join(pieces))
-
-
-class _LineCounter:
-    """Gives the line of raw views into one text; going forward each byte is counted once."""
-
-    def __init__(self, data: bytes) -> None:
+    def documents(self, data: bytes) -> Iterator[Document]:
+        """Give the objects of the file's content."""
         self._data = data
-        self._base = _address(data)
-        self._offset = 0
-        self._line = 1
+        if not data:
+            error = ManifestError("the file is empty", Location(self._name))
+            self._report_or_pass(error, "empty", wanted=False)
+            return
+        if _JSON_START.match(data):
+            try:
+                parsed = parse_json(self._name, data)
+            except ManifestError as error:
+                if (stream := split_stream(data, is_json=self._file.is_json)) is not None:
+                    yield from self._from_stream(data, stream)
+                    return
+                if self._file.is_json or len(data) > MAX_YAML_RETRY_BYTES:
+                    self._broken_json(error, data)
+                    return
+            else:
+                yield from self._from_json(data, parsed)
+                return
+        elif (stream := self._stream(data)) is not None:
+            yield from self._from_stream(data, stream)
+            return
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            place = Location(self._name, line)
+            self._unreadable(ManifestError("not text: not valid UTF-8", place))
+            return
+        yield from self._from_yaml(text)
 
-    def line_of(self, raw: Raw) -> int:
-        offset = _address(raw) - self._base
-        if offset < self._offset:
-            self._offset, self._line = 0, 1
-        self._line += self._data.count(b"\n", self._offset, offset)
-        self._offset = offset
-        return self._line
+    # --- YAML ---------------------------------------------------------------------------------
+
+    def _from_yaml(self, text: str) -> Iterator[Document]:
+        """Give the objects of YAML; after a mistake reading goes on with the next document."""
+        text, noise = blank_noise(text)
+        if noise is not None:
+            self._tell(noise)
+        first = 1
+        while text:
+            try:
+                for document in read_yaml(text, self._name, first_line=first, all_mistakes=True):
+                    yield from self._from_document(document, text, first)
+                return
+            except ManifestError as error:
+                start, end = _region(text, (error.location.line or first) - first)
+                template = self._template(text[start:end], text.count("\n", 0, start) + first)
+                if template is not None:
+                    self._unrendered(template, text[start:end])
+                elif isinstance(error, YamlSyntaxError):
+                    self._unreadable(_with_rest(error))
+                    return
+                else:
+                    self._unreadable(error)
+                first += text.count("\n", 0, end)
+                text = text[end:]
+
+    def _from_document(self, document: YamlDocument, text: str, first: int) -> Iterator[Document]:
+        if not document.mistakes:
+            yield from self.from_value(document.value, document.line, document.lines)
+            return
+        start, end = _region(text, document.line - first)
+        template = self._template(text[start:end], text.count("\n", 0, start) + first)
+        if template is not None:
+            self._unrendered(template, text[start:end])
+            return
+        for mistake in document.mistakes:
+            self._unreadable(mistake)
+        if self._reading.wants_text(text[start:end].encode()):
+            # For whatever else is wrong with it.
+            for one in self.from_value(document.value, document.line, document.lines):
+                one.broken = True
+                yield one
+
+    def from_value(
+        self,
+        value: Any,
+        line: int,
+        lines: dict[int, list[int]],
+        inherited: _Inherited = _NOTHING,
+    ) -> Iterator[Document]:
+        """Give the object, or those of the list or sequence, that a plain value holds."""
+        place = (self._name, line)
+        if isinstance(value, list) and not inherited.depth and any(map(_is_object, value)):
+            within = _Inherited(None, None, 1)
+            for item, at in zip(value, lines.get(id(value), ()), strict=False):
+                yield from self.from_value(item, at, lines, within)
+            return
+        if not isinstance(value, dict):
+            self._no_object(ManifestError(_NO_OBJECT, Location(*place)), inherited, value)
+            return
+        header = (
+            value.get("apiVersion", inherited.api_version),
+            value.get("kind", inherited.kind),
+        )
+        checked = self._checked_header(header, line, inherited)
+        if checked is None:
+            return
+        items = value.get("items")
+        if not is_list(checked[1]) or ("items" in value and not isinstance(items, list | None)):
+            yield ValueDocument(value, checked, place, lines)
+            return
+        if not self._may_hold_lists(inherited, line):
+            return
+        own_lines = dict(zip(value, lines.get(id(value), ()), strict=False))
+        item_lines = lines.get(id(items), ())
+        within = _for_items(checked, inherited)
+        for index, item in enumerate(items or ()):
+            at = item_lines[index] if index < len(item_lines) else own_lines.get("items", line)
+            yield from self.from_value(item, at, lines, within)
+
+    # --- JSON ---------------------------------------------------------------------------------
+
+    def _stream(self, data: bytes) -> Stream | None:
+        """Find the JSON in a text that does not begin with it."""
+        stream = after_head(data, is_json=self._file.is_json)
+        if stream is not None:
+            try:
+                parse_json(self._name, data, *stream.pieces[0])
+            except ManifestError:
+                pass
+            else:
+                return stream
+        return split_stream(data, is_json=self._file.is_json)
+
+    def _from_stream(self, data: bytes, stream: Stream) -> Iterator[Document]:
+        """Give the objects of JSON that stands among other lines."""
+        try:
+            parsed = [parse_json(self._name, data, *piece) for piece in stream.pieces]
+        except ManifestError as error:
+            self._broken_json(error, data)
+            return
+        self._tell(stream)
+        for one, (start, end) in zip(parsed, stream.pieces, strict=True):
+            yield from self._from_json(data, one, start, end)
+
+    def _from_json(
+        self, data: bytes, parsed: Parsed, start: int = 0, end: int | None = None
+    ) -> Iterator[Document]:
+        lines = LineCounter(data)
+        all_items = [each.items or [] for each in parsed.lists]
+        duplicate = duplicate_beside_items(data, all_items, start, end)
+        if duplicate is not None:
+            self._report(ManifestError(duplicate, Location(self._name)))
+            return
+        line = data.count(b"\n", 0, start) + 1
+        for envelope in parsed.lists:
+            header = self._checked_header((envelope.apiVersion, envelope.kind), line, _NOTHING)
+            if header is not None:
+                yield from self._from_raws(
+                    envelope.items or [], lines, _for_items(header, _NOTHING)
+                )
+        yield from self._from_raws(parsed.documents, lines, _NOTHING)
+
+    def _from_raws(
+        self, raws: list[Raw], lines: LineCounter, inherited: _Inherited
+    ) -> Iterator[Document]:
+        for raw in raws:
+            line = lines.line_of(raw)
+            try:
+                api_version, kind = json_header(raw)
+            except BAD_JSON:
+                yield from self._from_odd_json(raw, line, lines, inherited)
+                continue
+            header = self._checked_header(
+                (api_version or inherited.api_version, kind or inherited.kind), line, inherited
+            )
+            if header is None:
+                continue
+            items = items_of(raw) if is_list(header[1]) else None
+            if items is None:
+                yield JsonDocument(raw, header, (self._name, line))
+            elif self._may_hold_lists(inherited, line):
+                yield from self._from_raws(items, lines, _for_items(header, inherited))
+
+    def _from_odd_json(
+        self, raw: Raw, line: int, lines: LineCounter, inherited: _Inherited
+    ) -> Iterator[Document]:
+        """Give the objects of an array; anything else is a mistake."""
+        elements = None if inherited.depth else array_of(raw)
+        if elements is not None and (not elements or any(map(_is_raw_object, elements))):
+            yield from self._from_raws(elements, lines, _Inherited(None, None, 1))
+            return
+        error = ManifestError(_NO_OBJECT, Location(self._name, line))
+        self._report_or_pass(
+            error, "no object", wanted=bool(inherited.depth) or self._reading.wants_text(bytes(raw))
+        )
+
+    # --- what both have in common -------------------------------------------------------------
+
+    def _checked_header(
+        self, header: tuple[Any, Any], line: int, inherited: _Inherited
+    ) -> tuple[str, str] | None:
+        api_version, kind = header
+        place = (self._name, line)
+        for name, value in (("apiVersion", api_version), ("kind", kind)):
+            if not isinstance(value, str) or not value:
+                missing = "is missing: not a Kubernetes object"
+                message = missing if value is None else "must be a name"
+                error = ManifestError(message, Location(*place, name))
+                self._no_object(error, inherited, header)
+                return None
+            if "{" in value and (template := templates.in_word(value, place)) is not None:
+                self._unrendered(template, f"kind: {kind}")
+                return None
+        return api_version, kind
+
+    def _may_hold_lists(self, inherited: _Inherited, line: int) -> bool:
+        if inherited.depth < MAX_LIST_DEPTH:
+            return True
+        place = Location(self._name, line)
+        self._report(ManifestError(f"lists nested deeper than {MAX_LIST_DEPTH}", place))
+        return False
+
+    def _no_object(self, error: ManifestError, inherited: _Inherited, found: object) -> None:
+        """Report what is no object; in a directory only if it is meant to be one that matters."""
+        place = (self._name, error.location.line or 1)
+        template = templates.in_word(found, place)
+        if template is not None:
+            self._unrendered(template, str(found))
+            return
+        api_version, kind = found if isinstance(found, tuple) else (None, None)
+        wanted = self._reading.wants_kind(kind) or _is_policy_group(api_version)
+        self._report_or_pass(error, "no object", wanted=wanted or bool(inherited.depth))
+
+    def _broken_json(self, error: ManifestError, data: bytes) -> None:
+        """Report text that is no JSON, perhaps as it is to be filled in."""
+        text = data[:MAX_YAML_RETRY_BYTES].decode(errors="replace")
+        template = self._template(text, 1)
+        if template is not None:
+            self._unrendered(template, text)
+        else:
+            self._unreadable(error)
+
+    def _unreadable(self, error: ManifestError) -> None:
+        """Report text that cannot be read; in a directory only if the file names what is wanted."""
+        error = ManifestError(error.message, error.location)
+        self._report_or_pass(error, "broken", wanted=self._names_wanted)
+
+    @cached_property
+    def _names_wanted(self) -> bool:
+        return self._reading.wants_text(self._data)
+
+    def _template(self, text: str, first_line: int) -> ManifestError | None:
+        if not templates.may_hold_marks(text):
+            return None
+        return templates.in_text(text, self._name, first_line)
+
+    def _unrendered(self, error: ManifestError, text: str) -> None:
+        """Report a template, or pass it over: in a directory if it is none of what is wanted."""
+        wanted = not self._reading.skip_others and self._reading.wants_text(text.encode())
+        self._report_or_pass(error, "template", wanted=wanted)
+
+    def _report_or_pass(self, error: ManifestError, why: Why, *, wanted: bool) -> None:
+        if wanted or not self._lenient:
+            self._report(error)
+        else:
+            self._reading.passed.append(PassedOver(error.location, why, error.message))
+
+    def _tell(self, stream: Stream) -> None:
+        """Keep a warning about lines that are none of the manifest."""
+        if stream.other:
+            what = "line that is" if stream.other == 1 else "lines that are"
+            missing = ", so objects may be missing" if stream.trouble else ""
+            message = (
+                f"{stream.other} {what} none of the manifest, such as {stream.shown[:120]!r}, "
+                f"passed over{missing}"
+            )
+            place = Location(self._name, stream.line)
+            self._reading.stray.append(Finding("warning", "stray-lines", message, place))
 
 
-def _address(buffer: Any) -> int:
-    # A tenth of what NumPy takes to say the same, at every object.
-    address: int = pa.py_buffer(buffer).address
-    return address
+def _region(text: str, lines: int) -> tuple[int, int]:
+    """Give where the document begins and ends that holds the line after so many.
+
+    A mistake may show only at the mark of the next document, which then is not its own.
+    """
+    place = _offset_of(text, lines)
+    starts = [found.start() for found in _DOCUMENT_START.finditer(text, 0, place)]
+    first, after = starts[-1] if starts else 0, place
+    if not text[first:place].strip("- \t\r\n"):  # Nothing stands before it: it begins here.
+        after = place + 1
+    ending = _DOCUMENT_START.search(text, after)
+    return first, ending.start() if ending else len(text)
 
 
-def _is_list(kind: str | None) -> bool:
-    return kind is not None and kind.endswith("List")
+def _with_rest(error: YamlSyntaxError) -> ManifestError:
+    """Say of broken YAML, not of what is no text at all, that nothing behind it was read."""
+    if not error.message.startswith("not valid YAML"):
+        return error
+    return ManifestError(f"{error.message}; the rest of the file was not read", error.location)
+
+
+def _offset_of(text: str, lines: int) -> int:
+    """Give where the line begins before which so many stand."""
+    place = 0
+    for _ in range(lines):
+        place = text.find("\n", place) + 1
+        if not place:
+            return len(text)
+    return place
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict) and "kind" in value and "apiVersion" in value
+
+
+def _is_raw_object(raw: Raw) -> bool:
+    try:
+        return None not in json_header(raw)
+    except (*BAD_JSON, msgspec.ValidationError):
+        return False
+
+
+def _is_policy_group(api_version: object) -> bool:
+    """Say whether an object without a kind is of a group of policies."""
+    return isinstance(api_version, str) and api_version.partition("/")[0] in (
+        "networking.k8s.io",
+        "policy.networking.k8s.io",
+    )
 
 
 def _for_items(header: tuple[str, str], inherited: _Inherited) -> _Inherited:
@@ -277,37 +442,3 @@ def _for_items(header: tuple[str, str], inherited: _Inherited) -> _Inherited:
     if kind == "List":
         return _Inherited(None, None, depth)
     return _Inherited(api_version, kind.removesuffix("List"), depth)
-
-
-def _may_hold_lists(
-    inherited: _Inherited, place: tuple[str, int], report: Callable[[InputError], None]
-) -> bool:
-    if inherited.depth < MAX_LIST_DEPTH:
-        return True
-    report(ManifestError(f"lists nested deeper than {MAX_LIST_DEPTH}", Location(*place)))
-    return False
-
-
-def _checked_header(
-    header: tuple[Any, Any], place: tuple[str, int], report: Callable[[InputError], None]
-) -> tuple[str, str] | None:
-    api_version, kind = header
-    for name, value in (("apiVersion", api_version), ("kind", kind)):
-        if not isinstance(value, str) or not value:
-            message = "is missing: not a Kubernetes object" if value is None else "must be a name"
-            report(ManifestError(message, Location(*place, name)))
-            return None
-    return api_version, kind
-
-
-def _malformed(file: str, data: bytes, error: Exception) -> ManifestError:
-    if isinstance(error, RecursionError):
-        return ManifestError("not valid JSON: nested too deeply", Location(file))
-    if isinstance(error, UnicodeDecodeError):
-        return ManifestError("not valid JSON: not valid UTF-8", Location(file))
-    found = _POSITION.search(str(error))
-    end = int(found[1]) if found else len(data)
-    message = _POSITION.sub("", str(error)).strip()
-    return ManifestError(
-        f"not valid JSON: {message}", Location(file, data.count(b"\n", 0, end) + 1)
-    )

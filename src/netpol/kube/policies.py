@@ -27,7 +27,9 @@ from netpol.kube.inputs import Paths, named
 from netpol.kube.kinds import POLICY_KINDS, refuse_policy
 from netpol.kube.manifests import documents_from_objects, raise_error, read_documents
 from netpol.kube.objects import NetworkPolicy, Source
+from netpol.kube.reading import Again, Reading, again_notes, first_of
 from netpol.kube.strict_cluster import split_nulls, split_unknown
+from netpol.kube.templates import in_policy
 from netpol.kube.typed import Problem, decode_value
 from netpol.kube.validate import validate_policy
 from netpol.kube.validate_cluster import validate_cluster_policy
@@ -77,7 +79,7 @@ class PolicySet:
 
     ``policies`` are the NetworkPolicies, ``cluster_policies`` those of the admin and baseline
     tiers (B1, B2). ``warnings`` are the ``findings`` as text, each with its place; ``ignored``
-    counts objects of other kinds that were met.
+    counts objects of other kinds that were met; ``notes`` say what was passed over or met twice.
     """
 
     policies: tuple[LoadedPolicy, ...] = ()
@@ -85,13 +87,18 @@ class PolicySet:
     findings: tuple[Finding, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     cluster_policies: tuple[LoadedClusterPolicy, ...] = ()
+    notes: tuple[Finding, ...] = ()
 
     def __len__(self) -> int:
         return len(self.policies) + len(self.cluster_policies)
 
 
 def read_policies(
-    paths: Paths, *, switches: Switches | None = None, namespace: str = "default"
+    paths: Paths,
+    *,
+    switches: Switches | None = None,
+    namespace: str = "default",
+    exclude: Sequence[str] = (),
 ) -> PolicySet:
     """Read every policy of some manifests: NetworkPolicies and the cluster-scoped kinds.
 
@@ -104,30 +111,38 @@ def read_policies(
         ``unknown_fields`` and ``strict_cidr`` matter here.
     namespace
         Given to policies that name none, as ``kubectl -n`` does.
+    exclude
+        Patterns of files and folders that are left out of directories, as in a ``.gitignore``:
+        without a slash a name anywhere, with one a path from the directory or as it is shown in
+        messages.
 
     Returns
     -------
     PolicySet
-        Defaulted policies in the order read. Pods and other kinds are passed over and counted.
+        Defaulted policies in the order read. Pods and other kinds are passed over and counted; so
+        is, in directories, what is no object or names no policy (``notes``).
 
     Raises
     ------
     ManifestError
-        Something cannot be read or is no policy as it stands: broken text, an unknown field, a
-        duplicate key or object, a dialect not supported, or no policy at all.
+        Something cannot be read or is no policy as it stands: broken text, an unrendered template,
+        an unknown field, a duplicate key, two different policies of one name, a dialect not
+        supported, or no policy at all. Its message has the errors that followed, too.
     ValidationError
         A policy the API server would refuse.
     """
     paths = paths if isinstance(paths, str | os.PathLike) else list(paths)
     errors: list[InputError] = []
+    reading = Reading(exclude)
     result = load_policies(
-        read_documents(paths, errors.append),
+        read_documents(paths, errors.append, reading),
         switches=switches,
         namespace=namespace,
         report=errors.append,
+        reading=reading,
     )
     if errors:
-        raise _first_of(errors)
+        raise first_of(errors)
     if not len(result):
         raise ManifestError(no_policies_message(result), named(paths))
     return result
@@ -149,12 +164,15 @@ def load_policies(
     switches: Switches | None = None,
     namespace: str = "default",
     report: Report = raise_error,
+    reading: Reading | None = None,
 ) -> PolicySet:
     """Type, default and check the policies among ``documents``.
 
-    ``report`` is called with every error; policies with errors are left out.
+    ``report`` is called with every error; policies with errors are left out. ``reading`` is how
+    the documents are read.
     """
-    loader = _Loader(switches or Switches(), namespace, report)
+    reading = reading or Reading()
+    loader = _Loader(switches or Switches(), namespace, report, reading)
     with gc_paused():
         for document in documents:
             loader.add(document)
@@ -175,10 +193,20 @@ class _Checked(NamedTuple):
     remarks: list[Remark]
 
 
+class _Typed(NamedTuple):
+    """A policy as written as far as it is right, and the fields that are not."""
+
+    policy: NetworkPolicy | ClusterPolicy | None
+    wrong: list[str]
+
+
 class _Loader:
     """Collects policies and findings, reporting every error."""
 
-    def __init__(self, switches: Switches, namespace: str, report: Report) -> None:
+    def __init__(
+        self, switches: Switches, namespace: str, report: Report, reading: Reading
+    ) -> None:
+        self._reading = reading
         self._switches = switches
         self._namespace = namespace
         self._report = report
@@ -186,6 +214,7 @@ class _Loader:
         self._cluster_policies: dict[str, LoadedClusterPolicy] = {}
         self._findings: list[Finding] = []
         self._ignored: Counter[str] = Counter()
+        self._again: list[Again] = []
 
     def add(self, document: Document) -> None:
         """Take a policy, refuse another dialect's, count anything else."""
@@ -204,12 +233,14 @@ class _Loader:
         """Give what was collected."""
         cluster_policies = tuple(self._cluster_policies.values())
         self._findings += _mixed_apis(cluster_policies)
+        self._findings += self._reading.warnings()
         return PolicySet(
             tuple(self._policies.values()),
             tuple(str(finding) for finding in self._findings),
             tuple(self._findings),
             dict(self._ignored),
             cluster_policies,
+            (*self._reading.notes(), *again_notes(self._again, "policies", _ONE_OVERLAY)),
         )
 
     def _load(self, document: Document, kind: type[NetworkPolicy | ClusterPolicy]) -> None:
@@ -220,15 +251,24 @@ class _Loader:
             self._report(error)
             return
         source = document.field_source()
-        label = self._label(value, kind)
-        written = self._typed(value, kind, source, label)
-        if written is None:
+        template = in_policy(value, source)
+        if template is not None:
+            self._reading.unrendered(template, self._report)
             return
-        checked = self._checked(written, document)
-        for problem in checked.errors:
+        label = self._label(value, kind)
+        typed = self._typed(value, kind, source, label)
+        if typed.policy is None:
+            return
+        checked = self._checked(typed.policy, document)
+        errors = checked.errors
+        if typed.wrong or document.broken:
+            errors = [e for e in errors if e.field in source.lines and not _follows(e, typed.wrong)]
+        for problem in errors:
             self._report(_error(ValidationError, problem, source, label))
+        if typed.wrong or document.broken:
+            return
         self._findings += [placed(remark, source, label) for remark in checked.remarks]
-        if not checked.errors:
+        if not errors:
             self._keep(checked.policy, source, label)
 
     def _label(self, value: Any, kind: type[NetworkPolicy | ClusterPolicy]) -> str:
@@ -247,8 +287,8 @@ class _Loader:
         kind: type[NetworkPolicy | ClusterPolicy],
         source: Source,
         label: str,
-    ) -> NetworkPolicy | ClusterPolicy | None:
-        """Give the policy as written, or None after reporting its mistakes."""
+    ) -> _Typed:
+        """Give the policy as written, as far as it is right, after reporting its mistakes."""
         result = decode_value(value, kind)
         unknown, nulls = result.unknown, result.nulls
         problems = [*result.errors]
@@ -269,8 +309,8 @@ class _Loader:
             self._report(_error(ManifestError, problem, source, label))
         for problem in refused:
             self._report(_error(ValidationError, problem, source, label))
-        typed: NetworkPolicy | ClusterPolicy = result.value
-        return None if problems or refused else typed
+        wrong = [problem.field for problem in (*problems, *refused)]
+        return _Typed(result.partial if result.errors else result.value, wrong)
 
     def _checked(self, written: NetworkPolicy | ClusterPolicy, document: Document) -> _Checked:
         if isinstance(written, NetworkPolicy):
@@ -295,14 +335,15 @@ class _Loader:
         else:
             loaded = LoadedClusterPolicy(policy, source)
             first = self._cluster_policies.setdefault(label, loaded)
-        if first is not loaded:
-            self._report(
-                ManifestError(
-                    f"duplicate {policy_title(label)}, "
-                    f"first at {first.source.file}:{first.source.line}",
-                    Location(source.file, source.line),
-                )
-            )
+        place = Location(source.file, source.line)
+        if first is loaded:
+            return
+        if first.policy == policy:
+            self._again.append(Again(policy_title(label), place, first.source))
+        else:
+            at = f"{first.source.file}:{first.source.line}"
+            message = f"duplicate {policy_title(label)}, which differs from the first at {at}"
+            self._report(ManifestError(f"{message}; {_ONE_OVERLAY}", place))
 
 
 def _stored(policy: ClusterPolicy, document: Document) -> ClusterPolicy:
@@ -315,6 +356,23 @@ def _stored(policy: ClusterPolicy, document: Document) -> ClusterPolicy:
     )
 
 
+def _follows(problem: Problem, wrong: Sequence[str]) -> bool:
+    """Say whether what is refused may only follow from a mistake at, above or below its field."""
+    field = problem.field
+    return any(
+        not path or not field or path == field or _is_above(path, field) or _is_above(field, path)
+        for path in wrong
+    )
+
+
+def _is_above(path: str, other: str) -> bool:
+    return other.startswith((f"{path}.", f"{path}["))
+
+
+_ONE_OVERLAY = (
+    "a cluster holds one of a name; if these are overlays, render one, as with "
+    "`kustomize build DIR | netpol check -`"
+)
 _NULL_ELEMENT = "null is read as the zero value here"
 _NO_NAMESPACE = "policies of this kind stand in no namespace: left out"
 
@@ -338,12 +396,3 @@ def _mixed_apis(loaded: Sequence[LoadedClusterPolicy]) -> list[Finding]:
 def _error(kind: type[InputError], problem: Problem, source: Source, label: str) -> InputError:
     place = Location(source.file, source.line_of(problem.field), problem.field or None)
     return kind(f"{policy_title(label)}: {problem.message}", place)
-
-
-def _first_of(errors: list[InputError]) -> InputError:
-    """Give the first error, saying how many more there are."""
-    first = errors[0]
-    if len(errors) == 1:
-        return first
-    more = f" (and {len(errors) - 1} more: `netpol check` lists them)"
-    return type(first)(first.message + more, first.location)

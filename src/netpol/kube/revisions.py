@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from netpol.errors import ConfigError, Location, ManifestError
-from netpol.kube.inputs import InputFile, is_manifest
+from netpol.kube.globs import Globs
+from netpol.kube.inputs import InputFile, is_hidden, is_manifest, nothing_found
 
 __all__ = ["Revision", "find_revision", "revision_files"]
 
@@ -70,7 +71,9 @@ def find_revision(text: str) -> Revision:
     return Revision(name, commit, root.removesuffix("\n"), path if colon else None)
 
 
-def revision_files(revision: Revision, paths: Sequence[str]) -> list[InputFile]:
+def revision_files(
+    revision: Revision, paths: Sequence[str], exclude: Globs | None = None
+) -> list[InputFile]:
     """Give the manifests below ``paths`` as they stand in a revision, called ``REV:path``.
 
     Parameters
@@ -79,6 +82,8 @@ def revision_files(revision: Revision, paths: Sequence[str]) -> list[InputFile]:
         Its own ``path``, if it has one, is used instead of ``paths``.
     paths : sequence of str
         Paths as they are given in the current directory; they need not exist there.
+    exclude : Globs, optional
+        What is left out of directories, by its path from there or from the repository's root.
 
     Raises
     ------
@@ -91,10 +96,10 @@ def revision_files(revision: Revision, paths: Sequence[str]) -> list[InputFile]:
         places = [_place(revision, path) for path in paths]
     found: dict[str, bytes] = {}
     for place in places:
-        found |= dict(_entries(revision, place))
+        found |= dict(_entries(revision, place, exclude or Globs()))
     contents = _contents(revision, found)
     return [
-        InputFile(f"{revision.name}:{path}", None, data)
+        InputFile(f"{revision.name}:{path}", None, data, found=path not in places)
         for path, data in zip(found, contents, strict=True)
     ]
 
@@ -119,7 +124,7 @@ def _written_place(revision: Revision, path: str) -> str:
     return "" if place == os.curdir else place
 
 
-def _entries(revision: Revision, place: str) -> Iterator[tuple[str, bytes]]:
+def _entries(revision: Revision, place: str, exclude: Globs) -> Iterator[tuple[str, bytes]]:
     """Give the manifests at or below a place, each with what to ask ``git cat-file`` for."""
     where = Location(f"{revision.name}:{place}")
     words = ["ls-tree", "-r", "-z", "--full-tree", revision.commit]
@@ -130,6 +135,7 @@ def _entries(revision: Revision, place: str) -> Iterator[tuple[str, bytes]]:
     entries = [_entry(line) for line in listed.split(b"\0") if line]
     if not entries:
         raise ManifestError("not in this revision", where)
+    entries = [entry for entry in entries if not _left_out(entry.path, place, exclude)]
     named = [entry for entry in entries if entry.path == place or is_manifest(entry.path)]
     for entry in entries:
         if entry.mode == _SUBMODULE_MODE:
@@ -138,7 +144,7 @@ def _entries(revision: Revision, place: str) -> Iterator[tuple[str, bytes]]:
                 Location(f"{revision.name}:{entry.path}"),
             )
     if not named:
-        raise ManifestError("no *.yaml, *.yml or *.json file in it", where)
+        raise ManifestError(nothing_found(exclude), where)
     for entry in sorted(named, key=lambda entry: entry.path):
         if entry.mode in _FILE_MODES:
             yield entry.path, entry.object
@@ -147,6 +153,14 @@ def _entries(revision: Revision, place: str) -> Iterator[tuple[str, bytes]]:
             yield entry.path, revision.commit.encode() + b":" + path
         else:
             raise ManifestError("is no file", Location(f"{revision.name}:{entry.path}"))
+
+
+def _left_out(path: str, place: str, exclude: Globs) -> bool:
+    """Say so of what is hidden or excluded below a directory; what is named is never left out."""
+    if path == place:
+        return False
+    below = path[len(place) + 1 :] if place else path
+    return is_hidden(below) or (bool(exclude) and exclude.match(path, below))
 
 
 class _Entry(NamedTuple):

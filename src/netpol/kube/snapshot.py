@@ -10,31 +10,44 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
 
 from netpol.dns.observations import DnsObservations
-from netpol.errors import Location, ManifestError, SnapshotError
+from netpol.errors import InputError, Location, ManifestError, SnapshotError
 from netpol.kube.documents import Document, decode
+from netpol.kube.endpoints import Endpoints, EndpointsMeta, derived_slices
+from netpol.kube.findings import Finding
 from netpol.kube.gcpause import gc_paused
 from netpol.kube.inputs import Paths, named
 from netpol.kube.kinds import CLUSTER_KINDS, is_workload
-from netpol.kube.manifests import documents_from_objects, read_documents
+from netpol.kube.manifests import documents_from_objects, raise_error, read_documents
 from netpol.kube.objects import EndpointSlice, Namespace, Node, ObjectMeta, Pod, Service, Source
-from netpol.kube.snapshot_checks import bad_addresses
+from netpol.kube.reading import Again, Reading, again_notes, first_of, some
+from netpol.kube.snapshot_checks import bad_addresses, without_bad_ranges
+from netpol.kube.templates import in_metadata
 from netpol.kube.workloads import Workload, podless_workloads
 from netpol.switches import Switches
 
-__all__ = ["NAME_LABEL", "Snapshot", "build_snapshot", "read_snapshot", "snapshot_from_objects"]
+__all__ = [
+    "NAME_LABEL",
+    "Snapshot",
+    "build_snapshot",
+    "load_snapshot",
+    "read_snapshot",
+    "snapshot_from_objects",
+]
 
 #: The label every namespace has, with its name (A2.4).
 NAME_LABEL = "kubernetes.io/metadata.name"
 _CLUSTER_SCOPED = frozenset(("Namespace", "Node"))
 
-Clustered = Namespace | Pod | Node | Service | EndpointSlice
+Clustered = Namespace | Pod | Node | Service | EndpointSlice | Endpoints
+
+_ENDPOINTS = ("v1", "Endpoints")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,7 @@ class Snapshot:
     ``dns`` is what was seen of DNS, None if nothing was recorded (``read_dns`` gives it).
     ``sources`` maps (kind, namespace or "", name) to the place an object was read;
     ``warnings`` are messages for the reader, each already carrying its place; ``ignored``
-    counts objects of other kinds that were met.
+    counts objects of other kinds that were met; ``notes`` say what was passed over or met twice.
     """
 
     namespaces: tuple[Namespace, ...] = ()
@@ -56,10 +69,15 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     dns: DnsObservations | None = None
+    notes: tuple[Finding, ...] = ()
 
 
-def read_snapshot(paths: Paths, *, switches: Switches | None = None) -> Snapshot:
+def read_snapshot(
+    paths: Paths, *, switches: Switches | None = None, exclude: Sequence[str] = ()
+) -> Snapshot:
     """Read a cluster from manifests, as ``kubectl get ... -o json|yaml`` writes them.
+
+    So do ``kubectl cluster-info dump`` and ``oc adm must-gather``.
 
     Parameters
     ----------
@@ -69,6 +87,8 @@ def read_snapshot(paths: Paths, *, switches: Switches | None = None) -> Snapshot
         hundred times faster than YAML.
     switches
         Taken for symmetry; no switch changes how a snapshot is read today.
+    exclude
+        Patterns of files and folders that are left out of directories, as in a ``.gitignore``.
 
     Raises
     ------
@@ -77,13 +97,28 @@ def read_snapshot(paths: Paths, *, switches: Switches | None = None) -> Snapshot
     SnapshotError
         No pods, two different objects of one name, or an address that is none.
     """
+    snapshot, errors = load_snapshot(paths, Reading(exclude, cluster=True), switches=switches)
+    if snapshot is None:
+        raise first_of(errors)
+    return snapshot
+
+
+def load_snapshot(
+    paths: Paths, reading: Reading, *, switches: Switches | None = None
+) -> tuple[Snapshot | None, list[InputError]]:
+    """Read a cluster as ``read_snapshot`` does; None and every error if there is one."""
     paths = paths if isinstance(paths, str | os.PathLike) else list(paths)
+    errors: list[InputError] = []
+    snapshot: Snapshot | None = None
+    documents = read_documents(paths, errors.append, reading)
     try:
-        return build_snapshot(read_documents(paths), switches=switches)
+        snapshot = build_snapshot(
+            documents, switches=switches, report=errors.append, reading=reading
+        )
     except SnapshotError as error:
-        if error.location.file is not None:
-            raise
-        raise SnapshotError(error.message, named(paths)) from None
+        if not errors:
+            errors.append(SnapshotError(error.message, named(paths)))
+    return None if errors else snapshot, errors
 
 
 def snapshot_from_objects(
@@ -93,14 +128,27 @@ def snapshot_from_objects(
     return build_snapshot(documents_from_objects(objects), switches=switches)
 
 
-def build_snapshot(documents: Iterable[Document], *, switches: Switches | None = None) -> Snapshot:
-    """Collect the cluster kinds among ``documents``; errors as in ``read_snapshot``."""
+def build_snapshot(
+    documents: Iterable[Document],
+    *,
+    switches: Switches | None = None,
+    report: Callable[[InputError], None] = raise_error,
+    reading: Reading | None = None,
+) -> Snapshot:
+    """Collect the cluster kinds among ``documents``; errors as in ``read_snapshot``.
+
+    ``report`` is called with the error of each object that has one, which is left out; ``reading``
+    is how the documents are read.
+    """
     del switches
     builder = _Builder()
     with gc_paused():
         for document in documents:
-            builder.add(document)
-    return builder.finish()
+            try:
+                builder.add(document)
+            except InputError as error:
+                report(error)
+    return builder.finish(reading or Reading())
 
 
 class _Builder:
@@ -108,17 +156,21 @@ class _Builder:
 
     def __init__(self) -> None:
         self._objects: dict[type, dict[tuple[str, str, str], Any]] = {
-            kind: {} for kind in CLUSTER_KINDS.values()
+            kind: {} for kind in (*CLUSTER_KINDS.values(), Endpoints)
         }
         self._sources: dict[tuple[str, str, str], Source] = {}
         self._workloads: list[Workload] = []
         self._ignored: Counter[str] = Counter()
         self._warnings: list[str] = []
+        self._again: list[Again] = []
+        self._ranges: list[str] = []
 
     def add(self, document: Document) -> None:
         kind = CLUSTER_KINDS.get((document.api_version, document.kind))
         if kind is not None:
             self._add_object(document, kind)
+        elif (document.api_version, document.kind) == _ENDPOINTS:
+            self._add_object(document, Endpoints)
         elif is_workload(document.api_version, document.kind):
             self._workloads.append(_workload(document))
         else:
@@ -127,10 +179,16 @@ class _Builder:
     def _add_object(self, document: Document, kind: type[Any]) -> None:
         found = decode(document, kind)
         _require_name(document, found.metadata)
+        if kind is not Endpoints:
+            template = in_metadata(found.metadata, (document.file, document.line))
+            if template is not None:
+                raise template
         found = _defaulted(found)
         metadata = found.metadata
         key = (document.kind, metadata.namespace or "", metadata.name)
         self._check_addresses(document, found)
+        if kind is Node:
+            found = self._without_bad_ranges(document, found)
         objects = self._objects[kind]
         first = objects.setdefault(key, found)
         if first is not found:
@@ -144,12 +202,19 @@ class _Builder:
         location = Location(document.file, document.line)
         if not same:
             raise SnapshotError(
-                f"two different {key[0]}s named {label}, the first at {first.file}:{first.line}",
+                f"two different {_plural_of(key[0])} named {label}, the first at "
+                f"{first.file}:{first.line}; if these are two dumps, name one",
                 location,
             )
-        self._warnings.append(
-            f"{location}: {key[0]} {label} was already read at {first.file}:{first.line}"
-        )
+        self._again.append(Again(f"{key[0]} {label}", location, first))
+
+    def _without_bad_ranges(self, document: Document, node: Node) -> Node:
+        """Leave out ranges that are none, as redacted dumps have them."""
+        mended, wrong = without_bad_ranges(node)
+        for path, why in wrong:
+            place = Location(document.file, document.field_source().line_of(path), path)
+            self._ranges.append(f"{place}: Node {node.metadata.name}: {why}")
+        return mended
 
     def _check_addresses(self, document: Document, found: Clustered) -> None:
         for path, why in bad_addresses(found):
@@ -157,14 +222,16 @@ class _Builder:
             label = f"{document.kind} {found.metadata.name}"
             raise SnapshotError(f"{label}: {why}", Location(document.file, line, path))
 
-    def finish(self) -> Snapshot:
+    def finish(self, reading: Reading) -> Snapshot:
         namespaces, pods, nodes, services, slices = (
             tuple(self._objects[kind].values())
             for kind in (Namespace, Pod, Node, Service, EndpointSlice)
         )
+        slices += self._derived(slices, services)
         podless = podless_workloads(self._workloads, pods)
         if not pods:
             raise SnapshotError(f"the snapshot has no pods{_instead(self._ignored, podless)}")
+        self._warnings += _range_warnings(self._ranges)
         self._warnings += _podless_warnings(podless) + _namespace_warnings(namespaces, pods)
         return Snapshot(
             namespaces,
@@ -173,9 +240,34 @@ class _Builder:
             services,
             slices,
             self._sources,
-            tuple(self._warnings),
+            (*map(str, reading.warnings()), *self._warnings),
             dict(self._ignored),
+            notes=(*reading.notes(), *again_notes(self._again, "objects")),
         )
+
+    def _derived(
+        self, slices: Sequence[EndpointSlice], services: Sequence[Service]
+    ) -> tuple[EndpointSlice, ...]:
+        """Give slices for services that have Endpoints alone."""
+        endpoints = self._objects[Endpoints].values()
+        derived = derived_slices(endpoints, slices, services)
+        for piece, (namespace, name) in derived.slices:
+            source = self._sources["Endpoints", namespace, name]
+            self._sources["EndpointSlice", namespace, piece.metadata.name] = source
+        self._warnings += derived.warnings
+        return tuple(piece for piece, _ in derived.slices)
+
+
+def _plural_of(kind: str) -> str:
+    return kind if kind.endswith("s") else f"{kind}s"
+
+
+def _range_warnings(ranges: Sequence[str]) -> list[str]:
+    if not ranges:
+        return []
+    more = len(ranges) - 1
+    others = f" (and {more} more such range{'s' if more > 1 else ''})" if more else ""
+    return [f"{ranges[0]}{others}: left out, so addresses in it belong to no known node"]
 
 
 def _workload(document: Document) -> Workload:
@@ -184,7 +276,7 @@ def _workload(document: Document) -> Workload:
     return replace(workload, kind=document.kind)
 
 
-def _require_name(document: Document, metadata: ObjectMeta) -> None:
+def _require_name(document: Document, metadata: ObjectMeta | EndpointsMeta) -> None:
     if not metadata.name:
         raise ManifestError(
             f"{document.kind} without a name",
@@ -218,7 +310,7 @@ def _instead(ignored: Mapping[str, int], podless: Sequence[Workload]) -> str:
 def _podless_warnings(podless: Sequence[Workload]) -> list[str]:
     if not podless:
         return []
-    names = _some([workload.label for workload in podless])
+    names = some([workload.label for workload in podless])
     return [f"no pods in the snapshot for {names}: their connections cannot be judged as theirs"]
 
 
@@ -228,11 +320,6 @@ def _namespace_warnings(namespaces: Sequence[Namespace], pods: Sequence[Pod]) ->
     if not missing:
         return []
     return [
-        f"pods stand in namespaces that are not in the snapshot ({_some(missing)}): selectors on "
+        f"pods stand in namespaces that are not in the snapshot ({some(missing)}): selectors on "
         "those namespaces' labels cannot be decided"
     ]
-
-
-def _some(names: Sequence[str], limit: int = 5) -> str:
-    shown = ", ".join(names[:limit])
-    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

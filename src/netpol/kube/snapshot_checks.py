@@ -1,4 +1,4 @@
-"""Takes one cluster object, gives the fields whose address cannot be read."""
+"""Takes one cluster object, gives the fields whose address or range cannot be read."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec.structs import replace
+
 from netpol.kube.addresses import parse_address, parse_cidr
+from netpol.kube.endpoints import Endpoints
 from netpol.kube.objects import EndpointSlice, Namespace, Node, Pod, Service
 
-__all__ = ["bad_addresses"]
+__all__ = ["bad_addresses", "without_bad_ranges"]
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 # Nearly every address of a dump; parsing 100 000 of them in full would take a second.
@@ -17,7 +20,7 @@ _PLAIN_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}").fullmatch
 
 
 def bad_addresses(
-    found: Namespace | Pod | Node | Service | EndpointSlice,
+    found: Namespace | Pod | Node | Service | EndpointSlice | Endpoints,
 ) -> Iterator[tuple[str, str]]:
     """Give (dotted field path, what is wrong) for each address that is none."""
     if isinstance(found, Pod) and _all_plain(found):
@@ -30,8 +33,23 @@ def bad_addresses(
                 parse_address(text)
             except ValueError:
                 yield path, f"{text!r} is not an IP address"
-    if isinstance(found, Node):
-        yield from _bad_ranges(found)
+
+
+def without_bad_ranges(node: Node) -> tuple[Node, list[tuple[str, str]]]:
+    """Give a node without the pod ranges that are none, and (field path, what is wrong) of those.
+
+    Tools that make a dump fit to be shown write other text there; no verdict is worth refusing a
+    whole cluster for a range.
+    """
+    wrong = [*_bad_ranges(node)]
+    if not wrong or node.spec is None:
+        return node, wrong
+    bad = {path for path, _ in wrong}
+    kept = [
+        text for i, text in enumerate(node.spec.pod_cidrs or ()) if f"spec.podCIDRs[{i}]" not in bad
+    ]
+    single = None if "spec.podCIDR" in bad else node.spec.pod_cidr
+    return replace(node, spec=replace(node.spec, pod_cidr=single, pod_cidrs=kept)), wrong
 
 
 def _all_plain(pod: Pod) -> bool:
@@ -62,6 +80,12 @@ def _addresses(found: Any) -> Iterator[tuple[str, str]]:
         for i, endpoint in enumerate(found.endpoints or ()):
             for j, address in enumerate(endpoint.addresses):
                 yield f"endpoints[{i}].addresses[{j}]", address
+    elif isinstance(found, Endpoints):
+        for i, subset in enumerate(found.subsets or ()):
+            for j, one in enumerate(subset.addresses or ()):
+                yield f"subsets[{i}].addresses[{j}].ip", one.ip
+            for j, one in enumerate(subset.not_ready_addresses or ()):
+                yield f"subsets[{i}].notReadyAddresses[{j}].ip", one.ip
 
 
 def _pod_addresses(pod: Pod) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ Reads as the API server's strict decoder does: a wrong type and an unknown field
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from netpol.kube.yamltree import field_path
+from netpol.kube.yamltree import RepeatedKey, field_path
 
 __all__ = ["Decoded", "Problem", "decode_value"]
 
@@ -42,13 +43,15 @@ class Decoded(NamedTuple):
 
     ``value`` is None if there are ``errors``; ``unknown`` lists fields the type does not have
     (left out of ``value``), ``nulls`` the list elements and map values that were null and became
-    zero values.
+    zero values. ``partial`` is the value as far as it is right, if that much can be said: what is
+    wrong is absent there.
     """
 
     value: Any
     errors: list[Problem]
     unknown: list[Problem]
     nulls: list[str]
+    partial: Any = None
 
 
 def decode_value(value: object, kind: type[Struct]) -> Decoded:
@@ -60,7 +63,10 @@ def decode_value(value: object, kind: type[Struct]) -> Decoded:
     walk = _Walk()
     cleaned = walk.struct(value, kind, "")
     if walk.errors:
-        return Decoded(None, walk.errors, walk.unknown, walk.nulls)
+        partial = None
+        with suppress(msgspec.ValidationError, RecursionError):
+            partial = msgspec.convert(cleaned, kind)
+        return Decoded(None, walk.errors, walk.unknown, walk.nulls, partial)
     try:
         typed = msgspec.convert(cleaned, kind)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -90,10 +96,12 @@ class _Walk:
         for key, child in value.items():
             where = field_path(path, str(key))
             if key not in fields:
-                if strict:
+                if strict and not isinstance(key, RepeatedKey):  # that is told already
                     self.unknown.append(Problem(where, f"unknown field {str(key)!r}"))
             elif child is not None:
-                cleaned[key] = self.any(child, fields[key], where)
+                found = self.any(child, fields[key], where)
+                if found is not None:
+                    cleaned[key] = found
         return cleaned
 
     def any(self, value: object, expected: Any, path: str) -> object:

@@ -17,7 +17,30 @@ __all__ = ["remarks_as_written"]
 def remarks_as_written(policy: NetworkPolicy) -> list[Remark]:
     """Give the remarks on a policy before ``apply_defaults``, in the order of its fields."""
     spec = policy.spec or NetworkPolicySpec()
-    return [*_also_ingress(spec), *_empty_ports(spec), *_null_elements(spec)]
+    return [
+        *_whole_namespace(policy),
+        *_also_ingress(spec),
+        *_empty_ports(spec),
+        *_null_elements(spec),
+    ]
+
+
+def _whole_namespace(policy: NetworkPolicy) -> Iterator[Remark]:
+    """Find policies that select every pod because nothing says which (A1.4)."""
+    if policy.spec is None:
+        yield Remark(
+            "selects-namespace",
+            "",
+            "without a spec, a policy selects every pod of its namespace and denies them all "
+            "incoming traffic; write spec: {podSelector: {}} if that is meant",
+        )
+    elif policy.spec.pod_selector is None:
+        yield Remark(
+            "selects-namespace",
+            "spec",
+            "without podSelector, a policy selects every pod of its namespace; write "
+            "podSelector: {} if that is meant",
+        )
 
 
 def _also_ingress(spec: NetworkPolicySpec) -> Iterator[Remark]:

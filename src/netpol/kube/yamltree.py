@@ -15,7 +15,14 @@ import yaml
 
 from netpol.errors import Location, ManifestError
 
-__all__ = ["YamlDocument", "field_lines", "field_path", "read_yaml"]
+__all__ = [
+    "RepeatedKey",
+    "YamlDocument",
+    "YamlSyntaxError",
+    "field_lines",
+    "field_path",
+    "read_yaml",
+]
 
 # Kubernetes objects are some 20 deep; the API server stops at 10 000, and recursion later at less.
 MAX_DEPTH = 128
@@ -48,12 +55,30 @@ _TAGS = {
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
+class YamlSyntaxError(ManifestError):
+    """Text that is no YAML: nothing behind it can be read, either."""
+
+
 class YamlDocument(NamedTuple):
-    """One document: its value, its first line, and lines of children by container ``id``."""
+    """One document: its value, its first line, and lines of children by container ``id``.
+
+    ``mistakes`` are duplicate keys; in the value they are ``RepeatedKey``.
+    """
 
     value: Any
     line: int
     lines: dict[int, list[int]]
+    mistakes: list[ManifestError]
+
+
+class RepeatedKey(str):
+    """A key that stands in its mapping already; equal to nothing else, so that both are kept."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
 
 class _Frame:
@@ -75,30 +100,45 @@ class _Frame:
         self.size = 1
 
 
-def read_yaml(text: str, file: str) -> Iterator[YamlDocument]:
+def read_yaml(
+    text: str, file: str, *, first_line: int = 1, all_mistakes: bool = False
+) -> Iterator[YamlDocument]:
     """Read every document of ``text`` that is not empty.
+
+    Parameters
+    ----------
+    text, file
+        What to read, and what it is called.
+    first_line
+        The line of the file that the text begins on.
+    all_mistakes
+        Give a document that has duplicate keys with all of them, instead of raising the first.
 
     Raises
     ------
+    YamlSyntaxError
+        Broken YAML.
     ManifestError
-        Broken YAML, a duplicate or non-string key, an unknown tag, aliases that recurse or
-        expand without bound, nesting beyond ``MAX_DEPTH``. Documents before the fault are given.
+        A duplicate or non-string key, an unknown tag, aliases that recurse or expand without
+        bound, nesting beyond ``MAX_DEPTH``. Documents before the fault are given.
     """
     try:
         loader = _Loader(text)
     except yaml.YAMLError as error:
-        raise _syntax_error(error, text, file) from None
+        raise _syntax_error(error, text, file, first_line) from None
     try:
-        builder = _Builder(file)
+        builder = _Builder(file, first_line)
         while (event := loader.get_event()) is not None:
             if type(event) is not yaml.DocumentEndEvent:
                 builder.take(event)
                 continue
+            if builder.mistakes and not all_mistakes:
+                raise builder.mistakes[0]
             if builder.root is not None:
-                yield YamlDocument(builder.root, builder.root_line, builder.lines)
-            builder = _Builder(file)
+                yield YamlDocument(builder.root, builder.root_line, builder.lines, builder.mistakes)
+            builder = _Builder(file, first_line)
     except yaml.YAMLError as error:
-        raise _syntax_error(error, text, file) from None
+        raise _syntax_error(error, text, file, first_line) from None
     finally:
         loader.dispose()
 
@@ -106,11 +146,13 @@ def read_yaml(text: str, file: str) -> Iterator[YamlDocument]:
 class _Builder:
     """Builds one document from events, without recursion."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, first_line: int) -> None:
         self.file = file
+        self.first_line = first_line
         self.root: Any = None
         self.root_line = 1
         self.lines: dict[int, list[int]] = {}
+        self.mistakes: list[ManifestError] = []
         self._stack: list[_Frame] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._aliased = 0
@@ -127,7 +169,7 @@ class _Builder:
 
     def _scalar(self, event: Any) -> None:
         """Take a scalar. Two thirds of all events, so the common cases stand first."""
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + self.first_line
         text = event.value
         plain, quoted = event.implicit
         if quoted or event.tag == "!":
@@ -170,11 +212,14 @@ class _Builder:
         frame = self._stack[-1]
         if value in frame.value:
             first = frame.lines[list(frame.value).index(value)]
-            raise self._fail(f"duplicate key {value!r}, first on line {first}", line)
+            self.mistakes.append(
+                self._fail(f"duplicate key {value!r}, first on line {first}", line)
+            )
+            value = RepeatedKey(value)
         frame.key, frame.key_line = value, line
 
     def _open(self, event: Any) -> None:
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + self.first_line
         container: dict[str, Any] | list[Any]
         container, kind = ({}, "map") if type(event) is yaml.MappingStartEvent else ([], "seq")
         if event.tag not in (None, "!", f"tag:yaml.org,2002:{kind}"):
@@ -197,7 +242,7 @@ class _Builder:
         self._place(frame.value, frame.line, frame.size)
 
     def _alias(self, event: Any) -> None:
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + self.first_line
         value, size = self._anchors.get(event.anchor, (None, 0))
         if not size:
             what = "refers to itself" if value is _PENDING else "is not defined"
@@ -304,14 +349,14 @@ def field_lines(value: Any, lines: dict[int, list[int]], offset: int = 0) -> dic
     return paths
 
 
-def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> ManifestError:
+def _syntax_error(error: yaml.YAMLError, text: str, file: str, first_line: int) -> YamlSyntaxError:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
+        line = mark.line + first_line if mark else None
         problem = ", ".join(part for part in (error.context, error.problem) if part)
-        return ManifestError(f"not valid YAML: {problem}", Location(file, line))
+        return YamlSyntaxError(f"not valid YAML: {problem}", Location(file, line))
     position = getattr(error, "position", None)
     if position is None:
-        return ManifestError(f"not valid YAML: {error}", Location(file))
-    line = text.encode()[:position].count(b"\n") + 1
-    return ManifestError("not text: control characters found", Location(file, line))
+        return YamlSyntaxError(f"not valid YAML: {error}", Location(file))
+    line = text.encode()[:position].count(b"\n") + first_line
+    return YamlSyntaxError("not text: control characters found", Location(file, line))

@@ -26,6 +26,18 @@ CHECK_CODES = {
         "ingress rule lets anything in"
     ),
     "empty-port-is-tcp": "ports: [{}] means every TCP port, not every port and protocol",
+    "selects-namespace": (
+        "a policy without spec or podSelector selects every pod of its namespace"
+    ),
+    "passed-over": (
+        "(note) how much of directories holds no Kubernetes object, or is broken and names no "
+        "policy"
+    ),
+    "read-twice": "(note) objects that were read before, the same",
+    "stray-lines": (
+        "lines before or between the objects that are none of a manifest, as 2>&1 makes them"
+    ),
+    "empty-file": "a file of a cluster's directory is empty",
     "null-element": (
         "a null list element or label counts as an empty one; an empty rule allows everything"
     ),
