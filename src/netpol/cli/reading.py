@@ -53,6 +53,7 @@ class Inputs(WorldInputs):
     flows: tuple[str, ...]
     format: str
     start_zone: str | None
+    one_way: bool
     strict: bool
     dedup: bool
     jobs: int
@@ -92,6 +93,7 @@ def flow_stream(inputs: Inputs) -> FlowStream:
         strict=inputs.strict,
         dedup=inputs.dedup,
         start_zone=inputs.start_zone,
+        one_way=inputs.one_way,
     )
 
 
