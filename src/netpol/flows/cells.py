@@ -28,6 +28,7 @@ Mask = npt.NDArray[np.bool_]
 ABSENT = ("", "-", "null", "none", "nan", "n/a")
 
 _PROTOCOLS = {name: number for number, name in PROTOCOL_NAMES.items()} | {
+    "icmpv4": 1,
     "ipv6-icmp": 58,
     "icmp6": 58,
     "icmp-v6": 58,

@@ -133,7 +133,7 @@ def _binary(head: bytes) -> str:
         return "a tar archive; unpack it first"
     even, odd = head[0:400:2].count(0), head[1:400:2].count(0)
     for encoding, zeros, others in (("UTF-16LE", odd, even), ("UTF-16BE", even, odd)):
-        if zeros > 0.4 * len(head[:400]) and not others:
+        if zeros > 0.3 * len(head[:400]) and others < 0.1 * zeros:
             return f"{encoding} without a byte order mark; write it as UTF-8: iconv -f {encoding}"
     return "binary data, not a flow log"
 

@@ -217,7 +217,7 @@ class _Sample:
         return _Pair(int(first[chosen]), int(self.lines[at[chosen]]))
 
     def _halve(self) -> None:
-        self._limit = self.codes[len(self.codes) // 2] | np.uint64(3)
+        self._limit = self.codes[CONNECTIONS // 2] | np.uint64(3)
         kept = self.codes <= self._limit
         self.codes, self.lines, self.counts = (
             self.codes[kept],

@@ -24,6 +24,7 @@ from netpol.flows.cells import boolean, integers, lacks_zone, protocols, texts, 
 from netpol.flows.evidence import Evidence
 from netpol.flows.flow import Flow
 from netpol.flows.table_columns import map_columns
+from netpol.flows.table_known import check_columns
 
 __all__ = ["Loss", "Normalised", "Problem", "batch_from", "normalise"]
 
@@ -83,12 +84,13 @@ def batch_from(flows: Any) -> FlowBatch:
     Raises
     ------
     FlowError
-        A column is missing, double or of another length, or a cell cannot be read; the location's
-        line is the row, from 1.
+        A column is missing, double or of another length, the columns are those of a known format
+        that is not read, or a cell cannot be read; the location's line is the row, from 1.
     """
     if isinstance(flows, FlowBatch):
         return flows
     columns = _columns_of(flows)
+    check_columns(list(columns), Location())
     names = map_columns(columns, Location())
     chosen = {column: _as_arrow(columns[name], name) for column, name in names.items()}
     lengths = {name: len(chosen[column]) for column, name in names.items()}
