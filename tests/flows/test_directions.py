@@ -114,7 +114,7 @@ def test_other_tables_than_csv(tmp_path):
     ends = ["10.0.0.1", "10.0.0.2"]
     table = {"src": ends, "dst": ends[::-1], "protocol": [6, 6], "port": [443, 50000]}
     pa.parquet.write_table(pa.table(table | {"sport": [50000, 443]}), file)
-    with pytest.raises(FlowError, match="line 2 is the way back of line 1"):
+    with pytest.raises(FlowError, match="row 2 is the way back of row 1"):
         list(open_flows(file))
     assert sum(map(len, open_flows(file, one_way=True))) == 2
 
@@ -139,7 +139,7 @@ def test_answers_far_away_are_found_in_bounded_memory(tmp_path, monkeypatch):
     pa.parquet.write_table(one_way, file)
     assert sum(map(len, open_flows(file))) == count
     pa.parquet.write_table(pa.concat_tables([one_way, back]), file)
-    with pytest.raises(FlowError, match=r"line 2\d{5} is the way back of line \d+"):
+    with pytest.raises(FlowError, match=r"row 2\d{5} is the way back of row \d+"):
         list(open_flows(file))
 
 

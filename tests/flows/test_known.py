@@ -13,6 +13,7 @@ import pytest
 
 from netpol.errors import FlowError
 from netpol.flows.known.registry import ENVELOPES, KNOWN
+from netpol.flows.normalise import batch_from
 from netpol.flows.reader import open_flows
 
 FORMATS = {one.name: one for one in KNOWN}
@@ -397,6 +398,11 @@ def test_no_advice_drops_the_reply_mark(known):
                          ids=lambda known: known.name)  # fmt: skip
 def test_a_security_groups_word_is_no_verdict(known):
     assert "not a policy's verdict" in known.advice
+
+
+def test_known_tables_in_memory_are_refused_too():
+    with pytest.raises(FlowError, match="an AWS VPC flow log, which netpol does not read"):
+        batch_from({"srcaddr": [WEB], "dstaddr": [API], "protocol": [6], "action": ["REJECT"]})
 
 
 def test_envelopes_are_distinct():

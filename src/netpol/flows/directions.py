@@ -44,14 +44,13 @@ class Directions:
     ----------
     file : str
         What errors call it.
-    marked : bool
-        It has a column that says which rows are replies. As long as that says something of any
-        row, nothing is found fault with.
+    unit : str
+        What the numbers of its records count: ``line`` or ``row``.
     """
 
-    def __init__(self, file: str, *, marked: bool) -> None:
+    def __init__(self, file: str, unit: str = "line") -> None:
         self._file = file
-        self._has_mark = marked
+        self._unit = unit
         self._said = False  # a mark said something
         self._found: FlowError | None = None
         self._rows = 0  # that have both ports
@@ -60,8 +59,14 @@ class Directions:
         self._ways = _Sample()  # connections by addresses and ports
         self._pairs = _Sample()  # rows without source ports by addresses, and to which kind of port
 
-    def add(self, batch: FlowBatch) -> None:
+    def add(self, batch: FlowBatch, *, marked: bool) -> None:
         """Look at a batch.
+
+        Parameters
+        ----------
+        marked : bool
+            There is a column that says which rows are replies. Where it says something of any row
+            of the table, no fault is found.
 
         Raises
         ------
@@ -81,7 +86,7 @@ class Directions:
             self._add_ways(batch, np.flatnonzero(both))
         if not both.all():
             self._add_pairs(batch, np.flatnonzero(ports & ~both))
-        if self._found is not None and not self._has_mark:
+        if self._found is not None and not marked:
             raise self._found
 
     def finish(self) -> None:
@@ -131,8 +136,9 @@ class Directions:
         first, answer = (line, other) if begins else (other, line)
         text = _told(batch, row, turned=not begins)
         return FlowError(
-            f"no column is_reply says which rows are answers, and line {answer} is the way back of "
-            f"line {first} ({text}): it would be judged as a connection of its own; {_ADVICE}",
+            f"no column is_reply says which rows are answers, and {self._unit} {answer} is the way "
+            f"back of {self._unit} {first} ({text}): it would be judged as a connection of its own; "
+            f"{_ADVICE}",
             Location(self._file, answer),
         )
 
@@ -158,7 +164,8 @@ class Directions:
             raise FlowError(
                 "no column is_reply says which rows are answers, and more than a third of the rows "
                 f"go to a client's port (from {EPHEMERAL} on) of an address that sends to a "
-                f"server's port the other way (first: line {line}), as answers do; {_ADVICE}",
+                f"server's port the other way (first: {self._unit} {line}), as answers do; "
+                f"{_ADVICE}",
                 Location(self._file, line),
             )
 

@@ -69,7 +69,8 @@ def read_table(
         The table cannot be read, lacks a column, is of a known format that is not read, or has
         rows of both directions unmarked; or ``strict`` is set and a row is bad.
     """
-    reader = _TableReader(source.name, stats, strict=strict, one_way=one_way, zone=zone)
+    directions = None if one_way else Directions(source.name, "line" if kind == "csv" else "row")
+    reader = _TableReader(source.name, stats, directions, strict=strict, zone=zone)
     try:
         for part, lines in _parts(source, kind, stats, strict=strict):
             yield reader.batch(part, lines)
@@ -105,14 +106,19 @@ class _TableReader:
     """Makes batches of one table's rows, and counts what of them cannot be read."""
 
     def __init__(
-        self, file: str, stats: ReadStats, *, strict: bool, one_way: bool, zone: ZoneInfo | None
+        self,
+        file: str,
+        stats: ReadStats,
+        directions: Directions | None,
+        *,
+        strict: bool,
+        zone: ZoneInfo | None,
     ) -> None:
         self._file = file
         self._stats = stats
         self._strict = strict
-        self._one_way = one_way
         self._zone = zone
-        self._directions: Directions | None = None
+        self._directions = directions
         self._suspects = Suspects()
 
     def batch(self, table: Any, lines: npt.NDArray[np.int64]) -> FlowBatch:
@@ -123,8 +129,9 @@ class _TableReader:
         self._stats.lines += table.num_rows
         self._count_problems(read, columns, lines)
         self._count_losses(read, names, columns, lines)
-        if not self._one_way:
-            self._look(read.batch, marked="is_reply" in names)
+        if self._directions is not None:
+            self._directions.add(read.batch, marked="is_reply" in names)
+            self._suspect(read.batch)
         return read.batch
 
     def finish(self) -> None:
@@ -133,10 +140,8 @@ class _TableReader:
             self._directions.finish()
             self._stats.suspected_reversed += self._suspects.count()
 
-    def _look(self, batch: FlowBatch, *, marked: bool) -> None:
-        if self._directions is None:
-            self._directions = Directions(self._file, marked=marked)
-        self._directions.add(batch)
+    def _suspect(self, batch: FlowBatch) -> None:
+        """Count unmarked rows whose ports look turned round."""
         if batch.sport is None:
             return
         replies = None if batch.is_reply is None else ~batch.is_reply
