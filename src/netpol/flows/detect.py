@@ -80,7 +80,7 @@ def detect_format(head: bytes, name: str) -> str:
     _refuse_known_header(head, where)
     if looks_like_header(head):
         return "csv"
-    if _NO_HEADER.match(head):
+    if _NO_HEADER.match(head[:2048]):
         raise FlowError(
             "a table without a header: write one that names its columns (src,dst,protocol,port, "
             f"and is_reply where a row may be an answer) above {_first_line(head)!r}",

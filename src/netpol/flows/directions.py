@@ -137,8 +137,8 @@ class Directions:
         text = _told(batch, row, turned=not begins)
         return FlowError(
             f"no column is_reply says which rows are answers, and {self._unit} {answer} is the way "
-            f"back of {self._unit} {first} ({text}): it would be judged as a connection of its own; "
-            f"{_ADVICE}",
+            f"back of {self._unit} {first} ({text}): it would be judged as a connection of its "
+            f"own; {_ADVICE}",
             Location(self._file, answer),
         )
 

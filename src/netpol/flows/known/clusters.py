@@ -40,10 +40,10 @@ CLUSTERS = (
         "protocol,sport,port,is_reply (docs/formats.md has the jq line)",
         text=text(
             rb"\(ID:\d+\)\s*(?:->|<-|<>)\s*\S+",
-            rb"^[A-Z][a-z]{2} [ \d]\d [\d:]{8}\.\d{3}.*? (?:->|<-|<>) .*"
+            rb"^[A-Z][a-z]{2} [ \d]\d [\d:]{8}\.\d{3}.{0,300}? (?:->|<-|<>) .{0,300}"
             rb"(?:FORWARDED|DROPPED|ALLOWED|DENIED|AUDIT|REDIRECTED|TRACED|TRANSLATED)",
             rb"^TIMESTAMP\s+SOURCE\s+DESTINATION\s+TYPE\s+VERDICT",
-            rb"^ *TIMESTAMP: .*\n *(?:NODE: .*\n *)?SOURCE: ",
+            rb"^ *TIMESTAMP: .{0,300}\n *(?:NODE: .{0,300}\n *)?SOURCE: ",
         ),
     ),
     KnownFormat(
@@ -71,7 +71,7 @@ CLUSTERS = (
         "-o json and give them as a table with columns time,src,dst,protocol,port,is_reply",
         keys=(all_of("observationPoint", "summary"), all_of("cpu", "observationPoint")),
         text=text(
-            rb"^(?:\S+ )?(?:Policy verdict log: flow 0x|(?:xx|->|<-) .*\bflow 0x[0-9a-f]+ )",
+            rb"^(?:\S+ )?(?:Policy verdict log: flow 0x|(?:xx|->|<-) .{0,300}\bflow 0x[0-9a-f]+ )",
             rb"^Listening for events on \d+ CPUs",
         ),
     ),
@@ -144,8 +144,8 @@ CLUSTERS = (
         advice="its lines are packets that met a logging rule, so only some of the connections; "
         f"{CONNTRACK}",
         text=text(
-            rb"^\d{4}/\d\d/\d\d [\d:.]+ \S+ (?:\S*NetworkPolicy:\S+|K8sNetworkPolicy|<nil>) .*"
-            rb"(?:Allow|Drop|Reject)",
+            rb"^\d{4}/\d\d/\d\d [\d:.]+ \S+ (?:\S*NetworkPolicy:\S+|K8sNetworkPolicy|<nil>) "
+            rb".{0,300}(?:Allow|Drop|Reject)",
         ),
     ),
     KnownFormat(
@@ -198,7 +198,7 @@ CLUSTERS = (
         advice="one connection is logged at both ends: give a table of the lines with "
         "direction=outbound with columns src,dst,protocol,port from src.addr and dst.addr",
         keys=(all_of("src.addr", "dst.addr"),),
-        text=text(rb"\bsrc\.addr=\S+ .*\bdst\.addr="),
+        text=text(rb"\bsrc\.addr=\S+ .{0,300}\bdst\.addr="),
     ),
     KnownFormat(
         name="envoy",

@@ -60,7 +60,7 @@ HOSTS = (
         advice="give a table with columns src,dst,protocol,port with one row per state: of a -> b "
         "src is a; of a <- b it is b",
         text=text(
-            rb"^\S+ (?:tcp|udp|icmp|ipv6-icmp|sctp) \S+:?\d*(?: \(\S+\))? (?:->|<-) \S+.* "
+            rb"^\S+ (?:tcp|udp|icmp|ipv6-icmp|sctp) \S+:?\d*(?: \(\S+\))? (?:->|<-) \S+.{0,300} "
             rb"+[A-Z_0-9]+:[A-Z_0-9]+\s*$",
         ),
     ),
@@ -76,7 +76,7 @@ HOSTS = (
         what="packets that the kernel logged (LOG, NFLOG)",
         advice="each line is a packet, replies among them, and what its prefix says is no verdict "
         f"that can be trusted; {CONNTRACK}",
-        text=text(rb"\bIN=\S* OUT=\S* .*\bSRC=\S+ DST=\S+ "),
+        text=text(rb"\bIN=\S* OUT=\S* .{0,300}\bSRC=\S+ DST=\S+ "),
     ),
     KnownFormat(
         name="ulogd",

@@ -67,7 +67,10 @@ NETWORKS = (
         advice=f"{ONE_DIRECTION}, and columns src,dst,protocol,port,sport",
         headers=(header("SRC_IP DST_IP PACKETS BYTES", "SRC_PORT DST_PORT PROTOCOL", marked=True),),
         keys=(all_of("ip_src", "ip_dst"),),
-        text=text(rb"^(?:[A-Z_0-9]+ +)*SRC_IP +(?:[A-Z_0-9]+ +)*DST_IP\b.*\bPACKETS\b"),
+        text=text(
+            rb"^(?=[A-Z_0-9 ]{0,400}\bSRC_IP )(?=[A-Z_0-9 ]{0,400}\bDST_IP )"
+            rb"[A-Z_0-9 ]{0,400}\bPACKETS\b"
+        ),
     ),
     KnownFormat(
         name="goflow2",
@@ -106,7 +109,7 @@ NETWORKS = (
         "unless history has ^ (then swap) or conn_state is OTH or SHR (then add is_reply)",
         headers=(header("id_orig_h id_resp_h"), header("id_orig_h", "conn_state uid")),
         keys=(all_of("id.orig_h"), all_of("id_orig_h", "id_resp_h")),
-        text=text(rb"\A#separator ", rb"\A#fields\t.*\bid\.orig_h\b"),
+        text=text(rb"\A#separator ", rb"\A#fields\t.{0,300}\bid\.orig_h\b"),
     ),
     KnownFormat(
         name="suricata",
@@ -159,7 +162,7 @@ NETWORKS = (
         "is the firewall's, not a policy's verdict",
         headers=(header("srcip dstip", "policyid logid devname devid srcintf trandisp"),),
         keys=(all_of("srcip", "dstip", "policyid"),),
-        text=text(rb"\bsrcip=\S+ .*\bdstip=\S+ .*\bpolicyid="),
+        text=text(rb"\bsrcip=\S+ .{0,300}\bdstip=\S+ .{0,300}\bpolicyid="),
     ),
     KnownFormat(
         name="pan-os",
