@@ -206,8 +206,8 @@ def evaluate(CompiledTables tables, size_t n, dict columns, dict results):
         ``time`` int64[n]; ``src_hint``, ``dst_hint`` uint32[n], pod index + 1 or 0; ``evidence``
         uint8[n].
     results : name -> array to fill: ``verdict``, ``special`` uint8[n] (Reason + 1 of the flow, 0 if
-        a side tells; | 128 for the note ``service-nat-order``); ``egress``, ``ingress`` (decision ids), ``src_endpoint``, ``dst_endpoint``
-        uint32[n].
+        a side tells; | 128 for the note ``service-nat-order``); ``egress``, ``ingress`` (decision
+        ids), ``src_endpoint``, ``dst_endpoint`` uint32[n].
     Raises
     ------
     ValueError
