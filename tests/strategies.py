@@ -343,6 +343,9 @@ def _flow(pick: Choices, near: Interesting) -> Flow:
     if extra == 13:
         more["is_reply"] = True
         more["sport"] = pick.of(80, 8080, 53, None)
+    if extra in (13, 14):  # perhaps from a server's port to a client's
+        more["sport"] = pick.of(53, 8080, 40000, None)
+        more["dport"] = pick.of(40000, 32768, 32767, None)
     if pick.rarely(3):
         more["evidence"] = Evidence(pick.between(0, 3))
     if pick.rarely(12):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from netpol.flows.known.registry import KNOWN
 from netpol.report.wording import CAUSES, NOTES, REASONS
 from netpol.verdict import Cause, Note, Reason
 
@@ -68,3 +71,31 @@ def test_links_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text(page)):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def known_table() -> str:
+    def cell(words: str) -> str:
+        return (
+            words.replace("|", "\\|")
+            .replace("<", "&lt;")
+            .replace("docs/formats.md has", "below is")
+        )
+
+    return "\n".join(f"| {cell(one.what)} | {cell(one.advice)} |" for one in KNOWN)
+
+
+def test_formats_page_lists_every_known_format() -> None:
+    assert known_table() in text(DOCS / "formats.md")
+
+
+def test_sql_marks_the_answers() -> None:
+    (query,) = re.findall(r"```sql\n(.*?)```", text(DOCS / "formats.md"), re.DOTALL)
+    with closing(sqlite3.connect(":memory:")) as base:
+        base.execute("CREATE TABLE flows (src, dst, protocol, sport, port)")
+        rows = [
+            ("10.0.0.1", "10.0.0.2", "tcp", 50000, 443),
+            ("10.0.0.2", "10.0.0.1", "tcp", 443, 50000),
+            ("10.0.0.2", "10.0.0.3", "tcp", 443, 50000),
+        ]
+        base.executemany("INSERT INTO flows VALUES (?, ?, ?, ?, ?)", rows)
+        assert [row[-1] for row in base.execute(query)] == [0, 1, 0]

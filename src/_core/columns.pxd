@@ -8,6 +8,7 @@ cdef struct Columns:
     const uint8_t* src_seen
     size_t width                # 4 or 16
     const uint8_t* protocol
+    const uint16_t* sport       # NO_SPORT where it is not known, or the record a reply's
     const uint16_t* dport
     const uint8_t* dport_known
     const uint16_t* original_dport
@@ -41,6 +42,8 @@ cdef inline void shift_columns(Columns* c, size_t start) noexcept nogil:
         c.dport_known += start
     if c.original_dport != NULL:
         c.original_dport += start
+    if c.sport != NULL:
+        c.sport += start
     if c.icmp_type != NULL:
         c.icmp_type += start
     if c.time != NULL:

@@ -26,6 +26,10 @@ from netpol._core.resolve cimport resolve
 from netpol._core.sides cimport flags_of
 from netpol._core.tables cimport IS_NOTED, IS_POD, IS_TIMED, CompiledTables, View
 
+cdef enum:
+    EPHEMERAL = 32768            # lowest port Linux gives to clients by default
+    NOTE_MAYBE_REPLY = 2048      # netpol.verdict.Note
+
 cdef uint32_t MINOR_FLAGS = IS_NOTED | IS_TIMED  # that leave self traffic what it is
 
 
@@ -119,6 +123,28 @@ cdef void note_all(
     uint16_t* notes,
 ) noexcept nogil:
     note_rows(v, c, n, src, dst, notes)
+    if c.sport != NULL:
+        note_answers(c, n, notes)
+
+
+cdef void note_answers(const Columns* c, size_t n, uint16_t* notes) noexcept nogil:
+    """Note records that go from a server's port to a client's, as answers do (A16.1).
+
+    Without branches, so that it is done for many rows at a time.
+    """
+    cdef const uint8_t* protocol = c.protocol
+    cdef const uint16_t* sport = c.sport
+    cdef const uint16_t* dport = c.dport
+    cdef uint16_t odd
+    cdef size_t i
+    for i in range(n):
+        odd = (protocol[i] == 6) | (protocol[i] == 17) | (protocol[i] == 132)
+        odd &= (sport[i] < EPHEMERAL) & (dport[i] >= EPHEMERAL)
+        notes[i] |= odd * NOTE_MAYBE_REPLY
+    if c.dport_known != NULL:
+        for i in range(n):
+            if not c.dport_known[i]:
+                notes[i] &= <uint16_t> ~NOTE_MAYBE_REPLY
 
 
 cdef const uint8_t* _bytes(object array, size_t n, size_t width, str name) except? NULL:
@@ -155,6 +181,7 @@ cdef int fill_columns(Columns* c, CompiledTables tables, size_t n, dict columns)
     c.original_dst = _bytes(columns.get("original_dst"), n, width, "original_dst")
     c.src_seen = _bytes(columns.get("src_seen"), n, width, "src_seen")
     c.protocol = _bytes(columns["protocol"], n, 1, "protocol")
+    c.sport = <const uint16_t*> _bytes(columns.get("sport"), n, 2, "sport")
     c.dport = <const uint16_t*> _bytes(columns["dport"], n, 2, "dport")
     c.dport_known = _bytes(columns.get("dport_known"), n, 1, "dport_known")
     c.original_dport = <const uint16_t*> _bytes(
@@ -174,12 +201,13 @@ def evaluate(CompiledTables tables, size_t n, dict columns, dict results):
     Parameters
     ----------
     columns : name -> C-contiguous array or None. ``src``, ``dst``, and if present ``original_dst``
-        and ``src_seen``: all uint32[n] or all uint8[n, 16]; ``protocol`` uint8[n]; ``dport`` and
-        ``original_dport`` uint16[n]; ``dport_known`` bool[n]; ``icmp_type`` uint8[n]; ``time``
-        int64[n]; ``src_hint``, ``dst_hint`` uint32[n], pod index + 1 or 0; ``evidence`` uint8[n].
+        and ``src_seen``: all uint32[n] or all uint8[n, 16]; ``protocol`` uint8[n]; ``sport``,
+        ``dport`` and ``original_dport`` uint16[n]; ``dport_known`` bool[n]; ``icmp_type`` uint8[n];
+        ``time`` int64[n]; ``src_hint``, ``dst_hint`` uint32[n], pod index + 1 or 0; ``evidence``
+        uint8[n].
     results : name -> array to fill: ``verdict``, ``special`` uint8[n] (Reason + 1 of the flow, 0 if
-        a side tells; | 128 for the note ``service-nat-order``); ``egress``, ``ingress`` (decision ids), ``src_endpoint``, ``dst_endpoint``
-        uint32[n].
+        a side tells; | 128 for the note ``service-nat-order``); ``egress``, ``ingress`` (decision
+        ids), ``src_endpoint``, ``dst_endpoint`` uint32[n].
     Raises
     ------
     ValueError

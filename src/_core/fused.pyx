@@ -115,6 +115,7 @@ cdef class FusedRecords:
             self._has_ports, scanner._to.protocol, scanner._to.reply_sport,
             scanner._to.orig_dport, n)
         c.protocol = scanner._to.protocol
+        c.sport = scanner._to.orig_sport
         c.dport = scanner._to.reply_sport
         c.dport_known = NULL
         c.original_dport = scanner._to.orig_dport

@@ -99,7 +99,8 @@ cdef class Tally:
     tables : CompiledTables
         What the flows are judged by.
     decisions : uint32[decisions]
-        Bit v: decides a flow of verdict v | OWN_NODE | TIE | reason << 8 (255: none) | loudness << 16.
+        Bit v: decides a flow of verdict v | OWN_NODE | TIE | reason << 8 (255: none) |
+        loudness << 16.
     workloads : uint32[endpoints]
         A number for the workload of each endpoint.
     protocols : uint16[256]

@@ -457,6 +457,19 @@ _COLUMNS = {
 _ADDRESSES = ("src", "dst", "original_dst", "src_seen")
 
 
+_NO_SPORT = np.uint16(65535)
+
+
+def _maybe_answering(batch: FlowBatch) -> npt.NDArray[np.uint16]:
+    """Give the source ports of records that may be unmarked answers, ``_NO_SPORT`` elsewhere."""
+    sport: npt.NDArray[np.uint16] = np.ascontiguousarray(batch.sport, np.uint16)
+    if batch.sport_known is not None:
+        sport = np.where(batch.sport_known, sport, _NO_SPORT)
+    if batch.is_reply is not None:
+        sport = np.where(batch.is_reply, _NO_SPORT, sport)
+    return sport
+
+
 def _as_opened(batch: FlowBatch) -> dict[str, Any]:
     """Give the core's columns, records of replies turned round (A16.1, R19)."""
     address = np.uint8 if batch.wide else np.uint32
@@ -470,6 +483,8 @@ def _as_opened(batch: FlowBatch) -> dict[str, Any]:
         if value is not None:
             columns[name] = np.ascontiguousarray(value, dtype)
     reply = batch.is_reply
+    if batch.sport is not None:
+        columns["sport"] = _maybe_answering(batch)
     if reply is None or not reply.any():
         return columns
     forward = dict(columns)

@@ -17,7 +17,7 @@ import numpy as np
 
 from netpol.dns.observations import DnsObservations
 from netpol.flows.batch import FlowBatch, SkippedRecord
-from netpol.flows.stats import ReadStats, heaviest_first
+from netpol.flows.stats import LostValues, ReadStats, heaviest_first
 from netpol.fused import without_text
 from netpol.pairs import Credit, Pair, PairList, credits_of, pair_of, protocol_name, rule_line
 from netpol.recorded import OtherProfiles, Recorded, RecordedSums
@@ -100,6 +100,7 @@ class ReaderCounts:
     suspected_reversed: int = 0
     evicted: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
+    lost: tuple[LostValues, ...] = ()
     samples: tuple[SkippedRecord, ...] = ()
 
 
@@ -299,6 +300,7 @@ def reader_counts(stats: Any, records: int) -> ReaderCounts:
         suspected_reversed=stats.suspected_reversed,
         evicted=stats.evicted,
         skipped=heaviest_first(stats.skipped),
+        lost=tuple(replace(lost) for lost in stats.lost.values()),
         samples=tuple(stats.samples),
     )
 

@@ -100,6 +100,7 @@ class Note(IntFlag):
     AMBIGUOUS_PRIORITY = 256  # B3.4: policies of equal priority, tried otherwise, decide otherwise
     SERVICE_NAT_ORDER = 512  # A15.11: policies that see the service's address decide otherwise
     OWN_NODE_EGRESS = 1024  # A11.6: denied towards the pod's own node, where upstream disagrees
+    MAYBE_REPLY = 2048  # A16.1: from a server's port to a client's, and not marked as a reply
 
     @property
     def labels(self) -> list[str]:

@@ -273,12 +273,13 @@ class Verdicts:
             return None if found == absent else found
 
         known = batch.dport_known is None or bool(batch.dport_known[row])
+        sent = batch.sport_known is None or bool(batch.sport_known[row])
         return Flow(
             src=_address(batch.src, row) or "",
             dst=_address(batch.dst, row) or "",
             protocol=value("protocol", UNKNOWN_PROTOCOL),
             dport=value("dport") if known else None,
-            sport=value("sport"),
+            sport=value("sport") if sent else None,
             icmp_type=value("icmp_type", 255),
             icmp_code=value("icmp_code", 255),
             time=value("time", int(NO_TIME)),

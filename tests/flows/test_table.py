@@ -135,23 +135,105 @@ def test_bad_row_is_counted_with_its_line(tmp_path, row, cause):
         read(tmp_path, text, strict=True)
 
 
-def test_bad_optional_cells(tmp_path):
-    for column, cell, cause in [
-        ("time", "yesterday", "bad time"),
-        ("time", "2026-11-23 02:10:15", "bad time"),  # no zone
-        ("time", "2026-13-23T02:10:15Z", "bad time"),
-        ("bytes", "-4", "bad bytes"),
-        ("icmp_type", "256", "bad icmp type"),
-        ("is_reply", "perhaps", "bad is_reply"),
-        ("verdict", "hmm", "bad verdict"),
-        ("src_pod", "web-0", "bad src_pod (not namespace/name)"),
-        ("original_dst", "x", "bad original_dst address"),
-        ("src_seen", "x", "bad src_seen address"),
-    ]:
-        good, bad = "10.0.0.1,10.0.0.2,tcp,80,", f"10.0.0.1,10.0.0.2,tcp,80,{cell}"
-        (batch,), stream = read(tmp_path, f"src,dst,protocol,port,{column}\n{good}\n{bad}\n")
-        assert len(batch) == 1
-        assert stream.stats.skipped == {cause: 1}, column
+WHICH_CONNECTION = [
+    ("is_reply", "perhaps", "bad is_reply"),
+    ("original_dst", "x", "bad original_dst address"),
+    ("original_port", "70000", "bad original port"),
+    ("src_seen", "x", "bad src_seen address"),
+]
+
+
+@pytest.mark.parametrize(("column", "cell", "cause"), WHICH_CONNECTION)
+def test_bad_cell_that_says_which_connection_costs_its_row(tmp_path, column, cell, cause):
+    good, bad = "10.0.0.1,10.0.0.2,tcp,80,", f"10.0.0.1,10.0.0.2,tcp,80,{cell}"
+    (batch,), stream = read(tmp_path, f"src,dst,protocol,port,{column}\n{good}\n{bad}\n")
+    assert len(batch) == 1
+    assert stream.stats.skipped == {cause: 1}
+    assert stream.stats.lost == {}
+
+
+ONLY_DESCRIBES = [
+    ("time", "yesterday", "bad time"),
+    ("time", "2026-11-23 02:10:15", "a time without a zone (--start-zone names it)"),
+    ("time", "2020-06-21 00:00:02.892702", "a time without a zone (--start-zone names it)"),
+    ("ts", "2026-13-23T02:10:15Z", "bad time"),
+    ("bytes", "-4", "bad bytes"),
+    ("packets", "many", "bad packets"),
+    ("flows", "1.5", "bad flows"),
+    ("sport", "70000", "bad source port"),
+    ("icmp_type", "256", "bad icmp type"),
+    ("action", "hmm", "bad verdict"),
+    ("src_pod", "web-0", "bad src_pod (not namespace/name)"),
+]
+
+
+@pytest.mark.parametrize(("column", "cell", "cause"), ONLY_DESCRIBES)
+def test_bad_cell_that_only_describes_costs_its_value(tmp_path, column, cell, cause):
+    good, bad = "10.0.0.1,10.0.0.2,tcp,80,", f"10.0.0.1,10.0.0.2,tcp,80,{cell}"
+    text = f"src,dst,protocol,port,{column}\n{bad}\n{good}\n{bad}\n"
+    (batch,), stream = read(tmp_path, text)
+    assert batch.line.tolist() == [2, 3, 4]
+    assert [n for n, _ in batch.columns()] == ["src", "dst", "protocol", "dport", "line"]
+    assert batch.src_pod is None
+    assert stream.stats.skipped_total == 0
+    (lost,) = stream.stats.lost.values()
+    assert lost.number == 2
+    first = lost.first
+    assert (first.line, first.cause, first.text) == (2, f"column {column}: {cause}", cell)
+    with pytest.raises(FlowError, match=rf"flows\.csv:2: column {column}: "):
+        read(tmp_path, text, strict=True)
+    with pytest.raises(FlowError, match=r"bad|zone"):
+        batch_from({"src": ["10.0.0.1"], "dst": ["10.0.0.2"], column: [cell]})
+
+
+def test_values_lost_beside_good_ones(tmp_path):
+    rows = ["10.0.0.1,10.0.0.2,tcp,80,7,70000", "10.0.0.1,10.0.0.2,tcp,80,x,42000", "bad,,,,x,"]
+    text = "\n".join(["src,dst,protocol,port,bytes,sport", *rows, ""])
+    (batch,), stream = read(tmp_path, text)
+    assert batch.bytes.tolist() == [7, 0]
+    assert batch.sport_known.tolist() == [False, True]
+    # Of a row that is skipped, nothing is lost besides.
+    assert {cause: lost.number for cause, lost in stream.stats.lost.items()} == {
+        "column bytes: bad bytes": 1,
+        "column sport: bad source port": 1,
+    }
+    assert stream.stats.skipped == {"bad src address": 1}
+
+
+SQL_TIMES = [
+    ("2020-06-21 00:00:02.892702+00", 1592697602892702000),
+    ("2020-06-21 02:00:02.892702+02", 1592697602892702000),
+    ("2020-06-21 05:30:02,5+0530", 1592697602500000000),
+    ("2020-06-21 00:00:02.892702 UTC", 1592697602892702000),
+    ("2020-06-21T00:00:02Z", 1592697602000000000),
+]
+
+
+@pytest.mark.parametrize(("text", "nanoseconds"), SQL_TIMES)
+def test_times_as_sql_writes_them(tmp_path, text, nanoseconds):
+    batch = one(tmp_path, f"src;dst;protocol;port;time\n10.0.0.1;10.0.0.2;tcp;80;{text}\n")
+    assert batch.time.tolist() == [nanoseconds]
+
+
+def test_times_without_zone_are_of_the_one_that_is_named(tmp_path):
+    rows = "".join(
+        f"10.0.0.1,10.0.0.2,tcp,80,{time}\n"
+        for time in ("2020-06-21 02:00:02.892702", "2020-01-21T01:00:02", "2020-06-21T00:00:02Z")
+    )
+    (batch,), stream = read(
+        tmp_path, f"src,dst,protocol,port,time\n{rows}", start_zone="Europe/Berlin"
+    )
+    assert batch.time.tolist() == [1592697602892702000, 1579564802000000000, 1592697602000000000]
+    assert not stream.stats.lost
+
+
+def test_table_in_which_every_row_is_bad_is_an_error(tmp_path):
+    with pytest.raises(FlowError, match=r"no records in 2 lines \(1 bad dst address, 1 bad src"):
+        read(tmp_path, "src,dst,protocol,port\nx,10.0.0.2,tcp,80\n10.0.0.2,y,tcp,80\n")
+    file = tmp_path / "bad.parquet"
+    pa.parquet.write_table(pa.table({"src": ["x"], "dst": ["y"]}), file)
+    with pytest.raises(FlowError, match="no records in 1 line"):
+        list(open_flows(file))
 
 
 def test_time_units_by_magnitude(tmp_path):

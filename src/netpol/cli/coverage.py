@@ -85,6 +85,7 @@ class _Request(Request):
     help="Exit 1 if there is any: never-hit, a rule that no flow matched.",
 )
 @flow_options.START_ZONE
+@flow_options.ONE_WAY
 @flow_options.STRICT
 @flow_options.DEDUP
 @flow_options.MEMORY_BUDGET

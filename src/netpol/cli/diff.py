@@ -199,6 +199,7 @@ _SUMMARIES = {
     f"{', '.join(_KINDS)}.",
 )
 @flow_options.START_ZONE
+@flow_options.ONE_WAY
 @flow_options.STRICT
 @flow_options.DEDUP
 @env_option(

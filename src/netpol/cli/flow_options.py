@@ -16,6 +16,7 @@ __all__ = [
     "JOBS",
     "MEMORY_BUDGET",
     "NAMESPACE",
+    "ONE_WAY",
     "OUTPUT_FILE",
     "PATH",
     "POLICIES",
@@ -82,7 +83,14 @@ OUTPUT_FILE = env_option(
 START_ZONE = env_option(
     "--start-zone",
     metavar="ZONE",
-    help="Time zone of conntrack's [start=] times, such as Europe/Berlin.",
+    help="Time zone of conntrack's [start=] times, and of times in tables that say none, such as "
+    "Europe/Berlin.",
+)
+ONE_WAY = env_option(
+    "--one-way",
+    is_flag=True,
+    help="Every row of a table is of who began its connection: do not refuse one whose rows look "
+    "like answers.",
 )
 STRICT = env_option("--strict", is_flag=True, help="Fail on the first record that cannot be read.")
 DEDUP = env_option(

@@ -54,6 +54,7 @@ class Inputs(WorldInputs):
     flows: tuple[str, ...]
     format: str
     start_zone: str | None
+    one_way: bool
     strict: bool
     dedup: bool
     jobs: int
@@ -93,6 +94,7 @@ def flow_stream(inputs: Inputs) -> FlowStream:
         strict=inputs.strict,
         dedup=inputs.dedup,
         start_zone=inputs.start_zone,
+        one_way=inputs.one_way,
     )
 
 

@@ -90,6 +90,7 @@ class _Request(Request):
     "record formats hold these flows alone.",
 )
 @flow_options.START_ZONE
+@flow_options.ONE_WAY
 @flow_options.STRICT
 @flow_options.DEDUP
 @env_option(

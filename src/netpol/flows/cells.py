@@ -8,8 +8,9 @@ Parquet and Python lists.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 from netpol.flows.batch import NO_TIME, PROTOCOL_NAMES, UNKNOWN_PROTOCOL, Column
 from netpol.verdict import Verdict
 
-__all__ = ["Cells", "boolean", "integers", "protocols", "texts", "times", "verdicts"]
+__all__ = ["Cells", "boolean", "integers", "lacks_zone", "protocols", "texts", "times", "verdicts"]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -27,6 +28,7 @@ Mask = npt.NDArray[np.bool_]
 ABSENT = ("", "-", "null", "none", "nan", "n/a")
 
 _PROTOCOLS = {name: number for number, name in PROTOCOL_NAMES.items()} | {
+    "icmpv4": 1,
     "ipv6-icmp": 58,
     "icmp6": 58,
     "icmp-v6": 58,
@@ -156,13 +158,13 @@ def boolean(column: Any) -> Cells:
     return Cells(values.astype(np.bool_), known, bad)
 
 
-def times(column: Any) -> Cells:
+def times(column: Any, zone: ZoneInfo | None = None) -> Cells:
     """Read times: int64[n] ns since the epoch UTC, ``NO_TIME`` where not recorded.
 
-    RFC 3339 text (a zone is required), or seconds, milli-, micro- or nanoseconds since the epoch,
-    told apart by magnitude: below 1e11 seconds, below 1e14 ms, below 1e17 us, else ns (each unit
-    covers 1973 to 5138, seconds from 1970). Decimals are allowed. Arrow timestamps without a zone
-    are UTC.
+    RFC 3339 text, as SQL writes it, too (without a zone it is in ``zone``, or not read), or
+    seconds, milli-, micro- or nanoseconds since the epoch, told apart by magnitude: below 1e11
+    seconds, below 1e14 ms, below 1e17 us, else ns (each unit covers 1973 to 5138, seconds from
+    1970). Decimals are allowed. Arrow timestamps without a zone are UTC.
     """
     if pa.types.is_timestamp(column.type):
         known = ~_numpy(column.is_null())
@@ -174,7 +176,15 @@ def times(column: Any) -> Cells:
     if pa.types.is_floating(column.type):
         return _float_times(column)
     text, known = texts(column)
-    return _time_texts(text, known)
+    return _time_texts(text, known, zone)
+
+
+def lacks_zone(column: Any) -> Mask:
+    """Give which cells hold a time that says no zone; bool[n]."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return np.zeros(len(column), np.bool_)
+    shaped = pc.match_substring_regex(texts(column)[0], f"^{_MOMENT.pattern}$")
+    return _numpy(pc.fill_null(shaped, False))
 
 
 def _float_times(column: Any) -> Cells:
@@ -197,7 +207,7 @@ def _timestamps(column: Any, known: Mask) -> Cells:
         nanos = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
     except pa.ArrowInvalid:  # outside 1677 to 2262
         texts_ = [None if v is None else v.isoformat() for v in column.to_pylist()]
-        return _time_texts(pa.array(texts_, pa.large_string()), known)
+        return _time_texts(pa.array(texts_, pa.large_string()), known, None)
     values = _numpy(pc.fill_null(nanos, NO_TIME))
     return Cells(values, known, none)
 
@@ -214,12 +224,12 @@ def _scale(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.where(fits, values * np.where(fits, factor, 0), NO_TIME)
 
 
-def _time_texts(text: Any, known: Mask) -> Cells:
+def _time_texts(text: Any, known: Mask, zone: ZoneInfo | None) -> Cells:
     """Read times as text: whole numbers at once, the others one by one, each distinct text once."""
     encoded = pc.dictionary_encode(text)
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
-    table = [_one_time(word) for word in encoded.dictionary.to_pylist()]
+    table = [_one_time(word, zone) for word in encoded.dictionary.to_pylist()]
     values = np.array([t if t is not None else NO_TIME for t in table] + [NO_TIME], np.int64)
     right = np.array([t is not None for t in table] + [False], np.bool_)
     at = _numpy(pc.fill_null(encoded.indices, len(table))).astype(np.int64)
@@ -228,13 +238,13 @@ def _time_texts(text: Any, known: Mask) -> Cells:
 
 
 _EPOCH_TEXT = re.compile(r"(\d{1,19})(?:\.(\d{1,9})\d*)?")
-_RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(z|[+-]\d\d:?\d\d)", re.ASCII
-)
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?", re.ASCII)
+_RFC3339 = re.compile(_MOMENT.pattern + r" ?(z|utc|gmt|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
+_UTC = {"z": "+00:00", "utc": "+00:00", "gmt": "+00:00"}
 
 
-def _one_time(text: str) -> int | None:
-    """Give ns since the epoch of one text, None if it is no time."""
+def _one_time(text: str, zone: ZoneInfo | None) -> int | None:
+    """Give ns since the epoch of one text, None if it is no time, or none that says its zone."""
     match = _EPOCH_TEXT.fullmatch(text)
     if match:
         whole = int(match[1])
@@ -242,11 +252,12 @@ def _one_time(text: str) -> int | None:
         nanos = whole * unit + int((match[2] or "").ljust(9, "0")) * unit // _NS
         return nanos if nanos < 1 << 63 else None
     match = _RFC3339.fullmatch(text)
-    if match is None:
+    if match is None or (match[3] is None and zone is None):
         return None
     try:
-        moment = datetime.fromisoformat(match[1] + match[3].replace("z", "+00:00"))
-    except ValueError:
+        moment = datetime.fromisoformat(match[1] + _UTC.get(match[3] or "", match[3] or ""))
+        moment = moment.replace(tzinfo=moment.tzinfo or zone).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
     seconds = (moment - _EPOCH).days * 86400 + (moment - _EPOCH).seconds
     nanos = seconds * _NS + int((match[2] or "").ljust(9, "0"))

@@ -9,7 +9,19 @@ import re
 
 from netpol._core.conntrack import Scanner
 from netpol.errors import FlowError, Location
-from netpol.flows.table_columns import looks_like_header
+from netpol.flows.known.formats import (
+    Envelope,
+    KnownFormat,
+    find_envelope,
+    find_keys,
+    find_magic,
+    find_text,
+    json_keys,
+    looks_like_json,
+)
+from netpol.flows.known.registry import ENVELOPES, KNOWN
+from netpol.flows.table_columns import first_line, header_names, looks_like_header
+from netpol.flows.table_known import known_table
 
 __all__ = ["FORMATS", "detect_format", "is_binary", "refuse_empty_and_packed"]
 
@@ -22,15 +34,6 @@ _MAGIC = (
     (b"\xff\xff\xff\xff", "arrow"),
 )
 
-_UNSUPPORTED_MAGIC = (
-    (b"\xd4\xc3\xb2\xa1", "a packet capture (pcap)"),
-    (b"\xa1\xb2\xc3\xd4", "a packet capture (pcap)"),
-    (b"\x4d\x3c\xb2\xa1", "a packet capture (pcap)"),
-    (b"\xa1\xb2\x3c\x4d", "a packet capture (pcap)"),
-    (b"\x0a\x0d\x0d\x0a", "a packet capture (pcapng)"),
-)
-_CAPTURE_HINT = "read the node's connection table instead: conntrack -L -o extended"
-
 _COMPRESSED = (
     (b"\xfd7zXZ\0", "xz"),
     (b"BZh", "bzip2"),
@@ -38,45 +41,11 @@ _COMPRESSED = (
     (b"\x04\x22\x4d\x18", "lz4"),
 )
 
-_UNSUPPORTED_TEXT = (
-    (
-        re.compile(rb"\s*(<\?xml[^>]*\?>\s*)?<(conntrack|flow)\b"),
-        "conntrack XML (-o xml)",
-        "write the dump without -o xml: conntrack -L -o extended",
-    ),
-    (
-        re.compile(rb"\s*-[AUD] (-\S+ \S+ )*-[stu] "),
-        "conntrack commands (-o save)",
-        "write the dump without -o save: conntrack -L -o extended",
-    ),
-    (
-        re.compile(rb"Date first seen|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ +[\d:.]+ +\S+ +\S+ +->"),
-        "nfdump's output for people (-o line)",
-        "export CSV with the columns src,dst,protocol,port instead",
-    ),
-    (
-        re.compile(
-            rb"ts,te,td,sa,da,|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,"
-        ),
-        "nfdump CSV",
-        "its records are one direction each; convert it to CSV with the columns "
-        "src,dst,protocol,port and is_reply",
-    ),
-    (
-        re.compile(rb"#separator "),
-        "a Zeek log",
-        "convert it to CSV with the columns src,dst,protocol,port",
-    ),
-    (
-        re.compile(rb"version account-id |\d+ \d{12} eni-"),
-        "an AWS VPC flow log",
-        "convert it to CSV with the columns src,dst,protocol,port and is_reply",
-    ),
-    (
-        re.compile(rb"\s*[\[{]\s*[\"{\]}]"),
-        "JSON",
-        "JSON flow logs are not read yet; convert it to CSV with the columns src,dst,protocol,port",
-    ),
+#: Cells with an address and a number among them, where a header should be.
+_NO_HEADER = re.compile(
+    rb"(?=[^\n]*(?:^|[,;\t|])[ \"]*\d{1,3}(?:\.\d{1,3}){3}[ \"]*(?:[,;\t|]|$))"
+    rb"(?=[^\n]*[,;\t|][ \"]*\d+[ \"]*(?:[,;\t|\r]|$))",
+    re.MULTILINE,
 )
 
 _LOOKS_CONNTRACK = re.compile(
@@ -99,23 +68,74 @@ def detect_format(head: bytes, name: str) -> str:
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
-    for magic, what in _UNSUPPORTED_MAGIC:
-        if head.startswith(magic):
-            raise FlowError(f"{what}, which netpol does not read; {_CAPTURE_HINT}", where)
-    for pattern, what, advice in _UNSUPPORTED_TEXT:
-        if pattern.match(head):
-            raise FlowError(f"{what}, which netpol does not read; {advice}", where)
+    refuse_known(find_magic(head, KNOWN), where)
+    if looks_like_json(head):
+        _refuse_json(head, where)
+    envelope = find_envelope(head, frozenset(), ENVELOPES)
+    refuse_known(find_text(head, KNOWN), where, envelope)
     if _LOOKS_CONNTRACK.search(head) or _has_record(head):
         return "conntrack"
     if is_binary(head):
-        raise FlowError("binary data, not a flow log", where)
+        raise FlowError(_binary(head), where)
+    _refuse_known_header(head, where)
     if looks_like_header(head):
         return "csv"
+    if _NO_HEADER.match(head[:2048]):
+        raise FlowError(
+            "a table without a header: write one that names its columns (src,dst,protocol,port, "
+            f"and is_reply where a row may be an answer) above {_first_line(head)!r}",
+            where,
+        )
     raise FlowError(
         f"not a flow log that netpol knows (it begins {_first_line(head)!r}); "
         f"--format names one of {', '.join(FORMATS)}",
         where,
     )
+
+
+def refuse_known(
+    known: KnownFormat | None, where: Location, envelope: Envelope | None = None
+) -> None:
+    """Raise ``FlowError`` that says what an input is and what to do with it, if it is known."""
+    if known is not None:
+        within = "" if envelope is None else f", in {envelope.what}"
+        raise FlowError(f"{known.what}{within}, which netpol does not read; {known.advice}", where)
+
+
+def _refuse_json(head: bytes, where: Location) -> None:
+    """Raise ``FlowError``: JSON is not read. Who wrote it is named, and what it is wrapped in."""
+    keys = json_keys(head)
+    envelope = find_envelope(head, keys, ENVELOPES)
+    refuse_known(find_keys(keys, KNOWN) or find_text(head, KNOWN), where, envelope)
+    if envelope is None:
+        raise FlowError(
+            "JSON of no producer that netpol knows; give a table (CSV, Parquet) with columns src,"
+            "dst,protocol,port, and is_reply where a record may be of the answering direction",
+            where,
+        )
+    raise FlowError(
+        f"{envelope.what}, in JSON; take out of it what was logged: {envelope.unwrap}", where
+    )
+
+
+def _refuse_known_header(head: bytes, where: Location) -> None:
+    """Raise ``FlowError`` for text whose first line is the header of a known format."""
+    line = first_line(head)
+    names = header_names(line)
+    refuse_known(known_table(names), where)
+    if len(names) == 1:
+        refuse_known(known_table(line.split()), where)
+
+
+def _binary(head: bytes) -> str:
+    """Say what binary data is."""
+    if head[257:262] == b"ustar":
+        return "a tar archive; unpack it first"
+    even, odd = head[0:400:2].count(0), head[1:400:2].count(0)
+    for encoding, zeros, others in (("UTF-16LE", odd, even), ("UTF-16BE", even, odd)):
+        if zeros > 0.3 * len(head[:400]) and others < 0.1 * zeros:
+            return f"{encoding} without a byte order mark; write it as UTF-8: iconv -f {encoding}"
+    return "binary data, not a flow log"
 
 
 def refuse_empty_and_packed(head: bytes, where: Location) -> None:

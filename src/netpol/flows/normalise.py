@@ -1,7 +1,8 @@
 """Takes flows in whatever shape a program holds them, gives a flow batch.
 
-A record with a cell that cannot be read is no flow: readers of logs count it, ``batch_from``
-raises.
+A record is no flow if a cell that says which connection it is of cannot be read: address, protocol,
+destination port, dialled address and port, source as the server saw it, reply mark. Of other cells
+that cannot be read only the value is lost. Readers of logs count both, ``batch_from`` raises.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +20,13 @@ import pyarrow as pa
 from netpol.errors import FlowError, Location
 from netpol.flows.addresses import map_ipv4, parse_addresses
 from netpol.flows.batch import NO_ICMP, Column, FlowBatch
-from netpol.flows.cells import boolean, integers, protocols, texts, times, verdicts
+from netpol.flows.cells import boolean, integers, lacks_zone, protocols, texts, times, verdicts
 from netpol.flows.evidence import Evidence
 from netpol.flows.flow import Flow
 from netpol.flows.table_columns import map_columns
+from netpol.flows.table_known import check_columns
 
-__all__ = ["Problem", "batch_from", "normalise"]
+__all__ = ["Loss", "Normalised", "Problem", "batch_from", "normalise"]
 
 Mask = npt.NDArray[np.bool_]
 U64_MAX = (1 << 64) - 1
@@ -34,6 +37,26 @@ class Problem(NamedTuple):
 
     row: int
     cause: str
+
+
+class Loss(NamedTuple):
+    """Values of one optional column that could not be read, whose records are in the batch.
+
+    ``name`` is the column in ``table_columns.COLUMNS``, ``rows`` (int64[m], from 0) are of the
+    table.
+    """
+
+    name: str
+    cause: str
+    rows: npt.NDArray[np.int64]
+
+
+class Normalised(NamedTuple):
+    """The rows that could be read, what could not of them, and the rows that could not."""
+
+    batch: FlowBatch
+    problems: list[Problem]
+    losses: list[Loss]
 
 
 def batch_from(flows: Any) -> FlowBatch:
@@ -61,21 +84,23 @@ def batch_from(flows: Any) -> FlowBatch:
     Raises
     ------
     FlowError
-        A column is missing, double or of another length, or a cell cannot be read; the location's
-        line is the row, from 1.
+        A column is missing, double or of another length, the columns are those of a known format
+        that is not read, or a cell cannot be read; the location's line is the row, from 1.
     """
     if isinstance(flows, FlowBatch):
         return flows
     columns = _columns_of(flows)
+    check_columns(list(columns), Location())
     names = map_columns(columns, Location())
     chosen = {column: _as_arrow(columns[name], name) for column, name in names.items()}
     lengths = {name: len(chosen[column]) for column, name in names.items()}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise FlowError(f"columns differ in length: {said}")
-    batch, problems = normalise(chosen)
+    batch, problems, losses = normalise(chosen)
+    problems += [Problem(int(loss.rows[0]), loss.cause) for loss in losses]
     if problems:
-        row, cause = problems[0]
+        row, cause = min(problems)
         raise FlowError(f"{cause}: {_show(chosen, row)}", Location(None, row + 1))
     return batch
 
@@ -226,11 +251,22 @@ class _Judge:
     def __init__(self, rows: int) -> None:
         self.cause_of = np.zeros(rows, np.uint8)
         self.causes = [""]
+        self.lost: list[tuple[str, str, Mask]] = []
 
     def note(self, bad: Mask, cause: str) -> None:
         if bad.any():
             self.causes.append(cause)
             self.cause_of[bad & (self.cause_of == 0)] = len(self.causes) - 1
+
+    def lose(self, bad: Mask, name: str, cause: str) -> None:
+        """Note values whose rows stay."""
+        if bad.any():
+            self.lost.append((name, cause, bad))
+
+    def losses(self) -> list[Loss]:
+        good = self.cause_of == 0
+        found = ((n, cause, np.flatnonzero(bad & good)) for n, cause, bad in self.lost)
+        return [Loss(n, cause, rows) for n, cause, rows in found if len(rows)]
 
     def problems(self) -> list[Problem]:
         rows = np.flatnonzero(self.cause_of)
@@ -238,8 +274,12 @@ class _Judge:
 
 
 def normalise(
-    columns: Mapping[str, Any], *, file: str = "", lines: Column | None = None
-) -> tuple[FlowBatch, list[Problem]]:
+    columns: Mapping[str, Any],
+    *,
+    file: str = "",
+    lines: Column | None = None,
+    zone: ZoneInfo | None = None,
+) -> Normalised:
     """Give the flow batch of a table's columns.
 
     Parameters
@@ -251,20 +291,17 @@ def normalise(
         Where they were read.
     lines : int64[n], optional
         Line of each row.
-
-    Returns
-    -------
-    batch : FlowBatch
-        The rows that could be read.
-    problems : list of Problem
-        The others.
+    zone : zoneinfo.ZoneInfo, optional
+        Of times that say none; without it they are not read.
     """
     rows = len(columns["src"])
     judge = _Judge(rows)
     parts: dict[str, Any] = {}
     _read_protocol(columns, judge, parts, rows)
     _read_ports(columns, judge, parts, rows)
+    _read_sport(columns, judge, parts)
     _read_optional(columns, judge, parts)
+    _read_words(columns, judge, parts, zone)
     addresses = _read_addresses(columns, judge)
     _settle_original_port(addresses, parts)
     good = judge.cause_of == 0
@@ -274,7 +311,7 @@ def normalise(
     parts |= _address_columns(addresses, good)
     _drop_untranslated(parts)
     batch = FlowBatch(**parts, file=file, line=lines)
-    return batch, judge.problems()
+    return Normalised(batch, judge.problems(), judge.losses())
 
 
 def _choose(values: Any, good: Mask) -> Any:
@@ -299,12 +336,6 @@ def _read_ports(
     parts["dport"] = dport.astype(np.uint16)
     if not known.all():
         parts["dport_known"] = known
-    if "sport" in columns:
-        sport, known, bad = integers(columns["sport"], 65535)
-        judge.note(bad, "bad source port")
-        if known.any():
-            parts["sport"] = sport.astype(np.uint16)
-            parts["sport_known"] = None if known.all() else known
     if "original_dport" in columns:
         original, known, bad = integers(columns["original_dport"], 65535)
         judge.note(bad, "bad original port")
@@ -312,24 +343,46 @@ def _read_ports(
             parts["original_dport"] = np.where(known, original, dport).astype(np.uint16)
 
 
+def _read_sport(columns: Mapping[str, Any], judge: _Judge, parts: dict[str, Any]) -> None:
+    if "sport" not in columns:
+        return
+    sport, known, bad = integers(columns["sport"], 65535)
+    judge.lose(bad, "sport", "bad source port")
+    known &= ~bad
+    if known.any():
+        parts["sport"] = sport.astype(np.uint16)
+        parts["sport_known"] = None if known.all() else known
+
+
 def _read_optional(columns: Mapping[str, Any], judge: _Judge, parts: dict[str, Any]) -> None:
-    """Read what is neither address, protocol nor port. A column without any value stays out."""
+    """Read numbers that are neither address, protocol nor port. One without a value stays out."""
     for name in ("icmp_type", "icmp_code"):
         if name in columns:
             values, known, bad = integers(columns[name], NO_ICMP)
-            judge.note(bad, f"bad {name.replace('_', ' ')}")
+            judge.lose(bad, name, f"bad {name.replace('_', ' ')}")
+            known &= ~bad
             if known.any():
-                parts[name] = np.where(known & ~bad, values, NO_ICMP).astype(np.uint8)
+                parts[name] = np.where(known, values, NO_ICMP).astype(np.uint8)
     for name, absent in (("flows", 1), ("packets", 0), ("bytes", 0)):
         if name in columns:
             values, known, bad = integers(columns[name], U64_MAX)
-            judge.note(bad, f"bad {name}")
+            judge.lose(bad, name, f"bad {name}")
+            known &= ~bad
             if known.any():
                 parts[name] = np.where(known, values, np.uint64(absent))
+
+
+def _read_words(
+    columns: Mapping[str, Any], judge: _Judge, parts: dict[str, Any], zone: ZoneInfo | None
+) -> None:
+    """Read what is no number. A column without any value stays out."""
     if "time" in columns:
-        values, known, bad = times(columns["time"])
-        judge.note(bad, "bad time")
-        if known.any():
+        values, known, bad = times(columns["time"], zone)
+        if bad.any():
+            local = bad & lacks_zone(columns["time"])
+            judge.lose(local, "time", "a time without a zone (--start-zone names it)")
+            judge.lose(bad & ~local, "time", "bad time")
+        if (known & ~bad).any():
             parts["time"] = values
     if "is_reply" in columns:
         values, known, bad = boolean(columns["is_reply"])
@@ -338,8 +391,8 @@ def _read_optional(columns: Mapping[str, Any], judge: _Judge, parts: dict[str, A
             parts["is_reply"] = values
     if "verdict" in columns:
         values, known, bad = verdicts(columns["verdict"])
-        judge.note(bad, "bad verdict")
-        if known.any():
+        judge.lose(bad, "verdict", "bad verdict")
+        if (known & ~bad).any():
             parts["recorded_verdict"] = values
     if "evidence" in columns:
         values, known, bad = integers(columns["evidence"], max(Evidence) * 2 - 1)
@@ -356,7 +409,9 @@ def _pods(column: Any, judge: _Judge, name: str) -> list[str | None] | None:
     cells = [str(cell).strip() if cell is not None else "" for cell in column.to_pylist()]
     hints = [None if cell in ("", "-") else cell for cell in cells]
     bad = np.fromiter((h is not None and h.count("/") != 1 for h in hints), np.bool_, len(hints))
-    judge.note(bad, f"bad {name} (not namespace/name)")
+    judge.lose(bad, name, f"bad {name} (not namespace/name)")
+    if bad.any():
+        hints = [None if wrong else hint for hint, wrong in zip(hints, bad, strict=True)]
     return hints if any(hint is not None for hint in hints) else None
 
 

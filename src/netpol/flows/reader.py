@@ -48,6 +48,7 @@ def open_flows(
     strict: bool = False,
     dedup: bool = False,
     start_zone: str | None = None,
+    one_way: bool = False,
 ) -> FlowStream:
     """Open flow logs for reading.
 
@@ -63,8 +64,11 @@ def open_flows(
         Count a connection that several nodes' conntrack dumps hold once. Reads the inputs twice;
         standard input is spooled to a temporary file.
     start_zone : str, optional
-        Time zone of the ``[start=]`` times of conntrack (``Europe/Berlin``). Without it they are
-        not used, because the text does not name its zone.
+        Time zone (``Europe/Berlin``) of the ``[start=]`` times of conntrack, and of times in tables
+        that say none. Without it they are not used, because nothing names their zone.
+    one_way : bool
+        Every row of a table is of who began its connection. Without it a table without a
+        column ``is_reply`` in which rows answer others is refused.
 
     Returns
     -------
@@ -87,7 +91,9 @@ def open_flows(
         raise ConfigError(f"format: {format!r} is not one of auto, {', '.join(FORMATS)}")
     if dedup and format not in ("auto", "conntrack"):
         raise ConfigError("dedup needs conntrack input: other records have no reply tuple")
-    return FlowStream(names, format, strict=strict, dedup=dedup, start_zone=_zone(start_zone))
+    return FlowStream(
+        names, format, strict=strict, dedup=dedup, start_zone=_zone(start_zone), one_way=one_way
+    )
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
@@ -122,6 +128,7 @@ class FlowStream:
         strict: bool,
         dedup: bool,
         start_zone: ZoneInfo | None,
+        one_way: bool,
     ) -> None:
         self.paths = paths
         self.stats = ReadStats()
@@ -129,6 +136,7 @@ class FlowStream:
         self._strict = strict
         self._dedup = dedup
         self._start_zone = start_zone
+        self._one_way = one_way
 
     def __iter__(self) -> Iterator[FlowBatch]:
         self.stats = ReadStats()
@@ -223,7 +231,14 @@ class FlowStream:
         """Read one input, of conntrack text what ``keep`` leaves."""
         kind = self._detect(source)
         if kind != "conntrack":
-            yield from read_table(source, kind, self.stats, strict=self._strict)
+            yield from read_table(
+                source,
+                kind,
+                self.stats,
+                strict=self._strict,
+                one_way=self._one_way,
+                zone=self._start_zone,
+            )
             return
         suspects = Suspects()
         yield from self._conntrack(source, keep, suspects)
@@ -232,16 +247,16 @@ class FlowStream:
     def _counted(self, source: Source, parts: Iterator[Part]) -> Iterator[Part]:
         """Give what is read of one input; count it."""
         stats = self.stats
-        lines, skipped, seen = stats.lines, stats.skipped.copy(), False
+        lines, skipped, seen = stats.lines, stats.skipped.copy(), stats.duplicates
         for part in parts:
-            seen = True
             rows = part if isinstance(part, int) else len(part)
             if rows:
+                seen = -1
                 stats.records += rows
                 stats.batches += 1
                 yield part
         stats.bytes_read += source.bytes_read
-        if not seen:
+        if seen == stats.duplicates:
             raise FlowError(stats.nothing_since(lines, skipped), Location(source.name))
 
     def _conntrack(

@@ -1,7 +1,12 @@
-"""Takes a path or ``-``, gives its bytes as a stream, decompressed. Errors name the file."""
+"""Takes a path or ``-``, gives its bytes as a stream, decompressed. Errors name the file.
+
+Text in UTF-16 that begins with a byte order mark, as PowerShell's ``>`` writes it, comes as UTF-8;
+UTF-8's own mark is left out.
+"""
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import sys
@@ -19,6 +24,13 @@ __all__ = ["RestOfSource", "Source"]
 HEAD_BYTES = 1 << 16
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+#: Byte order marks, by the encoding they are of. UTF-32 begins as UTF-16 does.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 #: What the errors of reading and decompressing come as; all become FlowError.
 _READ_ERRORS = (OSError, EOFError, zlib.error, pa.ArrowException)
@@ -39,7 +51,7 @@ class Source(io.RawIOBase):
     name : str
         What errors and records call the input.
     head : bytes
-        Up to 64 KiB of the (decompressed) content; reading still begins at its start.
+        Up to 64 KiB of the content, decompressed and decoded; reading still begins at its start.
     bytes_read : int
         Bytes given so far.
     plain_path : str or None
@@ -64,8 +76,12 @@ class Source(io.RawIOBase):
         self._ours = stream is None and path != "-"
         self._open_files: list[IO[bytes]] = []  # innermost last; what ``close`` closes
         self._stream = self._decompress(stream or self._open(path))
-        self.plain_path = path if self._ours and self._stream is self._raw else None
-        self.head = self._read_head()
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._decoded = memoryview(b"")  # of what is decoded, what was not read yet
+        head = self._read_head()
+        self.head = self._decode_head(head)
+        as_it_is = self._ours and self._stream is self._raw and self.head is head
+        self.plain_path = path if as_it_is else None
 
     def _open(self, path: str) -> IO[bytes]:
         if path == "-":
@@ -109,6 +125,27 @@ class Source(io.RawIOBase):
                 break
         return head
 
+    def _decode_head(self, head: bytes) -> bytes:
+        """Give the head without a byte order mark; what one says is kept for the rest."""
+        for mark, encoding in _MARKS:
+            if head.startswith(mark):
+                self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+                return self._decoder.decode(head[len(mark) :]).encode("utf-8", "replace")
+        return head[len(codecs.BOM_UTF8) :] if head.startswith(codecs.BOM_UTF8) else head
+
+    def _read_decoded(self, decoder: codecs.IncrementalDecoder, view: memoryview) -> int:
+        """Fill ``view`` with decoded text as far as one read goes."""
+        while not self._decoded:
+            piece = cast("io.BufferedReader", self._stream).read1(HEAD_BYTES)
+            text = decoder.decode(piece, final=not piece)
+            self._decoded = memoryview(text.encode("utf-8", "replace"))
+            if not piece:
+                break
+        n = min(len(view), len(self._decoded))
+        view[:n] = self._decoded[:n]
+        self._decoded = self._decoded[n:]
+        return n
+
     def _error(self, error: BaseException) -> FlowError:
         if isinstance(error, OSError) and error.strerror:
             return FlowError(error.strerror.lower(), Location(self.name))
@@ -131,7 +168,10 @@ class Source(io.RawIOBase):
             self._offset += n
         else:
             try:
-                n = cast("io.BufferedReader", self._stream).readinto(view)
+                if self._decoder is not None:
+                    n = self._read_decoded(self._decoder, view)
+                else:
+                    n = cast("io.BufferedReader", self._stream).readinto(view)
             except _READ_ERRORS as error:
                 raise self._error(error) from None
         self.bytes_read += n

@@ -9,10 +9,18 @@ from dataclasses import dataclass, field
 from netpol.errors import FlowError, Location
 from netpol.flows.batch import SkippedRecord
 
-__all__ = ["ReadStats", "heaviest_first"]
+__all__ = ["LostValues", "ReadStats", "heaviest_first"]
 
 MAX_SAMPLES = 10
 MAX_TEXT = 200
+
+
+@dataclass(slots=True)
+class LostValues:
+    """Values of a column that did not parse alike: the first of them, and how many."""
+
+    first: SkippedRecord
+    number: int = 0
 
 
 @dataclass(slots=True)
@@ -33,6 +41,8 @@ class ReadStats:
         Records that did not parse, by cause.
     samples : list of SkippedRecord
         The first of them, at most 10.
+    lost : dict of LostValues
+        Values of optional columns that did not parse and whose records stay, by column and cause.
     suspected_reversed : int
         Records that look as if the server were the client (picked up mid-stream). They are judged
         as recorded.
@@ -54,6 +64,7 @@ class ReadStats:
     repaired: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     samples: list[SkippedRecord] = field(default_factory=list)
+    lost: dict[str, LostValues] = field(default_factory=dict)
     suspected_reversed: int = 0
     duplicates: int = 0
     events: int = 0
@@ -72,6 +83,21 @@ class ReadStats:
             raise FlowError(f"{cause}: {text[:MAX_TEXT]!r}", Location(file, line))
         self.skipped[cause] += 1
         self.sample(file, line, cause, text)
+
+    def lose(self, first: SkippedRecord, number: int, *, strict: bool) -> None:
+        """Record that ``number`` values did not parse, whose records stay; ``first`` is one.
+
+        Raises
+        ------
+        FlowError
+            ``strict`` is set.
+        """
+        if strict:
+            text = f"{first.cause}: {first.text[:MAX_TEXT]!r}"
+            raise FlowError(text, Location(first.file, first.line))
+        first.text = first.text[:MAX_TEXT]
+        kept = self.lost.setdefault(first.cause, LostValues(first))
+        kept.number += number
 
     def sample(self, file: str, line: int, cause: str, text: str) -> None:
         """Keep a skipped record as an example if there is room; does not count it."""

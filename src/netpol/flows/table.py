@@ -2,33 +2,44 @@
 
 A CSV file has a header with ``src,dst,protocol,port`` and any of the optional columns of
 ``table_columns.COLUMNS``; comma, tab, semicolon and ``|`` separate. Every cell is read as text and
-checked by itself, so one bad cell costs one row. The tables are read in constant memory, except a
-Parquet or Arrow file that comes compressed or on standard input.
+checked by itself, so one bad cell costs one row, or, in a column that only describes, its value.
+The tables are read in constant memory, except a Parquet or Arrow file that comes compressed or on
+standard input.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from netpol._core.suspects import Suspects
 from netpol.errors import FlowError, Location
-from netpol.flows.batch import FlowBatch
+from netpol.flows.batch import FlowBatch, SkippedRecord
 from netpol.flows.csv_rows import BATCH_ROWS, CsvRows, cell_text
-from netpol.flows.normalise import normalise
+from netpol.flows.directions import Directions
+from netpol.flows.normalise import Normalised, normalise
 from netpol.flows.source import Source
 from netpol.flows.stats import ReadStats
 from netpol.flows.table_columns import map_columns
+from netpol.flows.table_known import check_columns
 
 __all__ = ["read_table"]
 
 
 def read_table(
-    source: Source, kind: str, stats: ReadStats, *, strict: bool = False
+    source: Source,
+    kind: str,
+    stats: ReadStats,
+    *,
+    strict: bool = False,
+    one_way: bool = False,
+    zone: ZoneInfo | None = None,
 ) -> Iterator[FlowBatch]:
     """Read a table of flows.
 
@@ -41,7 +52,11 @@ def read_table(
     stats : ReadStats
         Counts are added here.
     strict : bool
-        Raise at the first row that cannot be read.
+        Raise at the first row or value that cannot be read.
+    one_way : bool
+        Every row is of who began the connection: do not look for answers (``directions``).
+    zone : zoneinfo.ZoneInfo, optional
+        Of times that say none; without it they are not read.
 
     Yields
     ------
@@ -51,38 +66,120 @@ def read_table(
     Raises
     ------
     FlowError
-        The table cannot be read or lacks a column, or ``strict`` is set and a row is bad.
+        The table cannot be read, lacks a column, is of a known format that is not read, or has
+        rows of both directions unmarked; or ``strict`` is set and a row is bad.
     """
+    directions = None if one_way else Directions(source.name, "line" if kind == "csv" else "row")
+    reader = _TableReader(source.name, stats, directions, strict=strict, zone=zone)
     try:
-        if kind == "csv":
-            for part, lines in CsvRows(source, stats, map_columns, strict=strict):
-                yield _batch(part, lines, source.name, stats, strict=strict)
-            return
-        row = 1
-        for record_batch in _record_batches(source, kind):
-            lines = np.arange(row, row + record_batch.num_rows, dtype=np.int64)
-            row += record_batch.num_rows
-            yield _batch(record_batch, lines, source.name, stats, strict=strict)
+        for part, lines in _parts(source, kind, stats, strict=strict):
+            yield reader.batch(part, lines)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).split("\n", 1)[0]
         raise FlowError(f"not a readable {kind} table: {reason}", Location(source.name)) from None
+    reader.finish()
 
 
-def _batch(
-    table: Any, lines: npt.NDArray[np.int64], file: str, stats: ReadStats, *, strict: bool
-) -> FlowBatch:
-    """Normalise rows whose columns have the table's own names."""
-    names = map_columns(table.schema.names, Location(file))
-    columns = {column: cell_text(table.column(name)) for column, name in names.items()}
-    batch, problems = normalise(columns, file=file, lines=lines)
-    stats.lines += table.num_rows
-    for row, cause in problems:
-        text = ",".join("" if (v := c[row].as_py()) is None else str(v) for c in columns.values())
-        if text.strip(","):
-            stats.skip(file, int(lines[row]), cause, text, strict=strict)
-        else:
-            stats.blank += 1
-    return batch
+def _parts(
+    source: Source, kind: str, stats: ReadStats, *, strict: bool
+) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
+    """Give record batches with the line, or row, of each of their rows."""
+    if kind == "csv":
+        yield from CsvRows(source, stats, _find_columns, strict=strict)
+        return
+    row = 1
+    for record_batch in _record_batches(source, kind):
+        if row == 1:
+            check_columns(record_batch.schema.names, Location(source.name))
+        yield record_batch, np.arange(row, row + record_batch.num_rows, dtype=np.int64)
+        row += record_batch.num_rows
+
+
+def _find_columns(names: Iterable[str], where: Location) -> dict[str, str]:
+    """Give the names of the columns that are read; refuse a table that is of a known format."""
+    names = list(names)
+    check_columns(names, where)
+    return map_columns(names, where)
+
+
+class _TableReader:
+    """Makes batches of one table's rows, and counts what of them cannot be read."""
+
+    def __init__(
+        self,
+        file: str,
+        stats: ReadStats,
+        directions: Directions | None,
+        *,
+        strict: bool,
+        zone: ZoneInfo | None,
+    ) -> None:
+        self._file = file
+        self._stats = stats
+        self._strict = strict
+        self._zone = zone
+        self._directions = directions
+        self._suspects = Suspects()
+
+    def batch(self, table: Any, lines: npt.NDArray[np.int64]) -> FlowBatch:
+        """Normalise rows whose columns have the table's own names."""
+        names = map_columns(table.schema.names, Location(self._file))
+        columns = {column: cell_text(table.column(name)) for column, name in names.items()}
+        read = normalise(columns, file=self._file, lines=lines, zone=self._zone)
+        self._stats.lines += table.num_rows
+        self._count_problems(read, columns, lines)
+        self._count_losses(read, names, columns, lines)
+        if self._directions is not None:
+            self._directions.add(read.batch, marked="is_reply" in names)
+            self._suspect(read.batch)
+        return read.batch
+
+    def finish(self) -> None:
+        """Say what only the whole table tells; raises ``FlowError``."""
+        if self._directions is not None:
+            self._directions.finish()
+            self._stats.suspected_reversed += self._suspects.count()
+
+    def _suspect(self, batch: FlowBatch) -> None:
+        """Count unmarked rows whose ports look turned round."""
+        if batch.sport is None:
+            return
+        replies = None if batch.is_reply is None else ~batch.is_reply
+        masks = [m for m in (batch.sport_known, batch.dport_known, replies) if m is not None]
+        rows = np.logical_and.reduce(masks) if masks else slice(None)
+        self._suspects.add(batch.protocol[rows], batch.sport[rows], batch.dport[rows])
+
+    def _count_problems(
+        self, read: Normalised, columns: dict[str, Any], lines: npt.NDArray[np.int64]
+    ) -> None:
+        for row, cause in read.problems:
+            text = ",".join(_text(column[row]) for column in columns.values())
+            if text.strip(","):
+                self._stats.skip(self._file, int(lines[row]), cause, text, strict=self._strict)
+            else:
+                self._stats.blank += 1
+
+    def _count_losses(
+        self,
+        read: Normalised,
+        names: dict[str, str],
+        columns: dict[str, Any],
+        lines: npt.NDArray[np.int64],
+    ) -> None:
+        for loss in read.losses:
+            row = int(loss.rows[0])
+            first = SkippedRecord(
+                self._file,
+                int(lines[row]),
+                f"column {names[loss.name]}: {loss.cause}",
+                _text(columns[loss.name][row]),
+            )
+            self._stats.lose(first, len(loss.rows), strict=self._strict)
+
+
+def _text(cell: Any) -> str:
+    value = cell.as_py()
+    return "" if value is None else str(value)
 
 
 # --- Parquet and Arrow IPC ---------------------------------------------------------------------

@@ -37,6 +37,7 @@ ICMP, ICMPV6 = 1, 58
 NEIGHBOUR_DISCOVERY = range(133, 138)  # A17.4
 ICMP_ERRORS = {ICMP: {3, 4, 5, 11, 12}, ICMPV6: {1, 2, 3, 4}}  # R18
 SPECIFIED_PROTOCOLS = (6, 17, 132)  # A17.1
+EPHEMERAL = 32768  # lowest port that Linux gives to clients by default
 BY_RULE = (Reason.NP_RULE, Reason.CNP_ACCEPT)  # C3.2: a side allowed by a rule
 
 
@@ -115,7 +116,7 @@ class ReferenceEvaluator:
             )
         ]
         outcome = self._decide(query, routes)
-        notes = self._notes(query, routes)
+        notes = self._notes(query, routes) | _maybe_reply(flow)
         if outcome.egress.tie or outcome.ingress.tie:  # B3.4
             notes |= Note.AMBIGUOUS_PRIORITY
         if _denied_own_node(outcome.egress):  # A11.6
@@ -238,6 +239,15 @@ class ReferenceEvaluator:
             if pod is not None and not self.identities.own_node_known(pod):  # A11.4
                 notes |= Note.OWN_NODE_UNKNOWN
         return notes
+
+
+def _maybe_reply(flow: Flow) -> Note:
+    """Note a record that goes from a server's port to a client's, as a reply does (A16.1)."""
+    ports = flow.sport is not None and flow.dport is not None
+    if not ports or flow.protocol not in SPECIFIED_PROTOCOLS:
+        return Note.NONE
+    answers = (flow.sport or 0) < EPHEMERAL <= (flow.dport or 0)
+    return Note.MAYBE_REPLY if answers else Note.NONE
 
 
 def _first_ends(query: Query, route: Route) -> tuple[End, End]:

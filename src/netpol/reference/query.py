@@ -80,8 +80,7 @@ def reversed_flow(flow: Flow) -> Flow:
         src=flow.dst,
         dst=flow.src,
         protocol=flow.protocol,
-        dport=flow.sport,
-        sport=flow.dport,
+        dport=flow.sport,  # and no source port: it would be looked at as a reply's (A16.1)
         icmp_type=flow.icmp_type,
         icmp_code=flow.icmp_code,
         time=flow.time,

@@ -245,6 +245,11 @@ def reader_document(reader: ReaderCounts) -> dict[str, Any]:
         "repaired": reader.repaired,
         "duplicates": reader.duplicates,
         "suspected_reversed": reader.suspected_reversed,
+        "lost": [
+            {"cause": lost.first.cause, "number": lost.number}
+            | {"file": lost.first.file, "line": lost.first.line, "text": lost.first.text}
+            for lost in reader.lost
+        ],
         "evicted": reader.evicted,
         **_skipped(reader),
     }

@@ -15,10 +15,10 @@ def print_reader(reader: ReaderCounts, console: Console) -> None:
     facts = (
         (reader.duplicates, "left out: another dump has the same connection"),
         (reader.repaired, "put together again: a message had cut the line in two"),
-        (reader.suspected_reversed, "may be reversed: picked up while the server spoke"),
+        (reader.suspected_reversed, "may be reversed: from a server's port to a client's"),
         (reader.evicted, "given before its end was seen: too many open at once"),
     )
-    if not (reader.skipped or any(number for number, _ in facts)):
+    if not (reader.skipped or reader.lost or any(number for number, _ in facts)):
         return
     console.print("\nThe log", style="bold")
     for number, what in facts:
@@ -42,6 +42,11 @@ def print_dns(dns: DnsCounts | None, console: Console) -> None:
 
 
 def _print_skipped(reader: ReaderCounts, console: Console) -> None:
+    for lost in reader.lost:
+        values = f"{plural(lost.number, 'value')} not read, the records judged without"
+        print_indented(console, f"{values}: {shown(lost.first.cause)}", 2)
+        place = place_of(lost.first.file, lost.first.line)
+        print_indented(console, f"{place}: {shown(lost.first.text)}", 4)
     for cause, number in reader.skipped.items():
         print_indented(console, f"{plural(number, 'line')} skipped: {shown(cause)}", 2)
     for sample in reader.samples:

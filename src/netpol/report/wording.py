@@ -73,6 +73,8 @@ NOTES = {
     Note.SNAPSHOT_AGE: "the flow is older than the snapshot; labels may have changed",
     Note.AMBIGUOUS_PRIORITY: "cluster-wide policies of equal priority, tried in another order, "
     "decide otherwise",
+    Note.MAYBE_REPLY: "it goes from a server's port to a client's; it may be an answer that its "
+    "log does not mark as one",
     Note.RELATED_ICMP: "an ICMP error, judged as part of its connection",
 }
 

@@ -39,6 +39,7 @@ def evidence(
         _unknown(unknown or {}),
         _notes(notes or {}),
         *_skipped("Lines of flow logs skipped", reader),
+        _lost(reader),
         *([] if dns is None else _skipped("Lines of DNS logs skipped", dns.reader)),
     )
     return Facts(
@@ -56,7 +57,7 @@ def _read(reader: ReaderCounts) -> list[tuple[str, str, bool]]:
         ("Lines skipped", sum(reader.skipped.values())),
         ("Left out: another dump has the same connection", reader.duplicates),
         ("Put together again: a message had cut the line in two", reader.repaired),
-        ("Maybe reversed: picked up while the server spoke", reader.suspected_reversed),
+        ("Maybe reversed: from a server's port to a client's", reader.suspected_reversed),
         ("Given before their end was seen", reader.evicted),
     )
     return [(name, count(number), False) for name, number in facts[:2]] + [
@@ -89,6 +90,17 @@ def _notes(notes: Mapping[Note, Weight]) -> Table:
         "Notes that lower confidence",
         [_FLOWS, *map(Column, ("Note", "Meaning"))],
         [[weight.flows, note.labels[0], NOTES[note]] for note, weight in notes.items()],
+    )
+
+
+def _lost(reader: ReaderCounts) -> Table:
+    return Table(
+        "Values not read, whose records are judged without them",
+        [Column("Values", "number"), *map(Column, ("Cause", "First", "Text"))],
+        [
+            [lost.number, lost.first.cause, f"{lost.first.file}:{lost.first.line}", lost.first.text]
+            for lost in reader.lost
+        ],
     )
 
 

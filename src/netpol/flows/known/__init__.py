@@ -1,0 +1,1 @@
+"""Formats of flow logs that netpol recognises: each with what identifies it and what to do."""
