@@ -75,7 +75,7 @@ REFUSED = {
     dump("n1.L.xml")[:2000]: "conntrack XML",
     dump("n1.L.save.txt"): "-o save",
     dump("n1.L.stderr.txt"): "no records in 1 line",
-    dump("n1.L.expect.txt"): "not a flow log that netpol knows",
+    dump("n1.L.expect.txt"): "no records in 1 line: 1 of conntrack's table of expected connections",
     b"\xd4\xc3\xb2\xa1\x02\0\x04\0": "packet capture",
     b"\x0a\x0d\x0d\x0a\0\0": "packet capture",
     b"\xfd7zXZ\0\0": "compressed with xz",

@@ -135,10 +135,10 @@ def is_binary(head: bytes) -> bool:
 
 
 def _has_record(head: bytes) -> bool:
-    """Whether any whole line of ``head`` is a conntrack record."""
+    """Whether any whole line of ``head`` is a conntrack record, or of its other table."""
     scanner = Scanner(1)
-    scanner.scan(head, 0, len(head), False)
-    return scanner.rows > 0
+    scanner.scan(head, 0, len(head), b"\n" not in head)
+    return scanner.rows > 0 or scanner.expectations > 0
 
 
 def _binary_share(head: bytes) -> float:

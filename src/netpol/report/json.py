@@ -246,6 +246,12 @@ def reader_document(reader: ReaderCounts) -> dict[str, Any]:
         "duplicates": reader.duplicates,
         "suspected_reversed": reader.suspected_reversed,
         "evicted": reader.evicted,
+        "expectations": reader.expectations,
+        "zoned": reader.zoned,
+        "linked": reader.linked,
+        "zones_unlinked": reader.zones_unlinked,
+        "hops_missing": reader.hops_missing,
+        "empty": list(reader.empty),
         **_skipped(reader),
     }
 
