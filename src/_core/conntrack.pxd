@@ -74,6 +74,6 @@ cdef class Scanner:
     ) noexcept nogil
     cdef bint _join(
         self, const uint8_t *head, const uint8_t *head_end,
-        const uint8_t *rest, const uint8_t *rest_end, bint terminated, bint prefixed
+        const uint8_t *rest, const uint8_t *rest_end, bint terminated, bint numbered, bint logged
     ) noexcept nogil
     cdef void _widen(self) noexcept nogil

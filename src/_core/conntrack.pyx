@@ -13,7 +13,9 @@ import numpy as np
 
 from netpol._core.addresses_text cimport map_ipv4
 from netpol._core.conntrack_fast cimport FAST_MARGIN, parse_fast
-from netpol._core.conntrack_line cimport find_notice, is_blank, parse_line, skip_prefix
+from netpol._core.conntrack_line cimport (
+    find_notice, is_blank, parse_line, skip_number, skip_prefix,
+)
 from netpol._core.conntrack_prefix cimport skip_log_prefix
 from netpol._core.conntrack_row cimport EXPECTATION, MIXED_IN, N_CAUSES, OK, TOO_LONG, WIDE, Row
 from netpol._core import conntrack_line
@@ -86,6 +88,15 @@ cdef inline void store(Columns *to, Py_ssize_t i, const Row *row, int64_t line) 
     to.delta_time[i] = row.delta_time
     to.start[i] = row.start
     to.line[i] = line
+
+
+cdef inline bint is_numbered(const uint8_t *begin, const uint8_t *content) noexcept nogil:
+    """Whether [begin, content) of a line holds a line number."""
+    while begin != content:
+        if c"0" <= begin[0] <= c"9":
+            return True
+        begin += 1
+    return False
 
 
 cdef inline const uint8_t *behind_prefix(const uint8_t *p, const uint8_t *end) noexcept nogil:
@@ -328,6 +339,7 @@ cdef class Scanner:
     ) noexcept nogil:
         """Take a line that holds conntrack's own message, and what it pushed to the next line."""
         cdef const uint8_t *content = skip_prefix(p, notice)
+        cdef const uint8_t *bare = skip_number(p, notice)
         cdef const uint8_t *rest = stop + 1
         cdef const uint8_t *rest_end
         cdef bint terminated
@@ -345,7 +357,8 @@ cdef class Scanner:
                 if not self._final and end - rest <= LONGEST:
                     return NULL
         if rest_end - rest <= LONGEST and self._join(
-            content, notice, rest, rest_end, terminated, not is_blank(p, content)
+            content, notice, rest, rest_end, terminated,
+            is_numbered(p, bare), skip_log_prefix(bare, notice) != bare,
         ):
             self._take(p, stop - p, OK)
             self.repaired += 1
@@ -361,12 +374,14 @@ cdef class Scanner:
 
     cdef bint _join(
         self, const uint8_t *head, const uint8_t *head_end,
-        const uint8_t *rest, const uint8_t *rest_end, bint terminated, bint prefixed
+        const uint8_t *rest, const uint8_t *rest_end, bint terminated, bint numbered, bint logged
     ) noexcept nogil:
         """Parse two halves as one line; False if that is no record either."""
         cdef Py_ssize_t n = head_end - head
-        if prefixed:
-            rest = skip_prefix(rest, rest_end)
+        if numbered:
+            rest = skip_number(rest, rest_end)
+        if logged:
+            rest = skip_log_prefix(rest, rest_end)
         memcpy(self._joined, head, n)
         memcpy(self._joined + n, rest, rest_end - rest)
         n += rest_end - rest

@@ -21,8 +21,8 @@ from netpol._core.conntrack_prefix cimport skip_log_prefix
 from netpol._core.conntrack_row cimport (
     ACCT, BAD_COUNTER, BAD_DST, BAD_FAMILY, BAD_GRE_KEY, BAD_ICMP, BAD_PORT, BAD_PROTOCOL, BAD_SRC,
     BAD_STATE, BAD_TIMEOUT, BAD_TIMESTAMP, BAD_ZONE, BINARY, EVENT_DESTROY, EVENT_NEW,
-    EVENT_UPDATE, EXPECTATION, NO_REPLY_TUPLE, NOT_CONNTRACK, OK, TRUNCATED, UNREPLIED, WIDE, Address, Row,
-    Tuple, clear_row,
+    EVENT_UPDATE, EXPECTATION, NO_REPLY_TUPLE, NOT_CONNTRACK, OK, TRUNCATED, UNREPLIED, WIDE,
+    Address, Row, Tuple, clear_row,
 )
 from netpol._core.conntrack_tail cimport flag, tail
 

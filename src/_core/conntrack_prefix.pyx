@@ -11,7 +11,6 @@ Nothing is read at or past ``end``, and never beyond a control character.
 """
 
 from libc.stdint cimport uint8_t, uint64_t
-from libc.string cimport memcmp
 
 from netpol._core.conntrack_cursor cimport Cursor, eat, is_digit, number
 from netpol._core.conntrack_tail cimport month_index, weekday_index
@@ -173,12 +172,12 @@ cdef bint structured_data(Cursor *c) noexcept nogil:
 cdef bint rfc5424(Cursor *c) noexcept nogil:
     """Skip what stands between the priority and the message, from the version on."""
     cdef uint8_t last = 0
-    cdef int i
+    cdef int _i
     if not eat(c, b"1 "):
         return False
     if not (eat(c, b"-") or rfc3339(c)) or not one_space(c):
         return False
-    for i in range(4):
+    for _i in range(4):
         if not token(c, &last):
             return False
     if not structured_data(c):
@@ -244,9 +243,9 @@ cdef bint one_prefix(Cursor *c) noexcept nogil:
 cdef const uint8_t *skip_log_prefix(const uint8_t *p, const uint8_t *end) noexcept nogil:
     """Give where the text begins; ``p`` itself where no prefix is known."""
     cdef Cursor c
-    cdef int i
+    cdef int _i
     c.end = end
-    for i in range(NESTED):
+    for _i in range(NESTED):
         c.p = p
         if not one_prefix(&c):
             break

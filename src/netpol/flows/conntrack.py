@@ -236,8 +236,8 @@ def entries_to_batch(
 
 
 def _differ(one: Column, other: Column) -> npt.NDArray[np.bool_]:
-    differ: npt.NDArray[np.bool_] = (one != other).reshape(len(one), -1)
-    return differ[:, 0] if differ.shape[1] == 1 else np.logical_or.reduce(differ, axis=1)
+    differ = np.asarray(one != other)
+    return np.asarray(differ.any(axis=1)) if differ.ndim == 2 else differ
 
 
 def _evidence(
