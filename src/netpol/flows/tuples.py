@@ -32,6 +32,7 @@ __all__ = [
     "is_wide_key",
     "joined_tuples",
     "keys_of",
+    "mix",
     "put_tuples",
     "tuples_of",
 ]
@@ -100,8 +101,8 @@ def keys_of(entries: Entries, side: Side) -> tuple[_U64, _U64]:
         for column in (tuples.src_wide, tuples.dst_wide):
             pair = np.ascontiguousarray(column[is_wide]).view(np.uint64)
             words += [pair[:, 0], pair[:, 1]]
-        high[is_wide] = _mix(words, np.uint64(0x9E3779B97F4A7C15))
-        spread = _mix(words, np.uint64(0xD1B54A32D192ED03))
+        high[is_wide] = mix(words, np.uint64(0x9E3779B97F4A7C15))
+        spread = mix(words, np.uint64(0xD1B54A32D192ED03))
         low[is_wide] = (spread & np.uint64((1 << 48) - 1)) | _WIDE_KEY
     return high, low
 
@@ -156,7 +157,7 @@ def put_tuples(entries: Entries, rows: Column, side: Side, tuples: Tuples) -> No
     entries["reply_sport"][rows] = np.where(swapped, tuples.dport, tuples.sport)
 
 
-def _mix(words: list[_U64], seed: np.uint64) -> _U64:
+def mix(words: list[_U64], seed: np.uint64) -> _U64:
     """Hash columns of words to one word a row: multiply and shift, as splitmix64 does."""
     state = np.full(len(words[0]), seed)
     for word in words:

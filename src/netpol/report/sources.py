@@ -17,7 +17,7 @@ def print_reader(reader: ReaderCounts, console: Console) -> None:
         (reader.zoned, "of conntrack zones, each of which may list a connection again"),
         (reader.linked, "left out: another zone has the same connection, or a hop of it"),
         (reader.zones_unlinked, f"of zones not linked: {ZONES_LATE}"),
-        (reader.duplicates, "left out: another dump has the same connection"),
+        (reader.duplicates, "left out: another dump or zone has the same connection"),
         (reader.repaired, "put together again: a message had cut the line in two"),
         (reader.suspected_reversed, "may be reversed: picked up while the server spoke"),
         (reader.evicted, "given before its end was seen: too many open at once"),

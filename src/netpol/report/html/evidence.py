@@ -58,7 +58,7 @@ def _read(reader: ReaderCounts) -> list[tuple[str, str, bool]]:
         ("Left out: another zone has the same connection, or a hop of it", reader.linked),
         (f"Of zones, not linked: {ZONES_LATE}", reader.zones_unlinked),
         (f"Flows {HOPS_MISSING}", reader.hops_missing),
-        ("Left out: another dump has the same connection", reader.duplicates),
+        ("Left out: another dump or zone has the same connection", reader.duplicates),
         ("Put together again: a message had cut the line in two", reader.repaired),
         ("Maybe reversed: picked up while the server spoke", reader.suspected_reversed),
         ("Given before their end was seen", reader.evicted),
