@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -21,24 +22,38 @@ from netpol._core.fused import FusedSums
 from netpol._core.suspects import Suspects
 from netpol.errors import FlowError
 from netpol.flows.reader import FlowStream, open_flows
+from netpol.flows.zones import WINDOW
 from netpol.replay import ReplaySummary, replay
 from netpol.tally import Tally
 from tests.flows.support import LINES, dump, path
 from tests.flows.test_scanner import LINE, MESSAGE, mutated
 
+LINE_BEHIND = (
+    b"tcp      6 431986 ESTABLISHED src=10.244.1.10 dst=10.244.1.20 sport=42000 dport=8080 "
+    b"packets=4 bytes=222 src=10.244.1.20 dst=10.244.1.10 sport=8080 dport=42000 packets=3 "
+    b"bytes=399 [ASSURED] mark=0 delta-time=14 use=1\n"
+)
 LAB = Path(__file__).parent.parent / "examples" / "lab"
-EVENTS = dump("n1.events.timestamp.txt")
+_ZONE = re.compile(rb" zone(-orig|-reply)?=[1-9]\d*")
+
+
+def zoneless(name: str) -> bytes:
+    """A dump without its zones: text that names one does not come this way at all."""
+    return _ZONE.sub(b"", dump(name))
+
+
+EVENTS = zoneless("n1.events.timestamp.txt")
 #: Records of every kind, whose pieces may be added up in any thread.
 PLAIN = (
-    dump("n1.L.extended_id_timestamp.txt")
-    + dump("n1.L.with_stderr_mixed_in.txt")[-9000:]
+    zoneless("n1.L.extended_id_timestamp.txt")
+    + zoneless("n1.L.with_stderr_mixed_in.txt")[-9000:]
     + b"\r\n\n nonsense\n"
     + LINE.replace(b"dport=80 ", b"dport=65536 ") * 5
     + b"y" * 70000
     + b"\n"
-    + dump("n1.L.midstream_reversed.txt")
-    + dump("n1.L.noacct.txt")
-    + dump("n1.proc.txt")[-6000:]
+    + zoneless("n1.L.midstream_reversed.txt")
+    + zoneless("n1.L.noacct.txt")
+    + zoneless("n1.proc.txt")[-6000:]
 )
 
 
@@ -84,12 +99,18 @@ def pieces(
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 @pytest.mark.parametrize("name", sorted(LINES))
-def test_every_dump(lab: Any, name: str, jobs: int) -> None:
+def test_every_dump(lab: Any, tmp_path: Path, name: str, jobs: int) -> None:
     expected = batches(lab, [path(name)])
     assert isinstance(expected, ReplaySummary)
     assert expected.reader.lines == LINES[name]
     for size in (3000, 1 << 20):
         assert pieces(lab, [path(name)], jobs, size) == expected
+    if expected.reader.zoned:
+        file = tmp_path / name
+        file.write_bytes(zoneless(name))
+        expected = batches(lab, [str(file)])
+        for size in (3000, 1 << 20):
+            assert pieces(lab, [str(file)], jobs, size) == expected
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
@@ -122,7 +143,7 @@ def test_pairs_beyond_the_limit_are_the_same(
     """Which pairs are kept, and the order of equal ones, follow from the text's order."""
     file = tmp_path / "dump"
     # Pieces after the one with events must wait for it, though they are scanned beside it.
-    file.write_bytes(dump("n1.L.txt")[:30000] + EVENTS[:9000] + dump("bulk.proc.txt") + PLAIN)
+    file.write_bytes(zoneless("n1.L.txt")[:30000] + EVENTS[:9000] + dump("bulk.proc.txt") + PLAIN)
     monkeypatch.setattr(netpol.replay, "Tally", partial(Tally, limit=limit))
     expected = batches(lab, [str(file)])
     assert isinstance(expected, ReplaySummary)
@@ -135,12 +156,61 @@ def test_pairs_beyond_the_limit_are_the_same(
 @pytest.mark.parametrize("at", [0, 1, 40, 300])
 def test_strict_names_the_first_bad_line(lab: Any, tmp_path: Path, at: int, jobs: int) -> None:
     file = tmp_path / "dump"
-    lines = dump("n1.L.txt").splitlines(keepends=True)
+    lines = zoneless("n1.L.txt").splitlines(keepends=True)
     file.write_bytes(b"".join([*lines[:at], b"first\n", *lines[at:], b"second\n"]))
     found = pieces(lab, [str(file)], jobs, 1500, strict=True)
     assert found == batches(lab, [str(file)], strict=True)
     assert isinstance(found, str)
     assert f"dump:{at + 1}: not a conntrack line: 'first'" in found
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+@pytest.mark.parametrize("before", [0, 1, 200, WINDOW // 50])
+def test_zones_wherever_they_begin(lab: Any, tmp_path: Path, before: int, jobs: int) -> None:
+    """Text that names zones at its beginning is linked whole; that with late ones is told of."""
+    hops = b"".join(
+        line.replace(b" use=1", b" zone=%d use=1" % zone)
+        for zone, line in ((7, LINE), (8, LINE_BEHIND))
+    )
+    file = tmp_path / "dump"
+    file.write_bytes(LINE_BEHIND + dump("n1.L.noacct.txt") * (before // 11 + 1) + hops)
+    expected = batches(lab, [str(file), str(file)])
+    assert isinstance(expected, ReplaySummary)
+    assert expected.reader.zoned == 4
+    late = before > 1000
+    assert expected.reader.zones_unlinked == (4 if late else 0)
+    assert (expected.reader.linked > 0) != late
+    for size in (3000, 1 << 20):
+        assert pieces(lab, [str(file), str(file)], jobs, size) == expected
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_empty_dumps_among_others(lab: Any, tmp_path: Path, jobs: int) -> None:
+    (tmp_path / "empty").write_bytes(b"\n")
+    files = [str(tmp_path / "empty"), path("n1.L.txt"), str(tmp_path / "empty")]
+    expected = batches(lab, files)
+    assert isinstance(expected, ReplaySummary)
+    assert len(expected.reader.empty) == 2
+    assert pieces(lab, files, jobs, 3000) == expected
+    assert pieces(lab, files[:1], jobs, 3000) == batches(lab, files[:1])
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_text_with_prefixes(lab: Any, tmp_path: Path, jobs: int) -> None:
+    file = tmp_path / "log"
+    prefix = b"2026-11-30T12:00:00.1Z stdout F "
+    file.write_bytes(b"".join(prefix + line for line in PLAIN.splitlines(keepends=True)))
+    expected = batches(lab, [str(file)])
+    assert isinstance(expected, ReplaySummary)
+    assert expected.outcomes == batches(lab, [str(_plain(tmp_path))]).outcomes  # type: ignore[union-attr]
+    for size in (700, 5000, 1 << 20):
+        assert pieces(lab, [str(file)], jobs, size) == expected
+
+
+def _plain(folder: Path) -> Path:
+    file = folder / "plain"
+    file.write_bytes(PLAIN)
+    return file
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
@@ -173,7 +243,7 @@ def test_a_bad_line_before_the_damage_is_named_first(
     lab: Any, tmp_path: Path, size: int, bad: bytes, events: bytes, jobs: int
 ) -> None:
     file = tmp_path / "dump.gz"
-    text = dump("n1.L.txt")[: 90 * len(LINE)].rpartition(b"\n")[0] + b"\n" + events + bad
+    text = zoneless("n1.L.txt")[: 90 * len(LINE)].rpartition(b"\n")[0] + b"\n" + events + bad
     file.write_bytes(gzip.compress(text + LINE * 5000)[:-200])
     found = pieces(lab, [str(file)], jobs, size, strict=True)
     assert found == batches(lab, [str(file)], strict=True)
@@ -229,7 +299,7 @@ def test_no_failure_of_a_thread_is_lost(
 
     monkeypatch.setattr(netpol.fused._Work, step, fail)
     with pytest.raises(MemoryError, match="nothing left"):
-        replay(lab, open_flows([path("n1.L.txt")]), jobs=jobs)
+        replay(lab, open_flows([path("bulk.proc.txt")]), jobs=jobs)
 
 
 def test_suspects_count_the_same_in_parts() -> None:

@@ -50,10 +50,12 @@ cdef class Scanner:
     cdef readonly int64_t blank
     cdef readonly int64_t notices
     cdef readonly int64_t repaired
+    cdef readonly int64_t expectations
     cdef int64_t _counts[N_CAUSES]
     cdef Error _errors[MAX_ERRORS]
     cdef int _n_errors
     cdef bint _fast
+    cdef bint _prefixed  # look for a log's prefix before the fast parser
     cdef bint _skipping  # inside a line that is too long
     cdef Columns _to
     cdef Row _row
@@ -72,6 +74,6 @@ cdef class Scanner:
     ) noexcept nogil
     cdef bint _join(
         self, const uint8_t *head, const uint8_t *head_end,
-        const uint8_t *rest, const uint8_t *rest_end, bint terminated, bint numbered
+        const uint8_t *rest, const uint8_t *rest_end, bint terminated, bint numbered, bint logged
     ) noexcept nogil
     cdef void _widen(self) noexcept nogil

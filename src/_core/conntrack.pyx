@@ -13,8 +13,11 @@ import numpy as np
 
 from netpol._core.addresses_text cimport map_ipv4
 from netpol._core.conntrack_fast cimport FAST_MARGIN, parse_fast
-from netpol._core.conntrack_line cimport find_notice, is_blank, parse_line, skip_prefix
-from netpol._core.conntrack_row cimport MIXED_IN, N_CAUSES, OK, TOO_LONG, WIDE, Row
+from netpol._core.conntrack_line cimport (
+    find_notice, is_blank, parse_line, skip_number, skip_prefix,
+)
+from netpol._core.conntrack_prefix cimport skip_log_prefix
+from netpol._core.conntrack_row cimport EXPECTATION, MIXED_IN, N_CAUSES, OK, TOO_LONG, WIDE, Row
 from netpol._core import conntrack_line
 
 #: Names of the state codes: 0 is no state, 255 (not here) a name not known.
@@ -88,12 +91,18 @@ cdef inline void store(Columns *to, Py_ssize_t i, const Row *row, int64_t line) 
 
 
 cdef inline bint is_numbered(const uint8_t *begin, const uint8_t *content) noexcept nogil:
-    """Whether the prefix [begin, content) of a line holds a line number."""
+    """Whether [begin, content) of a line holds a line number."""
     while begin != content:
         if c"0" <= begin[0] <= c"9":
             return True
         begin += 1
     return False
+
+
+cdef inline const uint8_t *behind_prefix(const uint8_t *p, const uint8_t *end) noexcept nogil:
+    """Skip a log's prefix where enough is left for the fast parser; give NULL where it is not."""
+    p = skip_log_prefix(p, end)
+    return p if end - p >= FAST_MARGIN else NULL
 
 
 cdef void *address_of(array) except NULL:
@@ -117,9 +126,9 @@ cdef class Scanner:
         The columns, reused by every scan: see the stub for dtypes and meaning.
     rows : int
         Records in the columns.
-    lines, blank, notices, repaired : int
+    lines, blank, notices, repaired, expectations : int
         Lines read; of them without content; that were a message of conntrack itself; records put
-        together from two lines.
+        together from two lines; lines of the table of expected connections.
     counts : list of int
         Lines that were no record, by cause code.
     """
@@ -213,7 +222,7 @@ cdef class Scanner:
         cdef int i
         self.rows = 0
         self.lines = lines
-        self.blank = self.notices = self.repaired = 0
+        self.blank = self.notices = self.repaired = self.expectations = 0
         self._n_errors = 0
         self._skipping = False
         for i in range(<int> N_CAUSES):
@@ -249,10 +258,13 @@ cdef class Scanner:
     cdef const uint8_t *_scan(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
         """Scan lines until the columns are full or no whole line is left; give where it stopped."""
         cdef const uint8_t *following
+        cdef const uint8_t *content
         while p != end and self.rows < self.capacity:
             following = NULL
             if self._fast and end - p >= FAST_MARGIN and not self._skipping:
-                following = parse_fast(p, &self._row)
+                content = behind_prefix(p, end) if self._prefixed else p
+                if content != NULL:
+                    following = parse_fast(content, &self._row)
             if following != NULL:
                 store(&self._to, self.rows, &self._row, self.lines + 1)
                 self.rows += 1
@@ -280,12 +292,15 @@ cdef class Scanner:
             return self._line_done(stop, terminated)
         if not terminated and not self._final:
             return NULL
-        if is_blank(p, stop):
+        if is_blank(skip_log_prefix(p, stop), stop):
             self.blank += 1
             return self._line_done(stop, terminated)
         notice = find_notice(p, stop)
         if notice != NULL:
             return self._mixed_in(p, notice, stop, end)
+        # One line with a prefix is enough to look for it first from then on, also in other files.
+        if not self._prefixed and self._fast:
+            self._prefixed = skip_log_prefix(p, stop) != p
         self._take(p, stop - p, parse_line(p, stop, terminated, &self._row))
         return self._line_done(stop, terminated)
 
@@ -297,6 +312,9 @@ cdef class Scanner:
 
     cdef bint _take(self, const uint8_t *p, Py_ssize_t length, int cause) noexcept nogil:
         """Store the row just parsed, or record why there is none."""
+        if cause == EXPECTATION:
+            self.expectations += 1
+            return False
         if cause != OK:
             self._fail(p, length, cause)
             return False
@@ -321,6 +339,7 @@ cdef class Scanner:
     ) noexcept nogil:
         """Take a line that holds conntrack's own message, and what it pushed to the next line."""
         cdef const uint8_t *content = skip_prefix(p, notice)
+        cdef const uint8_t *bare = skip_number(p, notice)
         cdef const uint8_t *rest = stop + 1
         cdef const uint8_t *rest_end
         cdef bint terminated
@@ -338,7 +357,8 @@ cdef class Scanner:
                 if not self._final and end - rest <= LONGEST:
                     return NULL
         if rest_end - rest <= LONGEST and self._join(
-            content, notice, rest, rest_end, terminated, is_numbered(p, content)
+            content, notice, rest, rest_end, terminated,
+            is_numbered(p, bare), skip_log_prefix(bare, notice) != bare,
         ):
             self._take(p, stop - p, OK)
             self.repaired += 1
@@ -354,12 +374,14 @@ cdef class Scanner:
 
     cdef bint _join(
         self, const uint8_t *head, const uint8_t *head_end,
-        const uint8_t *rest, const uint8_t *rest_end, bint terminated, bint numbered
+        const uint8_t *rest, const uint8_t *rest_end, bint terminated, bint numbered, bint logged
     ) noexcept nogil:
         """Parse two halves as one line; False if that is no record either."""
         cdef Py_ssize_t n = head_end - head
         if numbered:
-            rest = skip_prefix(rest, rest_end)
+            rest = skip_number(rest, rest_end)
+        if logged:
+            rest = skip_log_prefix(rest, rest_end)
         memcpy(self._joined, head, n)
         memcpy(self._joined + n, rest, rest_end - rest)
         n += rest_end - rest

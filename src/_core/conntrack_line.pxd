@@ -10,5 +10,6 @@ cdef int parse_line(
 ) noexcept nogil
 cdef const uint8_t *find_notice(const uint8_t *begin, const uint8_t *end) noexcept nogil
 cdef bint is_blank(const uint8_t *begin, const uint8_t *end) noexcept nogil
+cdef const uint8_t *skip_number(const uint8_t *p, const uint8_t *end) noexcept nogil
 cdef const uint8_t *skip_prefix(const uint8_t *p, const uint8_t *end) noexcept nogil
 cdef uint8_t state_code(const uint8_t *p, size_t length) noexcept nogil

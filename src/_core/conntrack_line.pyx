@@ -17,11 +17,12 @@ from netpol._core.addresses_text cimport is_mapped, mapped_ipv4, parse_ipv4, par
 from netpol._core.conntrack_cursor cimport (
     Cursor, at_end, eat, hexadecimal, is_digit, keyed, number, spaces,
 )
+from netpol._core.conntrack_prefix cimport skip_log_prefix
 from netpol._core.conntrack_row cimport (
     ACCT, BAD_COUNTER, BAD_DST, BAD_FAMILY, BAD_GRE_KEY, BAD_ICMP, BAD_PORT, BAD_PROTOCOL, BAD_SRC,
     BAD_STATE, BAD_TIMEOUT, BAD_TIMESTAMP, BAD_ZONE, BINARY, EVENT_DESTROY, EVENT_NEW,
-    EVENT_UPDATE, NO_REPLY_TUPLE, NOT_CONNTRACK, OK, TRUNCATED, UNREPLIED, WIDE, Address, Row,
-    Tuple, clear_row,
+    EVENT_UPDATE, EXPECTATION, NO_REPLY_TUPLE, NOT_CONNTRACK, OK, TRUNCATED, UNREPLIED, WIDE,
+    Address, Row, Tuple, clear_row,
 )
 from netpol._core.conntrack_tail cimport flag, tail
 
@@ -75,7 +76,7 @@ cdef uint8_t state_code(const uint8_t *p, size_t length) noexcept nogil:
 
 # --- head --------------------------------------------------------------------------------------
 
-cdef const uint8_t *skip_prefix(const uint8_t *p, const uint8_t *end) noexcept nogil:
+cdef const uint8_t *skip_number(const uint8_t *p, const uint8_t *end) noexcept nogil:
     """Skip indentation and the number that grep -n, cat -n or nl put before a line."""
     cdef const uint8_t *q
     while p != end and (p[0] == c" " or p[0] == c"\t"):
@@ -91,18 +92,37 @@ cdef const uint8_t *skip_prefix(const uint8_t *p, const uint8_t *end) noexcept n
     return q
 
 
+cdef const uint8_t *skip_prefix(const uint8_t *p, const uint8_t *end) noexcept nogil:
+    """Skip all that stands before a line of conntrack's own: numbers, and prefixes of logs."""
+    cdef const uint8_t *content
+    p = skip_number(p, end)
+    content = skip_log_prefix(p, end)
+    return p if content == p else skip_number(content, end)
+
+
 cdef int timestamp(Cursor *c, Row *row) noexcept nogil:
-    """Read ``[seconds.micros]`` and the tab after it, if the line begins with one."""
+    """Read ``[seconds.micros]`` and the tab after it, if the line begins with one.
+
+    Before conntrack-tools 1.4.5 both were numbers padded with blanks: ``[1795400074.480   ]``.
+    """
     cdef uint64_t seconds, micros
     cdef const uint8_t *start
     if c.end - c.p < 2 or c.p[0] != c"[" or not is_digit(c.p[1]):
         return OK
     c.p += 1
     # Beyond 2262 nanoseconds do not fit in 64 bits.
-    if not number(c, 9223372035u, &seconds) or not eat(c, b"."):
+    if not number(c, 9223372035u, &seconds):
+        return BAD_TIMESTAMP
+    while c.p != c.end and c.p[0] == c" ":
+        c.p += 1
+    if not eat(c, b"."):
         return BAD_TIMESTAMP
     start = c.p
-    if not number(c, 999999, &micros) or c.p - start != 6 or not eat(c, b"]"):
+    if not number(c, 999999, &micros):
+        return BAD_TIMESTAMP
+    while c.p != c.end and c.p[0] == c" ":
+        c.p += 1
+    if c.p - start != 6 or not eat(c, b"]"):
         return BAD_TIMESTAMP
     if c.p == c.end or (c.p[0] != c"\t" and c.p[0] != c" "):
         return BAD_TIMESTAMP
@@ -339,6 +359,21 @@ cdef int fields(Cursor *c, Row *row, const uint8_t **tuple_end) noexcept nogil:
     return check_families(row, family) if cause == OK else cause
 
 
+cdef bint is_expectation(Cursor *c) noexcept nogil:
+    """Whether a line without its prefix is of the table of expected connections, or its event."""
+    cdef Row ignored
+    if timestamp(c, &ignored):
+        return False
+    spaces(c)
+    if event(c, &ignored):
+        return False
+    if eat(c, b"-"):  # it does not run out
+        spaces(c)
+    else:
+        c.p = skip_number(c.p, c.end)
+    return eat(c, b"proto=") or eat(c, b"l3proto = ")
+
+
 cdef bint has_binary(const uint8_t *p, const uint8_t *end) noexcept nogil:
     """Whether bytes are there that no text of conntrack holds."""
     while p != end:
@@ -380,9 +415,12 @@ cdef int parse_line(
 ) noexcept nogil:
     """Parse one line, [begin, end) without its newline, into ``row``; give OK or the cause.
 
-    ``terminated`` says that the line's end is its end, not that of a file cut short.
+    ``terminated`` says that the line's end is its end, not that of a file cut short. EXPECTATION is
+    neither OK nor a cause: the line is whole, but of another table.
     """
     cdef Cursor c
+    cdef Cursor ahead
+    cdef const uint8_t *content
     cdef const uint8_t *tuple_end = NULL
     cdef int cause
     while begin != end and (end[-1] == c" " or end[-1] == c"\t" or end[-1] == c"\r"):
@@ -391,9 +429,15 @@ cdef int parse_line(
     c.p = skip_prefix(begin, end)
     c.end = end
     clear_row(row)
+    content = c.p
     cause = fields(&c, row, &tuple_end)
     if cause == OK:
         return OK if terminated or not cut_short(&c, row, tuple_end) else TRUNCATED
+    if cause == NOT_CONNTRACK:
+        ahead.p = content
+        ahead.end = end
+        if is_expectation(&ahead):
+            return EXPECTATION
     if has_binary(begin, end):
         return BINARY
     # Families are compared when the whole line is read.

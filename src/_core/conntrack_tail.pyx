@@ -1,7 +1,7 @@
 """Takes the end of a line of conntrack text, after the reply tuple, gives what of it is kept."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
-from libc.string cimport memcmp
+from libc.string cimport memcmp, strlen
 
 from netpol._core.conntrack_cursor cimport Cursor, eat, is_digit, keyed, spaces, word
 from netpol._core.conntrack_row cimport (
@@ -23,6 +23,13 @@ cdef enum Tail:
     TAIL_USE = 256
     TAIL_ID = 512
     TAIL_LABELS = 1024
+    TAIL_UNKNOWN = 2048
+
+cdef const char *TUPLE_KEYS[13]
+TUPLE_KEYS[:] = [
+    b"src", b"dst", b"sport", b"dport", b"type", b"code", b"srckey", b"dstkey",
+    b"packets", b"bytes", b"proto", b"zone-orig", b"zone-reply",
+]
 
 
 cdef int flag(Cursor *c, Row *row) noexcept nogil:
@@ -47,6 +54,16 @@ cdef int name_index(const uint8_t *p, const char *names, int count) noexcept nog
     return -1
 
 
+cdef int month_index(const uint8_t *p) noexcept nogil:
+    """Give the index of the month that three letters name, from 0; -1 if they name none."""
+    return name_index(p, MONTHS, 12)
+
+
+cdef int weekday_index(const uint8_t *p) noexcept nogil:
+    """Give the index of the weekday that three letters name, from 0; -1 if they name none."""
+    return name_index(p, DAYS, 7)
+
+
 cdef int two_digits(const uint8_t *p) noexcept nogil:
     """Give the value of two digits (the first may be a space), a large number if they are none."""
     if not is_digit(p[1]) or not (is_digit(p[0]) or p[0] == c" "):
@@ -65,10 +82,10 @@ cdef int64_t days_before(int64_t year, int64_t month, int64_t day) noexcept nogi
 
 cdef bint ctime_text(const uint8_t *p, int64_t *seconds) noexcept nogil:
     """Read the 24 characters that ctime prints: ``Mon Nov 23 02:10:15 2026``."""
-    cdef int month = name_index(p + 4, MONTHS, 12)
+    cdef int month = month_index(p + 4)
     cdef int day = two_digits(p + 8), hour = two_digits(p + 11), minute = two_digits(p + 14)
     cdef int second = two_digits(p + 17), high = two_digits(p + 20), low = two_digits(p + 22)
-    if name_index(p, DAYS, 7) < 0 or month < 0 or day > 31 or day < 1:
+    if weekday_index(p) < 0 or month < 0 or day > 31 or day < 1:
         return False
     if hour > 23 or minute > 59 or second > 60 or high > 99 or low > 99 or p[22] == c" ":
         return False
@@ -116,49 +133,77 @@ cdef bint userspace(Cursor *c, Row *row) noexcept nogil:
     return True
 
 
+cdef bint is_tuple_key(const uint8_t *p, Py_ssize_t length) noexcept nogil:
+    """Whether a key belongs to a tuple, so that it means something else after both."""
+    cdef int i
+    for i in range(13):
+        if <Py_ssize_t> strlen(TUPLE_KEYS[i]) == length and memcmp(p, TUPLE_KEYS[i], length) == 0:
+            return True
+    return False
+
+
+cdef bint unknown_key(Cursor *c) noexcept nogil:
+    """Skip ``key=value`` of a version that is not known here."""
+    cdef const uint8_t *start = c.p
+    while c.p != c.end and (
+        c"a" <= c.p[0] <= c"z" or is_digit(c.p[0]) or c.p[0] == c"-" or c.p[0] == c"_"
+    ):
+        c.p += 1
+    if c.p == start or not c"a" <= start[0] <= c"z" or is_tuple_key(start, c.p - start):
+        return False
+    return eat(c, b"=") and word(c)
+
+
 cdef int tail_key(Cursor *c, Row *row) noexcept nogil:
-    """Read one token of the tail; give its Tail bit, 0 if it is not well formed."""
+    """Read one known token of the tail.
+
+    Give its Tail bit, 0 if it is not well formed, TAIL_UNKNOWN if it is none that is known.
+    """
     cdef uint64_t value = 0
     cdef int64_t stop
-    if c.p[0] == c"m":
-        return TAIL_MARK if keyed(c, b"mark=", 0xffffffffu, &value) else 0
-    if c.p[0] == c"u":
-        return TAIL_USE if keyed(c, b"use=", 0xffffffffu, &value) else 0
-    if c.p[0] == c"i":
-        return TAIL_ID if keyed(c, b"id=", 0xffffffffu, &value) else 0
-    if c.p[0] == c"h":
-        return TAIL_HELPER if eat(c, b"helper=") and word(c) else 0
-    if c.p[0] == c"l":
-        return TAIL_LABELS if eat(c, b"labels=") and rest_of_line(c) else 0
-    if c.p[0] == c"d":
-        if not keyed(c, b"delta-time=", 0x7fffffffffffffffu, &value):
+    if eat(c, b"mark="):
+        return TAIL_MARK if keyed(c, b"", 0xffffffffu, &value) else 0
+    if eat(c, b"use="):
+        return TAIL_USE if keyed(c, b"", 0xffffffffu, &value) else 0
+    if eat(c, b"id="):
+        return TAIL_ID if keyed(c, b"", 0xffffffffu, &value) else 0
+    if eat(c, b"helper="):
+        return TAIL_HELPER if word(c) else 0
+    if eat(c, b"labels="):
+        return TAIL_LABELS if rest_of_line(c) else 0
+    if eat(c, b"delta-time="):
+        if not keyed(c, b"", 0x7fffffffffffffffu, &value):
             return 0
         row.delta_time = <int64_t> value
         return TAIL_DELTA
-    if c.p[0] == c"z":
-        if not keyed(c, b"zone=", 65535, &value):
+    if eat(c, b"zone="):
+        if not keyed(c, b"", 65535, &value):
             return 0
         row.zone_orig = <uint16_t> value
         row.zone_reply = <uint16_t> value
         return TAIL_ZONE
-    if c.p[0] == c"s":
-        if eat(c, b"secctx="):
-            return TAIL_SECCTX if word(c) else 0
-        return TAIL_SECMARK if keyed(c, b"secmark=", 0xffffffffu, &value) else 0
+    if eat(c, b"secctx="):
+        return TAIL_SECCTX if word(c) else 0
+    if eat(c, b"secmark="):
+        return TAIL_SECMARK if keyed(c, b"", 0xffffffffu, &value) else 0
     if c.p[0] == c"[":
         if c.end - c.p > 4 and c.p[3] == c"a":
             return TAIL_START if bracketed_time(c, b"[start=", &row.start) else 0
         return TAIL_STOP if bracketed_time(c, b"[stop=", &stop) else 0
-    return 0
+    return TAIL_UNKNOWN
 
 
 cdef int tail(Cursor *c, Row *row) noexcept nogil:
-    """Read the tail: known keys, each at most once."""
+    """Read the tail: known keys, each at most once, and what later versions may add to them."""
     cdef int seen = 0, bit
     while c.p != c.end:
         if eat(c, b"[USERSPACE]"):
             return OK if userspace(c, row) else BAD_TAIL
         bit = tail_key(c, row)
+        if bit == TAIL_UNKNOWN:
+            if not unknown_key(c):
+                return BAD_TAIL
+            continue
         if bit == 0 or seen & bit:
             return BAD_TAIL
         seen |= bit

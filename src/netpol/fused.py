@@ -1,12 +1,12 @@
 """Takes conntrack text, gives what is made of its records: piece by piece, without flow batches.
 
 Where not every record is asked for, a piece of text is scanned and judged, and its records added
-up, by one thread while it is in the cache, and several threads take pieces in turn. What they
-find is taken over in the order of the text, so that nothing depends on their number.
+up, by one thread while it is in the cache, and several threads take pieces in turn. What they find
+is taken over in the order of the text, so that nothing depends on their number.
 
 A piece ends where a line does, and is independent of the others unless it holds an event, which is
-merged with later ones, or a line that is cut in two. The first such piece ends the work here:
-it and all text after it is left to be read as batches.
+merged with later ones, a zone, which is told of, or a line that is cut in two. The first such
+piece ends the work here: it and all text after it is left to be read as batches.
 """
 
 from __future__ import annotations
@@ -175,7 +175,8 @@ class _Worker:
         scanner.restart()
         done = scanner.scan(self.buffer, 0, piece.stop, piece.final)
         whole = done == piece.stop and scanner.between_lines
-        return whole and not scanner.columns["event"][: scanner.rows].any()
+        columns = (scanner.columns[name] for name in ("event", "zone_orig", "zone_reply"))
+        return whole and not any(column[: scanner.rows].any() for column in columns)
 
 
 @dataclass(slots=True)

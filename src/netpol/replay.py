@@ -99,6 +99,12 @@ class ReaderCounts:
     duplicates: int = 0
     suspected_reversed: int = 0
     evicted: int = 0
+    expectations: int = 0
+    zoned: int = 0
+    linked: int = 0
+    zones_unlinked: int = 0
+    hops_missing: int = 0
+    empty: tuple[str, ...] = ()
     skipped: dict[str, int] = field(default_factory=dict)
     lost: tuple[LostValues, ...] = ()
     samples: tuple[SkippedRecord, ...] = ()
@@ -299,6 +305,12 @@ def reader_counts(stats: Any, records: int) -> ReaderCounts:
         duplicates=stats.duplicates,
         suspected_reversed=stats.suspected_reversed,
         evicted=stats.evicted,
+        expectations=stats.expectations,
+        zoned=stats.zoned,
+        linked=stats.linked,
+        zones_unlinked=stats.zones_unlinked,
+        hops_missing=stats.hops_missing,
+        empty=tuple(stats.empty),
         skipped=heaviest_first(stats.skipped),
         lost=tuple(replace(lost) for lost in stats.lost.values()),
         samples=tuple(stats.samples),

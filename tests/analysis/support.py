@@ -57,7 +57,7 @@ def as_text(address: int) -> IPv4Address | IPv6Address:
 def owners_of(case: Case, snapshot: Any, addresses: set[int]) -> list[Who]:
     """Give who owns addresses, except nodes that share theirs: no flow can name one.
 
-    Nor what may be a node's gateway: without flows it is nobody, with them it may be the node (R31).
+    Nor what may be a node's gateway: without flows it is nobody, else maybe the node (R31).
     """
     identities = Identities.of(snapshot, case.switches)
     ranges = [

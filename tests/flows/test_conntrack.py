@@ -106,7 +106,7 @@ def test_columns_that_say_nothing_are_left_out(tmp_path):
     )
     (batch,) = open_flows(file)
     assert [name for name, _ in batch.columns()] == [
-        "src", "dst", "protocol", "dport", "sport", "src_seen", "line",
+        "src", "dst", "protocol", "dport", "sport", "src_seen", "evidence", "line",
     ]  # fmt: skip
     assert batch.src.dtype == np.uint32
     assert not batch.wide

@@ -15,6 +15,7 @@ from netpol.flows.reader import open_flows
 from .support import dump, path
 
 LINE = dump("n1.L.noacct.txt").splitlines()[0] + b"\n"
+NOTHING = b"conntrack v1.4.7 (conntrack-tools): 0 flow entries have been shown.\n"
 
 
 def count(*paths: object, **options: object) -> int:
@@ -75,7 +76,7 @@ REFUSED = {
     dump("n1.L.xml")[:2000]: "conntrack XML",
     dump("n1.L.save.txt"): "-o save",
     dump("n1.L.stderr.txt"): "no records in 1 line",
-    dump("n1.L.expect.txt"): "not a flow log that netpol knows",
+    dump("n1.L.expect.txt"): "no records in 1 line: 1 of conntrack's table of expected connections",
     b"\xd4\xc3\xb2\xa1\x02\0\x04\0": "packet capture",
     b"\x0a\x0d\x0d\x0a\0\0": "packet capture",
     b"\xfd7zXZ\0\0": "compressed with xz",
@@ -157,3 +158,38 @@ def test_dedup_refuses_tables(tmp_path):
     file.write_text("src,dst\n1.1.1.1,2.2.2.2\n")
     with pytest.raises(FlowError, match="dedup needs conntrack"):
         count(file, dedup=True)
+
+
+@pytest.mark.parametrize("dedup", [False, True])
+@pytest.mark.parametrize("text", [b"", b"\n\n", NOTHING, b"2026-11-30T12:00:00Z stdout F \n"])
+def test_an_empty_dump_among_others_is_a_warning(tmp_path, text: bytes, dedup: bool):
+    empty, dump_file = tmp_path / "empty", tmp_path / "dump"
+    empty.write_bytes(text)
+    dump_file.write_bytes(LINE)
+    stream = open_flows([empty, dump_file, empty], dedup=dedup)
+    assert sum(len(batch) for batch in stream) == 1
+    assert stream.stats.empty == [str(empty)] * 2
+    assert not stream.stats.skipped
+    assert sum(len(batch) for batch in stream) == 1  # again
+    with pytest.raises(FlowError, match=r"empty: no records"):
+        count(empty, dedup=dedup)
+    with pytest.raises(FlowError, match=r"empty: no records in any of the logs"):
+        count(empty, empty, dedup=dedup)
+
+
+def test_a_log_of_nothing_but_bad_lines_is_an_error_among_others_too(tmp_path):
+    for bad in (b"hello\n", dump("n1.L.expect.txt")):
+        (tmp_path / "bad").write_bytes(bad)
+        (tmp_path / "dump").write_bytes(LINE)
+        with pytest.raises(FlowError, match="bad: no records in 1 line"):
+            count(tmp_path / "dump", tmp_path / "bad", format="conntrack")
+
+
+def test_an_error_about_a_log_without_records_shows_the_first_line(tmp_path):
+    file = tmp_path / "dump"
+    file.write_bytes(b"\x1b[31m" + b"x" * 100 + b"\nhello\n")
+    with pytest.raises(FlowError) as caught:
+        count(file, format="conntrack")
+    assert "(1 binary data, 1 not a conntrack line)" in str(caught.value)
+    assert "the first is line 1: '\\x1b[31mxxx" in str(caught.value)
+    assert len(str(caught.value)) < 300

@@ -105,7 +105,11 @@ CAUSE_OF = {
     LINE.replace(b"src=10.244.1.20", b"src=fd00::1"): "address family mismatch",
     LINE[: LINE.index(b" src=10.244.1.20")] + b" mark=0": "no reply tuple",
     LINE.replace(b"mark=0", b"mark=0 mark=0"): "unexpected text after the reply tuple",
-    LINE.replace(b"use=1", b"nonsense=1"): "unexpected text after the reply tuple",
+    LINE.replace(b"use=1", b"Nonsense=1"): "unexpected text after the reply tuple",
+    LINE.replace(b"use=1", b"nonsense= use=1"): "unexpected text after the reply tuple",
+    LINE.replace(b"use=1", b"src=10.0.0.1"): "unexpected text after the reply tuple",
+    LINE.replace(b"use=1", b"zone-orig=7"): "unexpected text after the reply tuple",
+    LINE.replace(b"use=1", b"use=x"): "unexpected text after the reply tuple",
     LINE.replace(b"use=1", b"[start=Mon Nov 23 25:10:15 2026]"):
         "unexpected text after the reply tuple",
     LINE[: LINE.index(b"80 packets")]: "line cut short",

@@ -72,7 +72,7 @@ def read_dns(
 
 def _read(source: Source, gather: Gatherer) -> None:
     stats = gather.stats
-    records, lines, skipped = stats.records, stats.lines, stats.skipped.copy()
+    records, mark = stats.records, stats.mark()
     kind = _detect(source.head, Location(source.name))
     if kind == "csv":
         _read_csv(source, gather)
@@ -83,7 +83,7 @@ def _read(source: Source, gather: Gatherer) -> None:
     stats.batches += 1
     stats.bytes_read += source.bytes_read
     if stats.records == records:
-        raise FlowError(stats.nothing_since(lines, skipped), Location(source.name))
+        raise FlowError(stats.nothing_since(mark, source.name), Location(source.name))
 
 
 def _detect(head: bytes, where: Location) -> str:

@@ -170,13 +170,18 @@ def add_counts(scanner: Scanner, stats: ReadStats, began: int = 0) -> None:
     stats.blank += scanner.blank
     stats.notices += scanner.notices
     stats.repaired += scanner.repaired
+    stats.expectations += scanner.expectations
     for cause, count in zip(CAUSES, scanner.counts, strict=True):
         if count:
             stats.skipped[cause] += count
 
 
 def entries_to_batch(
-    entries: Entries, file: str, *, start_zone: ZoneInfo | None = None
+    entries: Entries,
+    file: str,
+    *,
+    start_zone: ZoneInfo | None = None,
+    proofs: npt.NDArray[np.uint8] | None = None,
 ) -> FlowBatch:
     """Give the flows of conntrack records, by the NAT rule above.
 
@@ -193,6 +198,9 @@ def entries_to_batch(
         Where they were read.
     start_zone : zoneinfo.ZoneInfo, optional
         The zone of ``[start=]`` times. Without it they are not used.
+    proofs : uint8[len(entries)], optional
+        What other records of the same connections prove, ``Evidence`` bits. To these is added what
+        each proves alone: where the destination is not translated, it is the one dialled (A15.9).
     """
     wide = entries.wide
     src, dialled, server, seen = (
@@ -203,11 +211,10 @@ def entries_to_batch(
     all_ports = bool(ports.all())
     dport = _ports(entries["reply_sport"], ports, all_ports)
     original_dport = _ports(entries["orig_dport"], ports, all_ports)
-    dnat = not np.array_equal(dialled, server) or not np.array_equal(dport, original_dport)
+    redirected = _differ(dialled, server) | (dport != original_dport)
+    dnat = bool(redirected.any())
     icmp = not all_ports and bool((entries["icmp_type"] != NO_ICMP).any())
     acct = bool((entries["flags"] & ACCT).any())
-    same = dialled == server
-    plain = (same.all(axis=1) if wide else same) & (dport == original_dport)
     return FlowBatch(
         src=src.copy(),
         dst=server.copy(),
@@ -222,10 +229,23 @@ def entries_to_batch(
         original_dst=dialled.copy() if dnat else None,
         original_dport=original_dport if dnat else None,
         src_seen=seen.copy(),
-        evidence=plain.astype(np.uint8) * np.uint8(Evidence.EGRESS_DIALLED),
+        evidence=_evidence(redirected, proofs),
         file=file,
         line=entries["line"].copy(),
     )
+
+
+def _differ(one: Column, other: Column) -> npt.NDArray[np.bool_]:
+    differ = np.asarray(one != other)
+    return np.asarray(differ.any(axis=1)) if differ.ndim == 2 else differ
+
+
+def _evidence(
+    redirected: npt.NDArray[np.bool_], proofs: npt.NDArray[np.uint8] | None
+) -> npt.NDArray[np.uint8]:
+    """Give the Evidence bits of each record."""
+    alone: npt.NDArray[np.uint8] = ~redirected * np.uint8(Evidence.EGRESS_DIALLED)
+    return alone if proofs is None else alone | proofs
 
 
 def _ports(column: Column, ports: Column, all_ports: bool) -> Column:

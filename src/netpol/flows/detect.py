@@ -155,10 +155,14 @@ def is_binary(head: bytes) -> bool:
 
 
 def _has_record(head: bytes) -> bool:
-    """Whether any whole line of ``head`` is a conntrack record."""
+    """Whether any whole line of ``head`` is a conntrack record, or of its other table.
+
+    A log whose every line is empty behind its prefix is one of an empty table.
+    """
     scanner = Scanner(1)
-    scanner.scan(head, 0, len(head), False)
-    return scanner.rows > 0
+    scanner.scan(head, 0, len(head), b"\n" not in head)
+    blank = scanner.blank > 0 and not any(scanner.counts)
+    return scanner.rows > 0 or scanner.expectations > 0 or blank
 
 
 def _binary_share(head: bytes) -> float:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from typing import IO, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,14 +13,17 @@ import numpy.typing as npt
 
 from netpol._core.suspects import Suspects
 from netpol.errors import ConfigError, FlowError, Location
+from netpol.flows.again import Again
 from netpol.flows.batch import FlowBatch
 from netpol.flows.conntrack import Entries, entries_to_batch, read_entries
 from netpol.flows.conntrack_events import merge_events
 from netpol.flows.dedup import Deduplicator
 from netpol.flows.detect import FORMATS, detect_format
+from netpol.flows.links import Links
 from netpol.flows.source import RestOfSource, Source
 from netpol.flows.stats import ReadStats
 from netpol.flows.table import read_table
+from netpol.flows.zones import count_zoned, ends_inside_ovn, names_zones
 
 __all__ = ["FlowStream", "SumText", "open_flows"]
 
@@ -62,7 +62,8 @@ def open_flows(
         Raise at the first record that does not parse, instead of counting it.
     dedup : bool
         Count a connection that several nodes' conntrack dumps hold once. Reads the inputs twice;
-        standard input is spooled to a temporary file.
+        what can be read only once is kept in a temporary file. Without it, only the records that
+        zones of one dump have of a connection are counted once.
     start_zone : str, optional
         Time zone (``Europe/Berlin``) of the ``[start=]`` times of conntrack, and of times in tables
         that say none. Without it they are not used, because nothing names their zone.
@@ -109,7 +110,8 @@ class FlowStream:
     """Flow batches of several logs, in input order, in constant memory.
 
     Iterating gives ``FlowBatch`` objects of at most 65,536 rows and raises ``FlowError`` where a
-    log cannot be read, has no record, or (``strict``) has a bad one. What was given before the
+    log cannot be read, has lines but no record, or (``strict``) has a bad one, or where no log has
+    a record. What was given before the
     error is then not the whole input. Iterating again reads again.
 
     Attributes
@@ -137,24 +139,21 @@ class FlowStream:
         self._dedup = dedup
         self._start_zone = start_zone
         self._one_way = one_way
+        self._nothing: FlowError | None = None  # of the first empty input
 
     def __iter__(self) -> Iterator[FlowBatch]:
-        self.stats = ReadStats()
+        self._begin()
         if not self._dedup:
             for path in self.paths:
                 with Source(path) as source:
-                    yield from self._counted(source, self._batches(source))
-            return
-        with tempfile.TemporaryFile() as spool:
-            if "-" in self.paths:
-                _spool_stdin(spool)
-            keep = self._decide(spool)
-            begin = 0
-            for path in self.paths:
-                before = self.stats.records + self.stats.duplicates
-                with self._source(path, spool) as source:
-                    yield from self._counted(source, self._batches(source, keep[begin:]))
-                begin += self.stats.records + self.stats.duplicates - before
+                    yield from self._counted(source, self._batches(source, path))
+        else:
+            with Again() as again:
+                links = _Place(self._decide(again))
+                for path in self.paths:
+                    with again.open(path) as source:
+                        yield from self._counted(source, self._batches(source, path, links))
+        self._end()
 
     def summed(self, sum_text: SumText, ahead: Ahead = iter) -> Iterator[FlowBatch | int]:
         """Give the batches of the logs; of conntrack text, numbers of records that were added up.
@@ -173,19 +172,23 @@ class FlowStream:
         if self._dedup or self._start_zone is not None:
             yield from ahead(iter(self))
             return
-        self.stats = ReadStats()
+        self._begin()
         for path in self.paths:
             # Whoever reads in a thread must have ended when the source is closed.
-            with Source(path) as source, closing(self._parts(source, sum_text, ahead)) as parts:
+            with (
+                Source(path) as source,
+                closing(self._parts(source, path, sum_text, ahead)) as parts,
+            ):
                 yield from self._counted(source, parts)
+        self._end()
 
     def _parts(
-        self, source: Source, sum_text: SumText, ahead: Ahead
+        self, source: Source, path: str, sum_text: SumText, ahead: Ahead
     ) -> Generator[FlowBatch | int, None, None]:
-        if self._detect(source) == "conntrack":
+        if self._detect(source) == "conntrack" and not names_zones(source):
             yield from self._summed_text(source, sum_text, ahead)
         else:
-            yield from ahead(self._batches(source))
+            yield from ahead(self._batches(source, path))
 
     def _summed_text(
         self, source: Source, sum_text: SumText, ahead: Ahead
@@ -196,11 +199,11 @@ class FlowStream:
             yield from ahead(self._conntrack(rest, None, suspects))
         self.stats.suspected_reversed += suspects.count()
 
-    def _decide(self, spool: IO[bytes]) -> npt.NDArray[np.bool_]:
-        """Read all inputs once for their keys; give what to keep."""
+    def _decide(self, again: Again) -> Links:
+        """Read all inputs once for their tuples; say what to keep."""
         chooser = Deduplicator()
         for number, path in enumerate(self.paths):
-            with self._source(path, spool) as source:
+            with again.open(path) as source:
                 if self._detect(source) != "conntrack":
                     raise FlowError(
                         "dedup needs conntrack input: other records have no reply tuple",
@@ -210,15 +213,11 @@ class FlowStream:
                     chooser.add(entries, number)
         return chooser.decide()
 
-    def _source(self, path: str, spool: IO[bytes] | None) -> Source:
-        if path == "-" and spool is not None:
-            spool.seek(0)
-            return Source(path, spool)
-        return Source(path)
-
     def _detect(self, source: Source) -> str:
-        """Give the input's format. One that was named is still checked for being empty."""
-        if self._format == "auto" or not source.head:
+        """Give the input's format. One that was named is still checked for being packed."""
+        if not source.head.strip(b" \t\r\n"):
+            return "conntrack"  # which has an empty table now and then
+        if self._format == "auto":
             return detect_format(source.head, source.name)
         return self._format
 
@@ -226,9 +225,9 @@ class FlowStream:
         return merge_events(read_entries(source, stats, strict=self._strict), stats)
 
     def _batches(
-        self, source: Source, keep: npt.NDArray[np.bool_] | None = None
+        self, source: Source, path: str, links: _Place | None = None
     ) -> Iterator[FlowBatch]:
-        """Read one input, of conntrack text what ``keep`` leaves."""
+        """Read one input, of conntrack text what ``links`` leave."""
         kind = self._detect(source)
         if kind != "conntrack":
             yield from read_table(
@@ -241,47 +240,91 @@ class FlowStream:
             )
             return
         suspects = Suspects()
-        yield from self._conntrack(source, keep, suspects)
+        if links is None and names_zones(source):
+            yield from self._zoned(source, path, suspects)
+        else:
+            yield from self._conntrack(source, links, suspects)
         self.stats.suspected_reversed += suspects.count()
+
+    def _zoned(self, source: Source, path: str, suspects: Suspects) -> Iterator[FlowBatch]:
+        """Read conntrack text with zones, whose records of one connection become one flow."""
+        with Again() as again:
+            again.keep(path, source)
+            chooser = Deduplicator()
+            with again.open(path) as first:
+                for entries in self._entries(first, ReadStats()):
+                    chooser.add(entries, 0)
+            links = _Place(chooser.decide(), per_dump=True)
+            with again.open(path) as second:
+                yield from self._conntrack(second, links, suspects)
+                source.bytes_read = second.bytes_read
 
     def _counted(self, source: Source, parts: Iterator[Part]) -> Iterator[Part]:
         """Give what is read of one input; count it."""
         stats = self.stats
-        lines, skipped, seen = stats.lines, stats.skipped.copy(), stats.duplicates
+        mark, seen, left_out = stats.mark(), False, stats.duplicates + stats.linked
         for part in parts:
             rows = part if isinstance(part, int) else len(part)
             if rows:
-                seen = -1
+                seen = True
                 stats.records += rows
                 stats.batches += 1
                 yield part
         stats.bytes_read += source.bytes_read
-        if seen == stats.duplicates:
-            raise FlowError(stats.nothing_since(lines, skipped), Location(source.name))
+        if seen or stats.duplicates + stats.linked != left_out:
+            return
+        nothing = FlowError(stats.nothing_since(mark, source.name), Location(source.name))
+        if not stats.is_blank_since(mark):
+            raise nothing
+        stats.empty.append(source.name)
+        self._nothing = self._nothing or nothing
+
+    def _begin(self) -> None:
+        self.stats = ReadStats()
+        self._nothing = None
+
+    def _end(self) -> None:
+        """Raise where no input had a record."""
+        if self._nothing is not None and len(self.stats.empty) == len(self.paths):
+            if len(self.paths) == 1:
+                raise self._nothing
+            raise FlowError("no records in any of the logs", self._nothing.location)
 
     def _conntrack(
-        self,
-        source: Source | RestOfSource,
-        keep: npt.NDArray[np.bool_] | None,
-        suspects: Suspects,
+        self, source: Source | RestOfSource, links: _Place | None, suspects: Suspects
     ) -> Iterator[FlowBatch]:
-        """Give the batches of conntrack text, those that ``keep`` leaves; maybe empty ones."""
-        begin = 0
-        for entries in self._entries(source, self.stats):
+        """Give the batches of conntrack text, those that ``links`` leave; maybe empty ones."""
+        stats = self.stats
+        for entries in self._entries(source, stats):
             suspects.add(entries["protocol"], entries["orig_sport"], entries["reply_sport"])
-            if keep is not None:
-                chosen = keep[begin : begin + entries.rows]
-                begin += entries.rows
-                self.stats.duplicates += int(entries.rows - chosen.sum())
-                entries = entries.take(chosen)
-            yield entries_to_batch(entries, source.name, start_zone=self._start_zone)
+            zoned = count_zoned(entries)
+            stats.zoned += zoned
+            if links is None:
+                stats.zones_unlinked += zoned
+                yield entries_to_batch(entries, source.name, start_zone=self._start_zone)
+                continue
+            kept, proofs = links.applied(entries)
+            if links.per_dump:
+                stats.linked += entries.rows - kept.rows
+            else:
+                stats.duplicates += entries.rows - kept.rows
+            batch = entries_to_batch(kept, source.name, start_zone=self._start_zone, proofs=proofs)
+            if links.zoned:
+                stats.hops_missing += ends_inside_ovn(batch)
+            yield batch
 
 
-def _spool_stdin(spool: IO[bytes]) -> None:
-    """Keep standard input, to be read twice."""
-    try:
-        shutil.copyfileobj(sys.stdin.buffer, spool)
-    except OSError as error:
-        raise FlowError(
-            f"cannot keep standard input for dedup: {error.strerror or error}", Location("<stdin>")
-        ) from None
+class _Place:
+    """How far the records of inputs were read, and what becomes of them."""
+
+    def __init__(self, links: Links, *, per_dump: bool = False) -> None:
+        self._links = links
+        self._begin = 0
+        self.zoned = links.zoned > 0
+        self.per_dump = per_dump
+
+    def applied(self, entries: Entries) -> tuple[Entries, npt.NDArray[np.uint8] | None]:
+        """Give what is kept of the next records, and what they prove together."""
+        found = self._links.applied(entries, self._begin)
+        self._begin += entries.rows
+        return found

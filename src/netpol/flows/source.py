@@ -145,6 +145,21 @@ class Source(io.RawIOBase):
         view[:n] = self._decoded[:n]
         self._decoded = self._decoded[n:]
         return n
+    def look_ahead(self, size: int) -> bytes:
+        """Give up to ``size`` bytes of the (decompressed) content, before any of it is read."""
+        pieces = [self.head]
+        have = len(self.head)
+        while have < size:
+            try:
+                piece = cast("io.BufferedReader", self._stream).read(size - have)
+            except _READ_ERRORS:
+                break  # whoever reads that far is told
+            if not piece:
+                break
+            pieces.append(piece)
+            have += len(piece)
+        self.head = b"".join(pieces)
+        return self.head
 
     def _error(self, error: BaseException) -> FlowError:
         if isinstance(error, OSError) and error.strerror:

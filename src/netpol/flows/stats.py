@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from netpol.errors import FlowError, Location
 from netpol.flows.batch import SkippedRecord
 
-__all__ = ["LostValues", "ReadStats", "heaviest_first"]
+__all__ = ["LostValues", "Mark", "ReadStats", "heaviest_first"]
 
 MAX_SAMPLES = 10
 MAX_TEXT = 200
+
+
+class Mark(NamedTuple):
+    """What was counted before an input."""
+
+    lines: int
+    blank: int
+    expectations: int
+    skipped: Counter[str]
 
 
 @dataclass(slots=True)
@@ -50,6 +60,20 @@ class ReadStats:
         Records left out by ``dedup``.
     events : int
         conntrack events merged into flows.
+    expectations : int
+        Lines of conntrack's table of expected connections, which are none yet.
+    zoned : int
+        Records of conntrack that name a zone.
+    linked : int
+        Of text with zones, records left out because another zone has their connection.
+    zones_unlinked : int
+        Records that name a zone in text that named none at its beginning, so that none of it was
+        linked (``netpol.flows.zones``).
+    hops_missing : int
+        Flows of text with zones that begin or end at an address that OVN-Kubernetes keeps to
+        itself: a hop of theirs was not found.
+    empty : list of str
+        Inputs without any record, among others with some.
     evicted : int
         Connections given before their end was seen, because too many were open.
     bytes_read : int
@@ -69,6 +93,12 @@ class ReadStats:
     duplicates: int = 0
     events: int = 0
     evicted: int = 0
+    expectations: int = 0
+    zoned: int = 0
+    linked: int = 0
+    zones_unlinked: int = 0
+    hops_missing: int = 0
+    empty: list[str] = field(default_factory=list)
     bytes_read: int = 0
 
     def skip(self, file: str, line: int, cause: str, text: str, *, strict: bool) -> None:
@@ -109,15 +139,35 @@ class ReadStats:
         """Records that did not parse."""
         return self.skipped.total()
 
-    def nothing_since(self, lines: int, skipped: Mapping[str, int]) -> str:
-        """Say why no record came since ``lines`` and ``skipped`` were what is given."""
-        read = self.lines - lines
-        new = heaviest_first(self.skipped - Counter(skipped))
-        causes = [f"{number} {cause}" for cause, number in new.items()]
-        if not read:
+    def mark(self) -> Mark:
+        """Give what is counted so far, to tell later what an input added."""
+        return Mark(self.lines, self.blank, self.expectations, self.skipped.copy())
+
+    def is_blank_since(self, mark: Mark) -> bool:
+        """Whether all that was read since is nothing, or messages: an input without content."""
+        return self.skipped == mark.skipped and self.expectations == mark.expectations
+
+    def nothing_since(self, mark: Mark, file: str) -> str:
+        """Say why no record of ``file``, read since ``mark``, came."""
+        read = self.lines - mark.lines
+        if read == self.blank - mark.blank:
             return "no records: the file is empty"
+        expected = self.expectations - mark.expectations
+        if expected:
+            return (
+                f"no records in {_lines(read)}: {expected} of conntrack's table of expected "
+                "connections (conntrack -L expect); conntrack -L lists the connections"
+            )
+        new = heaviest_first(self.skipped - mark.skipped)
+        causes = [f"{number} {cause}" for cause, number in new.items()]
         why = f" ({', '.join(causes)})" if causes else ""
-        return f"no records in {read} {'line' if read == 1 else 'lines'}{why}"
+        first = next((sample for sample in self.samples if sample.file == file), None)
+        shown = f"; the first is line {first.line}: {first.text[:80]!r}" if first else ""
+        return f"no records in {_lines(read)}{why}{shown}"
+
+
+def _lines(number: int) -> str:
+    return f"{number} {'line' if number == 1 else 'lines'}"
 
 
 def heaviest_first(skipped: Mapping[str, int]) -> dict[str, int]:

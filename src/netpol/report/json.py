@@ -251,6 +251,12 @@ def reader_document(reader: ReaderCounts) -> dict[str, Any]:
             for lost in reader.lost
         ],
         "evicted": reader.evicted,
+        "expectations": reader.expectations,
+        "zoned": reader.zoned,
+        "linked": reader.linked,
+        "zones_unlinked": reader.zones_unlinked,
+        "hops_missing": reader.hops_missing,
+        "empty": list(reader.empty),
         **_skipped(reader),
     }
 

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from netpol.replay import DnsCounts, ReaderCounts
 from netpol.report.layout import place_of, plural, print_indented, shown
+from netpol.report.wording import HOPS_MISSING, ZONES_LATE
 
 __all__ = ["print_dns", "print_reader"]
 
@@ -13,17 +14,26 @@ __all__ = ["print_dns", "print_reader"]
 def print_reader(reader: ReaderCounts, console: Console) -> None:
     """Print what a reader of flows has to say of its logs, if anything."""
     facts = (
-        (reader.duplicates, "left out: another dump has the same connection"),
+        (reader.zoned, "of conntrack zones, each of which may list a connection again"),
+        (reader.linked, "left out: another zone has the same connection, or a hop of it"),
+        (reader.zones_unlinked, f"of zones not linked: {ZONES_LATE}"),
+        (reader.duplicates, "left out: another dump or zone has the same connection"),
         (reader.repaired, "put together again: a message had cut the line in two"),
         (reader.suspected_reversed, "may be reversed: from a server's port to a client's"),
         (reader.evicted, "given before its end was seen: too many open at once"),
+        (reader.expectations, "passed over: expected connections (conntrack -L expect)"),
     )
-    if not (reader.skipped or reader.lost or any(number for number, _ in facts)):
+    other = reader.skipped or reader.lost or reader.empty or reader.hops_missing
+    if not (other or any(number for number, _ in facts)):
         return
     console.print("\nThe log", style="bold")
     for number, what in facts:
         if number:
             print_indented(console, f"{plural(number, 'record')} {what}", 2)
+    if reader.hops_missing:
+        print_indented(console, f"{plural(reader.hops_missing, 'flow')} {HOPS_MISSING}", 2)
+    for name in reader.empty:
+        print_indented(console, f"{shown(name)}: warning: holds no records", 2)
     _print_skipped(reader, console)
 
 

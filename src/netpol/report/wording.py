@@ -8,15 +8,26 @@ from netpol.verdict import Cause, Note, Reason, Verdict
 
 __all__ = [
     "CAUSES",
+    "HOPS_MISSING",
     "NOTES",
     "REASONS",
     "SETTLES",
     "STYLES",
+    "ZONES_LATE",
     "count",
     "moment",
     "percent",
     "size",
 ]
+
+#: Of records of conntrack zones, why they were not linked.
+ZONES_LATE = "the log names none at its beginning; --dedup links them"
+
+#: Of flows of a dump with zones, that a record of theirs is missing.
+HOPS_MISSING = (
+    "from or to an address of OVN-Kubernetes' own: the log lacks a hop, so who really talked is "
+    "not known"
+)
 
 #: Why a flow was judged as it was.
 REASONS = {

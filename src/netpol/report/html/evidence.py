@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from netpol.replay import DnsCounts, ReaderCounts
 from netpol.report.html.sections import Column, Facts, Table
-from netpol.report.wording import NOTES, REASONS, SETTLES, count
+from netpol.report.wording import HOPS_MISSING, NOTES, REASONS, SETTLES, ZONES_LATE, count
 from netpol.tally import Weight
 from netpol.verdict import Note, Reason
 
@@ -55,10 +55,16 @@ def _read(reader: ReaderCounts) -> list[tuple[str, str, bool]]:
     facts = (
         ("Records read", reader.records),
         ("Lines skipped", sum(reader.skipped.values())),
-        ("Left out: another dump has the same connection", reader.duplicates),
+        ("Of conntrack zones", reader.zoned),
+        ("Left out: another zone has the same connection, or a hop of it", reader.linked),
+        (f"Of zones, not linked: {ZONES_LATE}", reader.zones_unlinked),
+        (f"Flows {HOPS_MISSING}", reader.hops_missing),
+        ("Left out: another dump or zone has the same connection", reader.duplicates),
         ("Put together again: a message had cut the line in two", reader.repaired),
         ("Maybe reversed: from a server's port to a client's", reader.suspected_reversed),
         ("Given before their end was seen", reader.evicted),
+        ("Passed over: expected connections", reader.expectations),
+        ("Logs without records", len(reader.empty)),
     )
     return [(name, count(number), False) for name, number in facts[:2]] + [
         (name, count(number), False) for name, number in facts[2:] if number
