@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import netpol
-from netpol.cli.options import CONTEXT
+from netpol.cli.ignore_kinds import ignore_kinds_option
+from netpol.cli.names import Namespace, require_known
+from netpol.cli.options import CONTEXT, NetpolCommand
 from netpol.report.formats import CI_FORMATS
 from netpol.report.text import escape_controls
 from netpol.switches import Switches
@@ -39,7 +41,7 @@ Examples:
 Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
 
 
-@click.command(context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True)
+@click.command(cls=NetpolCommand, context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True)
 @click.argument("policies", nargs=-1, required=True, type=_PATH)
 @click.option(
     "--cluster",
@@ -56,8 +58,11 @@ Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
     default="default",
     show_default=True,
     envvar="NETPOL_NAMESPACE",
-    help="Namespace of NetworkPolicies that name none.",
+    metavar="NAME",
+    type=Namespace(),
+    help="Namespace of NetworkPolicies and of objects of the cluster that name none.",
 )
+@ignore_kinds_option
 @click.option(
     "--output",
     "-o",
@@ -102,6 +107,7 @@ def check(
     policies: tuple[str, ...],
     cluster: tuple[str, ...],
     namespace: str,
+    ignore_kinds: str,
     output: str,
     strict: bool,
     fail_on: str | None,
@@ -119,7 +125,11 @@ def check(
     from netpol.kube.check import check_policies
 
     switches = Switches(strict_cidr=strict_cidr, unknown_fields=unknown_fields)
-    result = check_policies(policies, cluster, switches=switches, namespace=namespace)
+    result = check_policies(
+        policies, cluster, switches=switches, namespace=namespace, ignore_kinds=ignore_kinds
+    )
+    if result.snapshot is not None:
+        require_known([result.snapshot], namespace)
     if result.snapshot is not None and not result.error_count:
         result = _with_overlaps(result, result.snapshot)
     strict = strict or fail_on == "warning"
@@ -204,6 +214,8 @@ def _plural(number: int, one: str, many: str) -> str:
 
 def _json(result: CheckResult) -> str:
     """Give the result as one document; control characters are escaped by JSON itself."""
+    from netpol.report.unjudged import unjudged_document
+
     document = {
         "schema_version": SCHEMA_VERSION,
         "policies": result.policies,
@@ -212,6 +224,7 @@ def _json(result: CheckResult) -> str:
             *(_json_finding(each) for each in result.findings if each.severity == "error"),
         ],
         "warnings": [_json_finding(each) for each in result.findings if each.severity != "error"],
+        "unjudged": unjudged_document(result.unjudged),
     }
     return json.dumps(document, indent=2, ensure_ascii=True)
 

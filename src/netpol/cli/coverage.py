@@ -56,6 +56,7 @@ class _Request(Request):
 @flow_options.DNS
 @flow_options.FORMAT
 @flow_options.NAMESPACE
+@flow_options.IGNORE_KINDS
 @click.option(
     "--output",
     "-o",
@@ -116,12 +117,14 @@ def _run(request: _Request) -> Coverage:
         if written.report is not None and spread is not None:
             from netpol.report.coverage import headline
             from netpol.report.html.coverage import sections
+            from netpol.report.unjudged import HERE
 
             written.report.write(
                 "What policies are used for",
                 headline(found),
                 sections(found, spread.result()),
                 found.switches,
+                notice=found.unjudged.sentence(HERE),
             )
     return found
 
@@ -179,10 +182,12 @@ def _findings(request: _Request, found: Coverage) -> bytes:
     import netpol
     from netpol.report.ci import Heading, render
     from netpol.report.coverage_annotations import annotations_of
+    from netpol.report.unjudged import unjudged_counts
 
     counts = (
         f"{found.evidence.flows:,} flows",
         f"{len(found.never_hit):,} rules never hit",
+        *unjudged_counts(found.unjudged),
     )
     gated: frozenset[Level] = frozenset({"warning"} if "never-hit" in request.fail_on else ())
     heading = Heading("coverage", counts, gated=gated, version=netpol.__version__)

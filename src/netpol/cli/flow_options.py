@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from netpol.cli.ignore_kinds import ignore_kinds_option
+from netpol.cli.names import Namespace
 from netpol.cli.options import Size, env_option
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "DNS",
     "FLOWS",
     "FORMAT",
+    "IGNORE_KINDS",
     "JOBS",
     "MEMORY_BUDGET",
     "NAMESPACE",
@@ -63,8 +66,10 @@ NAMESPACE = env_option(
     default="default",
     show_default=True,
     metavar="NAME",
-    help="Namespace of policies that name none.",
+    type=Namespace(),
+    help="Namespace of policies and of objects of the cluster that name none.",
 )
+IGNORE_KINDS = ignore_kinds_option
 OUTPUT_FILE = env_option(
     "--output-file",
     type=PATH,

@@ -11,6 +11,7 @@ import click
 
 from netpol.cli import flow_options, steps
 from netpol.cli.dns import read_dns_logs
+from netpol.cli.errors import say
 from netpol.cli.options import (
     CONTEXT,
     SectionedCommand,
@@ -26,6 +27,7 @@ from netpol.verdict import Verdict
 if TYPE_CHECKING:
     from netpol.analysis.exposure import Exposure
     from netpol.analysis.matrix import Matrix
+    from netpol.kube.unjudged import Unjudged
 
 __all__ = ["matrix"]
 
@@ -86,10 +88,11 @@ class _Request(WorldInputs):
 @flow_options.POLICIES
 @flow_options.DNS
 @flow_options.NAMESPACE
+@flow_options.IGNORE_KINDS
 @env_option(
     "--by",
     type=click.Choice(["workload", "namespace"]),
-    help="Who is a row.  [default: workload, with more than 60 of them namespace]",
+    help="Who is a row.  [default: workload, with more than 60 of them and none named namespace]",
 )
 @env_option(
     "--src",
@@ -182,7 +185,14 @@ class _Found:
     def __init__(self, request: _Request, engine: Any) -> None:
         self._engine, self._budget = engine, request.memory_budget
         self.verdict = None if request.verdict is None else Verdict[request.verdict.upper()]
+        self._namespace = request.namespace
         self._question = request.by, request.src, request.dst, request.port
+
+    @property
+    def unjudged(self) -> Unjudged:
+        """What is among the inputs and not judged."""
+        unjudged: Unjudged = self._engine.unjudged
+        return unjudged
 
     @cached_property
     def exposures(self) -> tuple[Exposure, ...]:
@@ -203,7 +213,7 @@ class _Found:
     def _reachability(self, verdict: Verdict | None) -> Matrix:
         from netpol.analysis.matrix import Question, reachability
 
-        question = Question(*self._question, verdict)
+        question = Question(*self._question, verdict, self._namespace)
         return reachability(self._engine, question, memory_budget=self._budget)
 
 
@@ -214,8 +224,18 @@ def _matrix(request: _Request, found: _Found) -> bytes:
     if request.output == "table":
         denied = found.verdict is Verdict.DENY
         return _text(request, lambda target: terminal.render(found.matrix, target, denied=denied))
+    if request.output != "json":
+        _say_unjudged(request, found)
     writers = {"json": matrix_json.render, "csv": matrix_csv.render, "dot": matrix_dot.render}
     return writers[request.output](found.matrix)
+
+
+def _say_unjudged(request: _Request, found: _Found) -> None:
+    """Say beside rows, which cannot, what they leave out."""
+    from netpol.report.unjudged import HERE
+
+    if found.unjudged and not request.quiet:
+        say("warning", found.unjudged.sentence(HERE))
 
 
 def _exposed(request: _Request, found: _Found) -> bytes:
@@ -223,14 +243,19 @@ def _exposed(request: _Request, found: _Found) -> bytes:
     from netpol.report import matrix_csv, matrix_json
 
     if request.output == "table":
-        return _text(request, lambda target: terminal.render_exposures(found.exposures, target))
+        return _text(
+            request,
+            lambda target: terminal.render_exposures(found.exposures, found.unjudged, target),
+        )
     if request.output == "json":
-        return matrix_json.render_exposures(found.exposures)
+        return matrix_json.render_exposures(found.exposures, found.unjudged)
+    _say_unjudged(request, found)
     return matrix_csv.render_exposures(found.exposures)
 
 
 def _write_report(report: ReportFile, request: _Request, found: _Found) -> None:
     from netpol.report.html.matrix import headline, sections
+    from netpol.report.unjudged import HERE
 
     report.write(
         "Who can reach whom",
@@ -242,4 +267,5 @@ def _write_report(report: ReportFile, request: _Request, found: _Found) -> None:
             denied=found.verdict is Verdict.DENY,
         ),
         asdict(request.chosen.under(request.chosen.profile)),
+        notice=found.unjudged.sentence(HERE),
     )

@@ -74,13 +74,26 @@ def print_beside(as_text: AsText) -> None:
 
 
 def policies_of(
-    policies: Paths, cluster: tuple[str, ...], *, switches: Switches, namespace: str
+    policies: Paths,
+    cluster: tuple[str, ...],
+    *,
+    switches: Switches,
+    namespace: str,
+    ignore_kinds: str,
 ) -> PolicySet:
-    """Read the policies that are named; if none are, those among the cluster."""
+    """Read the policies that are named; if none are, those among the cluster.
+
+    What is not judged is refused among those that are named, unless ``ignore_kinds`` lists it.
+    """
     from netpol.kube.policies import read_policies
 
     try:
-        return read_policies(policies or cluster, switches=switches, namespace=namespace)
+        return read_policies(
+            policies or cluster,
+            switches=switches,
+            namespace=namespace,
+            ignore_kinds=ignore_kinds if policies else True,
+        )
     except ManifestError as error:
         if policies or not error.message.startswith("no network policy"):
             raise

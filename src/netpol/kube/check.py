@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from netpol.errors import InputError, Location, ManifestError, SnapshotError, ValidationError
@@ -11,6 +12,7 @@ from netpol.kube.lint import lint
 from netpol.kube.manifests import read_documents
 from netpol.kube.policies import PolicySet, load_policies, no_policies_message
 from netpol.kube.snapshot import Snapshot, read_snapshot
+from netpol.kube.unjudged import Unjudged
 from netpol.switches import Switches
 
 __all__ = ["CheckResult", "check_policies", "error_code"]
@@ -29,6 +31,12 @@ class CheckResult(NamedTuple):
     snapshot: Snapshot | None
 
     @property
+    def unjudged(self) -> Unjudged:
+        """The policies of other dialects among everything that was read."""
+        found = self.read.unjudged
+        return found if self.snapshot is None else found | self.snapshot.unjudged
+
+    @property
     def error_count(self) -> int:
         """How many errors there are of both kinds."""
         return len(self.errors) + sum(each.severity == "error" for each in self.findings)
@@ -40,6 +48,7 @@ def check_policies(
     *,
     switches: Switches | None = None,
     namespace: str = "default",
+    ignore_kinds: bool | str | Iterable[str] = False,
 ) -> CheckResult:
     """Check policies as the API server would, and look for what they may not mean.
 
@@ -52,7 +61,9 @@ def check_policies(
     switches
         As for ``read_policies`` and ``lint``.
     namespace
-        Given to policies that name none.
+        Given to policies, and to objects of the cluster, that name none.
+    ignore_kinds
+        As for ``read_policies``.
 
     Returns
     -------
@@ -64,6 +75,7 @@ def check_policies(
         read_documents(paths, errors.append),
         switches=switches,
         namespace=namespace,
+        ignore_kinds=ignore_kinds,
         report=errors.append,
     )
     if not len(policies) and not errors:
@@ -72,7 +84,7 @@ def check_policies(
     findings: list[Finding] = []
     if cluster:
         try:
-            snapshot = read_snapshot(cluster, switches=switches)
+            snapshot = read_snapshot(cluster, switches=switches, namespace=namespace)
         except InputError as error:
             errors.append(error)
         else:
@@ -80,12 +92,21 @@ def check_policies(
                 Finding("warning", "snapshot", message, Location()) for message in snapshot.warnings
             ]
     findings += lint(policies, snapshot, switches=switches)
+    findings += unjudged_findings(policies.unjudged | (snapshot or policies).unjudged)
     errors.sort(key=lambda error: (error.location.file or "", error.location.line or 0))
     wrong = {finding.policy for finding in findings if finding.severity == "error"}
     labels = [each.label for each in policies.policies]
     labels += [each.label for each in policies.cluster_policies]
     valid = sum(label not in wrong for label in labels)
     return CheckResult(valid, errors, findings, policies, snapshot)
+
+
+def unjudged_findings(unjudged: Unjudged) -> Iterator[Finding]:
+    """Give a note for each kind of policy that is not judged, at the first of its policies."""
+    for each in unjudged.counts:
+        verb = "is" if each.count == 1 else "are"
+        message = f"{each.text} {verb} not judged: what they deny is not known here"
+        yield Finding("info", "not-judged", message, Location(each.file, each.line))
 
 
 def error_code(error: InputError) -> str:

@@ -23,8 +23,16 @@ from netpol.kube.gcpause import gc_paused
 from netpol.kube.inputs import Paths, named
 from netpol.kube.kinds import CLUSTER_KINDS, is_workload
 from netpol.kube.manifests import documents_from_objects, read_documents
+from netpol.kube.namespaces import (
+    NAMESPACE_RULE,
+    Unplaced,
+    checked_namespace,
+    is_namespace,
+    unplaced_text,
+)
 from netpol.kube.objects import EndpointSlice, Namespace, Node, ObjectMeta, Pod, Service, Source
 from netpol.kube.snapshot_checks import bad_addresses
+from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged, UnjudgedTally
 from netpol.kube.workloads import Workload, podless_workloads
 from netpol.switches import Switches
 
@@ -44,7 +52,8 @@ class Snapshot:
     ``dns`` is what was seen of DNS, None if nothing was recorded (``read_dns`` gives it).
     ``sources`` maps (kind, namespace or "", name) to the place an object was read;
     ``warnings`` are messages for the reader, each already carrying its place; ``ignored``
-    counts objects of other kinds that were met.
+    counts objects of other kinds that were met, ``unjudged`` are the policies among them of
+    dialects that netpol does not judge.
     """
 
     namespaces: tuple[Namespace, ...] = ()
@@ -56,9 +65,12 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     dns: DnsObservations | None = None
+    unjudged: Unjudged = NOTHING_UNJUDGED
 
 
-def read_snapshot(paths: Paths, *, switches: Switches | None = None) -> Snapshot:
+def read_snapshot(
+    paths: Paths, *, switches: Switches | None = None, namespace: str = "default"
+) -> Snapshot:
     """Read a cluster from manifests, as ``kubectl get ... -o json|yaml`` writes them.
 
     Parameters
@@ -69,6 +81,8 @@ def read_snapshot(paths: Paths, *, switches: Switches | None = None) -> Snapshot
         hundred times faster than YAML.
     switches
         Taken for symmetry; no switch changes how a snapshot is read today.
+    namespace
+        Given to pods, services and endpoint slices that name none (A2.3).
 
     Raises
     ------
@@ -76,10 +90,12 @@ def read_snapshot(paths: Paths, *, switches: Switches | None = None) -> Snapshot
         Something cannot be read, or an object is malformed.
     SnapshotError
         No pods, two different objects of one name, or an address that is none.
+    ConfigError
+        ``namespace`` is no name of one.
     """
     paths = paths if isinstance(paths, str | os.PathLike) else list(paths)
     try:
-        return build_snapshot(read_documents(paths), switches=switches)
+        return build_snapshot(read_documents(paths), switches=switches, namespace=namespace)
     except SnapshotError as error:
         if error.location.file is not None:
             raise
@@ -87,16 +103,25 @@ def read_snapshot(paths: Paths, *, switches: Switches | None = None) -> Snapshot
 
 
 def snapshot_from_objects(
-    objects: Sequence[dict[str, Any]], *, switches: Switches | None = None
+    objects: Sequence[dict[str, Any]],
+    *,
+    switches: Switches | None = None,
+    namespace: str = "default",
 ) -> Snapshot:
     """Give the cluster described by plain dictionaries, as ``read_snapshot`` does for files."""
-    return build_snapshot(documents_from_objects(objects), switches=switches)
+    documents = documents_from_objects(objects)
+    return build_snapshot(documents, switches=switches, namespace=namespace)
 
 
-def build_snapshot(documents: Iterable[Document], *, switches: Switches | None = None) -> Snapshot:
+def build_snapshot(
+    documents: Iterable[Document],
+    *,
+    switches: Switches | None = None,
+    namespace: str = "default",
+) -> Snapshot:
     """Collect the cluster kinds among ``documents``; errors as in ``read_snapshot``."""
     del switches
-    builder = _Builder()
+    builder = _Builder(checked_namespace(namespace))
     with gc_paused():
         for document in documents:
             builder.add(document)
@@ -106,7 +131,11 @@ def build_snapshot(documents: Iterable[Document], *, switches: Switches | None =
 class _Builder:
     """Collects objects by kind, refusing clashes."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._namespaces = {namespace}  # names that were looked at
+        self._unplaced: list[Source] = []
+        self._unjudged = UnjudgedTally()
         self._objects: dict[type, dict[tuple[str, str, str], Any]] = {
             kind: {} for kind in CLUSTER_KINDS.values()
         }
@@ -120,14 +149,17 @@ class _Builder:
         if kind is not None:
             self._add_object(document, kind)
         elif is_workload(document.api_version, document.kind):
-            self._workloads.append(_workload(document))
+            self._workloads.append(_workload(document, self._namespace))
         else:
             self._ignored[document.kind] += 1
+            self._unjudged.add(document)
 
     def _add_object(self, document: Document, kind: type[Any]) -> None:
         found = decode(document, kind)
         _require_name(document, found.metadata)
-        found = _defaulted(found)
+        self._check_namespace(document, found)
+        unplaced = document.kind not in _CLUSTER_SCOPED and not found.metadata.namespace
+        found = _defaulted(found, self._namespace)
         metadata = found.metadata
         key = (document.kind, metadata.namespace or "", metadata.name)
         self._check_addresses(document, found)
@@ -137,6 +169,24 @@ class _Builder:
             self._check_same(document, key, first == found)
             return
         self._sources[key] = Source(document.file, document.line)
+        if unplaced:
+            self._unplaced.append(self._sources[key])
+
+    def _check_namespace(self, document: Document, found: Clustered) -> None:
+        """Refuse what no API server takes for a namespace; dumps repeat the same few names."""
+        namespaced = not isinstance(found, Namespace)
+        name = found.metadata.namespace if namespaced else found.metadata.name
+        if not name or name in self._namespaces:
+            return
+        if not is_namespace(name):
+            path = "metadata.namespace" if namespaced else "metadata.name"
+            line = document.field_source().line_of(path)
+            raise ManifestError(
+                f"{document.kind} {found.metadata.name}: {name!r} is no namespace: "
+                f"{NAMESPACE_RULE}",
+                Location(document.file, line, path),
+            )
+        self._namespaces.add(name)
 
     def _check_same(self, document: Document, key: tuple[str, str, str], same: bool) -> None:
         first = self._sources[key]
@@ -166,6 +216,13 @@ class _Builder:
         if not pods:
             raise SnapshotError(f"the snapshot has no pods{_instead(self._ignored, podless)}")
         self._warnings += _podless_warnings(podless) + _namespace_warnings(namespaces, pods)
+        if self._unplaced:
+            unplaced = Unplaced(self._namespace, tuple(self._unplaced))
+            what = "object of the cluster", "objects of the cluster"
+            first = self._unplaced[0]
+            self._warnings.append(
+                f"{Location(first.file, first.line)}: {unplaced_text(unplaced, *what)}"
+            )
         return Snapshot(
             namespaces,
             pods,
@@ -175,11 +232,12 @@ class _Builder:
             self._sources,
             tuple(self._warnings),
             dict(self._ignored),
+            unjudged=self._unjudged.result(),
         )
 
 
-def _workload(document: Document) -> Workload:
-    workload = decode(document, Workload)
+def _workload(document: Document, namespace: str) -> Workload:
+    workload: Workload = _defaulted(decode(document, Workload), namespace)
     _require_name(document, workload.metadata)
     return replace(workload, kind=document.kind)
 
@@ -192,7 +250,7 @@ def _require_name(document: Document, metadata: ObjectMeta) -> None:
         )
 
 
-def _defaulted(found: Any) -> Any:
+def _defaulted(found: Any, namespace: str) -> Any:
     """Apply A2.3 and A2.4."""
     metadata: ObjectMeta = found.metadata
     if isinstance(found, Namespace):
@@ -201,7 +259,7 @@ def _defaulted(found: Any) -> Any:
     if isinstance(found, Node):
         return found
     if not metadata.namespace:
-        return replace(found, metadata=replace(metadata, namespace="default"))
+        return replace(found, metadata=replace(metadata, namespace=namespace))
     return found
 
 
