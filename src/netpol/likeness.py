@@ -43,9 +43,17 @@ def closest(word: str, names: Iterable[str], namespace: str = "", limit: int = C
 
 
 def suggestion(word: str, names: Iterable[str], namespace: str = "", limit: int = CLOSE) -> str:
-    """Give the end of a message, ``; close are a, b``, or "" if nothing is like it."""
-    close = closest(word, names, namespace, limit)
-    return f"; close {'is' if len(close) == 1 else 'are'} {', '.join(close)}" if close else ""
+    """Give the end of a message, ``; close are a, b``, or "" if nothing is like it.
+
+    Where there are no more than ``limit`` names at all, they are given whatever they are like.
+    """
+    known = [*dict.fromkeys(names)]
+    found, what = closest(word, known, namespace, limit), "close"
+    if not found and len(known) <= limit:
+        found, what = sorted(known), "there"
+    if not found:
+        return ""
+    return f"; {what} {'is' if len(found) == 1 else 'are'} {', '.join(found)}"
 
 
 class _Scorer:

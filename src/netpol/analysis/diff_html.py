@@ -22,7 +22,7 @@ def html_of(diff: Diff) -> str:
     rows = "".join(map(_row, diff.groups))
     more = sum(listed.others.flows for listed in diff.kinds.values())
     before, after = diff.unjudged
-    sentence = (after | before).sentence("that are")
+    sentence = (after | before).sentence("that are judged")
     unjudged = f"<p>{_escaped(sentence)}</p>" if sentence else ""
     rest = f"<p>and {more:,} flows between others</p>" if more else ""
     return (

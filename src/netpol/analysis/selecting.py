@@ -157,7 +157,9 @@ class Selecting:
 
 
 def _means(glob: str, name: str) -> bool:
-    return fnmatchcase(name, glob) or name.startswith(f"{glob}/")
+    if fnmatchcase(name, glob) or name.startswith(f"{glob}/"):
+        return True
+    return "/" not in glob and fnmatchcase(name.partition("/")[0], glob)
 
 
 def _is_network(glob: str) -> bool:

@@ -9,7 +9,7 @@ import click
 
 from netpol.cli import flow_options, steps
 from netpol.cli.dns import read_dns_logs
-from netpol.cli.errors import EXIT_FINDINGS
+from netpol.cli.errors import EXIT_FINDINGS, say
 from netpol.cli.options import (
     CONTEXT,
     ChoiceList,
@@ -160,11 +160,14 @@ def _written(request: _Request, found: Coverage) -> bytes:
     files = []
     if request.annotate_dir is not None or request.output == "yaml":
         from netpol.cli.annotate import annotated_files, joined, write_files
+        from netpol.report.unjudged import HERE
 
         files = annotated_files(found, quiet=request.quiet)
         if request.annotate_dir is not None:
             write_files(files, request.annotate_dir)
         if request.output == "yaml":
+            if found.unjudged and not request.quiet:
+                say("warning", found.unjudged.sentence(HERE))
             return joined(files).encode()
     if request.output == "json":
         from netpol.report import coverage_json

@@ -46,7 +46,7 @@ def ignore_kinds_option(command: Callable[..., Any]) -> Callable[..., Any]:
         is_flag=False,
         flag_value="all",
         default="",
-        metavar="[KIND,...]",
+        metavar="[KINDS]",
         envvar="NETPOL_IGNORE_KINDS",
         help="Count policies that netpol does not judge (Cilium, Calico, Istio ...) instead of "
         "refusing them among the policies; alone it means all, else kinds, as in "

@@ -151,8 +151,7 @@ def matrix(**options: Any) -> None:
     """
     chosen = pop_switches(options)
     request = _Request(chosen=chosen, **options)
-    if request.exposure and request.output == "dot":
-        raise click.UsageError("--exposure is no graph; -o table, json or csv")
+    _check(request)
     inputs = inputs_of(request)
     read_once(*inputs.values())
     check_report(request.report, request.output_file)
@@ -163,6 +162,16 @@ def matrix(**options: Any) -> None:
         sink.write(_exposed(request, found) if request.exposure else _matrix(request, found))
         if report is not None:
             _write_report(report, request, found)
+
+
+def _check(request: _Request) -> None:
+    """Refuse what makes no sense before anything is read."""
+    if not request.exposure:
+        return
+    if request.output == "dot":
+        raise click.UsageError("--exposure is no graph; -o table, json or csv")
+    if request.src and request.report is None:
+        raise click.UsageError("--exposure is about strangers, so --src does not go with it")
 
 
 def _text(request: _Request, as_text: steps.AsText) -> bytes:
@@ -199,6 +208,25 @@ class _Found:
         from netpol.analysis.exposure import exposures
 
         return exposures(self._engine, memory_budget=self._budget)
+
+    @property
+    def asked_exposures(self) -> tuple[Exposure, ...]:
+        """Those of the workloads that ``--dst`` names."""
+        from netpol.analysis.selecting import Selecting
+
+        _, _, globs, _ = self._question
+        source = self._engine.source
+        selecting = Selecting(
+            [one.workload for one in self.exposures],
+            "workload",
+            self._engine.tables.meta["pods"],
+            None if source is None else source[1],
+            self._namespace,
+        )
+        chosen = selecting.chosen("--dst", globs)
+        return tuple(
+            one for one, is_chosen in zip(self.exposures, chosen, strict=True) if is_chosen
+        )
 
     @cached_property
     def matrix(self) -> Matrix:
@@ -242,15 +270,16 @@ def _exposed(request: _Request, found: _Found) -> bytes:
     from netpol.report import matrix as terminal
     from netpol.report import matrix_csv, matrix_json
 
+    exposures = found.asked_exposures
     if request.output == "table":
         return _text(
             request,
-            lambda target: terminal.render_exposures(found.exposures, found.unjudged, target),
+            lambda target: terminal.render_exposures(exposures, found.unjudged, target),
         )
     if request.output == "json":
-        return matrix_json.render_exposures(found.exposures, found.unjudged)
+        return matrix_json.render_exposures(exposures, found.unjudged)
     _say_unjudged(request, found)
-    return matrix_csv.render_exposures(found.exposures)
+    return matrix_csv.render_exposures(exposures)
 
 
 def _write_report(report: ReportFile, request: _Request, found: _Found) -> None:

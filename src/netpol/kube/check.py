@@ -104,8 +104,8 @@ def check_policies(
 def unjudged_findings(unjudged: Unjudged) -> Iterator[Finding]:
     """Give a note for each kind of policy that is not judged, at the first of its policies."""
     for each in unjudged.counts:
-        verb = "is" if each.count == 1 else "are"
-        message = f"{each.text} {verb} not judged: what they deny is not known here"
+        verb, they = ("is", "it denies") if each.count == 1 else ("are", "they deny")
+        message = f"{each.text} {verb} not judged: what {they} is not known here"
         yield Finding("info", "not-judged", message, Location(each.file, each.line))
 
 

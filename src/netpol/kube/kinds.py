@@ -10,7 +10,7 @@ from netpol.kube.cluster_objects import (
     ClusterPolicy,
 )
 from netpol.kube.objects import EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service
-from netpol.kube.unjudged_kinds import POLICY_SUFFIX, group_of
+from netpol.kube.unjudged_kinds import OWN_POLICY_GROUPS, POLICY_SUFFIX, group_of
 
 __all__ = [
     "CLUSTER_KINDS",
@@ -83,11 +83,10 @@ def refuse_policy(api_version: str, kind: str, location: Location) -> ManifestEr
         if group == "extensions":
             wanted = f"no longer served since Kubernetes 1.16; {wanted}"
         return ManifestError(f"{kind} of {api_version}: {wanted}", location)
-    if group in (_POLICY_GROUP, *_OWN_GROUPS) and kind.lower() in _CLUSTER_POLICY_VERSIONS:
+    if group in OWN_POLICY_GROUPS and kind.lower() in _CLUSTER_POLICY_VERSIONS:
         version, name = _CLUSTER_POLICY_VERSIONS[kind.lower()]
         wanted = f"not supported; write apiVersion {version}, kind {name}"
         return ManifestError(f"{kind} of {api_version}: {wanted}", location)
-    own = group in _OWN_GROUPS and kind.endswith(POLICY_SUFFIX)
-    if own or group == _POLICY_GROUP:
+    if group == _POLICY_GROUP or (group in OWN_POLICY_GROUPS and kind.endswith(POLICY_SUFFIX)):
         return ManifestError(f"{kind} of {api_version}: not supported yet", location)
     return None

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from netpol.errors import ConfigError, Location
+from netpol.errors import ConfigError, Location, ManifestError
+from netpol.kube.documents import Document
 from netpol.kube.findings import Finding
 from netpol.kube.objects import Source
 from netpol.likeness import suggestion
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NAMESPACE_RULE",
+    "Kustomization",
     "Unplaced",
     "checked_namespace",
     "findings_beside",
@@ -41,6 +43,7 @@ NAMESPACE_RULE = (
     "must be at most 63 lower case letters, digits or '-', and begin and end with a letter or digit"
 )
 
+_KUSTOMIZE = "kustomize.config.k8s.io/"
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _SETS_NAMESPACE = re.compile(rb"^namespace:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 _MOST_KUSTOMIZATION_BYTES = 1 << 20
@@ -58,11 +61,34 @@ def checked_namespace(name: str) -> str:
     return name
 
 
+class Kustomization(NamedTuple):
+    """A kustomization, and the namespace that it sets, "" for none."""
+
+    file: str
+    namespace: str
+
+    @classmethod
+    def read(cls, document: Document) -> Kustomization | None:
+        """Give the kustomization that a document is."""
+        if document.kind != "Kustomization" or not document.api_version.startswith(_KUSTOMIZE):
+            return None
+        try:
+            value = document.value()
+        except ManifestError:
+            value = None  # Only its place matters here.
+        sets = value.get("namespace") if isinstance(value, dict) else None
+        return cls(document.file, sets if isinstance(sets, str) else "")
+
+
 class Unplaced(NamedTuple):
-    """Objects that name no namespace: the one they were taken to be in, and where they stand."""
+    """Objects that name no namespace: the one they were taken to be in, and where they stand.
+
+    ``kustomizations`` are those that were read beside them.
+    """
 
     namespace: str
     sources: tuple[Source, ...] = ()
+    kustomizations: tuple[Kustomization, ...] = ()
 
 
 def unplaced_text(unplaced: Unplaced, one: str, many: str) -> str:
@@ -72,29 +98,46 @@ def unplaced_text(unplaced: Unplaced, one: str, many: str) -> str:
     text = (
         f"{number:,} {one if number == 1 else many} {verb} taken as being in {unplaced.namespace}"
     )
-    kustomization = _kustomization(unplaced.sources)
+    kustomization = _kustomization(unplaced)
     if kustomization is None:
         return text
-    folder, file, sets = kustomization
+    file, sets = kustomization
     into = f"sets namespace {sets}" if sets else "or an overlay of it may set another"
+    folder = os.path.dirname(file)  # noqa: PTH120
+    if not os.path.isfile(file):  # noqa: PTH113 - of a git revision, REV:path
+        folder = folder.rpartition(":")[2]
     return (
         f"{text}, yet {file} {into}: judge what it renders, "
-        f"kustomize build {folder} | netpol ... -p -"
+        f"kustomize build {folder or '.'} | netpol ... -p -"
     )
 
 
-def _kustomization(sources: Iterable[Source]) -> tuple[str, str, str] | None:
-    """Give the folder, the file and the namespace it sets, of the first kustomization there is."""
-    for folder in dict.fromkeys(os.path.dirname(source.file) for source in sources):  # noqa: PTH120
-        for name in _KUSTOMIZATIONS:
-            path = Path(folder) / name
-            try:
-                with path.open("rb") as handle:
-                    found = _SETS_NAMESPACE.search(handle.read(_MOST_KUSTOMIZATION_BYTES))
-            except (OSError, ValueError):
-                continue
-            sets = found[1].decode(errors="replace") if found else ""
-            return folder or ".", str(path), sets if is_namespace(sets) else ""
+def _kustomization(unplaced: Unplaced) -> Kustomization | None:
+    """Give the first kustomization that lies beside an object, in its folder.
+
+    One that sets the very namespace that was taken has nothing to add.
+    """
+    read = {os.path.dirname(each.file): each for each in unplaced.kustomizations}  # noqa: PTH120
+    files = dict.fromkeys(source.file for source in unplaced.sources)
+    folders: dict[str, bool] = {}  # whether it is one of the file system
+    for file in files:
+        folders.setdefault(os.path.dirname(file), os.path.isfile(file))  # noqa: PTH113, PTH120
+    for folder, on_disk in folders.items():
+        found = read.get(folder) or (_on_disk(folder) if on_disk else None)
+        if found is not None and found.namespace != unplaced.namespace:
+            return found
+    return None
+
+
+def _on_disk(folder: str) -> Kustomization | None:
+    for name in _KUSTOMIZATIONS:
+        path = Path(folder) / name
+        try:
+            with path.open("rb") as handle:
+                found = _SETS_NAMESPACE.search(handle.read(_MOST_KUSTOMIZATION_BYTES))
+        except (OSError, ValueError):
+            continue
+        return Kustomization(str(path), found[1].decode(errors="replace") if found else "")
     return None
 
 
@@ -166,7 +209,7 @@ def unplaced_finding(unplaced: Unplaced) -> Finding:
     """Give the finding on policies that name no namespace; ``unplaced`` has some."""
     first = unplaced.sources[0]
     return Finding(
-        "info" if _kustomization(unplaced.sources) is None else "warning",
+        "info" if _kustomization(unplaced) is None else "warning",
         "no-namespace",
         unplaced_text(unplaced, "policy", "policies"),
         Location(first.file, first.line),

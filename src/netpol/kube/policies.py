@@ -27,7 +27,7 @@ from netpol.kube.ignored_kinds import IgnoredKinds, ignored_kinds
 from netpol.kube.inputs import Paths, named
 from netpol.kube.kinds import POLICY_KINDS, refuse_policy
 from netpol.kube.manifests import documents_from_objects, raise_error, read_documents
-from netpol.kube.namespaces import Unplaced, checked_namespace, unplaced_finding
+from netpol.kube.namespaces import Kustomization, Unplaced, checked_namespace, unplaced_finding
 from netpol.kube.objects import NetworkPolicy, Source
 from netpol.kube.strict_cluster import split_nulls, split_unknown
 from netpol.kube.typed import Problem, decode_value
@@ -220,6 +220,7 @@ class _Loader:
         self._report = report
         self._unjudged = UnjudgedTally()
         self._unplaced: list[Source] = []
+        self._kustomizations: list[Kustomization] = []
         self._policies: dict[str, LoadedPolicy] = {}
         self._cluster_policies: dict[str, LoadedClusterPolicy] = {}
         self._findings: list[Finding] = []
@@ -237,6 +238,9 @@ class _Loader:
             self._report(refusal)
             return
         self._ignored[document.kind] += 1
+        kustomization = Kustomization.read(document)
+        if kustomization is not None:
+            self._kustomizations.append(kustomization)
         try:
             for met in met_in(document, POLICY_KINDS):
                 self._count_or_refuse(met, document)
@@ -252,7 +256,7 @@ class _Loader:
         if met.group == TEMPLATES:
             why = (
                 f"{met.kind.title}: policies are not read from a template; render it, "
-                "oc process -f FILE -o yaml | netpol ... -p -"
+                f"oc process -f {document.file} -o yaml | netpol ... -p -"
             )
         else:
             why = f"{met.kind.kind} of {met.group}: not judged by netpol"
@@ -265,7 +269,7 @@ class _Loader:
         """Give what was collected."""
         cluster_policies = tuple(self._cluster_policies.values())
         self._findings += _mixed_apis(cluster_policies)
-        unplaced = Unplaced(self._namespace, tuple(self._unplaced))
+        unplaced = Unplaced(self._namespace, tuple(self._unplaced), tuple(self._kustomizations))
         if unplaced.sources:
             self._findings.append(unplaced_finding(unplaced))
         return PolicySet(

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 __all__ = [
+    "OWN_POLICY_GROUPS",
     "POLICY_SUFFIX",
     "UnjudgedKind",
     "group_of",
@@ -21,6 +22,8 @@ __all__ = [
     "unjudged_kind",
 ]
 
+#: Kubernetes' own groups of policies, and where one may be written by mistake; see ``kinds``.
+OWN_POLICY_GROUPS = frozenset(("networking.k8s.io", "policy.networking.k8s.io", "extensions", ""))
 #: How policies for a network are named in any group; one that is not in the table is one, too.
 POLICY_SUFFIX = "NetworkPolicy"
 
@@ -157,6 +160,8 @@ def unjudged_kind(api_version: str, kind: str) -> UnjudgedKind | None:
     name = group_of(api_version)
     group = _GROUPS.get(name)
     if group is None:
+        if name in OWN_POLICY_GROUPS:
+            return None
         return _unknown_group(name, kind) if kind.endswith(POLICY_SUFFIX) else None
     if kind not in group.policies and (not kind.endswith(POLICY_SUFFIX) or kind in group.inert):
         return None

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 #: Where no list of policies stands above the sentence.
-HERE = "that are"
+HERE = "that are judged"
 
 
 def of_sides(sides: tuple[Unjudged, Unjudged], names: tuple[str, str], where: str = "above") -> str:
