@@ -379,13 +379,13 @@ def test_every_switch_is_an_option_and_reaches_the_engine(
         "--np-service-hairpin=enforce", "--ipblock-scope=non-pod", "--other-protocols=unknown",
         "--named-port-init=none", "--cnp-tie=error", "--baseline-gate=any-direction",
         "--missing-namespace=name-label-only", "--strict-cidr=reject", "--unknown-fields=warn",
-        "--node-address=n=1.2.3.4", "--memory-budget=2KiB",
+        "--node-address=node1=1.2.3.4", "--memory-budget=2KiB",
     )  # fmt: skip
     assert seen.pop("memory_budget") == 2048
     default = Switches()
     assert set(seen) == set(Switches.__slots__)
     assert [name for name in seen if seen[name] == getattr(default, name)] == []
-    assert seen["node_addresses"] == (("n", "1.2.3.4"),)
+    assert seen["node_addresses"] == (("node1", "1.2.3.4"),)
 
 
 @pytest.mark.parametrize(

@@ -201,11 +201,11 @@ def test_a_file_that_changes_meanwhile(page: Path, tmp_path: Path) -> None:
 
 def test_command_and_environment(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETPOL_TOP", "4")
-    result = replay("--report", str(page), "--node-address", "a b=10.0.0.1", "-q")
+    result = replay("--report", str(page), "--ignore-kinds", "cilium.io, kuma.io", "-q")
     assert result.exit_code == 0, result.output
     shown = text(page)
     assert "netpol replay guide/flows.csv -c guide/cluster.yaml" in shown
-    assert "--node-address 'a b=10.0.0.1' -q\n" in shown
+    assert "--ignore-kinds 'cilium.io, kuma.io' -q\n" in shown
     assert "NETPOL_TOP=4\n" in shown
 
 

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "netpol"
 CORE = ROOT / "src" / "_core"
 
 _WORDS = {"errors", "verdict", "switches"}
-_READ = _WORDS | {"dns", "kube", "policy", "flows"}
+_READ = _WORDS | {"dns", "kube", "policy", "flows", "likeness"}
 
 #: What each part may import besides itself: only what stands left of it in the picture.
 MAY_IMPORT = {
@@ -26,12 +26,13 @@ MAY_IMPORT = {
     "switches": {"errors"},
     "text": set(),
     "notebook": {"text"},
+    "likeness": set(),
     "_core": set(),
     "dns": {"errors", "flows"},  # a log like any other: its source, cells and counts
-    "kube": _WORDS | {"dns"},
+    "kube": _WORDS | {"dns", "likeness"},
     "policy": _WORDS | {"dns", "kube"},
     "flows": _WORDS | {"_core"},
-    "reference": _WORDS | {"dns", "kube", "flows"},
+    "reference": _WORDS | {"dns", "kube", "flows", "likeness"},
     "compiler": _WORDS | {"dns", "kube", "policy", "_core"},
     "verdicts": _READ | {"compiler", "reference", "engine", "notebook", "_core"},
     "engine": _READ | {"compiler", "reference", "verdicts", "_core"},
@@ -42,11 +43,11 @@ MAY_IMPORT = {
     "asof": {"verdict", "policy"},
     "recorded": {"errors", "verdict", "switches", "profiles", "flows", "engine", "asof"}
     | {"tally", "pairs", "_core"},
-    "replay": {"verdict", "switches", "dns", "flows", "fused", "engine", "verdicts"}
+    "replay": {"verdict", "switches", "dns", "kube", "flows", "fused", "engine", "verdicts"}
     | {"tally", "pairs", "recorded"},
     "profiles": {"errors", "switches"},
     "analysis": _READ | {"fused", "compiler", "engine", "tally", "replay", "_core"},
-    "compare": {"verdict", "switches", "flows", "tally", "replay", "analysis"},
+    "compare": {"verdict", "switches", "kube", "flows", "tally", "replay", "analysis"},
     "spread": {"verdict", "flows", "engine", "tally", "analysis", "_core"},
     "overlap": _WORDS | {"kube", "policy", "compiler"},
     "report": {"errors", "verdict"}

@@ -13,6 +13,7 @@ from typing import Any
 
 from netpol.analysis.sidebyside import Differing, JudgedTwice, SideBySide
 from netpol.flows.batch import FlowBatch
+from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.replay import DnsCounts, Pair, ReaderCounts, RecordWriter, reader_counts
 from netpol.switches import Switches
 from netpol.tally import Weight
@@ -61,7 +62,7 @@ class Comparison:
     ``changes`` has the weight of every pair of verdicts that occurred, equal ones too. ``pairs``
     are the heaviest of ``distinct`` ones that differ (a lower bound where ``capped``), ``others``
     the weight of those not listed; ``together`` that of the differing flows that no switch alone
-    explains.
+    explains. ``unjudged`` are policies of other dialects among the inputs.
     """
 
     names: tuple[str, str]
@@ -79,6 +80,7 @@ class Comparison:
     others: Weight
     reader: ReaderCounts
     dns: DnsCounts | None = None
+    unjudged: Unjudged = NOTHING_UNJUDGED
 
     def first(self, number: int) -> Comparison:
         """Give it with no more than ``number`` pairs; the rest is among the others."""
@@ -174,6 +176,7 @@ def compare(
         capped=both.capped,
         others=differing - sum((pair.weight for pair in pairs), Weight()),
         reader=reader_counts(getattr(stream, "stats", None), seen),
+        unjudged=both.engines[0].unjudged,
     )
 
 

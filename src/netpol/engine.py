@@ -26,6 +26,7 @@ from netpol.kube.gcpause import gc_paused
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
 from netpol.kube.times import NO_TIMES, PolicyTimes
+from netpol.kube.unjudged import Unjudged
 from netpol.policy.lower import lower
 from netpol.policy.program import Action
 from netpol.switches import Switches
@@ -193,6 +194,8 @@ class Engine:
     switches : what the policies were compiled with.
     policies : ``PolicyInfo`` by index, ordered as they are tried: by tier, priority, namespace,
         kind and name.
+    unjudged : policies of other dialects that were among the inputs: they may deny what is allowed
+        here.
     decisions : ``Decision`` by id.
     endpoints : who an endpoint id is.
     """
@@ -207,6 +210,7 @@ class Engine:
         options["node_addresses"] = tuple(tuple(pair) for pair in options["node_addresses"])
         self.switches = Switches(**options)
         self.policies = tuple(_policy_info(item) for item in meta["policies"])
+        self.unjudged = Unjudged.of_rows(meta.get("unjudged", ()))
         self.endpoints = EndpointTable(tables)
         if len(meta["decisions"]) != tables.arrays["decision_info"].size:
             raise ValueError("table decision_info: not as many as there are decisions")
@@ -369,6 +373,7 @@ def compile(  # noqa: A001
         tables = compile_program(
             lower(policies), snapshot, chosen, memory_budget, dense_limit, clusters=clusters
         )
+        tables.meta["unjudged"] = (policies.unjudged | snapshot.unjudged).rows()
         return Engine(tables, (policies, snapshot, chosen))
 
 

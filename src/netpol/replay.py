@@ -19,6 +19,7 @@ from netpol.dns.observations import DnsObservations
 from netpol.flows.batch import FlowBatch, SkippedRecord
 from netpol.flows.stats import LostValues, ReadStats, heaviest_first
 from netpol.fused import without_text
+from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.pairs import Credit, Pair, PairList, credits_of, pair_of, protocol_name, rule_line
 from netpol.recorded import OtherProfiles, Recorded, RecordedSums
 from netpol.switches import Switches
@@ -132,6 +133,7 @@ class ReplaySummary:
     for as many flows as its record says (``FlowBatch.flows``), one where it says nothing. ``dns``
     is None without DNS logs, ``recorded`` where no log has verdicts of its own. ``switches`` are
     what was judged with, by name; ``profile`` is the profile that was asked for, if one was.
+    ``unjudged`` are policies of other dialects among the inputs, which may deny what is allowed.
     """
 
     total: Weight
@@ -148,6 +150,7 @@ class ReplaySummary:
     switches: dict[str, Any] = field(default_factory=dict)
     profile: str | None = None
     recorded: Recorded | None = None
+    unjudged: Unjudged = NOTHING_UNJUDGED
 
     def first(self, number: int) -> ReplaySummary:
         """Give it with no more than ``number`` pairs of each list; the rest is among the others."""
@@ -342,6 +345,7 @@ def _summary(engine: Any, tally: Tally, top: int, reader: ReaderCounts) -> Repla
         isolation=_isolation(engine.pods),
         reader=reader,
         switches=asdict(engine.switches),
+        unjudged=engine.unjudged,
     )
 
 

@@ -144,7 +144,7 @@ def test_every_code_is_documented() -> None:
     documented = set(re.findall(r"^\| `([a-z-]+)`", (root / "docs/check.md").read_text(), re.M))
     sources = (root / "src/netpol/overlap.py").read_text() + "".join(
         path.read_text()
-        for name in ("written*", "lint*", "policies", "check", "reading", "manifests")
+        for name in ("written*", "lint*", "namespaces", "policies", "check", "reading", "manifests")
         for path in (root / "src/netpol/kube").glob(f"{name}.py")
     )
     used = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', sources))

@@ -169,12 +169,12 @@ def test_a0_1_kinds_may_stand_mixed(tmp_path: Path) -> None:
         ("networking.k8s.io/v1", "ClusterNetworkPolicy", "io/v1alpha2, kind ClusterNet"),
         ("policy.networking.k8s.io/v1alpha2", "clusterNetworkPolicy", "kind ClusterNetworkPolicy"),
         ("policy.networking.k8s.io/v1alpha1", "ExternalNetworkSet", "not supported yet"),
-        ("cilium.io/v2", "CiliumNetworkPolicy", "not supported yet"),
-        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy", "not supported yet"),
-        ("projectcalico.org/v3", "NetworkPolicy", "not supported yet"),
-        ("crd.projectcalico.org/v1", "GlobalNetworkPolicy", "not supported yet"),
-        ("crd.antrea.io/v1beta1", "ClusterNetworkPolicy", "not supported yet"),
-        ("example.com/v1", "MyNetworkPolicy", "not supported yet"),
+        ("cilium.io/v2", "CiliumNetworkPolicy", "not judged by netpol"),
+        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy", "not judged by netpol"),
+        ("projectcalico.org/v3", "NetworkPolicy", "not judged by netpol"),
+        ("crd.projectcalico.org/v1", "GlobalNetworkPolicy", "not judged by netpol"),
+        ("crd.antrea.io/v1beta1", "ClusterNetworkPolicy", "not judged by netpol"),
+        ("example.com/v1", "MyNetworkPolicy", "not judged by netpol"),
     ],
 )
 def test_a0_1_other_dialects_are_never_skipped(version: str, kind: str, message: str) -> None:

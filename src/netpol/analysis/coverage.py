@@ -20,6 +20,7 @@ from netpol.flows.batch import FlowBatch
 from netpol.kube.gcpause import gc_paused
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
+from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.policy.elements import MAX_PARTS, SplitProgram, Target, split
 from netpol.policy.lower import lower
 from netpol.policy.program import Policy, Rule
@@ -170,13 +171,17 @@ class NeverHit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What of the policies the flows used. ``switches`` are what was judged with, by name."""
+    """What of the policies the flows used. ``switches`` are what was judged with, by name.
+
+    ``unjudged`` are policies of other dialects among the inputs.
+    """
 
     policies: tuple[PolicyCoverage, ...]
     pods: tuple[PodCoverage, ...]
     evidence: Evidence
     switches: dict[str, Any] = field(default_factory=dict)
     profile: str | None = None
+    unjudged: Unjudged = NOTHING_UNJUDGED
 
     @property
     def never_hit(self) -> tuple[NeverHit, ...]:
@@ -253,6 +258,7 @@ class CoverageEngine:
     ) -> None:
         chosen = Switches(**switches)
         program = lower(policies)
+        self._unjudged = policies.unjudged | snapshot.unjudged
         self.policies = [policy for stage in program.stages for policy in stage.policies]
         with gc_paused():
             try:
@@ -268,6 +274,7 @@ class CoverageEngine:
         self.engine = Engine(
             compile_program(program.program, snapshot, switches, budget, pieces=program.pieces)
         )
+        self.engine.unjudged = self._unjudged
 
     def cover(
         self,
@@ -328,6 +335,7 @@ class _Result:
             pods=tuple(self._pods()),
             evidence=self._evidence(reader),
             switches=asdict(self._engine.switches),
+            unjudged=self._engine.unjudged,
         )
 
     def _policy(self, index: int, policy: Policy) -> PolicyCoverage:

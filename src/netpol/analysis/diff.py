@@ -26,6 +26,7 @@ from netpol.compiler.clusters import Clusters
 from netpol.flows.batch import FlowBatch
 from netpol.flows.flow import Flow
 from netpol.flows.normalise import batch_from
+from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.replay import DnsCounts, Pair, ReaderCounts, RecordWriter, reader_counts
 from netpol.tally import Weight
 from netpol.verdict import Verdict
@@ -131,6 +132,7 @@ class Diff:
     untold : weight of those of which that is not known, since a change was not tried.
     capped : whether there were more distinct groups than are kept.
     names : what the two sides are called.
+    unjudged : policies of other dialects among the inputs of each side.
     """
 
     total: Weight
@@ -147,6 +149,7 @@ class Diff:
     reader: ReaderCounts
     names: tuple[str, str] = ("before", "after")
     dns: DnsCounts | None = None
+    unjudged: tuple[Unjudged, Unjudged] = (NOTHING_UNJUDGED, NOTHING_UNJUDGED)
 
     def first(self, number: int) -> Diff:
         """Give it with no more than ``number`` groups of a kind; the rest is among the others."""
@@ -312,6 +315,7 @@ def _found(
         capped=both.capped,
         reader=reader,
         names=names,
+        unjudged=(first.unjudged, second.unjudged),
     )
 
 

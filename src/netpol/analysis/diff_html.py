@@ -21,9 +21,12 @@ def html_of(diff: Diff) -> str:
     head = "".join(f"<th>{name}</th>" for name in _HEAD)
     rows = "".join(map(_row, diff.groups))
     more = sum(listed.others.flows for listed in diff.kinds.values())
+    before, after = diff.unjudged
+    sentence = (after | before).sentence("that are judged")
+    unjudged = f"<p>{_escaped(sentence)}</p>" if sentence else ""
     rest = f"<p>and {more:,} flows between others</p>" if more else ""
     return (
-        f"<div><p>{diff.total.flows:,} flows: {counts}</p>"
+        f"<div><p>{diff.total.flows:,} flows: {counts}</p>{unjudged}"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}</div>"
     )
 

@@ -25,6 +25,7 @@ from netpol.analysis.pairclasses import MEMORY_BUDGET, PairClasses, SideKinds
 from netpol.analysis.parties import Parties, PartySums
 from netpol.analysis.transitions import SAME, Said, Sayings, Transitions, verdicts_of
 from netpol.engine import EndpointKind
+from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.verdict import Verdict
 
 __all__ = ["Change", "ChangeList", "ExhaustiveDiff", "Judged", "Part", "exhaustive_diff"]
@@ -65,6 +66,7 @@ class ExhaustiveDiff:
         the pair is not, or for owners that an address has at other times.
     unrecorded : flows whose port or protocol is not recorded may be judged otherwise.
     left_out : pods that no address stands for, and that are not compared.
+    unjudged : policies of other dialects among the inputs of each side.
     """
 
     classes: int
@@ -82,6 +84,7 @@ class ExhaustiveDiff:
     rule_sides: bool
     unrecorded: bool
     left_out: int
+    unjudged: tuple[Unjudged, Unjudged] = (NOTHING_UNJUDGED, NOTHING_UNJUDGED)
 
 
 def exhaustive_diff(
@@ -168,6 +171,7 @@ class _Comparison:
             rule_sides=rules_differ and not differing and not kinds[Kind.OTHER_RULE],
             unrecorded=self.unrecorded,
             left_out=self._left_out(),
+            unjudged=(self.engines[0].unjudged, self.engines[1].unjudged),
         )
 
     def _listed(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
@@ -17,9 +16,12 @@ import numpy.typing as npt
 from netpol.analysis.pairclasses import EXTERNAL, MEMORY_BUDGET, Numbers, PairClasses
 from netpol.analysis.parties import Parties, PartySums
 from netpol.analysis.portsets import Ports
+from netpol.analysis.selecting import Selecting, names_workloads
 from netpol.analysis.sidetables import combined
 from netpol.engine import EndpointKind
 from netpol.errors import CapacityError
+from netpol.kube.snapshot import Snapshot
+from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.verdict import Verdict
 
 __all__ = ["NODES", "Cell", "Matrix", "Question", "Reach", "reachability"]
@@ -39,10 +41,12 @@ class Question:
 
     Attributes
     ----------
-    by : ``workload`` or ``namespace``; None: workloads where there are at most 60.
+    by : ``workload`` or ``namespace``; None: workloads where there are at most 60, or ``src`` and
+        ``dst`` name some.
     src, dst : globs of names, or namespaces; none is everybody.
     port : protocol and port; None is all of them, a port None a protocol without ports.
     verdict : only pairs and ports of which some get it.
+    namespace : of words such as ``deployment/web``.
     """
 
     by: str | None = None
@@ -50,6 +54,7 @@ class Question:
     dst: tuple[str, ...] = ()
     port: tuple[int, int | None] | None = None
     verdict: Verdict | None = None
+    namespace: str = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +97,17 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Who can reach whom; ``reaches`` is a call that gives them in order of names."""
+    """Who can reach whom; ``reaches`` is a call that gives them in order of names.
+
+    ``unjudged`` are policies of other dialects among the inputs.
+    """
 
     by: str
     parties: int
     pairs: int
     left_out: int
     reaches: Callable[[], Iterator[Reach]]
+    unjudged: Unjudged = NOTHING_UNJUDGED
 
 
 def reachability(
@@ -110,6 +119,8 @@ def reachability(
     ------
     CapacityError
         The tables would exceed ``memory_budget``, or there are too many pairs to tell apart.
+    ConfigError
+        A glob of ``src`` or ``dst`` means nobody.
     """
     return _Matrix(PairClasses([engine], memory_budget), question or Question()).matrix()
 
@@ -119,7 +130,8 @@ class _Matrix:
         self.classes, self.question = classes, question
         meta = classes.engines[0].tables.meta
         workloads = {name for _, name in meta["pods"]}
-        self.by = question.by or ("workload" if len(workloads) <= _FEW else "namespace")
+        few = len(workloads) <= _FEW or names_workloads((*question.src, *question.dst))
+        self.by = question.by or ("workload" if few else "namespace")
         self.pods = meta["pods"]
         self.parties = Parties(classes, None if self.by == "workload" else self._namespace)
         self._memo: dict[tuple[int, int], int] = {}
@@ -134,10 +146,17 @@ class _Matrix:
     def matrix(self) -> Matrix:
         """Add up; what is not asked for is left out as early as can be."""
         sums = PartySums(self.parties, self.classes, _MOST_SUMS)
-        names = self.parties.names
+        asked = self.question
+        selecting = Selecting(
+            self.parties.names,
+            self.by,
+            self.pods,
+            self._snapshot(),
+            asked.namespace,
+        )
         wanted = [
-            np.array([_is_wanted(name, globs) for name in names], bool)
-            for globs in (self.question.src, self.question.dst)
+            np.array(selecting.chosen(option, globs), bool)
+            for option, globs in (("--src", asked.src), ("--dst", asked.dst))
         ]
         held = [np.zeros(len(self.classes), bool) for _ in wanted]
         for mask, chosen in zip(held, wanted, strict=True):
@@ -165,7 +184,12 @@ class _Matrix:
             int(pairs.sum()),
             sum(1 for pod in np.flatnonzero(pods[:, 5] == 0).tolist() if pod not in told),
             lambda: self._reaches(src, dst, what, pairs),
+            self.classes.engines[0].unjudged,
         )
+
+    def _snapshot(self) -> Snapshot | None:
+        source = self.classes.engines[0].source
+        return None if source is None else source[1]
 
     def _namespace(self, identity: int) -> str:
         if self.classes.who.kind[identity] == EndpointKind.POD:
@@ -263,9 +287,3 @@ class _Matrix:
             return Cell(ports, False, *counts)
         known = self.classes.ports
         return Cell(known.words(chosen), known.is_everything(chosen), *counts)
-
-
-def _is_wanted(name: str, globs: tuple[str, ...]) -> bool:
-    if not globs:
-        return True
-    return any(fnmatchcase(name, glob) or name.startswith(f"{glob}/") for glob in globs)

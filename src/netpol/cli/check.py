@@ -10,7 +10,9 @@ import click
 
 import netpol
 from netpol.cli.flow_options import EXCLUDE
-from netpol.cli.options import CONTEXT
+from netpol.cli.ignore_kinds import ignore_kinds_option
+from netpol.cli.names import Namespace, require_known
+from netpol.cli.options import CONTEXT, NetpolCommand
 from netpol.report.formats import CI_FORMATS
 from netpol.report.text import escape_controls
 from netpol.switches import Switches
@@ -40,7 +42,7 @@ Examples:
 Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
 
 
-@click.command(context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True)
+@click.command(cls=NetpolCommand, context_settings=CONTEXT, epilog=_EXAMPLES, no_args_is_help=True)
 @click.argument("policies", nargs=-1, required=True, type=_PATH)
 @click.option(
     "--cluster",
@@ -57,7 +59,9 @@ Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
     default="default",
     show_default=True,
     envvar="NETPOL_NAMESPACE",
-    help="Namespace of NetworkPolicies that name none.",
+    metavar="NAME",
+    type=Namespace(),
+    help="Namespace of NetworkPolicies and of objects of the cluster that name none.",
 )
 @EXCLUDE
 @click.option(
@@ -67,6 +71,7 @@ Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
     help="Pass over templates and files that hold no Kubernetes object, with a note, also where "
     "they are named, and let there be no policy: for hooks, which name whatever was changed.",
 )
+@ignore_kinds_option
 @click.option(
     "--output",
     "-o",
@@ -113,6 +118,7 @@ def check(
     namespace: str,
     exclude: tuple[str, ...],
     skip_others: bool,
+    ignore_kinds: str,
     output: str,
     strict: bool,
     fail_on: str | None,
@@ -139,7 +145,10 @@ def check(
         namespace=namespace,
         exclude=exclude,
         skip_others=skip_others,
+        ignore_kinds=ignore_kinds,
     )
+    if result.snapshot is not None:
+        require_known([result.snapshot], namespace)
     if result.snapshot is not None and not result.error_count:
         result = _with_overlaps(result, result.snapshot)
     strict = strict or fail_on == "warning"
@@ -224,6 +233,8 @@ def _plural(number: int, one: str, many: str) -> str:
 
 def _json(result: CheckResult) -> str:
     """Give the result as one document; control characters are escaped by JSON itself."""
+    from netpol.report.unjudged import unjudged_document
+
     document = {
         "schema_version": SCHEMA_VERSION,
         "policies": result.policies,
@@ -236,6 +247,7 @@ def _json(result: CheckResult) -> str:
             {**each.place._asdict(), "reason": each.why, "message": each.message}
             for each in result.passed
         ],
+        "unjudged": unjudged_document(result.unjudged),
     }
     return json.dumps(document, indent=2, ensure_ascii=True)
 

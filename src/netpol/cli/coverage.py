@@ -9,7 +9,7 @@ import click
 
 from netpol.cli import flow_options, steps
 from netpol.cli.dns import read_dns_logs
-from netpol.cli.errors import EXIT_FINDINGS
+from netpol.cli.errors import EXIT_FINDINGS, say
 from netpol.cli.options import (
     CONTEXT,
     ChoiceList,
@@ -57,6 +57,7 @@ class _Request(Request):
 @flow_options.DNS
 @flow_options.FORMAT
 @flow_options.NAMESPACE
+@flow_options.IGNORE_KINDS
 @click.option(
     "--output",
     "-o",
@@ -118,12 +119,14 @@ def _run(request: _Request) -> Coverage:
         if written.report is not None and spread is not None:
             from netpol.report.coverage import headline
             from netpol.report.html.coverage import sections
+            from netpol.report.unjudged import HERE
 
             written.report.write(
                 "What policies are used for",
                 headline(found),
                 sections(found, spread.result()),
                 found.switches,
+                notice=found.unjudged.sentence(HERE),
             )
     return found
 
@@ -159,11 +162,14 @@ def _written(request: _Request, found: Coverage) -> bytes:
     files = []
     if request.annotate_dir is not None or request.output == "yaml":
         from netpol.cli.annotate import annotated_files, joined, write_files
+        from netpol.report.unjudged import HERE
 
         files = annotated_files(found, quiet=request.quiet)
         if request.annotate_dir is not None:
             write_files(files, request.annotate_dir)
         if request.output == "yaml":
+            if found.unjudged and not request.quiet:
+                say("warning", found.unjudged.sentence(HERE))
             return joined(files).encode()
     if request.output == "json":
         from netpol.report import coverage_json
@@ -181,10 +187,12 @@ def _findings(request: _Request, found: Coverage) -> bytes:
     import netpol
     from netpol.report.ci import Heading, render
     from netpol.report.coverage_annotations import annotations_of
+    from netpol.report.unjudged import unjudged_counts
 
     counts = (
         f"{found.evidence.flows:,} flows",
         f"{len(found.never_hit):,} rules never hit",
+        *unjudged_counts(found.unjudged),
     )
     gated: frozenset[Level] = frozenset({"warning"} if "never-hit" in request.fail_on else ())
     heading = Heading("coverage", counts, gated=gated, version=netpol.__version__)

@@ -15,6 +15,7 @@ from netpol.cli.dns import read_dns_logs
 from netpol.cli.errors import EXIT_FINDINGS
 from netpol.cli.flow_options import PATH
 from netpol.cli.judge import REPORT_ROWS
+from netpol.cli.names import require_known
 from netpol.cli.options import (
     CONTEXT,
     ChoiceList,
@@ -95,8 +96,11 @@ def _findings(output: str) -> Callable[[Diff, TextIO], bytes]:
         from netpol.report.ci import Heading
         from netpol.report.ci import render as written
         from netpol.report.diff_annotations import annotations_of
+        from netpol.report.unjudged import unjudged_counts
 
         counts = tuple(f"{listed.total.flows:,} {kind}" for kind, listed in found.kinds.items())
+        before, after = found.unjudged
+        counts += unjudged_counts(after | before)
         heading = Heading("diff", counts, version=netpol.__version__)
         return written(output, annotations_of(found), heading).encode()
 
@@ -175,6 +179,7 @@ _SUMMARIES = {
 @flow_options.DNS
 @flow_options.FORMAT
 @flow_options.NAMESPACE
+@flow_options.IGNORE_KINDS
 @click.option(
     "--output",
     "-o",
@@ -330,9 +335,16 @@ def _run(request: _Request) -> Diff:
 def _write_report(report: ReportFile, found: Diff, spread: Spread, request: _Request) -> None:
     from netpol.report.diff import headline
     from netpol.report.html.diff import sections
+    from netpol.report.unjudged import HERE, of_sides
 
     switches = asdict(request.chosen.under(request.chosen.profile))
-    report.write("A change of policies", headline(found), sections(found, spread), switches)
+    report.write(
+        "A change of policies",
+        headline(found),
+        sections(found, spread),
+        switches,
+        notice=of_sides(found.unjudged, found.names, HERE),
+    )
 
 
 def _engines(request: _Request, dns: DnsObservations | None) -> tuple[Any, Any]:
@@ -372,8 +384,14 @@ def _snapshots(
     read: dict[tuple[str, ...], Snapshot] = {}
     for cluster in dict.fromkeys(clusters):
         read[cluster] = read_cluster(
-            cluster, switches, dns, policies=cluster in twice, exclude=request.exclude
+            cluster,
+            switches,
+            dns,
+            namespace=request.namespace,
+            policies=cluster in twice,
+            exclude=request.exclude,
         )
+    require_known([*read.values()], request.namespace, request.chosen)
     return [read[cluster] for cluster in clusters]
 
 
@@ -394,6 +412,7 @@ def _policies(request: _Request, switches: Switches) -> list[PolicySet]:
                 switches=switches,
                 namespace=request.namespace,
                 exclude=request.exclude,
+                ignore_kinds=request.ignore_kinds,
             )
         found.append(read[key])
     return found

@@ -66,8 +66,12 @@ def _written(diff: ExhaustiveDiff, output: str, fail_on: Sequence[str]) -> bytes
         return exhaustive_json.render(diff)
     if output == "csv":
         from netpol.report import exhaustive_csv
+        from netpol.report.unjudged import of_sides
 
         _say_what_is_left_out(diff)
+        unjudged = of_sides(diff.unjudged, ("before", "after"), "compared")
+        if unjudged:
+            say("warning", unjudged)
         return exhaustive_csv.render(diff)
     import netpol
     from netpol.report import ci

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from netpol.cli import flow_options
 from netpol.cli.dns import read_dns_logs
-from netpol.cli.errors import EXIT_FINDINGS, say
+from netpol.cli.errors import EXIT_FINDINGS
+from netpol.cli.names import Namespace, require_known
 from netpol.cli.options import (
     CONTEXT,
     ChoiceList,
@@ -20,9 +20,12 @@ from netpol.cli.options import (
     pop_switches,
     switch_options,
 )
-from netpol.cli.steps import policies_of, stdin_twice
+from netpol.cli.reading import read_cluster, warn
+from netpol.cli.steps import policies_of
 
 if TYPE_CHECKING:
+    from netpol.cli.options import ChosenSwitches
+    from netpol.kube.unjudged import Unjudged
     from netpol.reference import ReferenceEvaluator
     from netpol.reference.replicas import Replicas
     from netpol.switches import Switches
@@ -63,8 +66,10 @@ Exit code: 0 judged, 1 --fail-on names the verdict, 2 an error."""
     default="default",
     show_default=True,
     metavar="NAME",
-    help="Namespace of names and policies that name none.",
+    type=Namespace(),
+    help="Namespace of SRC, DST, policies and objects of the cluster that name none.",
 )
+@flow_options.IGNORE_KINDS
 @click.option(
     "--output",
     "-o",
@@ -111,37 +116,46 @@ def explain(**options: Any) -> None:
     inputs = (*options["cluster"], *options["policies"], *options["dns"])
     if inputs.count("-") > 1:
         raise click.UsageError("stdin (-) can be read only once")
-    evaluator = _evaluator(switches, **options)
+    evaluator, unjudged = _evaluator(switches, chosen, **options)
     replicas = _judged(evaluator, **options)
     explanation = evaluator.explanation(replicas.flows[0].flow)
     if options["output"] == "json":
         from netpol.report.explain_json import render
 
-        click.echo(render(explanation, replicas), nl=False)
+        click.echo(render(explanation, replicas, unjudged), nl=False)
     else:
         from netpol.reference.storytext import written
 
-        click.echo(written(explanation, _paint()) + _appendix(replicas), nl=False)
+        text = written(explanation, _paint()) + _appendix(replicas, unjudged)
+        click.echo(text, nl=False)
     if {outcome.verdict.label for outcome in replicas.outcomes} & set(options["fail_on"]):
         raise click.exceptions.Exit(EXIT_FINDINGS)
 
 
-def _evaluator(switches: Switches, **options: Any) -> ReferenceEvaluator:
-    from netpol.kube.snapshot import read_snapshot
+def _evaluator(
+    switches: Switches, chosen: ChosenSwitches, **options: Any
+) -> tuple[ReferenceEvaluator, Unjudged]:
+    """Read everything; give what judges, and what is among the inputs and is not judged."""
     from netpol.reference import ReferenceEvaluator
 
     cluster, policies, exclude = options["cluster"], options["policies"], options["exclude"]
-    dns, _ = read_dns_logs(options["dns"], strict=False)
-    with stdin_twice(needed="-" in cluster and not policies):
-        snapshot = replace(read_snapshot(cluster, switches=switches, exclude=exclude), dns=dns)
     namespace = options["namespace"]
-    read = policies_of(policies, cluster, switches=switches, namespace=namespace, exclude=exclude)
+    dns, _ = read_dns_logs(options["dns"], strict=False)
+    snapshot = read_cluster(
+        cluster, switches, dns, namespace=namespace, policies=not policies, exclude=exclude
+    )
+    require_known([snapshot], namespace, chosen)
+    read = policies_of(
+        policies,
+        cluster,
+        switches=switches,
+        namespace=namespace,
+        exclude=exclude,
+        ignore_kinds=options["ignore_kinds"],
+    )
     if not options["quiet"]:
-        for warning in dict.fromkeys((*snapshot.warnings, *read.warnings)):
-            say("warning", warning)
-        for note in dict.fromkeys(map(str, (*snapshot.notes, *read.notes))):
-            say("note", note)
-    return ReferenceEvaluator(read, snapshot, switches)
+        warn([snapshot], [read], dns)
+    return ReferenceEvaluator(read, snapshot, switches), read.unjudged | snapshot.unjudged
 
 
 def _judged(evaluator: ReferenceEvaluator, **options: Any) -> Replicas:
@@ -183,13 +197,16 @@ def _paint() -> Any:
     return paint
 
 
-def _appendix(replicas: Replicas) -> str:
-    """Give what workloads and unknown verdicts call for beside the story."""
+def _appendix(replicas: Replicas, unjudged: Unjudged) -> str:
+    """Give what workloads, unknown verdicts and what is not judged call for beside the story."""
     from netpol.report.text import escape_controls
+    from netpol.report.unjudged import HERE
     from netpol.report.wording import SETTLES
 
     lines = [escape_controls(line) for line in replicas.lines()]
     settled = SETTLES.get(replicas.outcomes[0].reason)
     if settled is not None:
         lines.insert(0, f"settled by {settled}")
+    if unjudged:
+        lines.append(escape_controls(unjudged.sentence(HERE)))
     return "\n" + "\n".join(lines) + "\n" if lines else ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from netpol.cli.ignore_kinds import ignore_kinds_option
+from netpol.cli.names import Namespace
 from netpol.cli.options import Size, env_option
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "EXCLUDE",
     "FLOWS",
     "FORMAT",
+    "IGNORE_KINDS",
     "JOBS",
     "MEMORY_BUDGET",
     "NAMESPACE",
@@ -65,7 +68,8 @@ NAMESPACE = env_option(
     default="default",
     show_default=True,
     metavar="NAME",
-    help="Namespace of policies that name none.",
+    type=Namespace(),
+    help="Namespace of policies and of objects of the cluster that name none.",
 )
 EXCLUDE = env_option(
     "--exclude",
@@ -75,6 +79,7 @@ EXCLUDE = env_option(
     "or with a slash a path from the directory or as messages show it (base/**/old-*).  "
     "[repeatable]",
 )
+IGNORE_KINDS = ignore_kinds_option
 OUTPUT_FILE = env_option(
     "--output-file",
     type=PATH,

@@ -63,6 +63,7 @@ def replayed(
         summary = replace(found, dns=dns, profile=chosen.profile)
     else:
         from netpol.report.html.replay import sections
+        from netpol.report.unjudged import HERE
         from netpol.spread.collect import SpreadWriter
 
         spread = SpreadWriter(engine)
@@ -74,6 +75,7 @@ def replayed(
             terminal.headline(summary),
             sections(summary, spread.result()),
             summary.switches,
+            notice=summary.unjudged.sentence(HERE),
         )
         summary = summary.first(top)
     return Outcome(
@@ -114,9 +116,13 @@ def compared(
     comparison = replace(found, dns=dns)
     if report is not None:
         from netpol.report.html.compare import sections
+        from netpol.report.unjudged import HERE
 
         report.write(
-            "Profiles, compared", terminal.headline(comparison), sections(comparison), None
+            "Profiles, compared",
+            terminal.headline(comparison),
+            sections(comparison),
+            notice=comparison.unjudged.sentence(HERE),
         )
         comparison = comparison.first(top)
     return Outcome(

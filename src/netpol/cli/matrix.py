@@ -11,6 +11,7 @@ import click
 
 from netpol.cli import flow_options, steps
 from netpol.cli.dns import read_dns_logs
+from netpol.cli.errors import say
 from netpol.cli.options import (
     CONTEXT,
     SectionedCommand,
@@ -26,6 +27,7 @@ from netpol.verdict import Verdict
 if TYPE_CHECKING:
     from netpol.analysis.exposure import Exposure
     from netpol.analysis.matrix import Matrix
+    from netpol.kube.unjudged import Unjudged
 
 __all__ = ["matrix"]
 
@@ -87,10 +89,11 @@ class _Request(WorldInputs):
 @flow_options.EXCLUDE
 @flow_options.DNS
 @flow_options.NAMESPACE
+@flow_options.IGNORE_KINDS
 @env_option(
     "--by",
     type=click.Choice(["workload", "namespace"]),
-    help="Who is a row.  [default: workload, with more than 60 of them namespace]",
+    help="Who is a row.  [default: workload, with more than 60 of them and none named namespace]",
 )
 @env_option(
     "--src",
@@ -149,8 +152,7 @@ def matrix(**options: Any) -> None:
     """
     chosen = pop_switches(options)
     request = _Request(chosen=chosen, **options)
-    if request.exposure and request.output == "dot":
-        raise click.UsageError("--exposure is no graph; -o table, json or csv")
+    _check(request)
     inputs = inputs_of(request)
     read_once(*inputs.values())
     check_report(request.report, request.output_file)
@@ -161,6 +163,16 @@ def matrix(**options: Any) -> None:
         sink.write(_exposed(request, found) if request.exposure else _matrix(request, found))
         if report is not None:
             _write_report(report, request, found)
+
+
+def _check(request: _Request) -> None:
+    """Refuse what makes no sense before anything is read."""
+    if not request.exposure:
+        return
+    if request.output == "dot":
+        raise click.UsageError("--exposure is no graph; -o table, json or csv")
+    if request.src and request.report is None:
+        raise click.UsageError("--exposure is about strangers, so --src does not go with it")
 
 
 def _text(request: _Request, as_text: steps.AsText) -> bytes:
@@ -183,13 +195,39 @@ class _Found:
     def __init__(self, request: _Request, engine: Any) -> None:
         self._engine, self._budget = engine, request.memory_budget
         self.verdict = None if request.verdict is None else Verdict[request.verdict.upper()]
+        self._namespace = request.namespace
         self._question = request.by, request.src, request.dst, request.port
+
+    @property
+    def unjudged(self) -> Unjudged:
+        """What is among the inputs and not judged."""
+        unjudged: Unjudged = self._engine.unjudged
+        return unjudged
 
     @cached_property
     def exposures(self) -> tuple[Exposure, ...]:
         from netpol.analysis.exposure import exposures
 
         return exposures(self._engine, memory_budget=self._budget)
+
+    @property
+    def asked_exposures(self) -> tuple[Exposure, ...]:
+        """Those of the workloads that ``--dst`` names."""
+        from netpol.analysis.selecting import Selecting
+
+        _, _, globs, _ = self._question
+        source = self._engine.source
+        selecting = Selecting(
+            [one.workload for one in self.exposures],
+            "workload",
+            self._engine.tables.meta["pods"],
+            None if source is None else source[1],
+            self._namespace,
+        )
+        chosen = selecting.chosen("--dst", globs)
+        return tuple(
+            one for one, is_chosen in zip(self.exposures, chosen, strict=True) if is_chosen
+        )
 
     @cached_property
     def matrix(self) -> Matrix:
@@ -204,7 +242,7 @@ class _Found:
     def _reachability(self, verdict: Verdict | None) -> Matrix:
         from netpol.analysis.matrix import Question, reachability
 
-        question = Question(*self._question, verdict)
+        question = Question(*self._question, verdict, self._namespace)
         return reachability(self._engine, question, memory_budget=self._budget)
 
 
@@ -215,23 +253,39 @@ def _matrix(request: _Request, found: _Found) -> bytes:
     if request.output == "table":
         denied = found.verdict is Verdict.DENY
         return _text(request, lambda target: terminal.render(found.matrix, target, denied=denied))
+    if request.output != "json":
+        _say_unjudged(request, found)
     writers = {"json": matrix_json.render, "csv": matrix_csv.render, "dot": matrix_dot.render}
     return writers[request.output](found.matrix)
+
+
+def _say_unjudged(request: _Request, found: _Found) -> None:
+    """Say beside rows, which cannot, what they leave out."""
+    from netpol.report.unjudged import HERE
+
+    if found.unjudged and not request.quiet:
+        say("warning", found.unjudged.sentence(HERE))
 
 
 def _exposed(request: _Request, found: _Found) -> bytes:
     from netpol.report import matrix as terminal
     from netpol.report import matrix_csv, matrix_json
 
+    exposures = found.asked_exposures
     if request.output == "table":
-        return _text(request, lambda target: terminal.render_exposures(found.exposures, target))
+        return _text(
+            request,
+            lambda target: terminal.render_exposures(exposures, found.unjudged, target),
+        )
     if request.output == "json":
-        return matrix_json.render_exposures(found.exposures)
-    return matrix_csv.render_exposures(found.exposures)
+        return matrix_json.render_exposures(exposures, found.unjudged)
+    _say_unjudged(request, found)
+    return matrix_csv.render_exposures(exposures)
 
 
 def _write_report(report: ReportFile, request: _Request, found: _Found) -> None:
     from netpol.report.html.matrix import headline, sections
+    from netpol.report.unjudged import HERE
 
     report.write(
         "Who can reach whom",
@@ -243,4 +297,5 @@ def _write_report(report: ReportFile, request: _Request, found: _Found) -> None:
             denied=found.verdict is Verdict.DENY,
         ),
         asdict(request.chosen.under(request.chosen.profile)),
+        notice=found.unjudged.sentence(HERE),
     )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import click
 from click.core import ParameterSource
 
+from netpol.cli.ignore_kinds import spelled_out
 from netpol.profiles import PROFILES, switches_of
 from netpol.switches import Switches
 
@@ -18,6 +19,7 @@ __all__ = [
     "CONTEXT",
     "ChoiceList",
     "ChosenSwitches",
+    "NetpolCommand",
     "PathOrRevision",
     "ProfilePair",
     "SectionedCommand",
@@ -131,7 +133,15 @@ class SwitchOption(click.Option):
     """An option that stands in its own section of the help."""
 
 
-class SectionedCommand(click.Command):
+class NetpolCommand(click.Command):
+    """A command whose ``--ignore-kinds`` may stand alone."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words of the command line."""
+        return super().parse_args(ctx, spelled_out(args))
+
+
+class SectionedCommand(NetpolCommand):
     """A command whose switches are listed apart from its everyday options."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

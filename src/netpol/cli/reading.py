@@ -11,6 +11,7 @@ import click
 from netpol.cli import steps
 from netpol.cli.dns import names_domains
 from netpol.cli.errors import say
+from netpol.cli.names import require_known
 from netpol.cli.options import ChosenSwitches
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class WorldInputs:
     dns: tuple[str, ...]
     namespace: str
     exclude: tuple[str, ...]
+    ignore_kinds: str
     memory_budget: int
     quiet: bool
     chosen: ChosenSwitches
@@ -103,6 +105,7 @@ def read_cluster(
     switches: Switches,
     dns: DnsObservations | None,
     *,
+    namespace: str,
     policies: bool,
     exclude: tuple[str, ...] = (),
 ) -> Snapshot:
@@ -110,21 +113,29 @@ def read_cluster(
     from netpol.kube.snapshot import read_snapshot
 
     with steps.stdin_twice(needed="-" in cluster and policies):
-        return replace(read_snapshot(cluster, switches=switches, exclude=exclude), dns=dns)
+        found = read_snapshot(cluster, switches=switches, namespace=namespace, exclude=exclude)
+        return replace(found, dns=dns)
 
 
 def read_world(inputs: WorldInputs, dns: DnsObservations | None) -> World:
     """Read cluster and policies; say what is odd about them."""
     switches = inputs.chosen.under(inputs.chosen.profile)
     snapshot = read_cluster(
-        inputs.cluster, switches, dns, policies=not inputs.policies, exclude=inputs.exclude
+        inputs.cluster,
+        switches,
+        dns,
+        namespace=inputs.namespace,
+        policies=not inputs.policies,
+        exclude=inputs.exclude,
     )
+    require_known([snapshot], inputs.namespace, inputs.chosen)
     policies = steps.policies_of(
         inputs.policies,
         inputs.cluster,
         switches=switches,
         namespace=inputs.namespace,
         exclude=inputs.exclude,
+        ignore_kinds=inputs.ignore_kinds,
     )
     if not inputs.quiet:
         warn([snapshot], [policies], dns)
@@ -134,9 +145,12 @@ def read_world(inputs: WorldInputs, dns: DnsObservations | None) -> World:
 def warn(
     snapshots: Sequence[Snapshot], policies: Sequence[PolicySet], dns: DnsObservations | None
 ) -> None:
-    """Say once each what is odd about what was read."""
+    """Say once each what is odd about what was read, of policies beside their own snapshot."""
+    from netpol.kube.namespaces import findings_beside
+
     warnings = [text for snapshot in snapshots for text in snapshot.warnings]
-    warnings += [text for one in policies for text in one.warnings]
+    for one, snapshot in zip(policies, snapshots, strict=True):
+        warnings += map(str, findings_beside(one, snapshot))
     for warning in dict.fromkeys(warnings):
         say("warning", warning)
     notes = [note for snapshot in snapshots for note in snapshot.notes]

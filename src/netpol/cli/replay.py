@@ -62,6 +62,7 @@ class _Request(Request):
 @flow_options.DNS
 @flow_options.FORMAT
 @flow_options.NAMESPACE
+@flow_options.IGNORE_KINDS
 @env_option(
     "--output",
     "-o",

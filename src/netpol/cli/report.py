@@ -61,6 +61,7 @@ class ReportFile:
         lead: str,
         sections: Sequence[Section],
         switches: Mapping[str, Any] | None = None,
+        notice: str = "",
     ) -> None:
         """Write the page; how it was made is added as its last section.
 
@@ -72,13 +73,15 @@ class ReportFile:
             In their order.
         switches : mapping, optional
             What was judged with, by name.
+        notice : str
+            What limits all that is said, if anything does; it stands above the findings.
         """
         from netpol.report.html.page import Page, render
         from netpol.report.html.provenance import provenance
 
         made = _provenance(self._watch)
         whole = (*sections, provenance(made, switches))
-        self._sink.write(render(Page(title, lead, whole, made.version, made.generated)))
+        self._sink.write(render(Page(title, lead, whole, made.version, made.generated, notice)))
 
 
 @contextmanager

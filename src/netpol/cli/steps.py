@@ -80,13 +80,21 @@ def policies_of(
     switches: Switches,
     namespace: str,
     exclude: tuple[str, ...] = (),
+    ignore_kinds: str,
 ) -> PolicySet:
-    """Read the policies that are named; if none are, those among the cluster."""
+    """Read the policies that are named; if none are, those among the cluster.
+
+    What is not judged is refused among those that are named, unless ``ignore_kinds`` lists it.
+    """
     from netpol.kube.policies import read_policies
 
     try:
         return read_policies(
-            policies or cluster, switches=switches, namespace=namespace, exclude=exclude
+            policies or cluster,
+            switches=switches,
+            namespace=namespace,
+            exclude=exclude,
+            ignore_kinds=ignore_kinds if policies else True,
         )
     except ManifestError as error:
         if policies or not error.message.startswith("no network policy"):

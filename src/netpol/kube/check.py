@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from netpol.errors import InputError, Location, ManifestError, SnapshotError, ValidationError
@@ -13,6 +13,7 @@ from netpol.kube.manifests import read_documents
 from netpol.kube.policies import PolicySet, load_policies, no_policies_message
 from netpol.kube.reading import PassedOver, Reading
 from netpol.kube.snapshot import Snapshot, load_snapshot
+from netpol.kube.unjudged import Unjudged
 from netpol.switches import Switches
 
 __all__ = ["CheckResult", "check_policies", "error_code"]
@@ -33,6 +34,12 @@ class CheckResult(NamedTuple):
     passed: tuple[PassedOver, ...] = ()
 
     @property
+    def unjudged(self) -> Unjudged:
+        """The policies of other dialects among everything that was read."""
+        found = self.read.unjudged
+        return found if self.snapshot is None else found | self.snapshot.unjudged
+
+    @property
     def error_count(self) -> int:
         """How many errors there are of both kinds."""
         return len(self.errors) + sum(each.severity == "error" for each in self.findings)
@@ -46,6 +53,7 @@ def check_policies(
     namespace: str = "default",
     exclude: Sequence[str] = (),
     skip_others: bool = False,
+    ignore_kinds: bool | str | Iterable[str] = False,
 ) -> CheckResult:
     """Check policies as the API server would, and look for what they may not mean.
 
@@ -58,8 +66,8 @@ def check_policies(
     switches
         As for ``read_policies`` and ``lint``.
     namespace
-        Given to policies that name none.
-    exclude
+        Given to policies, and to objects of the cluster, that name none.
+    exclude, ignore_kinds
         As for ``read_policies``.
     skip_others
         Pass over templates, and files that hold no object or policy, also where they are named;
@@ -76,6 +84,7 @@ def check_policies(
         read_documents(paths, errors.append, reading),
         switches=switches,
         namespace=namespace,
+        ignore_kinds=ignore_kinds,
         report=errors.append,
         reading=reading,
     )
@@ -86,7 +95,7 @@ def check_policies(
     passed = reading.passed
     if cluster:
         reading = Reading(exclude, cluster=True)
-        snapshot, more = load_snapshot(cluster, reading, switches=switches)
+        snapshot, more = load_snapshot(cluster, reading, switches=switches, namespace=namespace)
         errors += more
         passed = [*passed, *reading.passed]
         if snapshot is not None:
@@ -95,12 +104,21 @@ def check_policies(
                 Finding("warning", "snapshot", message, Location()) for message in snapshot.warnings
             ]
     findings += lint(policies, snapshot, switches=switches)
+    findings += unjudged_findings(policies.unjudged | (snapshot or policies).unjudged)
     errors.sort(key=lambda error: (error.location.file or "", error.location.line or 0))
     wrong = {finding.policy for finding in findings if finding.severity == "error"}
     labels = [each.label for each in policies.policies]
     labels += [each.label for each in policies.cluster_policies]
     valid = sum(label not in wrong for label in labels)
     return CheckResult(valid, errors, findings, policies, snapshot, tuple(passed))
+
+
+def unjudged_findings(unjudged: Unjudged) -> Iterator[Finding]:
+    """Give a note for each kind of policy that is not judged, at the first of its policies."""
+    for each in unjudged.counts:
+        verb, they = ("is", "it denies") if each.count == 1 else ("are", "they deny")
+        message = f"{each.text} {verb} not judged: what {they} is not known here"
+        yield Finding("info", "not-judged", message, Location(each.file, each.line))
 
 
 def error_code(error: InputError) -> str:

@@ -10,6 +10,7 @@ from netpol.kube.cluster_objects import (
     ClusterPolicy,
 )
 from netpol.kube.objects import EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service
+from netpol.kube.unjudged_kinds import OWN_POLICY_GROUPS, POLICY_SUFFIX, group_of
 
 __all__ = [
     "CLUSTER_KINDS",
@@ -62,65 +63,30 @@ _WORKLOADS = frozenset(
 )
 _WORKLOAD_GROUPS = frozenset(("", "apps", "batch", "extensions"))
 
-# Dialects of network policy: everything of these groups is refused, save what is listed.
-_DIALECT_GROUPS = frozenset(
-    (
-        _POLICY_GROUP,
-        "cilium.io",
-        "projectcalico.org",
-        "crd.projectcalico.org",
-        "crd.antrea.io",
-        "controlplane.antrea.io",
-    )
-)
-# What their agents write for themselves; a dump of everything holds thousands.
-_DIALECT_BOOKKEEPING = frozenset(
-    (
-        "CiliumEndpoint",
-        "CiliumEndpointSlice",
-        "CiliumIdentity",
-        "CiliumNode",
-        "BlockAffinity",
-        "ClusterInformation",
-        "FelixConfiguration",
-        "IPAMBlock",
-        "IPAMConfig",
-        "IPAMHandle",
-        "IPPool",
-        "KubeControllersConfiguration",
-        "AntreaAgentInfo",
-        "AntreaControllerInfo",
-    )
-)
-
-
 # Groups where a policy may have been written by mistake.
 _OWN_GROUPS = ("networking.k8s.io", "extensions", "")
 
 
 def is_workload(api_version: str, kind: str) -> bool:
     """Say whether an object makes pods."""
-    return kind in _WORKLOADS and _group(api_version) in _WORKLOAD_GROUPS
+    return kind in _WORKLOADS and group_of(api_version) in _WORKLOAD_GROUPS
 
 
 def refuse_policy(api_version: str, kind: str, location: Location) -> ManifestError | None:
-    """Give the error for a policy that would be silently skipped, else None (A0.1)."""
-    group = _group(api_version)
+    """Give the error for a policy of Kubernetes' own APIs that would be silently skipped (A0.1).
+
+    None for everything else; ``unjudged_kinds`` knows the policies of other dialects.
+    """
+    group = group_of(api_version)
     if group in _OWN_GROUPS and kind.lower() == "networkpolicy":
         wanted = "write apiVersion networking.k8s.io/v1, kind NetworkPolicy"
         if group == "extensions":
             wanted = f"no longer served since Kubernetes 1.16; {wanted}"
         return ManifestError(f"{kind} of {api_version}: {wanted}", location)
-    if group in (_POLICY_GROUP, *_OWN_GROUPS) and kind.lower() in _CLUSTER_POLICY_VERSIONS:
+    if group in OWN_POLICY_GROUPS and kind.lower() in _CLUSTER_POLICY_VERSIONS:
         version, name = _CLUSTER_POLICY_VERSIONS[kind.lower()]
         wanted = f"not supported; write apiVersion {version}, kind {name}"
         return ManifestError(f"{kind} of {api_version}: {wanted}", location)
-    dialect = group in _DIALECT_GROUPS and kind not in _DIALECT_BOOKKEEPING
-    if dialect or kind.endswith("NetworkPolicy"):
+    if group == _POLICY_GROUP or (group in OWN_POLICY_GROUPS and kind.endswith(POLICY_SUFFIX)):
         return ManifestError(f"{kind} of {api_version}: not supported yet", location)
     return None
-
-
-def _group(api_version: str) -> str:
-    group, slash, _ = api_version.rpartition("/")
-    return group if slash else ""

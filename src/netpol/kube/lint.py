@@ -15,6 +15,7 @@ from netpol.kube.findings import Finding, Remark, in_order, placed
 from netpol.kube.lint_cluster import lint_cluster
 from netpol.kube.lint_cluster_wide import lint_cluster_wide
 from netpol.kube.lint_ranges import KnownAddresses
+from netpol.kube.namespaces import findings_beside
 from netpol.kube.objects import (
     IPBlock,
     LabelSelector,
@@ -43,7 +44,7 @@ def lint(
         ``named_port_init``, ``host_network``, ``missing_namespace`` and ``ipblock_scope`` matter
         here, with a snapshot.
     """
-    found = [*policies.findings]
+    found = [*policies.findings] if snapshot is None else findings_beside(policies, snapshot)
     for loaded in policies.policies:
         spec = loaded.policy.spec or NetworkPolicySpec()
         found += [placed(remark, loaded.source, loaded.label) for remark in _on_policy(spec)]

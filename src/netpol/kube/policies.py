@@ -23,14 +23,24 @@ from netpol.kube.findings import (
     policy_title,
 )
 from netpol.kube.gcpause import gc_paused
+from netpol.kube.ignored_kinds import IgnoredKinds, ignored_kinds
 from netpol.kube.inputs import Paths, named
 from netpol.kube.kinds import POLICY_KINDS, refuse_policy
 from netpol.kube.manifests import documents_from_objects, raise_error, read_documents
+from netpol.kube.namespaces import Kustomization, Unplaced, checked_namespace, unplaced_finding
 from netpol.kube.objects import NetworkPolicy, Source
 from netpol.kube.reading import Again, Reading, again_notes, first_of
 from netpol.kube.strict_cluster import split_nulls, split_unknown
 from netpol.kube.templates import in_policy
 from netpol.kube.typed import Problem, decode_value
+from netpol.kube.unjudged import (
+    NOTHING_UNJUDGED,
+    TEMPLATES,
+    Met,
+    Unjudged,
+    UnjudgedTally,
+    met_in,
+)
 from netpol.kube.validate import validate_policy
 from netpol.kube.validate_cluster import validate_cluster_policy
 from netpol.kube.written import remarks_as_written
@@ -79,7 +89,9 @@ class PolicySet:
 
     ``policies`` are the NetworkPolicies, ``cluster_policies`` those of the admin and baseline
     tiers (B1, B2). ``warnings`` are the ``findings`` as text, each with its place; ``ignored``
-    counts objects of other kinds that were met; ``notes`` say what was passed over or met twice.
+    counts objects of other kinds that were met, ``unjudged`` are those among them that are
+    policies all the same, of dialects that netpol does not judge. ``notes`` say what was passed
+    over or met twice, ``unplaced`` which policies name no namespace.
     """
 
     policies: tuple[LoadedPolicy, ...] = ()
@@ -88,6 +100,8 @@ class PolicySet:
     ignored: Mapping[str, int] = field(default_factory=dict)
     cluster_policies: tuple[LoadedClusterPolicy, ...] = ()
     notes: tuple[Finding, ...] = ()
+    unjudged: Unjudged = NOTHING_UNJUDGED
+    unplaced: Unplaced = Unplaced("default")  # noqa: RUF009 - a tuple
 
     def __len__(self) -> int:
         return len(self.policies) + len(self.cluster_policies)
@@ -99,6 +113,7 @@ def read_policies(
     switches: Switches | None = None,
     namespace: str = "default",
     exclude: Sequence[str] = (),
+    ignore_kinds: bool | str | Iterable[str] = False,
 ) -> PolicySet:
     """Read every policy of some manifests: NetworkPolicies and the cluster-scoped kinds.
 
@@ -115,6 +130,10 @@ def read_policies(
         Patterns of files and folders that are left out of directories, as in a ``.gitignore``:
         without a slash a name anywhere, with one a path from the directory or as it is shown in
         messages.
+    ignore_kinds
+        Policies of which dialects may be among them, although netpol does not judge them:
+        ``True`` or ``"all"``, or words such as ``"CiliumNetworkPolicy"``,
+        ``"NetworkPolicy.projectcalico.org"``, ``"cilium.io"``. They are counted in ``unjudged``.
 
     Returns
     -------
@@ -127,9 +146,11 @@ def read_policies(
     ManifestError
         Something cannot be read or is no policy as it stands: broken text, an unrendered template,
         an unknown field, a duplicate key, two different policies of one name, a dialect not
-        supported, or no policy at all. Its message has the errors that followed, too.
+        judged, or no policy at all. Its message has the errors that followed, too.
     ValidationError
         A policy the API server would refuse.
+    ConfigError
+        ``namespace`` is no name of one, or ``ignore_kinds`` names no kind that is not judged.
     """
     paths = paths if isinstance(paths, str | os.PathLike) else list(paths)
     errors: list[InputError] = []
@@ -138,6 +159,7 @@ def read_policies(
         read_documents(paths, errors.append, reading),
         switches=switches,
         namespace=namespace,
+        ignore_kinds=ignore_kinds,
         report=errors.append,
         reading=reading,
     )
@@ -153,9 +175,15 @@ def policies_from_objects(
     *,
     switches: Switches | None = None,
     namespace: str = "default",
+    ignore_kinds: bool | str | Iterable[str] = False,
 ) -> PolicySet:
     """Give the policies among plain dictionaries, as ``read_policies`` does for files."""
-    return load_policies(documents_from_objects(objects), switches=switches, namespace=namespace)
+    return load_policies(
+        documents_from_objects(objects),
+        switches=switches,
+        namespace=namespace,
+        ignore_kinds=ignore_kinds,
+    )
 
 
 def load_policies(
@@ -163,6 +191,7 @@ def load_policies(
     *,
     switches: Switches | None = None,
     namespace: str = "default",
+    ignore_kinds: bool | str | Iterable[str] = False,
     report: Report = raise_error,
     reading: Reading | None = None,
 ) -> PolicySet:
@@ -171,8 +200,10 @@ def load_policies(
     ``report`` is called with every error; policies with errors are left out. ``reading`` is how
     the documents are read.
     """
+    ignored = ignored_kinds(ignore_kinds)
     reading = reading or Reading()
-    loader = _Loader(switches or Switches(), namespace, report, reading)
+    chosen = switches or Switches()
+    loader = _Loader(chosen, checked_namespace(namespace), ignored, report, reading)
     with gc_paused():
         for document in documents:
             loader.add(document)
@@ -204,12 +235,21 @@ class _Loader:
     """Collects policies and findings, reporting every error."""
 
     def __init__(
-        self, switches: Switches, namespace: str, report: Report, reading: Reading
+        self,
+        switches: Switches,
+        namespace: str,
+        ignore_kinds: IgnoredKinds,
+        report: Report,
+        reading: Reading,
     ) -> None:
         self._reading = reading
         self._switches = switches
         self._namespace = namespace
+        self._ignore_kinds = ignore_kinds
         self._report = report
+        self._unjudged = UnjudgedTally()
+        self._unplaced: list[Source] = []
+        self._kustomizations: list[Kustomization] = []
         self._policies: dict[str, LoadedPolicy] = {}
         self._cluster_policies: dict[str, LoadedClusterPolicy] = {}
         self._findings: list[Finding] = []
@@ -217,7 +257,7 @@ class _Loader:
         self._again: list[Again] = []
 
     def add(self, document: Document) -> None:
-        """Take a policy, refuse another dialect's, count anything else."""
+        """Take a policy, refuse or count another dialect's, count anything else."""
         kind = POLICY_KINDS.get((document.api_version, document.kind))
         if kind is not None:
             self._load(document, kind)
@@ -226,14 +266,43 @@ class _Loader:
         refusal = refuse_policy(document.api_version, document.kind, location)
         if refusal is not None:
             self._report(refusal)
+            return
+        self._ignored[document.kind] += 1
+        kustomization = Kustomization.read(document)
+        if kustomization is not None:
+            self._kustomizations.append(kustomization)
+        try:
+            for met in met_in(document, POLICY_KINDS):
+                self._count_or_refuse(met, document)
+        except ManifestError as error:
+            self._report(error)
+
+    def _count_or_refuse(self, met: Met, document: Document) -> None:
+        """Count a policy that is not judged, unless nobody said that it may be there."""
+        if self._ignore_kinds.covers(met.kind, met.group):
+            self._unjudged.count(met)
+            return
+        place = Location(document.file, document.line)
+        if met.group == TEMPLATES:
+            why = (
+                f"{met.kind.title}: policies are not read from a template; render it, "
+                f"oc process -f {document.file} -o yaml | netpol ... -p -"
+            )
         else:
-            self._ignored[document.kind] += 1
+            why = f"{met.kind.kind} of {met.group}: not judged by netpol"
+            if document.kind == "Template":
+                why = f"in this template, {why}"
+            why += "; leave it out, or have it counted with --ignore-kinds"
+        self._report(ManifestError(why, place))
 
     def finish(self) -> PolicySet:
         """Give what was collected."""
         cluster_policies = tuple(self._cluster_policies.values())
         self._findings += _mixed_apis(cluster_policies)
         self._findings += self._reading.warnings()
+        unplaced = Unplaced(self._namespace, tuple(self._unplaced), tuple(self._kustomizations))
+        if unplaced.sources:
+            self._findings.append(unplaced_finding(unplaced))
         return PolicySet(
             tuple(self._policies.values()),
             tuple(str(finding) for finding in self._findings),
@@ -241,6 +310,8 @@ class _Loader:
             dict(self._ignored),
             cluster_policies,
             (*self._reading.notes(), *again_notes(self._again, "policies", _ONE_OVERLAY)),
+            self._unjudged.result(),
+            unplaced,
         )
 
     def _load(self, document: Document, kind: type[NetworkPolicy | ClusterPolicy]) -> None:
@@ -270,6 +341,8 @@ class _Loader:
         self._findings += [placed(remark, source, label) for remark in checked.remarks]
         if not errors:
             self._keep(checked.policy, source, label)
+            if isinstance(typed.policy, NetworkPolicy) and not typed.policy.metadata.namespace:
+                self._unplaced.append(source)
 
     def _label(self, value: Any, kind: type[NetworkPolicy | ClusterPolicy]) -> str:
         """Name a policy that may not be well-formed."""

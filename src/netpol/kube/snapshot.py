@@ -25,10 +25,18 @@ from netpol.kube.gcpause import gc_paused
 from netpol.kube.inputs import Paths, named
 from netpol.kube.kinds import CLUSTER_KINDS, is_workload
 from netpol.kube.manifests import documents_from_objects, raise_error, read_documents
+from netpol.kube.namespaces import (
+    NAMESPACE_RULE,
+    Unplaced,
+    checked_namespace,
+    is_namespace,
+    unplaced_text,
+)
 from netpol.kube.objects import EndpointSlice, Namespace, Node, ObjectMeta, Pod, Service, Source
 from netpol.kube.reading import Again, Reading, again_notes, first_of, some
 from netpol.kube.snapshot_checks import bad_addresses, without_bad_ranges
 from netpol.kube.templates import in_metadata
+from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged, UnjudgedTally
 from netpol.kube.workloads import Workload, podless_workloads
 from netpol.switches import Switches
 
@@ -57,7 +65,8 @@ class Snapshot:
     ``dns`` is what was seen of DNS, None if nothing was recorded (``read_dns`` gives it).
     ``sources`` maps (kind, namespace or "", name) to the place an object was read;
     ``warnings`` are messages for the reader, each already carrying its place; ``ignored``
-    counts objects of other kinds that were met; ``notes`` say what was passed over or met twice.
+    counts objects of other kinds that were met, ``unjudged`` are the policies among them of
+    dialects that netpol does not judge; ``notes`` say what was passed over or met twice.
     """
 
     namespaces: tuple[Namespace, ...] = ()
@@ -70,10 +79,15 @@ class Snapshot:
     ignored: Mapping[str, int] = field(default_factory=dict)
     dns: DnsObservations | None = None
     notes: tuple[Finding, ...] = ()
+    unjudged: Unjudged = NOTHING_UNJUDGED
 
 
 def read_snapshot(
-    paths: Paths, *, switches: Switches | None = None, exclude: Sequence[str] = ()
+    paths: Paths,
+    *,
+    switches: Switches | None = None,
+    namespace: str = "default",
+    exclude: Sequence[str] = (),
 ) -> Snapshot:
     """Read a cluster from manifests, as ``kubectl get ... -o json|yaml`` writes them.
 
@@ -89,6 +103,8 @@ def read_snapshot(
         Taken for symmetry; no switch changes how a snapshot is read today.
     exclude
         Patterns of files and folders that are left out of directories, as in a ``.gitignore``.
+    namespace
+        Given to pods, services and endpoint slices that name none (A2.3).
 
     Raises
     ------
@@ -96,15 +112,22 @@ def read_snapshot(
         Something cannot be read, or an object is malformed.
     SnapshotError
         No pods, two different objects of one name, or an address that is none.
+    ConfigError
+        ``namespace`` is no name of one.
     """
-    snapshot, errors = load_snapshot(paths, Reading(exclude, cluster=True), switches=switches)
+    reading = Reading(exclude, cluster=True)
+    snapshot, errors = load_snapshot(paths, reading, switches=switches, namespace=namespace)
     if snapshot is None:
         raise first_of(errors)
     return snapshot
 
 
 def load_snapshot(
-    paths: Paths, reading: Reading, *, switches: Switches | None = None
+    paths: Paths,
+    reading: Reading,
+    *,
+    switches: Switches | None = None,
+    namespace: str = "default",
 ) -> tuple[Snapshot | None, list[InputError]]:
     """Read a cluster as ``read_snapshot`` does; None and every error if there is one."""
     paths = paths if isinstance(paths, str | os.PathLike) else list(paths)
@@ -113,7 +136,11 @@ def load_snapshot(
     documents = read_documents(paths, errors.append, reading)
     try:
         snapshot = build_snapshot(
-            documents, switches=switches, report=errors.append, reading=reading
+            documents,
+            switches=switches,
+            namespace=namespace,
+            report=errors.append,
+            reading=reading,
         )
     except SnapshotError as error:
         if not errors:
@@ -122,16 +149,21 @@ def load_snapshot(
 
 
 def snapshot_from_objects(
-    objects: Sequence[dict[str, Any]], *, switches: Switches | None = None
+    objects: Sequence[dict[str, Any]],
+    *,
+    switches: Switches | None = None,
+    namespace: str = "default",
 ) -> Snapshot:
     """Give the cluster described by plain dictionaries, as ``read_snapshot`` does for files."""
-    return build_snapshot(documents_from_objects(objects), switches=switches)
+    documents = documents_from_objects(objects)
+    return build_snapshot(documents, switches=switches, namespace=namespace)
 
 
 def build_snapshot(
     documents: Iterable[Document],
     *,
     switches: Switches | None = None,
+    namespace: str = "default",
     report: Callable[[InputError], None] = raise_error,
     reading: Reading | None = None,
 ) -> Snapshot:
@@ -141,7 +173,7 @@ def build_snapshot(
     is how the documents are read.
     """
     del switches
-    builder = _Builder()
+    builder = _Builder(checked_namespace(namespace))
     with gc_paused():
         for document in documents:
             try:
@@ -154,7 +186,11 @@ def build_snapshot(
 class _Builder:
     """Collects objects by kind, refusing clashes."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._namespaces = {namespace}  # names that were looked at
+        self._unplaced: list[Source] = []
+        self._unjudged = UnjudgedTally()
         self._objects: dict[type, dict[tuple[str, str, str], Any]] = {
             kind: {} for kind in (*CLUSTER_KINDS.values(), Endpoints)
         }
@@ -172,9 +208,10 @@ class _Builder:
         elif (document.api_version, document.kind) == _ENDPOINTS:
             self._add_object(document, Endpoints)
         elif is_workload(document.api_version, document.kind):
-            self._workloads.append(_workload(document))
+            self._workloads.append(_workload(document, self._namespace))
         else:
             self._ignored[document.kind] += 1
+            self._unjudged.add(document)
 
     def _add_object(self, document: Document, kind: type[Any]) -> None:
         found = decode(document, kind)
@@ -183,7 +220,9 @@ class _Builder:
             template = in_metadata(found.metadata, (document.file, document.line))
             if template is not None:
                 raise template
-        found = _defaulted(found)
+        self._check_namespace(document, found)
+        unplaced = document.kind not in _CLUSTER_SCOPED and not found.metadata.namespace
+        found = _defaulted(found, self._namespace)
         metadata = found.metadata
         key = (document.kind, metadata.namespace or "", metadata.name)
         self._check_addresses(document, found)
@@ -195,6 +234,24 @@ class _Builder:
             self._check_same(document, key, first == found)
             return
         self._sources[key] = Source(document.file, document.line)
+        if unplaced:
+            self._unplaced.append(self._sources[key])
+
+    def _check_namespace(self, document: Document, found: Clustered) -> None:
+        """Refuse what no API server takes for a namespace; dumps repeat the same few names."""
+        namespaced = not isinstance(found, Namespace)
+        name = found.metadata.namespace if namespaced else found.metadata.name
+        if not name or name in self._namespaces:
+            return
+        if not is_namespace(name):
+            path = "metadata.namespace" if namespaced else "metadata.name"
+            line = document.field_source().line_of(path)
+            raise ManifestError(
+                f"{document.kind} {found.metadata.name}: {name!r} is no namespace: "
+                f"{NAMESPACE_RULE}",
+                Location(document.file, line, path),
+            )
+        self._namespaces.add(name)
 
     def _check_same(self, document: Document, key: tuple[str, str, str], same: bool) -> None:
         first = self._sources[key]
@@ -233,6 +290,13 @@ class _Builder:
             raise SnapshotError(f"the snapshot has no pods{_instead(self._ignored, podless)}")
         self._warnings += _range_warnings(self._ranges)
         self._warnings += _podless_warnings(podless) + _namespace_warnings(namespaces, pods)
+        if self._unplaced:
+            unplaced = Unplaced(self._namespace, tuple(self._unplaced))
+            what = "object of the cluster", "objects of the cluster"
+            first = self._unplaced[0]
+            self._warnings.append(
+                f"{Location(first.file, first.line)}: {unplaced_text(unplaced, *what)}"
+            )
         return Snapshot(
             namespaces,
             pods,
@@ -243,6 +307,7 @@ class _Builder:
             (*map(str, reading.warnings()), *self._warnings),
             dict(self._ignored),
             notes=(*reading.notes(), *again_notes(self._again, "objects")),
+            unjudged=self._unjudged.result(),
         )
 
     def _derived(
@@ -270,8 +335,8 @@ def _range_warnings(ranges: Sequence[str]) -> list[str]:
     return [f"{ranges[0]}{others}: left out, so addresses in it belong to no known node"]
 
 
-def _workload(document: Document) -> Workload:
-    workload = decode(document, Workload)
+def _workload(document: Document, namespace: str) -> Workload:
+    workload: Workload = _defaulted(decode(document, Workload), namespace)
     _require_name(document, workload.metadata)
     return replace(workload, kind=document.kind)
 
@@ -284,7 +349,7 @@ def _require_name(document: Document, metadata: ObjectMeta | EndpointsMeta) -> N
         )
 
 
-def _defaulted(found: Any) -> Any:
+def _defaulted(found: Any, namespace: str) -> Any:
     """Apply A2.3 and A2.4."""
     metadata: ObjectMeta = found.metadata
     if isinstance(found, Namespace):
@@ -293,7 +358,7 @@ def _defaulted(found: Any) -> Any:
     if isinstance(found, Node):
         return found
     if not metadata.namespace:
-        return replace(found, metadata=replace(metadata, namespace="default"))
+        return replace(found, metadata=replace(metadata, namespace=namespace))
     return found
 
 

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import Literal
 
 from netpol.kube.addresses import Network, parse_cidr
+from netpol.kube.namespaces import NAMESPACE_RULE, is_namespace
 from netpol.kube.objects import (
     IPBlock,
     LabelSelector,
@@ -64,6 +65,9 @@ def validate_policy(
         strict server refuses.
     """
     found = [*metadata_problems(policy.metadata)]
+    namespace = policy.metadata.namespace
+    if namespace and not is_namespace(namespace):
+        found.append(invalid("metadata.namespace", namespace, NAMESPACE_RULE))
     if policy.spec is not None:
         found += _spec(policy.spec)
     errors = [Problem(*each) for each in found if not isinstance(each, _LegacyCIDR)]

@@ -9,27 +9,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal
 
 from netpol.errors import ConfigError
+from netpol.kube.kind_words import KINDS
 from netpol.kube.objects import Service
 from netpol.kube.snapshot import Snapshot
 from netpol.kube.workloads import workload_of
+from netpol.likeness import suggestion
 from netpol.reference.addresses import Address, parse_address, try_address
 from netpol.reference.identities import Identities, KnownPod
 
 __all__ = ["NamedEnd", "Names"]
-
-#: Kinds as kubectl abbreviates them; any other word in front of a name is taken as it is.
-KINDS = {
-    "po": "pod", "pods": "pod", "no": "node", "nodes": "node", "svc": "service",
-    "services": "service", "deploy": "deployment", "deployments": "deployment",
-    "sts": "statefulset", "statefulsets": "statefulset", "ds": "daemonset",
-    "daemonsets": "daemonset", "rs": "replicaset", "replicasets": "replicaset", "jobs": "job",
-    "cj": "cronjob", "cronjobs": "cronjob", "rc": "replicationcontroller",
-}  # fmt: skip
-CLOSE = 5  # names an error lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +115,10 @@ class Names:
             yield from _full(KINDS.get(second, second), first, name)
 
     def _close(self, word: str) -> str:
-        """Give the names that are nearly it; those with the same last part first."""
-        last = word.rpartition("/")[2]
-        same = [label for label in self._ends if label.rpartition("/")[2] == last]
-        close = get_close_matches(word, self._ends, CLOSE, 0.5)
-        by_last = {label.rpartition("/")[2]: label for label in self._ends}
-        close += [by_last[name] for name in get_close_matches(last, by_last, CLOSE, 0.6)]
-        found = list(dict.fromkeys([*same, *close]))[:CLOSE]
-        return f"; close are {', '.join(found)}" if found else ""
+        """Give the names that are most like it, those of the namespace asked for first."""
+        *kinds, name = word.split("/")
+        spelled = "/".join([*(KINDS.get(part, part) for part in kinds if part != "pod"), name])
+        return suggestion(spelled, self._ends, self._namespace)
 
 
 def _full(kind: str, namespace: str, name: str) -> Iterator[str]:

@@ -96,5 +96,17 @@ CHECK_CODES = {
     "redundant-rule": (
         "(note) all that a rule of a NetworkPolicy allows is allowed by other rules, which stay"
     ),
+    "no-namespace": (
+        "NetworkPolicies that name no namespace, taken to be in that of --namespace: a warning if "
+        "a kustomization beside them may set another, or that namespace has no pods in the "
+        "cluster, else a note"
+    ),
+    "unknown-namespace": (
+        "NetworkPolicies in a namespace that is not in the snapshot, once for each namespace"
+    ),
+    "not-judged": (
+        "(note) policies of a dialect that is not judged, among the policies or in the cluster: "
+        "what they deny is not known here"
+    ),
     "capacity": "the policies are more than can be compiled, so none of this was looked for",
 }

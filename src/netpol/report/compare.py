@@ -21,6 +21,7 @@ from netpol.report.layout import (
 from netpol.report.pair_table import PairLine, print_pairs
 from netpol.report.sources import print_dns, print_reader
 from netpol.report.twice import judged, print_verdict_pairs
+from netpol.report.unjudged import print_unjudged
 
 __all__ = ["headline", "render"]
 
@@ -36,6 +37,7 @@ def _print_sections(comparison: Comparison, console: Console) -> None:
     print_verdict_pairs(
         comparison.changes, comparison.names, console, with_bytes=comparison.has_bytes
     )
+    print_unjudged(comparison.unjudged.sentence(), console)
     _print_pairs(comparison, console, wide)
     _print_switches(comparison, console)
     print_reader(comparison.reader, console)

@@ -14,6 +14,7 @@ from netpol.report.json import (
     reader_document,
     written,
 )
+from netpol.report.unjudged import unjudged_document
 from netpol.verdict import Verdict
 
 __all__ = ["document", "judged_document", "render"]
@@ -53,6 +54,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
         },
         "reader": reader_document(comparison.reader),
         "dns": dns_document(comparison.dns),
+        "unjudged": unjudged_document(comparison.unjudged),
     }
 
 

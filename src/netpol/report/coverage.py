@@ -29,6 +29,7 @@ from netpol.report.layout import (
     shown,
 )
 from netpol.report.sources import print_dns, print_reader
+from netpol.report.unjudged import print_unjudged
 from netpol.report.wording import count, moment
 from netpol.verdict import Side
 
@@ -47,6 +48,7 @@ def render(coverage: Coverage, target: TextIO) -> str:
 def _print_sections(coverage: Coverage, console: Console) -> None:
     wide = console.width >= WIDE
     _print_evidence(coverage, console)
+    print_unjudged(coverage.unjudged.sentence(), console)
     rules = sum(len(policy.rules) for policy in coverage.policies)
     title = f"Never hit: {count(len(coverage.never_hit))} of {plural(rules, 'rule')}"
     _print_never(title, coverage.never_hit, console)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from netpol.analysis.coverage import Coverage, NeverHit
 from netpol.report.annotations import Annotation
 from netpol.report.text import escape_controls
+from netpol.report.unjudged import unjudged_annotations
 from netpol.report.wording import count
 
 __all__ = ["annotations_of"]
@@ -24,7 +25,7 @@ def annotations_of(coverage: Coverage) -> list[Annotation]:
     for item in coverage.never_hit_elements:
         by_rule.setdefault((item.policy.label, item.rule.name), []).append(item)
     found += [_elements(items) for items in by_rule.values()]
-    return found
+    return found + unjudged_annotations(coverage.unjudged)
 
 
 def _rule(item: NeverHit, flows: int) -> Annotation:

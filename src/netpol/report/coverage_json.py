@@ -15,6 +15,7 @@ from netpol.analysis.coverage import (
 )
 from netpol.analysis.hits import Hits
 from netpol.report.json import SCHEMA_VERSION, dns_document, reader_document, written
+from netpol.report.unjudged import unjudged_document
 from netpol.report.wording import moment
 
 __all__ = ["document", "render"]
@@ -37,6 +38,7 @@ def document(coverage: Coverage) -> dict[str, Any]:
         "pods_never_seen": [pod.label for pod in coverage.pods_never_seen],
         "profile": coverage.profile,
         "switches": coverage.switches,
+        "unjudged": unjudged_document(coverage.unjudged),
     }
 
 

@@ -24,6 +24,7 @@ from netpol.report.layout import (
 from netpol.report.pair_table import PairLine, print_pairs
 from netpol.report.sources import print_dns, print_reader
 from netpol.report.twice import judged, print_verdict_pairs
+from netpol.report.unjudged import of_sides, print_unjudged
 from netpol.report.wording import STYLES, count
 from netpol.verdict import Verdict
 
@@ -53,6 +54,7 @@ def render(diff: Diff, target: TextIO) -> str:
 def _print_sections(diff: Diff, console: Console) -> None:
     wide = console.width >= WIDE
     _print_totals(diff, console)
+    print_unjudged(of_sides(diff.unjudged, diff.names), console)
     if not diff.differing.flows:
         console.print("\nNo flow is judged differently.")
     for kind, listed in diff.kinds.items():

@@ -10,6 +10,7 @@ from netpol.report.annotations import Annotation, Level
 from netpol.report.deciders import port_text, why
 from netpol.report.diff import TITLES
 from netpol.report.layout import plural
+from netpol.report.unjudged import unjudged_annotations
 from netpol.tally import Weight
 
 __all__ = ["LEVELS", "WORDS", "annotations_of", "rule_name"]
@@ -28,10 +29,14 @@ def annotations_of(diff: Diff) -> list[Annotation]:
 
     Of groups that the diff does not list there is one finding for each kind, without a place.
     """
+    before, after = diff.unjudged
     return [
-        annotation
-        for kind, listed in diff.kinds.items()
-        for annotation in (*_listed(kind, listed), *_others(kind, listed))
+        *(
+            annotation
+            for kind, listed in diff.kinds.items()
+            for annotation in (*_listed(kind, listed), *_others(kind, listed))
+        ),
+        *unjudged_annotations(after | before),
     ]
 
 

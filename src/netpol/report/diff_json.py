@@ -14,6 +14,7 @@ from netpol.report.json import (
     reader_document,
     written,
 )
+from netpol.report.unjudged import unjudged_document
 
 __all__ = ["change_document", "document", "render"]
 
@@ -57,6 +58,7 @@ def document(diff: Diff) -> dict[str, Any]:
         },
         "reader": reader_document(diff.reader),
         "dns": dns_document(diff.dns),
+        "unjudged": [unjudged_document(side) for side in diff.unjudged],
     }
 
 

@@ -23,6 +23,7 @@ from netpol.report.layout import (
     shown,
 )
 from netpol.report.networks import party_text
+from netpol.report.unjudged import of_sides, print_unjudged
 from netpol.report.wording import STYLES, count
 
 __all__ = ["counts", "ports_text", "render"]
@@ -72,6 +73,7 @@ def _print_sections(diff: ExhaustiveDiff, console: Console) -> None:
         listed = ChangeList(diff.changes, diff.distinct, diff.capped)
         _print_changes(listed, console)
     _print_rules(diff, console)
+    print_unjudged(of_sides(diff.unjudged, ("before", "after"), "compared"), console)
     if diff.unrecorded:
         console.print("flows whose port or protocol is not recorded may be judged otherwise")
     if diff.left_out:

@@ -13,6 +13,7 @@ from netpol.report.diff_annotations import LEVELS, WORDS, rule_name
 from netpol.report.exhaustive import counts, ports_text
 from netpol.report.layout import plural
 from netpol.report.networks import party_text
+from netpol.report.unjudged import unjudged_annotations, unjudged_counts
 from netpol.report.wording import count
 
 __all__ = ["annotations_of", "counts_of", "gated"]
@@ -44,7 +45,8 @@ def annotations_of(diff: ExhaustiveDiff) -> list[Annotation]:
                 identity=("sides",),
             )
         )
-    return found
+    before, after = diff.unjudged
+    return found + unjudged_annotations(after | before)
 
 
 def counts_of(diff: ExhaustiveDiff) -> tuple[str, ...]:
@@ -52,7 +54,8 @@ def counts_of(diff: ExhaustiveDiff) -> tuple[str, ...]:
     found = counts(diff) or ["equivalent" if diff.proven else "not proven to be equivalent"]
     if diff.kinds[Kind.OTHER_RULE]:
         found.append(f"{count(diff.kinds[Kind.OTHER_RULE])} the same by another rule")
-    return tuple(found)
+    before, after = diff.unjudged
+    return (*found, *unjudged_counts(after | before))
 
 
 def gated(diff: ExhaustiveDiff, fail_on: Sequence[str]) -> frozenset[Level]:

@@ -9,6 +9,7 @@ from netpol.analysis.exhaustive import Change, ChangeList, ExhaustiveDiff, Judge
 from netpol.analysis.portsets import Ports
 from netpol.report.diff_json import change_document
 from netpol.report.json import SCHEMA_VERSION, credit_document, written
+from netpol.report.unjudged import unjudged_document
 
 __all__ = ["document", "ports_document", "render"]
 
@@ -35,6 +36,7 @@ def document(diff: ExhaustiveDiff) -> dict[str, Any]:
         "pods_left_out": diff.left_out,
         "changes": _changes(ChangeList(diff.changes, diff.distinct, diff.capped)),
         "other_rules": None if rules is None else _changes(rules),
+        "unjudged": [unjudged_document(side) for side in diff.unjudged],
     }
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from netpol.flows.batch import PROTOCOL_NAMES
+from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.reference.edits import Edit, Place
 from netpol.reference.outcome import Outcome, SideOutcome
 from netpol.reference.replicas import Replicas
@@ -17,6 +18,7 @@ from netpol.reference.story import (
     RuleStory,
     SideStory,
 )
+from netpol.report.unjudged import unjudged_document
 from netpol.report.wording import NOTES, REASONS, SETTLES
 from netpol.verdict import Note
 
@@ -26,7 +28,9 @@ __all__ = ["SCHEMA_VERSION", "render"]
 SCHEMA_VERSION = 1
 
 
-def render(explanation: Explanation, replicas: Replicas) -> str:
+def render(
+    explanation: Explanation, replicas: Replicas, unjudged: Unjudged = NOTHING_UNJUDGED
+) -> str:
     """Give the document with a final line break; control characters are escaped by JSON itself."""
     flow, outcome = explanation.flow, explanation.outcome
     protocol = None
@@ -65,6 +69,7 @@ def render(explanation: Explanation, replicas: Replicas) -> str:
                 for src, dst, other in replicas.differing
             ],
         },
+        "unjudged": unjudged_document(unjudged),
     }
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 

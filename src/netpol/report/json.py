@@ -17,6 +17,7 @@ from netpol.replay import (
     ReaderCounts,
     ReplaySummary,
 )
+from netpol.report.unjudged import unjudged_document
 from netpol.report.wording import CAUSES, NOTES, REASONS, SETTLES
 from netpol.tally import Weight
 from netpol.verdict import Side, Verdict
@@ -77,6 +78,7 @@ def document(summary: ReplaySummary) -> dict[str, Any]:
         "dns": dns_document(summary.dns),
         "profile": summary.profile,
         "switches": summary.switches,
+        "unjudged": unjudged_document(summary.unjudged),
     }
 
 

@@ -11,9 +11,11 @@ from rich.text import Text
 
 from netpol.analysis.exposure import Exposure
 from netpol.analysis.matrix import Cell, Matrix, Reach
+from netpol.kube.unjudged import Unjudged
 from netpol.report.exhaustive import ports_text
 from netpol.report.layout import listed, new_table, plural, printed
 from netpol.report.networks import networks_text, party_text
+from netpol.report.unjudged import HERE, print_unjudged
 from netpol.report.wording import STYLES, count
 from netpol.verdict import Verdict
 
@@ -63,6 +65,7 @@ def _print(matrix: Matrix, denied: bool, console: Console) -> None:
         what = "have nothing denied" if denied else "have everything denied"
         console.print(f"  and {plural(silent, 'row')} that {what}", style="dim")
     _print_left_out(matrix.left_out, console)
+    print_unjudged(matrix.unjudged.sentence(HERE), console)
 
 
 def _print_left_out(left_out: int, console: Console) -> None:
@@ -98,12 +101,12 @@ def _verdict(cell: Cell) -> Text:
     return Text(f"{', '.join(words)} of {count(total)}", style=STYLES[Verdict.UNKNOWN])
 
 
-def render_exposures(exposures: Sequence[Exposure], target: TextIO) -> str:
+def render_exposures(exposures: Sequence[Exposure], unjudged: Unjudged, target: TextIO) -> str:
     """Give what strangers may reach, workloads that say the same as one row."""
-    return printed(target, partial(_print_exposures, exposures))
+    return printed(target, partial(_print_exposures, exposures, unjudged))
 
 
-def _print_exposures(exposures: Sequence[Exposure], console: Console) -> None:
+def _print_exposures(exposures: Sequence[Exposure], unjudged: Unjudged, console: Console) -> None:
     console.print(
         f"What strangers may reach of {plural(len(exposures), 'workload')}: any external address,"
         " and pods not there yet"
@@ -125,6 +128,7 @@ def _print_exposures(exposures: Sequence[Exposure], console: Console) -> None:
     console.print(table)
     if len(rows) > _ROWS:
         console.print(f"  and {count(len(rows) - _ROWS)} more rows; -o json has all", style="dim")
+    print_unjudged(unjudged.sentence(HERE), console)
 
 
 def _some(ports: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from netpol.analysis.matrix import Cell, Matrix, Reach
 from netpol.report.exhaustive import ports_text
 from netpol.report.text import escape_controls
+from netpol.report.unjudged import HERE
 from netpol.verdict import Verdict
 
 __all__ = ["render"]
@@ -17,6 +18,8 @@ _LABELS = 3
 def render(matrix: Matrix) -> bytes:
     """Give the graph; dashed where only some pairs reach, dotted where it is not known."""
     lines = ["digraph netpol {", "  rankdir=LR;", '  node [shape=box, fontname="sans-serif"];']
+    if matrix.unjudged:
+        lines.append(f"  label={_quoted(matrix.unjudged.sentence(HERE))};")
     lines += _edges(matrix.reaches())
     lines.append("}")
     return ("\n".join(lines) + "\n").encode()

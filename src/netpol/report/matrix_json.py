@@ -7,8 +7,10 @@ from typing import Any
 
 from netpol.analysis.exposure import Exposure
 from netpol.analysis.matrix import Matrix, Reach
+from netpol.kube.unjudged import Unjudged
 from netpol.report.exhaustive_json import ports_document
 from netpol.report.json import SCHEMA_VERSION, written
+from netpol.report.unjudged import unjudged_document
 
 __all__ = ["render", "render_exposures"]
 
@@ -23,6 +25,7 @@ def render(matrix: Matrix) -> bytes:
             "pairs": matrix.pairs,
             "pods_left_out": matrix.left_out,
             "reaches": [_reach(reach) for reach in matrix.reaches()],
+            "unjudged": unjudged_document(matrix.unjudged),
         }
     )
 
@@ -47,7 +50,7 @@ def _reach(reach: Reach) -> dict[str, Any]:
     }
 
 
-def render_exposures(exposures: Sequence[Exposure]) -> bytes:
+def render_exposures(exposures: Sequence[Exposure], unjudged: Unjudged) -> bytes:
     """Give what strangers may reach of every workload."""
     return written(
         {
@@ -62,5 +65,6 @@ def render_exposures(exposures: Sequence[Exposure]) -> bytes:
                 }
                 for one in exposures
             ],
+            "unjudged": unjudged_document(unjudged),
         }
     )

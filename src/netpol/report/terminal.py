@@ -31,6 +31,7 @@ from netpol.report.layout import (
 from netpol.report.pair_table import PairLine, print_pairs
 from netpol.report.recorded import print_recorded
 from netpol.report.sources import print_dns, print_reader
+from netpol.report.unjudged import print_unjudged
 from netpol.report.wording import NOTES, REASONS, SETTLES, STYLES, count, percent, size
 from netpol.tally import Weight
 from netpol.verdict import Side, Verdict
@@ -49,6 +50,7 @@ def render(summary: ReplaySummary, target: TextIO) -> str:
 def _print_sections(summary: ReplaySummary, console: Console) -> None:
     wide = console.width >= WIDE
     _print_totals(summary, console)
+    print_unjudged(summary.unjudged.sentence(), console)
     print_recorded(summary.recorded, console, with_bytes=summary.has_bytes, wide=wide)
     _print_pairs("Denied", Verdict.DENY, summary.denied, summary, console, wide)
     _print_pairs("Unknown", Verdict.UNKNOWN, summary.unknown, summary, console, wide)

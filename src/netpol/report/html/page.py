@@ -41,6 +41,7 @@ class Page:
     sections : in their order.
     version : of netpol.
     generated : when, in UTC.
+    notice : what limits all that is said.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Page:
     sections: tuple[Section, ...]
     version: str
     generated: datetime
+    notice: str = ""
 
 
 def require_extra() -> None:
