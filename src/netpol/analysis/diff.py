@@ -148,6 +148,11 @@ class Diff:
     names: tuple[str, str] = ("before", "after")
     dns: DnsCounts | None = None
 
+    @property
+    def nothing_judged(self) -> bool:
+        """Whether there was no flow at all, so that nothing here is evidence of anything."""
+        return self.total.flows == 0
+
     def first(self, number: int) -> Diff:
         """Give it with no more than ``number`` groups of a kind; the rest is among the others."""
         return replace(self, kinds={kind: one.first(number) for kind, one in self.kinds.items()})

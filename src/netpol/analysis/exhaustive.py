@@ -65,6 +65,8 @@ class ExhaustiveDiff:
         the pair is not, or for owners that an address has at other times.
     unrecorded : flows whose port or protocol is not recorded may be judged otherwise.
     left_out : pods that no address stands for, and that are not compared.
+    policies : how many there are before and after.
+    pods : how many pods are compared.
     """
 
     classes: int
@@ -82,6 +84,13 @@ class ExhaustiveDiff:
     rule_sides: bool
     unrecorded: bool
     left_out: int
+    policies: tuple[int, int]
+    pods: int
+
+    @property
+    def nothing_judged(self) -> bool:
+        """Whether no pod has an address, so that "equivalent" would say nothing of any pod."""
+        return self.pods == 0
 
 
 def exhaustive_diff(
@@ -168,6 +177,8 @@ class _Comparison:
             rule_sides=rules_differ and not differing and not kinds[Kind.OTHER_RULE],
             unrecorded=self.unrecorded,
             left_out=self._left_out(),
+            policies=(len(self.engines[0].policies), len(self.engines[1].policies)),
+            pods=len({*self.classes.who.pod.tolist()} - {-1}),
         )
 
     def _listed(

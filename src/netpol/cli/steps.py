@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from netpol.errors import ConfigError, ManifestError
+from netpol.terminal import takes_escapes
 
 if TYPE_CHECKING:
     from netpol.kube.inputs import Paths
@@ -80,13 +81,21 @@ def policies_of(
     switches: Switches,
     namespace: str,
     exclude: tuple[str, ...] = (),
+    allow_empty: bool = False,
 ) -> PolicySet:
-    """Read the policies that are named; if none are, those among the cluster."""
+    """Read the policies that are named; if none are, those among the cluster.
+
+    ``allow_empty`` as ``read_policies`` has it.
+    """
     from netpol.kube.policies import read_policies
 
     try:
         return read_policies(
-            policies or cluster, switches=switches, namespace=namespace, exclude=exclude
+            policies or cluster,
+            switches=switches,
+            namespace=namespace,
+            exclude=exclude,
+            allow_empty=allow_empty,
         )
     except ManifestError as error:
         if policies or not error.message.startswith("no network policy"):
@@ -108,8 +117,8 @@ def stdin_twice(*, needed: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def progress(*, quiet: bool) -> Iterator[Callable[[int], None] | None]:
-    """Show on stderr how far the work is, if somebody watches."""
-    if quiet or not sys.stderr.isatty():
+    """Show on stderr how far the work is, if somebody watches on a terminal that can redraw."""
+    if quiet or not takes_escapes(sys.stderr):
         yield None
         return
     from rich.console import Console

@@ -145,6 +145,7 @@ class Source(io.RawIOBase):
         view[:n] = self._decoded[:n]
         self._decoded = self._decoded[n:]
         return n
+
     def look_ahead(self, size: int) -> bytes:
         """Give up to ``size`` bytes of the (decompressed) content, before any of it is read."""
         pieces = [self.head]

@@ -9,10 +9,10 @@ from netpol.replay import Credit
 from netpol.report.annotations import Annotation, Level
 from netpol.report.deciders import port_text, why
 from netpol.report.diff import TITLES
-from netpol.report.layout import plural
+from netpol.report.layout import NO_POLICIES, plural, without_policies
 from netpol.tally import Weight
 
-__all__ = ["LEVELS", "WORDS", "annotations_of", "rule_name"]
+__all__ = ["LEVELS", "WORDS", "annotations_of", "counts_of", "rule_name"]
 
 LEVELS: dict[Kind, Level] = {
     Kind.NEWLY_DENIED: "error",
@@ -33,6 +33,13 @@ def annotations_of(diff: Diff) -> list[Annotation]:
         for kind, listed in diff.kinds.items()
         for annotation in (*_listed(kind, listed), *_others(kind, listed))
     ]
+
+
+def counts_of(diff: Diff) -> tuple[str, ...]:
+    """Give how many flows are of each kind, and which side has no policies."""
+    kinds = (f"{listed.total.flows:,} {kind}" for kind, listed in diff.kinds.items())
+    empty = without_policies(diff.policies, diff.names)
+    return (*kinds, *(NO_POLICIES.format(name) for name in empty))
 
 
 def _listed(kind: Kind, listed: GroupList) -> Iterator[Annotation]:
