@@ -421,10 +421,10 @@ def test_stdout_on_a_full_disk(kind: str) -> None:
     )
 
 
-def on_a_terminal(*words: str, columns: int = 100) -> tuple[int, bytes]:
+def on_a_terminal(*words: str, columns: int = 100, **setting: str) -> tuple[int, bytes]:
     """Run with a pseudo-terminal as stdout and stderr; give the exit code and what was shown."""
     master, slave = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)}
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)} | setting
     with subprocess.Popen(
         [sys.executable, "-m", "netpol", *words], stdout=slave, stderr=slave, env=environment
     ) as child:
@@ -445,6 +445,47 @@ def test_binary_records_are_kept_off_the_terminal(kind: str) -> None:
     code, shown = on_a_terminal("replay", FLOWS, *GUIDE, "-o", kind)
     assert code == 2
     assert b"would garble the terminal" in shown
+
+
+EVERY_COMMAND = {
+    "replay": ["replay", FLOWS, *GUIDE],
+    "records": ["replay", FLOWS, *GUIDE, "-o", "csv"],
+    "compare": ["replay", FLOWS, *GUIDE, "--compare-profiles", "spec,calico"],
+    "coverage": ["coverage", FLOWS, *GUIDE],
+    "diff": ["diff", FLOWS, *GUIDE, "--after", "guide/proposed.yaml"],
+    "exhaustive": ["diff", "--exhaustive", *GUIDE, "--after", "guide/proposed.yaml"],
+    "explain": ["explain", "default/batch", "default/db", "6379", *GUIDE],
+    "matrix": ["matrix", *GUIDE],
+    "exposure": ["matrix", *GUIDE, "--exposure"],
+    "check": ["check", "guide/policies.yaml", "-c", "guide/cluster.yaml"],
+    "an error": ["replay", "nowhere", *GUIDE],
+    "help": ["replay", "--help"],
+}
+
+
+@pytest.mark.parametrize("name", EVERY_COMMAND)
+def test_without_colour_no_escape_at_all(name: str) -> None:
+    _, shown = on_a_terminal(*EVERY_COMMAND[name], NO_COLOR="1")
+    assert shown
+    assert b"\x1b" not in shown
+
+
+@pytest.mark.parametrize("name", ["replay", "explain"])
+@pytest.mark.parametrize("setting", [{"NO_COLOR": "0"}, {"TERM": "dumb"}])
+def test_whatever_asks_for_no_colour(name: str, setting: dict[str, str]) -> None:
+    assert b"\x1b" not in on_a_terminal(*EVERY_COMMAND[name], **setting)[1]
+
+
+def test_an_empty_no_color_means_nothing() -> None:
+    assert b"\x1b[31m" in on_a_terminal(*EVERY_COMMAND["replay"], NO_COLOR="")[1]
+    assert b"\x1b[31m" in on_a_terminal(*EVERY_COMMAND["explain"], NO_COLOR="")[1]
+
+
+def test_what_is_no_terminal_gets_no_escape() -> None:
+    forced = {**os.environ, "FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}
+    for name in ("replay", "diff", "explain", "matrix"):
+        found = process(*EVERY_COMMAND[name], env=forced, capture_output=True)
+        assert b"\x1b" not in found.stdout + found.stderr
 
 
 def test_colour_and_no_progress_left_behind_on_a_terminal() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import stat
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -194,6 +196,30 @@ def test_no_index_in_a_table_file_is_trusted(engine: netpol.Engine, tmp_path: Pa
         except InputError:
             refused += 1
     assert refused > 50
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_saved_engine_has_the_mode_of_any_new_file(
+    engine: netpol.Engine, tmp_path: Path, umask: int, mode: int
+) -> None:
+    path = tmp_path / "tables"
+    before = os.umask(umask)
+    try:
+        engine.save(path)
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+        path.chmod(0o640)  # which is somebody's choice
+        engine.save(path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    finally:
+        os.umask(before)
+
+
+def test_saving_through_a_link_keeps_the_link(engine: netpol.Engine, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("tables")
+    engine.save(link)
+    assert link.is_symlink()
+    assert netpol.load(tmp_path / "tables").policies == engine.policies
 
 
 def test_saving_leaves_nothing_half_written(engine: netpol.Engine, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_fail_on(fail_on: str, code: int) -> None:
         (["default/batch", "default/db", "0"], "ports go from 1 to 65535"),
         (["default/batch", "default/db", "80/icmp"], "is no port"),
         (["default/batch", "default/db", "80", "--family", "6"], "do not both have IPv6"),
-        (["default/batch", "default/db", "80", "--time", "noon"], "is not a time"),
+        (["default/batch", "default/db", "80", "--time", "noon"], "is not an RFC 3339 time"),
         (["default/batch", "default/db", "80", "-c", "-", "-p", "-"], "only once"),
         (["default/batch", "2001:db8::1", "80"], "do not both have addresses of one family"),
     ],

@@ -25,15 +25,18 @@ MAY_IMPORT = {
     "verdict": set(),
     "switches": {"errors"},
     "text": set(),
+    "times": set(),
+    "terminal": set(),
+    "files": set(),
     "notebook": {"text"},
     "likeness": set(),
     "_core": set(),
     "dns": {"errors", "flows"},  # a log like any other: its source, cells and counts
-    "kube": _WORDS | {"dns", "likeness"},
+    "kube": _WORDS | {"dns", "likeness", "times"},
     "policy": _WORDS | {"dns", "kube"},
-    "flows": _WORDS | {"_core"},
+    "flows": _WORDS | {"times", "_core"},
     "reference": _WORDS | {"dns", "kube", "flows", "likeness"},
-    "compiler": _WORDS | {"dns", "kube", "policy", "_core"},
+    "compiler": _WORDS | {"files", "dns", "kube", "policy", "_core"},
     "verdicts": _READ | {"compiler", "reference", "engine", "notebook", "_core"},
     "engine": _READ | {"compiler", "reference", "verdicts", "_core"},
     "ahead": set(),
@@ -50,12 +53,12 @@ MAY_IMPORT = {
     "compare": {"verdict", "switches", "kube", "flows", "tally", "replay", "analysis"},
     "spread": {"verdict", "flows", "engine", "tally", "analysis", "_core"},
     "overlap": _WORDS | {"kube", "policy", "compiler"},
-    "report": {"errors", "verdict"}
+    "report": {"errors", "verdict", "files", "terminal"}
     | {"kube", "text", "flows", "reference", "tally", "pairs", "recorded", "replay", "compare"}
     | {"spread", "analysis"},
     "cli": _READ
     | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"}
-    | {"analysis", "recorded"},
+    | {"analysis", "recorded", "terminal"},
     "__main__": {"cli"},
     "__init__": _READ | {"compiler", "engine", "verdicts", "replay", "recorded", "analysis"},
 }

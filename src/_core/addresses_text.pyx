@@ -37,8 +37,8 @@ cdef uint8_t parse_one(
 
 
 def parse_addresses(
-    const uint8_t[::1] data, const int64_t[::1] offsets,
-    uint32_t[::1] v4, uint8_t[:, ::1] wide, uint8_t[::1] family,
+    const uint8_t[::1] data not None, const int64_t[::1] offsets not None,
+    uint32_t[::1] v4 not None, uint8_t[:, ::1] wide not None, uint8_t[::1] family not None,
 ):
     """Parse ``n`` addresses, the i-th being ``data[offsets[i]:offsets[i + 1]]``.
 
@@ -151,7 +151,10 @@ cdef uint8_t *put_ipv6(uint8_t *p, const uint8_t *address) noexcept nogil:
     return p
 
 
-def format_v4(const uint32_t[::1] addresses, int64_t[::1] offsets, uint8_t[::1] data):
+def format_v4(
+    const uint32_t[::1] addresses not None, int64_t[::1] offsets not None,
+    uint8_t[::1] data not None,
+):
     """Write IPv4 addresses one after the other.
 
     Parameters
@@ -183,7 +186,10 @@ def format_v4(const uint32_t[::1] addresses, int64_t[::1] offsets, uint8_t[::1] 
     return p - base
 
 
-def format_wide(const uint8_t[:, ::1] addresses, int64_t[::1] offsets, uint8_t[::1] data):
+def format_wide(
+    const uint8_t[:, ::1] addresses not None, int64_t[::1] offsets not None,
+    uint8_t[::1] data not None,
+):
     """As ``format_v4`` for uint8[n, 16] (v4-mapped ones in dotted decimal), 45 bytes each."""
     cdef Py_ssize_t n = addresses.shape[0], i
     if addresses.shape[1] != 16 or offsets.shape[0] != n + 1 or data.shape[0] < LONGEST_TEXT * n:

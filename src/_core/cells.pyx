@@ -63,7 +63,8 @@ cdef class Pages:
         return result
 
     def put_sparse(
-        self, uint32_t[::1] index, const int64_t[::1] columns, const uint16_t[::1] values
+        self, uint32_t[::1] index not None, const int64_t[::1] columns not None,
+        const uint16_t[::1] values not None,
     ):
         """Write the pages of one row to ``index``, by page of columns; all others are not touched.
 
@@ -160,16 +161,16 @@ cdef inline size_t hash_page(const uint16_t* cells, size_t size) noexcept nogil:
 
 
 def pack_rows(
-    Pages store,
-    const uint32_t[:, ::1] rows,
-    const uint32_t[::1] pairs,
-    const uint32_t[:, ::1] label_pages,
-    const uint32_t[:, ::1] cidr_pages,
-    const uint16_t[:, ::1] pages,
-    const uint32_t[::1] labels,
-    const uint32_t[::1] cidrs,
+    Pages store not None,
+    const uint32_t[:, ::1] rows not None,
+    const uint32_t[::1] pairs not None,
+    const uint32_t[:, ::1] label_pages not None,
+    const uint32_t[:, ::1] cidr_pages not None,
+    const uint16_t[:, ::1] pages not None,
+    const uint32_t[::1] labels not None,
+    const uint32_t[::1] cidrs not None,
     size_t run_count,
-    uint32_t[:, ::1] index,
+    uint32_t[:, ::1] index not None,
 ):
     """Fill ``index`` (uint32[rows, ceil(columns / 64)]) with the page of each 64 columns.
 

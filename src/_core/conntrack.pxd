@@ -58,6 +58,7 @@ cdef class Scanner:
     cdef bint _prefixed  # look for a log's prefix before the fast parser
     cdef bint _skipping  # inside a line that is too long
     cdef Columns _to
+    cdef tuple _kept
     cdef Row _row
     cdef uint8_t *_joined
     cdef const uint8_t *_begin

@@ -151,6 +151,7 @@ cdef class Scanner:
 
     cdef int _take_pointers(self) except -1:
         columns = self.columns
+        self._kept = tuple(columns.values())  # the dict is anybody's to change
         self._to.orig_src = <uint32_t *> address_of(columns["orig_src"])
         self._to.orig_dst = <uint32_t *> address_of(columns["orig_dst"])
         self._to.reply_src = <uint32_t *> address_of(columns["reply_src"])
@@ -184,7 +185,9 @@ cdef class Scanner:
         cdef int i
         return [self._counts[i] for i in range(<int> N_CAUSES)]
 
-    def scan(self, const uint8_t[::1] buffer, Py_ssize_t start, Py_ssize_t stop, bint final):
+    def scan(
+        self, const uint8_t[::1] buffer not None, Py_ssize_t start, Py_ssize_t stop, bint final
+    ):
         """Scan ``buffer[start:stop]``; give the offset up to which it was consumed.
 
         Stops early where the columns are full, and before a line (or pair of lines) that may go on

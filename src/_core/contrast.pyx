@@ -33,9 +33,9 @@ cdef class Contrast:
         All flows by first verdict * 3 + second verdict.
     """
 
-    def __init__(
-        self, CompiledTables first, CompiledTables second,
-        const uint32_t[:, ::1] first_marks, const uint32_t[:, ::1] second_marks
+    def __cinit__(
+        self, CompiledTables first not None, CompiledTables second not None,
+        const uint32_t[:, ::1] first_marks not None, const uint32_t[:, ::1] second_marks not None,
     ):
         if first_marks.shape[0] != VERDICTS or second_marks.shape[0] != VERDICTS:
             raise ValueError("marks: one row for each verdict")
@@ -50,11 +50,13 @@ cdef class Contrast:
         self._first_decisions, self._second_decisions = first_marks.shape[1], second_marks.shape[1]
         self.verdicts = Histogram(VERDICTS * VERDICTS)
 
-    def merge(self, Contrast other):
+    def merge(self, Contrast other not None):
         """Add another's sums."""
         self.verdicts.merge(other.verdicts)
 
-    def add(self, size_t n, dict first, dict second, flows, packets, bytes_):
+    def add(
+        self, size_t n, dict first not None, dict second not None, flows, packets, bytes_
+    ):
         """Add ``n`` flows; give uint32[m], the rows that are judged differently, ascending.
 
         The GIL is released.

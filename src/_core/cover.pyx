@@ -86,9 +86,10 @@ cdef class CoverTally(Tally):
     cdef size_t _decisions
     cdef size_t _endpoints
 
-    def __init__(
-        self, CompiledTables tables, const uint32_t[::1] decisions, const uint32_t[::1] workloads,
-        const uint16_t[::1] protocols, uint32_t reasons, int64_t newest, size_t limit
+    def __cinit__(
+        self, CompiledTables tables not None, const uint32_t[::1] decisions not None,
+        const uint32_t[::1] workloads not None, const uint16_t[::1] protocols not None,
+        uint32_t reasons, int64_t newest, size_t limit,
     ):
         cdef const uint8_t[::1] info
         cdef int64_t[:, ::1] times
@@ -96,7 +97,6 @@ cdef class CoverTally(Tally):
         cdef uint64_t[:, :, ::1] beside
         cdef uint64_t[::1] verdicts
         cdef uint8_t[::1] touched
-        Tally.__init__(self, tables, decisions, workloads, protocols, reasons, newest, limit)
         self._decisions = decisions.shape[0]
         self._endpoints = workloads.shape[0]
         self._info = np.ascontiguousarray(tables._arrays["decision_info"]) & np.uint8(3)
@@ -116,7 +116,7 @@ cdef class CoverTally(Tally):
         self._touched = &touched[0]
         memset(self._asked, 0, sizeof(self._asked))
 
-    def merge(self, Tally other):
+    def merge(self, Tally other not None):
         """Add another's sums; both must be of the same engine."""
         cdef CoverTally more = other
         cdef size_t i

@@ -147,6 +147,13 @@ cdef void note_answers(const Columns* c, size_t n, uint16_t* notes) noexcept nog
                 notes[i] &= <uint16_t> ~NOTE_MAYBE_REPLY
 
 
+cdef const uint8_t* _needed(object array, size_t n, size_t width, str name) except? NULL:
+    """Do as ``_bytes`` for a column that every batch has."""
+    if array is None:
+        raise ValueError(f"column {name}: missing")
+    return _bytes(array, n, width, name)
+
+
 cdef const uint8_t* _bytes(object array, size_t n, size_t width, str name) except? NULL:
     """Check one column's size and give its first byte; NULL for an absent or empty one."""
     cdef const uint8_t[::1] view
@@ -170,19 +177,23 @@ cdef uint8_t* _out(object array, size_t n, size_t width, str name) except? NULL:
 
 cdef int fill_columns(Columns* c, CompiledTables tables, size_t n, dict columns) except -1:
     """Check every column once and take its address."""
+    if columns["src"] is None:
+        raise ValueError("column src: missing")
     cdef size_t width = 16 if columns["src"].ndim == 2 else 4
     for name in ("src_hint", "dst_hint"):
         hint = columns.get(name)
-        if hint is not None and n and int(hint.max()) > tables.view.pod_count:
+        if hint is None or n == 0:
+            continue
+        if hint.dtype != np.uint32 or int(hint.max()) > tables.view.pod_count:
             raise ValueError(f"column {name}: no such pod")
     c.width = width
-    c.src = _bytes(columns["src"], n, width, "src")
-    c.dst = _bytes(columns["dst"], n, width, "dst")
+    c.src = _needed(columns["src"], n, width, "src")
+    c.dst = _needed(columns["dst"], n, width, "dst")
     c.original_dst = _bytes(columns.get("original_dst"), n, width, "original_dst")
     c.src_seen = _bytes(columns.get("src_seen"), n, width, "src_seen")
-    c.protocol = _bytes(columns["protocol"], n, 1, "protocol")
+    c.protocol = _needed(columns["protocol"], n, 1, "protocol")
     c.sport = <const uint16_t*> _bytes(columns.get("sport"), n, 2, "sport")
-    c.dport = <const uint16_t*> _bytes(columns["dport"], n, 2, "dport")
+    c.dport = <const uint16_t*> _needed(columns["dport"], n, 2, "dport")
     c.dport_known = _bytes(columns.get("dport_known"), n, 1, "dport_known")
     c.original_dport = <const uint16_t*> _bytes(
         columns.get("original_dport"), n, 2, "original_dport")
@@ -195,7 +206,9 @@ cdef int fill_columns(Columns* c, CompiledTables tables, size_t n, dict columns)
     return 0
 
 
-def evaluate(CompiledTables tables, size_t n, dict columns, dict results):
+def evaluate(
+    CompiledTables tables not None, size_t n, dict columns not None, dict results not None
+):
     """Judge ``n`` flows. The GIL is released.
 
     Parameters
@@ -229,12 +242,19 @@ def evaluate(CompiledTables tables, size_t n, dict columns, dict results):
 cdef const uint32_t* _endpoints(
     CompiledTables tables, size_t n, object ids, str name
 ) except? NULL:
-    if n and int(ids.max()) >= tables._arrays["src_records"].size // 4:
+    if ids is None:
+        raise ValueError(f"column {name}: missing")
+    if n and (
+        ids.dtype != np.uint32 or int(ids.max()) >= tables._arrays["src_records"].size // 4
+    ):
         raise ValueError(f"column {name}: no such endpoint")
     return <const uint32_t*> _bytes(ids, n, 4, name)
 
 
-def notes(CompiledTables tables, size_t n, dict columns, src_endpoint, dst_endpoint, out):
+def notes(
+    CompiledTables tables not None, size_t n, dict columns not None, src_endpoint, dst_endpoint,
+    out,
+):
     """Fill ``out`` (uint16[n]) with the ``Note`` bits of who the ends of each flow may be.
 
     ``columns`` and the endpoints (uint32[n]) are what ``evaluate`` took and gave; raises alike.
@@ -248,7 +268,9 @@ def notes(CompiledTables tables, size_t n, dict columns, src_endpoint, dst_endpo
         note_all(&tables.view, &c, n, src, dst, result)
 
 
-def plain_rows(CompiledTables tables, size_t n, dict columns, src_endpoint, dst_endpoint):
+def plain_rows(
+    CompiledTables tables not None, size_t n, dict columns not None, src_endpoint, dst_endpoint
+):
     """Give bool[n]: nothing but the two endpoints and the port decides the flow.
 
     What each side says of such a flow hangs on nothing that the other side says. ``columns`` and

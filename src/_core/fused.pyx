@@ -45,11 +45,6 @@ cdef void mask_ports(
 cdef class FusedRecords:
     """Judges a scanner's records block by block; what becomes of them is a subclass's business.
 
-    Parameters
-    ----------
-    has_ports : uint8[256]
-        1 for protocols with ports.
-
     Attributes
     ----------
     suspects : Suspects
@@ -62,15 +57,18 @@ cdef class FusedRecords:
     cdef readonly bint counted
     cdef uint8_t _has_ports[256]
 
-    def __init__(self, const uint8_t[::1] has_ports):
+    def __cinit__(self):  # whatever a subclass is given
+        self.suspects = Suspects()
+
+    cdef int _take_ports(self, const uint8_t[::1] has_ports) except -1:
         cdef size_t i
         if has_ports.shape[0] != 256:
             raise ValueError("has_ports has 256 entries")
         for i in range(256):
             self._has_ports[i] = has_ports[i]
-        self.suspects = Suspects()
+        return 0
 
-    def add(self, Scanner scanner):
+    def add(self, Scanner scanner not None):
         """Add the scanner's records; its port columns are spent. The GIL is released.
 
         Raises
@@ -184,8 +182,8 @@ cdef class FusedSums(FusedRecords):
 
     cdef readonly Tally tally
 
-    def __init__(self, Tally tally, const uint8_t[::1] has_ports):
-        FusedRecords.__init__(self, has_ports)
+    def __cinit__(self, Tally tally not None, const uint8_t[::1] has_ports not None):
+        self._take_ports(has_ports)
         self.tally = tally
 
     cdef bint _add_block(
@@ -216,16 +214,18 @@ cdef class FusedContrast(FusedRecords):
     cdef size_t _capacity
     cdef size_t _found
 
-    def __init__(self, Contrast contrast, const uint8_t[::1] has_ports, size_t capacity):
+    def __cinit__(
+        self, Contrast contrast not None, const uint8_t[::1] has_ports not None, size_t capacity
+    ):
         cdef uint32_t[::1] rows
-        FusedRecords.__init__(self, has_ports)
+        self._take_ports(has_ports)
         self.contrast = contrast
         self._capacity = capacity
         self._room = np.empty(max(capacity, 1), np.uint32)
         rows = self._room
         self._rows = &rows[0]
 
-    def add(self, Scanner scanner):
+    def add(self, Scanner scanner not None):
         """Add the scanner's records; its port columns are spent. The GIL is released.
 
         Raises

@@ -30,7 +30,7 @@ cdef class Histogram:
     def __dealloc__(self):
         free(self.sums)
 
-    def add(self, const uint32_t[::1] keys, flows, packets, bytes_):
+    def add(self, const uint32_t[::1] keys not None, flows, packets, bytes_):
         """Add rows: ``keys`` uint32[n] below ``size``, weights uint64[n] or None.
 
         Raises
@@ -48,7 +48,7 @@ cdef class Histogram:
             for i in range(<size_t> keys.shape[0]):
                 add_to(&self.sums[keys[i]], &weights, i)
 
-    def merge(self, Histogram other):
+    def merge(self, Histogram other not None):
         """Add another's sums; it must be of the same size."""
         cdef size_t i
         if other.size != self.size:
@@ -138,7 +138,7 @@ cdef class Groups:
         self.slots[slot] = <uint32_t> self.count
         return &entry.sum
 
-    def add(self, const uint64_t[:, ::1] keys, flows, packets, bytes_):
+    def add(self, const uint64_t[:, ::1] keys not None, flows, packets, bytes_):
         """Add rows: ``keys`` uint64[n, 3], weights uint64[n] or None.
 
         Raises
@@ -159,7 +159,7 @@ cdef class Groups:
             for i in range(<size_t> keys.shape[0]):
                 add_to(self.find(&keys[i, 0], hash_of(&keys[i, 0])), &weights, i)
 
-    def places(self, const uint64_t[:, ::1] keys):
+    def places(self, const uint64_t[:, ::1] keys not None):
         """Give uint32[n]: the place of each key, uint64[n, 3]; ``limit`` if it is not kept.
 
         Raises
@@ -190,7 +190,7 @@ cdef class Groups:
                     slot = (slot + 1) & self.mask
         return result
 
-    def merge(self, Groups other):
+    def merge(self, Groups other not None):
         """Add another's keys, in its order, and its others. The GIL is released."""
         if not self.reserve(other.count):
             raise MemoryError

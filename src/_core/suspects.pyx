@@ -39,7 +39,8 @@ cdef class Suspects:
         free(self._odd)
 
     def add(
-        self, const uint8_t[::1] protocol, const uint16_t[::1] client, const uint16_t[::1] server
+        self, const uint8_t[::1] protocol not None, const uint16_t[::1] client not None,
+        const uint16_t[::1] server not None,
     ):
         """Add records.
 
@@ -67,7 +68,7 @@ cdef class Suspects:
             else:
                 self._served[kind * PORTS + server[i]] = 1
 
-    def merge(self, Suspects other):
+    def merge(self, Suspects other not None):
         """Add another's records."""
         cdef size_t i
         for i in range(KINDS * PORTS):

@@ -3,12 +3,12 @@
 import numpy as np
 
 
-def _limit(array, size_t size, str name):
+def _limit(array, size_t size, str name not None):
     if array.size and int(array.max()) >= size:
         raise ValueError(f"table {name}: an index points outside its table")
 
 
-def check_bounds(dict a):
+def check_bounds(dict a not None):
     """Check every index; a saved file that was damaged must not become a wild read."""
     endpoints = a["src_records"].shape[0]
     blocks = a["v4_blocks"].size // 256
@@ -51,7 +51,7 @@ def check_bounds(dict a):
     _check_sides(a)
 
 
-def _check_endpoints(dict a, size_t endpoints):
+def _check_endpoints(dict a not None, size_t endpoints):
     pods = a["pod_parts"].shape[0]
     parts, links = a["endpoint_parts"], a["endpoint_links"]
     for name, width in (
@@ -105,7 +105,7 @@ def _check_locals(locals_, size_t entries):
         raise ValueError("table service_locals: an index points outside its table")
 
 
-def _check_sides(dict a):
+def _check_sides(dict a not None):
     decisions = a["decision_info"].size
     if decisions < 13:
         raise ValueError("table decision_info: the reserved decisions are missing")
@@ -146,7 +146,7 @@ def _check_sides(dict a):
                 _limit(a["pod_parts"][:, pod_column], width, "pod_parts")
 
 
-def _check_seen(seen, used, size_t width, str side):
+def _check_seen(seen, used, size_t width, str side not None):
     """Every CIDR column in use has a form as a pod's and as a node's."""
     if seen.ndim != 2 or seen.shape[0] != 2:
         raise ValueError(f"table seen_cidr_{side}: wrong shape")
@@ -154,13 +154,13 @@ def _check_seen(seen, used, size_t width, str side):
     _limit(seen, width, f"seen_cidr_{side}")
 
 
-def _check_ports(dict a, size_t classes):
+def _check_ports(dict a not None, size_t classes):
     if a["port_lookup"].size != 3 * 65536 + 512:
         raise ValueError("table port_lookup: wrong size")
     _limit(a["port_lookup"], classes, "port_lookup")
 
 
-def _check_row_ends(dict a, str side, rows, pairs, longest, size_t runs):
+def _check_row_ends(dict a not None, str side not None, rows, pairs, longest, size_t runs):
     """Each row's pairs, whatever its local classes, and each run, must end inside their tables."""
     label_top = a["pages"].max(axis=1).astype(np.int64) if a["pages"].size else np.zeros(1, int)
     labels = label_top[a[f"label_pages_{side}"]].max(axis=1)
@@ -177,7 +177,7 @@ def _check_row_ends(dict a, str side, rows, pairs, longest, size_t runs):
     _limit(reach, runs, f"pairs_{side}")
 
 
-def check_cells(dict a, own_columns):
+def check_cells(dict a not None, own_columns):
     """Check the kernel's tables: ``own_columns`` as CompiledTables takes them."""
     pages, runs = a["cell_pages"], a["cell_runs"]
     narrow = a["port_lookup"].dtype == np.uint16

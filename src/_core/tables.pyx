@@ -55,8 +55,10 @@ cdef class CompiledTables:
         If an array is missing, not contiguous, or holds an index outside the table it points into.
     """
 
-    def __init__(self, dict arrays, *, bint dense, own_columns, own_node, bint hairpin_exempt,
-                 bint no_policies, bint order_always):
+    def __cinit__(
+        self, dict arrays not None, *, bint dense, own_columns, own_node, bint hairpin_exempt,
+        bint no_policies, bint order_always,
+    ):
         cdef View* v = &self.view
         self._arrays = {}
         for name, array in arrays.items():

@@ -121,9 +121,10 @@ cdef class Tally:
         port; egress decision << 32 | ingress decision (0 where the side did not decide).
     """
 
-    def __init__(
-        self, CompiledTables tables, const uint32_t[::1] decisions, const uint32_t[::1] workloads,
-        const uint16_t[::1] protocols, uint32_t reasons, int64_t newest, size_t limit
+    def __cinit__(
+        self, CompiledTables tables not None, const uint32_t[::1] decisions not None,
+        const uint32_t[::1] workloads not None, const uint16_t[::1] protocols not None,
+        uint32_t reasons, int64_t newest, size_t limit,
     ):
         if protocols.shape[0] != 256 or not decisions.shape[0] or not workloads.shape[0]:
             raise ValueError("protocols has 256 entries, and no array is empty")
@@ -144,7 +145,7 @@ cdef class Tally:
         self.notes = Histogram(NOTES)
         self.pairs = Groups(limit)
 
-    def merge(self, Tally other):
+    def merge(self, Tally other not None):
         """Add another's sums; both must be of the same engine."""
         self.outcomes.merge(other.outcomes)
         self.egress.merge(other.egress)
@@ -152,7 +153,9 @@ cdef class Tally:
         self.notes.merge(other.notes)
         self.pairs.merge(other.pairs)
 
-    def add(self, size_t n, dict columns, dict results, flows, packets, bytes_):
+    def add(
+        self, size_t n, dict columns not None, dict results not None, flows, packets, bytes_
+    ):
         """Add ``n`` flows. The GIL is released.
 
         Parameters

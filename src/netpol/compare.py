@@ -82,6 +82,11 @@ class Comparison:
     dns: DnsCounts | None = None
     unjudged: Unjudged = NOTHING_UNJUDGED
 
+    @property
+    def nothing_judged(self) -> bool:
+        """Whether there was no flow at all, so that nothing here is evidence of anything."""
+        return self.total.flows == 0
+
     def first(self, number: int) -> Comparison:
         """Give it with no more than ``number`` pairs; the rest is among the others."""
         rest = sum((pair.weight for pair in self.pairs[number:]), self.others)

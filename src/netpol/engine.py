@@ -139,6 +139,12 @@ class EndpointTable:
     def __len__(self) -> int:
         return len(self.kind)
 
+    @property
+    def has_pods(self) -> bool:
+        """Whether any address is a pod's that policies select, times left aside."""
+        pods = (self.kind == EndpointKind.POD) | (self.kind == EndpointKind.AMBIGUOUS)
+        return bool(pods.any())
+
     def by_pod(self, sums: npt.NDArray[np.uint64], pods: int) -> npt.NDArray[np.uint64]:
         """Turn uint64[E] of endpoints into uint64[pods] of ``Engine.pods``.
 
@@ -280,8 +286,10 @@ class Engine:
         ----------
         flows
             A ``FlowBatch``; a mapping of arrays or lists; a list of ``Flow``; or anything Arrow or
-            DataFrame. Columns are those of ``FlowBatch``; ``src``, ``dst`` and ``protocol`` are
-            needed, addresses as text, uint32 (IPv4, host order) or 16 bytes.
+            DataFrame, categoricals too. Columns are those of ``FlowBatch``. Only ``src`` and
+            ``dst`` are needed, addresses as text, uint32 (IPv4, host order) or 16 bytes; without
+            ``protocol`` or ``dport`` that is not recorded (R16), so the verdict is UNKNOWN
+            wherever it depends on it.
         out
             Verdicts of an earlier batch of at least as many rows, whose arrays are reused: what
             they held is gone. Saves touching fresh memory.
@@ -332,7 +340,15 @@ class Engine:
         return found
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the tables to one file; ``netpol.load`` maps it. Raises ``OutputError``."""
+        """Write the tables to one file, which appears whole or not at all; ``netpol.load`` maps it.
+
+        A new file has the mode that ``open`` would give it, an old one's is kept.
+
+        Raises
+        ------
+        OutputError
+            The file cannot be written.
+        """
         self.tables.save(path)
 
 

@@ -84,6 +84,10 @@ class ManifestError(InputError):
     """Not YAML or JSON, a wrong kind, an unknown field, a duplicate key or object."""
 
 
+class NothingThereError(ManifestError):
+    """No manifest at all: an empty file or directory, or a path that a git revision lacks."""
+
+
 class ValidationError(InputError):
     """An object the API server would have refused (semantics.md A1)."""
 

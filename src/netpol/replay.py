@@ -110,6 +110,17 @@ class ReaderCounts:
     lost: tuple[LostValues, ...] = ()
     samples: tuple[SkippedRecord, ...] = ()
 
+    @property
+    def skipped_total(self) -> int:
+        """Records that could not be read."""
+        return sum(self.skipped.values())
+
+    @property
+    def skipped_share(self) -> float:
+        """Their share of all records, 0 to 1; 0 where there was none."""
+        read = self.records + self.duplicates + self.linked + self.skipped_total
+        return self.skipped_total / read if read else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class DnsCounts:
@@ -151,6 +162,15 @@ class ReplaySummary:
     profile: str | None = None
     recorded: Recorded | None = None
     unjudged: Unjudged = NOTHING_UNJUDGED
+
+    @property
+    def nothing_judged(self) -> bool:
+        """Whether there was no flow at all, so that nothing here is evidence of anything.
+
+        Never so of a ``FlowStream``, which raises ``FlowError`` instead. ``reader.skipped_total``
+        and ``reader.skipped_share`` say how much of the logs could not be read.
+        """
+        return self.total.flows == 0
 
     def first(self, number: int) -> ReplaySummary:
         """Give it with no more than ``number`` pairs of each list; the rest is among the others."""

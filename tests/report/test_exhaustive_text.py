@@ -24,6 +24,8 @@ from netpol.verdict import Side, Verdict
 
 HOSTILE = "evil\x1b]0;pwned\x07\x1b[2J[bold]x[/bold]\r\n\u202e"
 SAME = ExhaustiveDiff(
+    policies=(1, 1),
+    pods=4,
     classes=1234, pairs=500, differing=0, pod_pairs=0, verdicts=(), changes=(), distinct=0,
     capped=False, proven=True, sides=False, rule_sides=False, unrecorded=False, left_out=0,
     kinds=dict.fromkeys(Kind, 0), other_rules=None,

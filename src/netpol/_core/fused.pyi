@@ -9,7 +9,6 @@ from netpol._core.tally import Tally
 class FusedRecords:
     suspects: Suspects
     counted: bool
-    def __init__(self, has_ports: npt.NDArray[np.uint8]) -> None: ...
     def add(self, scanner: Scanner) -> None: ...
 
 class FusedSums(FusedRecords):

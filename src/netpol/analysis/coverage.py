@@ -184,6 +184,11 @@ class Coverage:
     unjudged: Unjudged = NOTHING_UNJUDGED
 
     @property
+    def nothing_judged(self) -> bool:
+        """Whether there was no flow at all, so that nothing here is evidence of anything."""
+        return self.evidence.flows == 0
+
+    @property
     def never_hit(self) -> tuple[NeverHit, ...]:
         """Rules that no flow matched or may have: without any of them, no verdict differs."""
         return tuple(item for item in self._never() if item.element is None)

@@ -151,6 +151,11 @@ class Diff:
     dns: DnsCounts | None = None
     unjudged: tuple[Unjudged, Unjudged] = (NOTHING_UNJUDGED, NOTHING_UNJUDGED)
 
+    @property
+    def nothing_judged(self) -> bool:
+        """Whether there was no flow at all, so that nothing here is evidence of anything."""
+        return self.total.flows == 0
+
     def first(self, number: int) -> Diff:
         """Give it with no more than ``number`` groups of a kind; the rest is among the others."""
         return replace(self, kinds={kind: one.first(number) for kind, one in self.kinds.items()})

@@ -67,6 +67,8 @@ class ExhaustiveDiff:
     unrecorded : flows whose port or protocol is not recorded may be judged otherwise.
     left_out : pods that no address stands for, and that are not compared.
     unjudged : policies of other dialects among the inputs of each side.
+    policies : how many there are before and after.
+    pods : how many pods are compared.
     """
 
     classes: int
@@ -84,7 +86,14 @@ class ExhaustiveDiff:
     rule_sides: bool
     unrecorded: bool
     left_out: int
+    policies: tuple[int, int]
+    pods: int
     unjudged: tuple[Unjudged, Unjudged] = (NOTHING_UNJUDGED, NOTHING_UNJUDGED)
+
+    @property
+    def nothing_judged(self) -> bool:
+        """Whether no pod has an address, so that "equivalent" would say nothing of any pod."""
+        return self.pods == 0
 
 
 def exhaustive_diff(
@@ -172,6 +181,8 @@ class _Comparison:
             unrecorded=self.unrecorded,
             left_out=self._left_out(),
             unjudged=(self.engines[0].unjudged, self.engines[1].unjudged),
+            policies=(len(self.engines[0].policies), len(self.engines[1].policies)),
+            pods=len({*self.classes.who.pod.tolist()} - {-1}),
         )
 
     def _listed(

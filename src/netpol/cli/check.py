@@ -1,4 +1,4 @@
-"""``netpol check``: every error and warning about policies, with file and line."""
+"""``netpol check``: errors and warnings about policies, with file and line."""
 
 from __future__ import annotations
 
@@ -132,8 +132,9 @@ def check(
 
     POLICIES are files, directories (searched for *.yaml, *.yml, *.json, also .gz and .zst) or -
     for stdin. In directories, what is hidden is left out, and what holds no Kubernetes object, or
-    is broken and names no kind of policy, is counted in one note. Every error and
-    warning is given with its file and line, not only the first.
+    is broken and names no kind of policy, is counted in one note. Errors do not stop the check:
+    each is given with its file and line, but of a file, what comes after text that is no YAML is
+    not read.
     """
     from netpol.kube.check import check_policies
 

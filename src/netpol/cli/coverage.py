@@ -10,6 +10,7 @@ import click
 from netpol.cli import flow_options, steps
 from netpol.cli.dns import read_dns_logs
 from netpol.cli.errors import EXIT_FINDINGS, say
+from netpol.cli.gates import MAX_SKIPPED, need_flows
 from netpol.cli.options import (
     CONTEXT,
     ChoiceList,
@@ -37,7 +38,7 @@ Examples:
   netpol coverage flows.csv -c cluster.json -p policies/ --annotate-dir annotated/
 
 A rule that was never hit changes no verdict of these flows when it is removed. Exit code: 0 done,
-1 --fail-on found what it names, 2 an error."""
+1 --fail-on found what it names, 2 an error, or nothing was judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,7 @@ class _Request(Request):
 @flow_options.START_ZONE
 @flow_options.ONE_WAY
 @flow_options.STRICT
+@MAX_SKIPPED
 @flow_options.DEDUP
 @flow_options.MEMORY_BUDGET
 @flow_options.JOBS
@@ -148,11 +150,12 @@ def _covered(request: _Request, *, with_spread: bool) -> tuple[Coverage, SpreadW
         spread = SpreadWriter(compiled.engine)
     with steps.progress(quiet=request.quiet) as on_batch:
         found = compiled.cover(
-            flow_stream(request),
+            flow_stream(request, gate=bool(request.fail_on)),
             writers=() if spread is None else (spread,),
             jobs=request.jobs,
             on_batch=on_batch,
         )
+    need_flows(found.evidence.flows)
     evidence = replace(found.evidence, dns=dns_counts)
     return replace(found, evidence=evidence, profile=request.chosen.profile), spread
 

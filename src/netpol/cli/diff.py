@@ -14,6 +14,7 @@ from netpol.cli.diff_exhaustive import OUTPUTS, exhaustively
 from netpol.cli.dns import read_dns_logs
 from netpol.cli.errors import EXIT_FINDINGS
 from netpol.cli.flow_options import PATH
+from netpol.cli.gates import MAX_SKIPPED, need_flows
 from netpol.cli.judge import REPORT_ROWS
 from netpol.cli.names import require_known
 from netpol.cli.options import (
@@ -49,9 +50,11 @@ Examples:
   netpol diff flows.csv -c cluster.json --before policies/ --after new-policies/
   netpol diff node*.txt --dedup -c cluster.json -p policies/ --before main
   netpol diff flows.csv -c cluster.json --before v1.2:policies --after HEAD:policies
+  netpol diff flows.csv -c cluster.json --before none --after first-policy.yaml
+  netpol diff flows.csv -c cluster.json --without shop/legacy --fail-on newly-denied
   netpol diff flows.csv -p policies/ --cluster-before old.json --cluster-after new.json
 
-Exit code: 0 done, 1 --fail-on found what it names, 2 an error."""
+Exit code: 0 done, 1 --fail-on found what it names, 2 an error, or nothing was judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,8 @@ class _Request(Request):
     after: tuple[str, ...]
     cluster_before: tuple[str, ...]
     cluster_after: tuple[str, ...]
+    only: tuple[str, ...]
+    without: tuple[str, ...]
     exhaustive: bool
     other_rule: bool
     top: int
@@ -95,13 +100,9 @@ def _findings(output: str) -> Callable[[Diff, TextIO], bytes]:
         import netpol
         from netpol.report.ci import Heading
         from netpol.report.ci import render as written
-        from netpol.report.diff_annotations import annotations_of
-        from netpol.report.unjudged import unjudged_counts
+        from netpol.report.diff_annotations import annotations_of, counts_of
 
-        counts = tuple(f"{listed.total.flows:,} {kind}" for kind, listed in found.kinds.items())
-        before, after = found.unjudged
-        counts += unjudged_counts(after | before)
-        heading = Heading("diff", counts, version=netpol.__version__)
+        heading = Heading("diff", counts_of(found), version=netpol.__version__)
         return written(output, annotations_of(found), heading).encode()
 
     return render
@@ -135,17 +136,30 @@ _SUMMARIES = {
     "--before",
     multiple=True,
     type=PathOrRevision(),
-    metavar="PATH|REV",
-    help="Policies before the change: files, directories, - for stdin, or a git revision, REV or "
-    "REV:PATH; what exists as a path is one. Without it, those of --policies, else those among the "
-    "cluster.  [repeatable]",
+    metavar="PATH|REV|none",
+    help="Policies before the change: files, directories, - for stdin, a git revision, REV or "
+    "REV:PATH, or none; what exists as a path is one. Without it, those of --policies, else those "
+    "among the cluster.  [repeatable]",
 )
 @env_option(
     "--after",
     multiple=True,
     type=PathOrRevision(),
-    metavar="PATH|REV",
+    metavar="PATH|REV|none",
     help="Policies after the change, as for --before.  [repeatable]",
+)
+@env_option(
+    "--without",
+    multiple=True,
+    metavar="POLICY",
+    help="The change is to delete this policy: NS/NAME, KIND/NS/NAME, or KIND/NAME of a policy "
+    "without a namespace; * stands for any text.  [repeatable]",
+)
+@env_option(
+    "--only",
+    multiple=True,
+    metavar="POLICY",
+    help="The change is to delete all but this policy, named as for --without.  [repeatable]",
 )
 @env_option(
     "--policies",
@@ -206,6 +220,7 @@ _SUMMARIES = {
 @flow_options.START_ZONE
 @flow_options.ONE_WAY
 @flow_options.STRICT
+@MAX_SKIPPED
 @flow_options.DEDUP
 @env_option(
     "--top",
@@ -255,8 +270,14 @@ def _check(request: _Request) -> None:
         raise click.UsageError(
             "name the cluster with --cluster, or with --cluster-before and --cluster-after"
         )
-    if not (request.before or request.after or len(clusters) > 1):
-        raise click.UsageError("nothing to compare: name what changed with --before or --after")
+    selected = request.only or request.without
+    if selected and request.after:
+        raise click.UsageError("--without and --only say what is after; leave --after out")
+    if not (request.before or request.after or selected or len(clusters) > 1):
+        raise click.UsageError(
+            "nothing to compare: name what changed with --before or --after, or what is to be "
+            "deleted with --without"
+        )
     named = (request.flows, request.policies, request.dns, request.before, request.after)
     read_once(*named, *clusters)
     steps.refuse_garbage(request.output, request.output_file)
@@ -309,7 +330,7 @@ def _run(request: _Request) -> Diff:
             from netpol.spread.differing import DifferingSpread
 
             rows, spread = max(top, REPORT_ROWS), DifferingSpread(engines[1])
-        stream = flow_stream(request)
+        stream = flow_stream(request, gate=bool(request.fail_on))
         with steps.progress(quiet=request.quiet) as on_batch:
             found = find(
                 *engines,
@@ -320,6 +341,7 @@ def _run(request: _Request) -> Diff:
                 memory_budget=request.memory_budget,
                 on_batch=on_batch,
             )
+        need_flows(found.total.flows)
         found = replace(found, dns=dns_counts)
         if written.report is not None and spread is not None:
             _write_report(written.report, found, spread.result(), request)
@@ -395,24 +417,19 @@ def _snapshots(
     return [read[cluster] for cluster in clusters]
 
 
-def _policies(request: _Request, switches: Switches) -> list[PolicySet]:
-    """Read the policies of each side, once if they are the same."""
-    from netpol.cli.sides import sources_of
+def _policies(request: _Request, switches: Switches) -> tuple[PolicySet, PolicySet]:
+    """Read the policies of each side."""
+    from netpol.cli.sides import Asked, read_sides
 
-    sources = sources_of(request.before, request.after, request.policies, request.exclude)
-    read: dict[Any, PolicySet] = {}
-    found = []
-    for side, source in zip(_SIDES, sources, strict=True):
-        cluster = _cluster(request, side)
-        key = tuple(source or cluster)
-        if key not in read:
-            read[key] = steps.policies_of(
-                source,
-                cluster,
-                switches=switches,
-                namespace=request.namespace,
-                exclude=request.exclude,
-                ignore_kinds=request.ignore_kinds,
-            )
-        found.append(read[key])
-    return found
+    asked = Asked(
+        request.before,
+        request.after,
+        request.policies,
+        (_cluster(request, "before"), _cluster(request, "after")),
+        request.namespace,
+        request.exclude,
+        request.only,
+        request.without,
+        request.ignore_kinds,
+    )
+    return read_sides(asked, switches, quiet=request.quiet)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from netpol.cli import steps
 from netpol.cli.errors import say
+from netpol.cli.gates import NO_PODS
+from netpol.errors import SnapshotError
 from netpol.report.formats import CI_FORMATS
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ def exhaustively(
         other_rule=other_rule,
         memory_budget=memory_budget,
     )
+    if diff.nothing_judged:
+        raise SnapshotError(NO_PODS)
     found = {str(kind) for kind, pairs in diff.kinds.items() if pairs}
     if diff.sides:
         found |= {str(kind) for kind in diff.kinds if kind != "other-rule"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from netpol.cli.options import (
 )
 from netpol.cli.reading import read_cluster, warn
 from netpol.cli.steps import policies_of
+from netpol.terminal import takes_escapes
 
 if TYPE_CHECKING:
     from netpol.cli.options import ChosenSwitches
@@ -176,18 +176,16 @@ def _judged(evaluator: ReferenceEvaluator, **options: Any) -> Replicas:
 def _time(text: str | None) -> int | None:
     if text is None:
         return None
-    from netpol.reference.addresses import parse_time
+    from netpol.kube.times import NOT_A_TIME, parse_time
 
     time = parse_time(text)
     if time is None:
-        raise click.BadParameter(
-            f"{text!r} is not a time such as 2026-01-31T12:00:00Z", param_hint="'--time'"
-        )
+        raise click.BadParameter(f"{text!r} {NOT_A_TIME}", param_hint="'--time'")
     return time
 
 
 def _paint() -> Any:
-    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    coloured = takes_escapes(sys.stdout)
 
     def paint(text: str, tone: str) -> str:
         if not coloured or not tone:

@@ -10,6 +10,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+from netpol.cli.gates import need_flows
+from netpol.verdict import Reason
+
 if TYPE_CHECKING:
     from netpol.cli.options import ChosenSwitches
     from netpol.cli.report import ReportFile
@@ -22,19 +25,24 @@ __all__ = ["Outcome", "compared", "replayed"]
 #: Pairs that a page lists at most, whatever ``--top`` says.
 REPORT_ROWS = 500
 
+#: Reasons of flows that no policy is about.
+_NO_PODS = (Reason.NO_POD_ENDPOINT, Reason.LOOPBACK)
+
 CompileWith = Callable[["Switches"], Any]
 
 
 class Outcome(NamedTuple):
     """A summary as text and as JSON, and the words of ``--fail-on`` that are true of it.
 
-    ``has_recorded`` says whether any flow's log says what the network did.
+    ``has_recorded`` says whether any flow's log says what the network did, ``about_pods`` whether
+    any has a pod at one of its ends.
     """
 
     found: set[str]
     as_text: Callable[[TextIO], str]
     as_json: Callable[[], bytes]
     has_recorded: bool = False
+    about_pods: bool = True
 
 
 def replayed(
@@ -78,11 +86,13 @@ def replayed(
             notice=summary.unjudged.sentence(HERE),
         )
         summary = summary.first(top)
+    need_flows(summary.total.flows)
     return Outcome(
         _true_of(summary),
         partial(terminal.render, summary),
         partial(json.render, summary),
         summary.recorded is not None and summary.recorded.compared.flows > 0,
+        any(reason not in _NO_PODS for _, reason, _ in summary.outcomes),
     )
 
 
@@ -113,6 +123,7 @@ def compared(
     before, after = map(chosen.under, profiles)
     rows = top if report is None else max(top, REPORT_ROWS)
     found = compare(compile_with, before, after, stream, names=profiles, top=rows, **options)
+    need_flows(found.total.flows)
     comparison = replace(found, dns=dns)
     if report is not None:
         from netpol.report.html.compare import sections

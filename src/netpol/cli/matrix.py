@@ -12,6 +12,7 @@ import click
 from netpol.cli import flow_options, steps
 from netpol.cli.dns import read_dns_logs
 from netpol.cli.errors import say
+from netpol.cli.gates import need_pods
 from netpol.cli.options import (
     CONTEXT,
     SectionedCommand,
@@ -159,7 +160,9 @@ def matrix(**options: Any) -> None:
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(steps.opened_output(request.output_file))
         report = stack.enter_context(report_file(request.report, inputs, request.exclude))
-        found = _Found(request, _engine(request))
+        engine = _engine(request)
+        need_pods(engine)
+        found = _Found(request, engine)
         sink.write(_exposed(request, found) if request.exposure else _matrix(request, found))
         if report is not None:
             _write_report(report, request, found)

@@ -179,7 +179,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic only since cli
 
 
 class PathOrRevision(click.ParamType):  # type: ignore[type-arg]
-    """A path, or a git revision; what exists as a path is one."""
+    """A path, a git revision, or ``none``; what exists as a path is one."""
 
     name = "path or revision"
 

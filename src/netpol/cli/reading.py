@@ -11,11 +11,13 @@ import click
 from netpol.cli import steps
 from netpol.cli.dns import names_domains
 from netpol.cli.errors import say
+from netpol.cli.gates import skip_limit_of
 from netpol.cli.names import require_known
 from netpol.cli.options import ChosenSwitches
 
 if TYPE_CHECKING:
     from netpol.dns.observations import DnsObservations
+    from netpol.flows.limits import SkipLimit
     from netpol.flows.reader import FlowStream
     from netpol.kube.policies import PolicySet
     from netpol.kube.snapshot import Snapshot
@@ -59,6 +61,7 @@ class Inputs(WorldInputs):
     one_way: bool
     strict: bool
     dedup: bool
+    max_skipped: SkipLimit | None
     jobs: int
 
 
@@ -86,8 +89,8 @@ def read_once(*paths: Iterable[str]) -> None:
         raise click.UsageError("stdin (-) can be read only once")
 
 
-def flow_stream(inputs: Inputs) -> FlowStream:
-    """Open the flow logs."""
+def flow_stream(inputs: Inputs, *, gate: bool) -> FlowStream:
+    """Open the flow logs; ``gate`` says that something may pass by what they hold."""
     from netpol.flows.reader import open_flows
 
     return open_flows(
@@ -97,6 +100,7 @@ def flow_stream(inputs: Inputs) -> FlowStream:
         dedup=inputs.dedup,
         start_zone=inputs.start_zone,
         one_way=inputs.one_way,
+        max_skipped=skip_limit_of(inputs.max_skipped, gate=gate),
     )
 
 

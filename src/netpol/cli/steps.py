@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from netpol.errors import ConfigError, ManifestError
+from netpol.terminal import takes_escapes
 
 if TYPE_CHECKING:
     from netpol.kube.inputs import Paths
@@ -81,10 +82,12 @@ def policies_of(
     namespace: str,
     exclude: tuple[str, ...] = (),
     ignore_kinds: str,
+    allow_empty: bool = False,
 ) -> PolicySet:
     """Read the policies that are named; if none are, those among the cluster.
 
     What is not judged is refused among those that are named, unless ``ignore_kinds`` lists it.
+    ``allow_empty`` as ``read_policies`` has it.
     """
     from netpol.kube.policies import read_policies
 
@@ -95,6 +98,7 @@ def policies_of(
             namespace=namespace,
             exclude=exclude,
             ignore_kinds=ignore_kinds if policies else True,
+            allow_empty=allow_empty,
         )
     except ManifestError as error:
         if policies or not error.message.startswith("no network policy"):
@@ -116,8 +120,8 @@ def stdin_twice(*, needed: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def progress(*, quiet: bool) -> Iterator[Callable[[int], None] | None]:
-    """Show on stderr how far the work is, if somebody watches."""
-    if quiet or not sys.stderr.isatty():
+    """Show on stderr how far the work is, if somebody watches on a terminal that can redraw."""
+    if quiet or not takes_escapes(sys.stderr):
         yield None
         return
     from rich.console import Console

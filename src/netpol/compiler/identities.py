@@ -226,8 +226,9 @@ def _named_ports(pod: Pod, switches: Switches) -> NamedPorts:
 
 def _lifetime(pod: Pod, terminal: bool) -> tuple[int, int]:
     """[start, end) of address ownership when flows carry times (A13.4, R4)."""
-    started = pod.status.start_time if pod.status else None
-    start = parse_time(started or pod.metadata.creation_timestamp)
+    start = parse_time(pod.status.start_time if pod.status else None)
+    if start is None:
+        start = parse_time(pod.metadata.creation_timestamp)
     if start is None:
         start = BEGINNING
     if not terminal:

@@ -7,11 +7,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.errors import InputError, Location, OutputError
+from netpol.files import Replacement
 
 __all__ = ["LAYOUT", "VERSION", "Tables"]
 
@@ -142,21 +140,19 @@ class Tables:
         )
         prefix = _MAGIC + b"%d\n" % len(head) + head
         prefix += b"\0" * (-len(prefix) % _ALIGN)
-        target = Path(path)
-        temporary = None
         try:
-            with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as out:
-                temporary = Path(out.name)
-                out.write(prefix)
+            new = Replacement(path)
+            try:
+                new.file.write(prefix)
                 for array in self.arrays.values():
-                    out.write(np.ascontiguousarray(array).data)
-                    out.write(b"\0" * (-array.nbytes % _ALIGN))
-            temporary.replace(target)
+                    new.file.write(np.ascontiguousarray(array).data)
+                    new.file.write(b"\0" * (-array.nbytes % _ALIGN))
+                new.commit()
+            except BaseException:
+                new.abandon()
+                raise
         except OSError as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
-            raise OutputError(f"{target}: cannot save tables: {error.strerror or error}") from error
+            raise OutputError(f"{path}: cannot save tables: {error.strerror or error}") from error
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tables:

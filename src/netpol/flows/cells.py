@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from netpol.flows.batch import NO_TIME, PROTOCOL_NAMES, UNKNOWN_PROTOCOL, Column
+from netpol.times import NANOSECONDS, nanoseconds
 from netpol.verdict import Verdict
 
 __all__ = ["Cells", "boolean", "integers", "lacks_zone", "protocols", "texts", "times", "verdicts"]
@@ -48,8 +49,6 @@ _VERDICTS = {
 _VERDICT_OF = {word: int(verdict) for verdict, words in _VERDICTS.items() for word in words}
 
 _BOOLEANS = {"true": 1, "false": 0, "1": 1, "0": 0, "yes": 1, "no": 0, "t": 1, "f": 0}
-
-_NS = 1_000_000_000
 
 
 class Cells(NamedTuple):
@@ -238,9 +237,9 @@ def _time_texts(text: Any, known: Mask, zone: ZoneInfo | None) -> Cells:
 
 
 _EPOCH_TEXT = re.compile(r"(\d{1,19})(?:\.(\d{1,9})\d*)?")
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?", re.ASCII)
-_RFC3339 = re.compile(_MOMENT.pattern + r" ?(z|utc|gmt|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
-_UTC = {"z": "+00:00", "utc": "+00:00", "gmt": "+00:00"}
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[t ](\d\d:\d\d:\d\d(?:[.,]\d+)?)", re.ASCII)
+# RFC 3339, or with a blank for the T or before the zone, or another zone, as many logs have it.
+_WRITTEN = re.compile(_MOMENT.pattern + r" ?(?:(z|utc|gmt)|([+-]\d\d)(?::?(\d\d))?)?", re.ASCII)
 
 
 def _one_time(text: str, zone: ZoneInfo | None) -> int | None:
@@ -249,20 +248,26 @@ def _one_time(text: str, zone: ZoneInfo | None) -> int | None:
     if match:
         whole = int(match[1])
         unit = next((u for limit, u in _UNITS if whole < limit), 1)
-        nanos = whole * unit + int((match[2] or "").ljust(9, "0")) * unit // _NS
+        nanos = whole * unit + int((match[2] or "").ljust(9, "0")) * unit // NANOSECONDS
         return nanos if nanos < 1 << 63 else None
-    match = _RFC3339.fullmatch(text)
-    if match is None or (match[3] is None and zone is None):
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
         return None
+    named, hours, minutes = match.groups()[2:]
+    time = nanoseconds(f"{match[1]}T{match[2]}" + (f"{hours}:{minutes or '00'}" if hours else "Z"))
+    if not named and not hours:
+        time = None if time is None or zone is None else _in_zone(time, zone)
+    return time if time is not None and NO_TIME < time < 1 << 63 else None
+
+
+def _in_zone(time: int, zone: ZoneInfo) -> int | None:
+    """Give the ns of a wall clock of a zone, which are given as if it were UTC."""
+    seconds, rest = divmod(time, NANOSECONDS)
     try:
-        moment = datetime.fromisoformat(match[1] + _UTC.get(match[3] or "", match[3] or ""))
-        moment = moment.replace(tzinfo=moment.tzinfo or zone).astimezone(UTC)
-    except (ValueError, OverflowError):
+        clock = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=zone)
+        return int(clock.timestamp()) * NANOSECONDS + rest
+    except (ValueError, OverflowError, OSError):
         return None
-    seconds = (moment - _EPOCH).days * 86400 + (moment - _EPOCH).seconds
-    nanos = seconds * _NS + int((match[2] or "").ljust(9, "0"))
-    return nanos if NO_TIME < nanos < 1 << 63 else None
 
 
 _UNITS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3))
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

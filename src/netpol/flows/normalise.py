@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from netpol.errors import FlowError, Location
 from netpol.flows.addresses import map_ipv4, parse_addresses
+from netpol.flows.arrow_columns import plain_column
 from netpol.flows.batch import NO_ICMP, Column, FlowBatch
 from netpol.flows.cells import boolean, integers, lacks_zone, protocols, texts, times, verdicts
 from netpol.flows.evidence import Evidence
@@ -160,11 +161,14 @@ def _nanoseconds(times: list[int | None]) -> Any:
 
 def _as_arrow(values: Any, name: str) -> Any:
     """Give a column as one Arrow array."""
-    if hasattr(values, "__arrow_c_stream__"):
-        chunks = pa.chunked_array(values)
-        return chunks.combine_chunks() if chunks.num_chunks != 1 else chunks.chunk(0)
-    if hasattr(values, "__arrow_c_array__"):
-        return pa.array(values)
+    try:
+        if hasattr(values, "__arrow_c_stream__"):
+            return plain_column(pa.chunked_array(values))
+        if hasattr(values, "__arrow_c_array__"):
+            return plain_column(pa.array(values))
+    except (pa.ArrowException, NotImplementedError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise FlowError(f"column {name}: cannot be read: {reason}") from None
     if isinstance(values, np.ndarray):
         if values.ndim == 2:
             return _rows_of_bytes(values, name)
@@ -181,7 +185,7 @@ def _as_arrow(values: Any, name: str) -> Any:
         if not any(v is not None for v in values):
             return pa.array(values, pa.string())
     try:
-        return pa.array(values)
+        return plain_column(pa.array(values))
     except (pa.ArrowException, TypeError, OverflowError, ValueError):
         raise FlowError(f"column {name}: values of mixed or unknown types") from None
 

@@ -19,6 +19,7 @@ from netpol.flows.conntrack import Entries, entries_to_batch, read_entries
 from netpol.flows.conntrack_events import merge_events
 from netpol.flows.dedup import Deduplicator
 from netpol.flows.detect import FORMATS, detect_format
+from netpol.flows.limits import SkipLimit, skip_limit
 from netpol.flows.links import Links
 from netpol.flows.source import RestOfSource, Source
 from netpol.flows.stats import ReadStats
@@ -49,6 +50,7 @@ def open_flows(
     dedup: bool = False,
     start_zone: str | None = None,
     one_way: bool = False,
+    max_skipped: int | str | SkipLimit | None = None,
 ) -> FlowStream:
     """Open flow logs for reading.
 
@@ -70,6 +72,8 @@ def open_flows(
     one_way : bool
         Every row of a table is of who began its connection. Without it a table without a
         column ``is_reply`` in which rows answer others is refused.
+    max_skipped : int or str, optional
+        How many records may be skipped because they cannot be read: a number, or ``"1%"`` of all.
 
     Returns
     -------
@@ -92,8 +96,16 @@ def open_flows(
         raise ConfigError(f"format: {format!r} is not one of auto, {', '.join(FORMATS)}")
     if dedup and format not in ("auto", "conntrack"):
         raise ConfigError("dedup needs conntrack input: other records have no reply tuple")
+    if max_skipped is not None and not isinstance(max_skipped, SkipLimit):
+        max_skipped = skip_limit(max_skipped)
     return FlowStream(
-        names, format, strict=strict, dedup=dedup, start_zone=_zone(start_zone), one_way=one_way
+        names,
+        format,
+        strict=strict,
+        dedup=dedup,
+        start_zone=_zone(start_zone),
+        one_way=one_way,
+        max_skipped=max_skipped,
     )
 
 
@@ -110,9 +122,9 @@ class FlowStream:
     """Flow batches of several logs, in input order, in constant memory.
 
     Iterating gives ``FlowBatch`` objects of at most 65,536 rows and raises ``FlowError`` where a
-    log cannot be read, has lines but no record, or (``strict``) has a bad one, or where no log has
-    a record. What was given before the
-    error is then not the whole input. Iterating again reads again.
+    log cannot be read, has lines but no record, or (``strict``) has a bad one; and at the end,
+    where no log has a record, or more were bad than ``max_skipped`` allows. What was given before
+    the error is then not the whole input. Iterating again reads again.
 
     Attributes
     ----------
@@ -131,6 +143,7 @@ class FlowStream:
         dedup: bool,
         start_zone: ZoneInfo | None,
         one_way: bool,
+        max_skipped: SkipLimit | None = None,
     ) -> None:
         self.paths = paths
         self.stats = ReadStats()
@@ -140,6 +153,7 @@ class FlowStream:
         self._start_zone = start_zone
         self._one_way = one_way
         self._nothing: FlowError | None = None  # of the first empty input
+        self._max_skipped = max_skipped
 
     def __iter__(self) -> Iterator[FlowBatch]:
         self._begin()
@@ -284,11 +298,13 @@ class FlowStream:
         self._nothing = None
 
     def _end(self) -> None:
-        """Raise where no input had a record."""
+        """Refuse inputs of which too little was read, now that all of them are."""
         if self._nothing is not None and len(self.stats.empty) == len(self.paths):
             if len(self.paths) == 1:
                 raise self._nothing
             raise FlowError("no records in any of the logs", self._nothing.location)
+        if self._max_skipped is not None:
+            self._max_skipped.check(self.stats)
 
     def _conntrack(
         self, source: Source | RestOfSource, links: _Place | None, suspects: Suspects

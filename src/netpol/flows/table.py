@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from netpol._core.suspects import Suspects
 from netpol.errors import FlowError, Location
+from netpol.flows.arrow_columns import plain_column
 from netpol.flows.batch import FlowBatch, SkippedRecord
 from netpol.flows.csv_rows import BATCH_ROWS, CsvRows, cell_text
 from netpol.flows.directions import Directions
@@ -124,7 +125,9 @@ class _TableReader:
     def batch(self, table: Any, lines: npt.NDArray[np.int64]) -> FlowBatch:
         """Normalise rows whose columns have the table's own names."""
         names = map_columns(table.schema.names, Location(self._file))
-        columns = {column: cell_text(table.column(name)) for column, name in names.items()}
+        columns = {
+            column: cell_text(plain_column(table.column(name))) for column, name in names.items()
+        }
         read = normalise(columns, file=self._file, lines=lines, zone=self._zone)
         self._stats.lines += table.num_rows
         self._count_problems(read, columns, lines)

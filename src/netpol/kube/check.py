@@ -1,4 +1,4 @@
-"""Takes paths of policies and perhaps of a cluster, gives every error and warning about them."""
+"""Takes paths of policies and perhaps of a cluster, gives errors and warnings about them."""
 
 from __future__ import annotations
 

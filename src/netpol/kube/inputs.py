@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from netpol.errors import InputError, Location, ManifestError
+from netpol.errors import InputError, Location, ManifestError, NothingThereError
 from netpol.kube.globs import Globs
 
 __all__ = [
@@ -133,7 +133,7 @@ def find_inputs(
             if stat.S_ISDIR(status.st_mode):
                 found = [InputFile(path, Path(path)) for path in _in(name, exclude)]
                 if not found:
-                    report(ManifestError(nothing_found(exclude), Location(file=name)))
+                    report(NothingThereError(nothing_found(exclude), Location(file=name)))
             else:
                 found = [InputFile(name, Path(name))]
         except (OSError, ValueError) as error:
@@ -206,7 +206,7 @@ def read_input(file: InputFile) -> bytes:
     """Read a whole file as ``read_content`` does; ``ManifestError`` also if it is empty."""
     data = read_content(file)
     if not data:
-        raise ManifestError("the file is empty", Location(file=file.name))
+        raise NothingThereError("the file is empty", Location(file=file.name))
     return data
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from netpol.errors import InputError, Location, ManifestError, ValidationError
+from netpol.errors import (
+    InputError,
+    Location,
+    ManifestError,
+    NothingThereError,
+    ValidationError,
+)
 from netpol.kube.cluster_objects import ClusterNetworkPolicy, ClusterPolicy
 from netpol.kube.defaults import apply_defaults
 from netpol.kube.documents import Document
@@ -32,6 +38,7 @@ from netpol.kube.objects import NetworkPolicy, Source
 from netpol.kube.reading import Again, Reading, again_notes, first_of
 from netpol.kube.strict_cluster import split_nulls, split_unknown
 from netpol.kube.templates import in_policy
+from netpol.kube.times import bad_times
 from netpol.kube.typed import Problem, decode_value
 from netpol.kube.unjudged import (
     NOTHING_UNJUDGED,
@@ -114,6 +121,7 @@ def read_policies(
     namespace: str = "default",
     exclude: Sequence[str] = (),
     ignore_kinds: bool | str | Iterable[str] = False,
+    allow_empty: bool = False,
 ) -> PolicySet:
     """Read every policy of some manifests: NetworkPolicies and the cluster-scoped kinds.
 
@@ -134,6 +142,9 @@ def read_policies(
         Policies of which dialects may be among them, although netpol does not judge them:
         ``True`` or ``"all"``, or words such as ``"CiliumNetworkPolicy"``,
         ``"NetworkPolicy.projectcalico.org"``, ``"cilium.io"``. They are counted in ``unjudged``.
+    allow_empty
+        Give an empty ``PolicySet`` where there is no policy, or no manifest in a directory, as of a
+        cluster before its first policy; otherwise that is an error.
 
     Returns
     -------
@@ -146,7 +157,8 @@ def read_policies(
     ManifestError
         Something cannot be read or is no policy as it stands: broken text, an unrendered template,
         an unknown field, a duplicate key, two different policies of one name, a dialect not
-        judged, or no policy at all. Its message has the errors that followed, too.
+        judged, or no policy at all (``allow_empty``). Its message has the errors that followed,
+        too.
     ValidationError
         A policy the API server would refuse.
     ConfigError
@@ -163,9 +175,11 @@ def read_policies(
         report=errors.append,
         reading=reading,
     )
+    if allow_empty:
+        errors = [error for error in errors if not isinstance(error, NothingThereError)]
     if errors:
         raise first_of(errors)
-    if not len(result):
+    if not len(result) and not allow_empty:
         raise ManifestError(no_policies_message(result), named(paths))
     return result
 
@@ -364,7 +378,7 @@ class _Loader:
         """Give the policy as written, as far as it is right, after reporting its mistakes."""
         result = decode_value(value, kind)
         unknown, nulls = result.unknown, result.nulls
-        problems = [*result.errors]
+        problems = [*result.errors, *_bad_times(result.value)]
         refused: list[Problem] = []
         if kind is not NetworkPolicy:
             protected, unknown = split_unknown(unknown)
@@ -464,6 +478,17 @@ def _mixed_apis(loaded: Sequence[LoadedClusterPolicy]) -> list[Finding]:
         "Admin policy of its priority, a BaselineAdminNetworkPolicy as the last Baseline policy"
     )
     return [placed(Remark("mixed-apis", "", message), second.source, second.label)]
+
+
+def _bad_times(policy: NetworkPolicy | ClusterPolicy | None) -> Iterator[Problem]:
+    """Give the times that the API server cannot decode."""
+    if policy is not None:
+        metadata = policy.metadata
+        written = (
+            ("metadata.creationTimestamp", metadata.creation_timestamp),
+            ("metadata.deletionTimestamp", metadata.deletion_timestamp),
+        )
+        yield from (Problem(*found) for found in bad_times(written))
 
 
 def _error(kind: type[InputError], problem: Problem, source: Source, label: str) -> InputError:

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from netpol.errors import ConfigError, Location, ManifestError
+from netpol.errors import ConfigError, Location, ManifestError, NothingThereError
 from netpol.kube.globs import Globs
 from netpol.kube.inputs import InputFile, is_hidden, is_manifest, nothing_found
 
@@ -87,8 +87,10 @@ def revision_files(
 
     Raises
     ------
+    NothingThereError
+        A path is not in the revision or has no manifest in it.
     ManifestError
-        A path is not in the revision or has no manifest in it, or is no file.
+        It cannot be read, or is no file.
     """
     if revision.path is not None:
         places = [_written_place(revision, revision.path)]
@@ -134,7 +136,7 @@ def _entries(revision: Revision, place: str, exclude: Globs) -> Iterator[tuple[s
         raise ManifestError(f"cannot be read: {error}", where) from None
     entries = [_entry(line) for line in listed.split(b"\0") if line]
     if not entries:
-        raise ManifestError("not in this revision", where)
+        raise NothingThereError("not in this revision", where)
     entries = [entry for entry in entries if not _left_out(entry.path, place, exclude)]
     named = [entry for entry in entries if entry.path == place or is_manifest(entry.path)]
     for entry in entries:
@@ -144,7 +146,7 @@ def _entries(revision: Revision, place: str, exclude: Globs) -> Iterator[tuple[s
                 Location(f"{revision.name}:{entry.path}"),
             )
     if not named:
-        raise ManifestError(nothing_found(exclude), where)
+        raise NothingThereError(nothing_found(exclude), where)
     for entry in sorted(named, key=lambda entry: entry.path):
         if entry.mode in _FILE_MODES:
             yield entry.path, entry.object

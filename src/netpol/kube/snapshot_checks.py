@@ -1,9 +1,9 @@
-"""Takes one cluster object, gives the fields whose address or range cannot be read."""
+"""Takes one cluster object, gives the fields whose address, range or time cannot be read."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from netpol.kube.addresses import parse_address, parse_cidr
 from netpol.kube.endpoints import Endpoints
 from netpol.kube.objects import EndpointSlice, Namespace, Node, Pod, Service
+from netpol.kube.times import bad_times, parse_time, times_of_pod
 
-__all__ = ["bad_addresses", "without_bad_ranges"]
+__all__ = ["bad_addresses", "bad_object_times", "without_bad_ranges"]
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 # Nearly every address of a dump; parsing 100 000 of them in full would take a second.
@@ -50,6 +51,42 @@ def without_bad_ranges(node: Node) -> tuple[Node, list[tuple[str, str]]]:
     ]
     single = None if "spec.podCIDR" in bad else node.spec.pod_cidr
     return replace(node, spec=replace(node.spec, pod_cidr=single, pod_cidrs=kept)), wrong
+
+
+def bad_object_times(
+    found: Namespace | Pod | Node | Service | EndpointSlice | Endpoints,
+) -> Iterable[tuple[str, str]]:
+    """Give (dotted field path, what is wrong) for each time that is none."""
+    if isinstance(found, Endpoints):  # of which no time is read
+        return ()
+    metadata = found.metadata
+    if (
+        metadata.deletion_timestamp is None
+        and _is_plain(metadata.creation_timestamp)
+        and (not isinstance(found, Pod) or _times_plain(found))
+    ):
+        return ()  # as of nearly all, at a tenth of the cost of naming each
+    written: list[tuple[str, str | None]] = [
+        ("metadata.creationTimestamp", metadata.creation_timestamp),
+        ("metadata.deletionTimestamp", metadata.deletion_timestamp),
+    ]
+    if isinstance(found, Pod):
+        written += times_of_pod(found)
+    return bad_times(written)
+
+
+def _is_plain(text: str | None) -> bool:
+    return text is None or parse_time(text) is not None
+
+
+def _times_plain(pod: Pod) -> bool:
+    status = pod.status
+    if status is None:
+        return True
+    for container in status.container_statuses or ():
+        if container.state is not None and container.state.terminated is not None:
+            return False
+    return _is_plain(status.start_time)
 
 
 def _all_plain(pod: Pod) -> bool:

@@ -1,15 +1,30 @@
-"""Takes times as objects carry them, gives ns since the epoch, and when a policy last changed."""
+"""Takes times as objects carry them, gives ns since the epoch, and when a policy last changed.
+
+A time that is not RFC 3339 with its zone is refused where objects are read, as the API server does
+(``bad_times``), so nobody downstream has to say what it means.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from netpol.kube.objects import PolicyMeta
+from netpol.kube.objects import Pod, PolicyMeta
+from netpol.times import nanoseconds
 
-__all__ = ["NO_TIMES", "PolicyTimes", "parse_time", "policy_times"]
+__all__ = [
+    "NOT_A_TIME",
+    "NO_TIMES",
+    "PolicyTimes",
+    "bad_times",
+    "parse_time",
+    "policy_times",
+    "times_of_pod",
+]
+
+#: What is wrong with a text that is no time.
+NOT_A_TIME = "is not an RFC 3339 time with its zone, such as 2026-01-31T12:00:00Z"
 
 
 class PolicyTimes(NamedTuple):
@@ -62,24 +77,38 @@ def _managed(metadata: PolicyMeta) -> Iterator[int]:
 
 def _bounded(text: str | None) -> int | None:
     """Give a time that 64 bits hold, as those of flows are: of the years 1678 to 2261."""
-    time = parse_time(text)
+    time = nanoseconds(text) if text else None
     return time if time is not None and -_WIDEST < time < _WIDEST else None
 
 
 @lru_cache(maxsize=1 << 16)  # pods of one rollout begin in the same second
 def parse_time(text: str | None) -> int | None:
-    """Give ns since the epoch of an RFC 3339 time, or None if absent or not one."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    since = moment - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000
+    """Give ns since the epoch of an RFC 3339 time with its zone, None if absent or not one.
+
+    Times of flows have 64 bits: one beyond them is given as the farthest that is within, which no
+    flow can tell from it.
+    """
+    time = nanoseconds(text) if text else None
+    return None if time is None else max(1 - _WIDEST, min(time, _WIDEST - 1))
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+def bad_times(texts: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:
+    """Give (field path, what is wrong) for each of (field path, text) that is there and no time."""
+    for path, text in texts:
+        if text is not None and parse_time(text) is None:
+            yield path, f"{text!r} {NOT_A_TIME}"
+
+
+def times_of_pod(pod: Pod) -> Iterator[tuple[str, str | None]]:
+    """Give (field path, text) of the times that say since when and until when a pod is there."""
+    status = pod.status
+    if status is None:
+        return
+    yield "status.startTime", status.start_time
+    for i, container in enumerate(status.container_statuses or ()):
+        if container.state is not None and container.state.terminated is not None:
+            path = f"status.containerStatuses[{i}].state.terminated.finishedAt"
+            yield path, container.state.terminated.finished_at
+
+
 _WIDEST = 1 << 63

@@ -1,4 +1,4 @@
-"""Takes addresses, CIDRs and times as written, gives values that compare.
+"""Takes addresses and CIDRs as written, gives values that compare.
 
 The reference evaluator's own parsers: they share nothing with the compiler, so that a slip in
 one of the two shows as a difference.
@@ -7,7 +7,6 @@ one of the two shows as a difference.
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from functools import lru_cache
 from ipaddress import (
     IPv4Address,
@@ -25,7 +24,6 @@ __all__ = [
     "is_special",
     "parse_address",
     "parse_cidr",
-    "parse_time",
     "try_address",
 ]
 
@@ -36,7 +34,6 @@ Network = IPv4Network | IPv6Network
 NOWHERE: Address = IPv4Address(0)
 
 _DOTTED = re.compile(r"\d+(?:\.\d+){3}")
-_NS = 1_000_000_000
 
 
 def _without_leading_zeros(text: str) -> str:
@@ -95,19 +92,3 @@ def is_special(address: Address) -> bool:
         or address.is_unspecified
         or address == IPv4Address("255.255.255.255")
     )
-
-
-@lru_cache(maxsize=1 << 14)
-def parse_time(text: str | None) -> int | None:
-    """Parse RFC 3339 into ns since the epoch; None if absent or not a time."""
-    if not text:
-        return None
-    match = re.fullmatch(r"([^.]+?)(?:\.(\d+))?(Z|z|[+-]\d\d:\d\d)", text.strip())
-    if match is None:
-        return None
-    try:
-        whole = datetime.fromisoformat(match[1] + match[3].upper().replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    fraction = (match[2] or "")[:9].ljust(9, "0")
-    return int(whole.timestamp()) * _NS + int(fraction)

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from netpol.kube.objects import Container, Pod
 from netpol.kube.snapshot import Snapshot
+from netpol.kube.times import parse_time
 from netpol.reference.addresses import (
     Address,
     Network,
     is_special,
     parse_cidr,
-    parse_time,
     try_address,
 )
 from netpol.switches import Switches

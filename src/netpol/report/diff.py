@@ -13,6 +13,7 @@ from netpol.analysis.changes import Change
 from netpol.analysis.diff import Diff, Group, GroupList, Kind
 from netpol.report.deciders import port_text
 from netpol.report.layout import (
+    NO_POLICIES,
     WIDE,
     place_of,
     plural,
@@ -20,6 +21,7 @@ from netpol.report.layout import (
     print_item,
     printed,
     shown,
+    without_policies,
 )
 from netpol.report.pair_table import PairLine, print_pairs
 from netpol.report.sources import print_dns, print_reader
@@ -65,10 +67,12 @@ def _print_sections(diff: Diff, console: Console) -> None:
 
 
 def headline(diff: Diff) -> str:
-    """Say how much was judged, against what."""
+    """Say how much was judged, against what, and which side has no policies."""
     policies = _two(diff.policies, "policy", "policies")
     pods = _two(diff.pods, "pod", "pods")
-    return f"{plural(diff.total.flows, 'flow')} judged against {policies} and {pods}"
+    empty = [NO_POLICIES.format(name) for name in without_policies(diff.policies, diff.names)]
+    judged_by = f"{plural(diff.total.flows, 'flow')} judged against {policies} and {pods}"
+    return "; ".join([judged_by, *empty])
 
 
 def _print_totals(diff: Diff, console: Console) -> None:

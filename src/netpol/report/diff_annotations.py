@@ -9,11 +9,11 @@ from netpol.replay import Credit
 from netpol.report.annotations import Annotation, Level
 from netpol.report.deciders import port_text, why
 from netpol.report.diff import TITLES
-from netpol.report.layout import plural
-from netpol.report.unjudged import unjudged_annotations
+from netpol.report.layout import NO_POLICIES, plural, without_policies
+from netpol.report.unjudged import unjudged_annotations, unjudged_counts
 from netpol.tally import Weight
 
-__all__ = ["LEVELS", "WORDS", "annotations_of", "rule_name"]
+__all__ = ["LEVELS", "WORDS", "annotations_of", "counts_of", "rule_name"]
 
 LEVELS: dict[Kind, Level] = {
     Kind.NEWLY_DENIED: "error",
@@ -38,6 +38,15 @@ def annotations_of(diff: Diff) -> list[Annotation]:
         ),
         *unjudged_annotations(after | before),
     ]
+
+
+def counts_of(diff: Diff) -> tuple[str, ...]:
+    """Give how many flows are of each kind, which side has no policies, what is not judged."""
+    kinds = (f"{listed.total.flows:,} {kind}" for kind, listed in diff.kinds.items())
+    empty = without_policies(diff.policies, diff.names)
+    before, after = diff.unjudged
+    lacking = (NO_POLICIES.format(name) for name in empty)
+    return (*kinds, *lacking, *unjudged_counts(after | before))
 
 
 def _listed(kind: Kind, listed: GroupList) -> Iterator[Annotation]:

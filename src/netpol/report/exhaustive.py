@@ -14,6 +14,7 @@ from netpol.analysis.exhaustive import Change, ChangeList, ExhaustiveDiff, Judge
 from netpol.analysis.portsets import Ports
 from netpol.report.deciders import decided
 from netpol.report.layout import (
+    NO_POLICIES,
     WIDE,
     new_table,
     place_of,
@@ -21,6 +22,7 @@ from netpol.report.layout import (
     print_indented,
     printed,
     shown,
+    without_policies,
 )
 from netpol.report.networks import party_text
 from netpol.report.unjudged import of_sides, print_unjudged
@@ -72,6 +74,8 @@ def _print_sections(diff: ExhaustiveDiff, console: Console) -> None:
         print_indented(console, ", ".join(counts(diff)), 2)
         listed = ChangeList(diff.changes, diff.distinct, diff.capped)
         _print_changes(listed, console)
+    for name in without_policies(diff.policies):
+        console.print(NO_POLICIES.format(name))
     _print_rules(diff, console)
     print_unjudged(of_sides(diff.unjudged, ("before", "after"), "compared"), console)
     if diff.unrecorded:

@@ -11,7 +11,7 @@ from netpol.report.deciders import decided
 from netpol.report.diff import TITLES
 from netpol.report.diff_annotations import LEVELS, WORDS, rule_name
 from netpol.report.exhaustive import counts, ports_text
-from netpol.report.layout import plural
+from netpol.report.layout import NO_POLICIES, plural, without_policies
 from netpol.report.networks import party_text
 from netpol.report.unjudged import unjudged_annotations, unjudged_counts
 from netpol.report.wording import count
@@ -55,6 +55,7 @@ def counts_of(diff: ExhaustiveDiff) -> tuple[str, ...]:
     if diff.kinds[Kind.OTHER_RULE]:
         found.append(f"{count(diff.kinds[Kind.OTHER_RULE])} the same by another rule")
     before, after = diff.unjudged
+    found += [NO_POLICIES.format(name) for name in without_policies(diff.policies)]
     return (*found, *unjudged_counts(after | before))
 
 

@@ -33,6 +33,7 @@ def document(diff: ExhaustiveDiff) -> dict[str, Any]:
         "differing": diff.differing,
         "pod_pairs": diff.pod_pairs,
         "kinds": {str(kind): pairs for kind, pairs in diff.kinds.items()},
+        "policies": list(diff.policies),
         "pods_left_out": diff.left_out,
         "changes": _changes(ChangeList(diff.changes, diff.distinct, diff.capped)),
         "other_rules": None if rules is None else _changes(rules),

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from netpol.errors import OutputError
+from netpol.files import Replacement
 
 __all__ = ["OutputSink", "output_file", "standard_output"]
-
-_BUFFER = 1 << 20
 
 
 class OutputSink:
@@ -28,6 +25,7 @@ class OutputSink:
     def __init__(self, file: IO[bytes], name: str) -> None:
         self._file = file
         self._name = name
+        self._abandoned = False
 
     @property
     def closed(self) -> bool:
@@ -40,13 +38,24 @@ class OutputSink:
 
     def write(self, data: bytes | memoryview) -> int:
         """Write all of ``data``."""
+        if self._abandoned:
+            return len(data)
         with _failures(self._name):
             return self._file.write(data)
 
     def flush(self) -> None:
         """Hand everything written to the operating system."""
+        if self._abandoned:
+            return
         with _failures(self._name):
             self._file.flush()
+
+    def abandon(self) -> None:
+        """Drop what is written from now on.
+
+        A writer of Parquet that is thrown away still ends its file, as if it were whole.
+        """
+        self._abandoned = True
 
 
 @contextmanager
@@ -79,7 +88,6 @@ def output_file(path: str) -> Iterator[OutputSink]:
     OutputError
         The file cannot be written: no such directory, no right to, disk full, a directory.
     """
-    # A symbolic link stays one: what it points to is replaced.
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise OutputError(f"{path}: is a directory; name a file to write to")
@@ -90,27 +98,11 @@ def output_file(path: str) -> Iterator[OutputSink]:
             yield OutputSink(special, path)
         return
     with _failures(path):
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent
-        )
-    temporary = Path(name)
+        new = Replacement(target)
     try:
-        with os.fdopen(handle, "wb", buffering=_BUFFER) as file:
-            sink = OutputSink(file, path)
-            yield sink
-            sink.flush()
+        yield OutputSink(new.file, path)
         with _failures(path):
-            temporary.chmod(_mode(target))
-            temporary.replace(target)
+            new.commit()
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        new.abandon()
         raise
-
-
-def _mode(target: Path) -> int:
-    """Give the mode a plain ``open`` would have left: the old file's, or what umask allows."""
-    if target.exists():
-        return stat.S_IMODE(target.stat().st_mode)
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask

@@ -18,8 +18,10 @@ from rich.text import Text
 from netpol.report.text import escape_controls
 from netpol.report.wording import count
 from netpol.tally import Weight
+from netpol.terminal import takes_escapes
 
 __all__ = [
+    "NO_POLICIES",
     "WIDE",
     "judged_against",
     "listed",
@@ -30,7 +32,11 @@ __all__ = [
     "print_item",
     "printed",
     "shown",
+    "without_policies",
 ]
+
+#: What is said of a side, by its name.
+NO_POLICIES = "{}: no policies, so nothing is denied"
 
 WIDE = 100  # columns from which the optional columns of a table fit
 
@@ -38,14 +44,13 @@ WIDE = 100  # columns from which the optional columns of a table fit
 def printed(target: TextIO, print_on: Callable[[Console], None]) -> str:
     """Give what ``print_on`` prints, as it should look on ``target``.
 
-    Coloured for a terminal unless NO_COLOR, and as wide as it is; plain for anything else, with
-    lines as long as ``COLUMNS``, else 120. Lines have no trailing blanks.
+    Coloured where ``takes_escapes`` says so. For a terminal as wide as it is, for anything else
+    with lines as long as ``COLUMNS``, else 120. Lines have no trailing blanks.
     """
-    terminal = target.isatty()
     console = Console(
         file=io.StringIO(),
-        force_terminal=terminal,
-        width=None if terminal or os.environ.get("COLUMNS") else 120,
+        force_terminal=takes_escapes(target),
+        width=None if target.isatty() or os.environ.get("COLUMNS") else 120,
         highlight=False,
         markup=False,
         emoji=False,
@@ -53,6 +58,13 @@ def printed(target: TextIO, print_on: Callable[[Console], None]) -> str:
     with console.capture() as capture:
         print_on(console)
     return "\n".join(line.rstrip() for line in capture.get().split("\n"))
+
+
+def without_policies(
+    policies: tuple[int, int], names: tuple[str, str] = ("before", "after")
+) -> tuple[str, ...]:
+    """Give which of two sides have no policies."""
+    return tuple(name for name, number in zip(names, policies, strict=True) if not number)
 
 
 def listed(names: Sequence[str], limit: int) -> str:

@@ -57,6 +57,7 @@ class RecordWriter:
 
     def abandon(self) -> None:
         """Let go of a file that will be thrown away."""
+        self._sink.abandon()
         if isinstance(self._writer, ParquetWriter):
             self._writer.abandon()
 

@@ -1,0 +1,117 @@
+"""Takes policies and the names of some, gives a ``PolicySet`` without these, or with these alone.
+
+What answers "is it safe to delete this?" without a second copy of the manifests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from netpol.errors import ConfigError
+from netpol.kube.kinds import CLUSTER_POLICY_KINDS
+from netpol.kube.policies import LoadedClusterPolicy, LoadedPolicy, PolicySet
+
+__all__ = ["only", "without"]
+
+_NETWORK_POLICY = "NetworkPolicy"
+_KINDS = (_NETWORK_POLICY, *(kind for _, kind in CLUSTER_POLICY_KINDS))
+#: As ``kubectl`` takes them: singular, plural and short.
+_KIND_OF = {
+    **{kind.lower(): kind for kind in _KINDS},
+    **{kind.lower().removesuffix("y") + "ies": kind for kind in _KINDS},
+    "netpol": _NETWORK_POLICY,
+    "cnp": "ClusterNetworkPolicy",
+    "anp": "AdminNetworkPolicy",
+    "banp": "BaselineAdminNetworkPolicy",
+}
+_FORMS = "NS/NAME, KIND/NS/NAME, or KIND/NAME of a policy without a namespace"
+
+
+def without(policies: PolicySet, names: Iterable[str]) -> PolicySet:
+    """Give the policies that are not named.
+
+    Parameters
+    ----------
+    policies : PolicySet
+        As ``read_policies`` gives them.
+    names : iterable of str
+        ``namespace/name`` or ``networkpolicy/namespace/name`` of a NetworkPolicy, ``kind/name`` of
+        a cluster-scoped policy. Kinds as ``kubectl`` takes them; ``*`` and ``?`` stand for any
+        text, or letter, of a namespace or name.
+
+    Raises
+    ------
+    ConfigError
+        A name is no policy's, or means two.
+    """
+    return _chosen(policies, _named(policies, names), keep=False)
+
+
+def only(policies: PolicySet, names: Iterable[str]) -> PolicySet:
+    """Give the policies that are named, as for ``without``."""
+    return _chosen(policies, _named(policies, names), keep=True)
+
+
+def _chosen(policies: PolicySet, labels: set[tuple[str, str]], *, keep: bool) -> PolicySet:
+    return replace(
+        policies,
+        policies=tuple(
+            one for one in policies.policies if ((_NETWORK_POLICY, one.label) in labels) is keep
+        ),
+        cluster_policies=tuple(
+            one for one in policies.cluster_policies if (_key(one) in labels) is keep
+        ),
+    )
+
+
+def _key(loaded: LoadedPolicy | LoadedClusterPolicy) -> tuple[str, str]:
+    """Give kind and what stands behind it in a name."""
+    if isinstance(loaded, LoadedPolicy):
+        return _NETWORK_POLICY, loaded.label
+    kind, _, name = loaded.label.partition("/")
+    return kind, name
+
+
+def _named(policies: PolicySet, names: Iterable[str]) -> set[tuple[str, str]]:
+    known = [*map(_key, policies.policies), *map(_key, policies.cluster_policies)]
+    return {key for name in names for key in _of_name(name, known)}
+
+
+def _of_name(name: str, known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Give the policies that one name means."""
+    found = [key for key in known if _means(name, key)]
+    kinds = sorted({kind for kind, _ in found})
+    if len(kinds) > 1:
+        either = " or ".join(f"{kind}/{label}" for kind, label in found[:2])
+        raise ConfigError(f"{name}: means policies of two kinds; write {either}")
+    if not found:
+        raise ConfigError(f"{name}: no such policy{_suggestion(name, known)}")
+    return found
+
+
+def _means(name: str, key: tuple[str, str]) -> bool:
+    kind, label = key
+    first, _, rest = name.partition("/")
+    by_kind = _KIND_OF.get(first.partition(".")[0].lower()) == kind and _same_shape(rest, label)
+    return by_kind or (kind == _NETWORK_POLICY and _same_shape(name, label))
+
+
+def _same_shape(pattern: str, label: str) -> bool:
+    """Whether a label is of a pattern, whose ``*`` does not go beyond a slash."""
+    parts, wanted = label.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
+
+
+def _suggestion(name: str, known: Sequence[tuple[str, str]]) -> str:
+    words = {label if kind == _NETWORK_POLICY else f"{kind}/{label}" for kind, label in known}
+    last = name.rpartition("/")[2]
+    alike = sorted(word for word in words if word.rpartition("/")[2] == last)
+    by_case = {word.lower(): word for word in sorted(words)}
+    alike += [by_case[word] for word in get_close_matches(name.lower(), by_case, n=3, cutoff=0.6)]
+    alike = list(dict.fromkeys(alike))[:3]
+    if alike:
+        return f"; did you mean {', '.join(alike)}?"
+    return f"; name policies as {_FORMS}" if name.count("/") not in (1, 2) else ""

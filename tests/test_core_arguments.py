@@ -1,0 +1,266 @@
+"""The compiled core refuses what it cannot work with: an exception, never a crash.
+
+Each call is made in a process of its own kind, since a crash of the interpreter is what would fail.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import netpol._core
+
+CORE = Path(__file__).parent.parent / "src" / "_core"
+MODULES = sorted(item.name for item in pkgutil.iter_modules(netpol._core.__path__))
+
+#: Run in a process of its own: every function and class of a module, called in every wrong way.
+CALLS = '''
+import importlib, inspect, itertools, sys
+import numpy as np
+
+name = sys.argv[1]
+module = importlib.import_module(f"netpol._core.{name}")
+done = 0
+FILLS = (None, 0, 1, {}, [], "x", object(), np.zeros(0), np.zeros(3, np.uint32))
+
+
+def attempt(call, *arguments, **named):
+    """Call; whatever it raises is well. MemoryError and the like are Exceptions, too."""
+    global done
+    done += 1
+    print(name, call, file=sys.stderr, flush=True)  # what a crash was in
+    try:
+        return call(*arguments, **named)
+    except Exception:
+        return None
+
+
+def wrongly(call):
+    for count in range(9):
+        for fill in FILLS:
+            attempt(call, *[fill] * count)
+    # One None among arguments that fit otherwise is tried in the tests below.
+
+
+def half_made(kind):
+    """Objects of a class that nobody filled, if it can be had at all."""
+    yield attempt(kind.__new__, kind)
+    yield attempt(object.__new__, kind)
+    for base in kind.__mro__[1:-1]:
+        yield attempt(base.__new__, kind)
+
+    class Child(kind):
+        def __init__(self, *words, **named):
+            pass
+
+    yield attempt(Child)
+    yield attempt(Child.__new__, Child)
+    yield attempt(kind)
+    for count in range(1, 9):
+        for fill in FILLS:
+            yield attempt(kind, *[fill] * count)
+
+
+for label, value in list(vars(module).items()):
+    if label.startswith("__"):
+        continue
+    if inspect.isclass(value) and value.__module__ == module.__name__:
+        wrongly(value)
+        for made in half_made(value):
+            if made is None:
+                continue
+            attempt(value.__init__, made)
+            for method in dir(value):
+                if method.startswith("__") and method not in ("__len__", "__reduce__", "__init__"):
+                    continue
+                if method in ("__init__",):
+                    continue
+                bound = attempt(getattr, made, method)
+                if callable(bound):
+                    for fill in FILLS:
+                        for count in range(5):
+                            attempt(bound, *[fill] * count)
+                    attempt(bound, made)
+    elif callable(value) and not inspect.isclass(value) and getattr(
+        value, "__module__", None
+    ) == module.__name__:
+        wrongly(value)
+print("done", done)
+'''
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_of_the_core_crashes(module: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", CALLS, module],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    last = found.stderr.strip().splitlines()[-30:]
+    assert found.returncode == 0, "\n".join(last)
+    assert found.stdout.startswith("done ")
+
+
+ONE_NONE = """
+import numpy as np
+
+import netpol
+from netpol._core import cells, cover, evaluate, fused, sums, suspects, tally
+from netpol._core.addresses_text import format_v4, format_wide, parse_addresses
+from netpol._core.conntrack import Scanner
+from netpol._core.contrast import Contrast
+from netpol._core.tables import CompiledTables
+from netpol.analysis.deciders import Deciders
+from netpol.flows.batch import FlowBatch
+from netpol.kube.policies import PolicySet
+from netpol.kube.snapshot import Snapshot
+from netpol.replay import empty_batch
+from netpol.tally import HAS_PORTS, Tally
+
+engine = netpol.compile(PolicySet(), Snapshot())
+tables = engine._core
+verdicts = engine.evaluate({"src": ["10.0.0.1"], "dst": ["10.0.0.2"], "protocol": ["tcp"]})
+columns, results = dict(verdicts.opened), dict(verdicts.storage)
+u8, u16, u32, u64 = (np.zeros(256, t) for t in (np.uint8, np.uint16, np.uint32, np.uint64))
+i64 = np.zeros(2, np.int64)
+decisions = engine.tables.arrays["decision_info"].size
+endpoints = len(engine.endpoints)
+facts = (np.zeros(decisions, np.uint32), np.zeros(endpoints, np.uint32), u16, 9, 0, 4)
+marks = np.zeros((3, decisions), np.uint32)
+ends = results["src_endpoint"], results["dst_endpoint"]
+core = tally.Tally(tables, *facts)
+covered = cover.CoverTally(tables, *facts)
+both = Contrast(tables, tables, marks, marks)
+scanner = Scanner(4)
+square = np.zeros((2, 16), np.uint32)
+pages16 = np.zeros((1, 16), np.uint16)
+store = cells.Pages(64, 1 << 20)
+
+CALLS = {
+    "evaluate": (evaluate.evaluate, (tables, 1, columns, results)),
+    "notes": (evaluate.notes, (tables, 1, columns, *ends, np.zeros(1, np.uint16))),
+    "plain_rows": (evaluate.plain_rows, (tables, 1, columns, *ends)),
+    "Tally": (tally.Tally, (tables, *facts)),
+    "Tally.merge": (core.merge, (tally.Tally(tables, *facts),)),
+    "Tally.add": (core.add, (1, columns, results)),
+    "CoverTally": (cover.CoverTally, (tables, *facts)),
+    "CoverTally.merge": (covered.merge, (cover.CoverTally(tables, *facts),)),
+    "Contrast": (Contrast, (tables, tables, marks, marks)),
+    "Contrast.merge": (both.merge, (Contrast(tables, tables, marks, marks),)),
+    "Contrast.add": (both.add, (1, results, results)),
+    "FusedSums": (fused.FusedSums, (core, HAS_PORTS)),
+    "FusedContrast": (fused.FusedContrast, (both, HAS_PORTS, 4)),
+    "FusedSums.add": (fused.FusedSums(core, HAS_PORTS).add, (scanner,)),
+    "FusedContrast.add": (fused.FusedContrast(both, HAS_PORTS, 4).add, (scanner,)),
+    "Scanner.scan": (scanner.scan, (b"x", 0, 1, True)),
+    "Histogram.add": (sums.Histogram(4).add, (u32[:1],)),
+    "Histogram.merge": (sums.Histogram(4).merge, (sums.Histogram(4),)),
+    "Groups.add": (sums.Groups(4).add, (np.zeros((1, 3), np.uint64),)),
+    "Groups.places": (sums.Groups(4).places, (np.zeros((1, 3), np.uint64),)),
+    "Groups.merge": (sums.Groups(4).merge, (sums.Groups(4),)),
+    "Suspects.add": (suspects.Suspects().add, (u8, u16, u16)),
+    "Suspects.merge": (suspects.Suspects().merge, (suspects.Suspects(),)),
+    "parse_addresses": (
+        parse_addresses, (u8, i64, u32[:1], np.zeros((1, 16), np.uint8), u8[:1])
+    ),
+    "format_v4": (format_v4, (u32[:1], i64, u8)),
+    "format_wide": (format_wide, (np.zeros((1, 16), np.uint8), i64, u8)),
+    "put_sparse": (store.put_sparse, (u32[:4], i64[:1], u16[:1])),
+}
+REST = {  # arguments that may be None follow
+    "Tally.add": (None, None, None),
+    "Contrast.add": (None, None, None),
+    "Histogram.add": (None, None, None),
+    "Groups.add": (None, None, None),
+}
+
+for name, (call, arguments) in CALLS.items():
+    rest = REST.get(name, ())
+    call(*arguments, *rest)  # which fits
+    for place in range(len(arguments)):
+        changed = [*arguments]
+        changed[place] = None
+        if isinstance(arguments[place], (int, bool)):
+            continue
+        print(name, place, flush=True)
+        try:
+            call(*changed, *rest)
+        except (TypeError, ValueError, AttributeError):
+            continue
+        raise SystemExit(f"{name}: argument {place} may be None")
+
+for wrong in (columns, results):
+    for key in [*wrong]:
+        print(key, flush=True)
+        kept = wrong[key]
+        needed = wrong is results or key in ("src", "dst", "protocol", "dport")
+        wrong[key] = None
+        try:
+            evaluate.evaluate(tables, 1, columns, results)
+        except (TypeError, ValueError, AttributeError):
+            assert needed, key
+        else:
+            assert not needed, key
+        wrong[key] = kept
+
+for kind in (CompiledTables, tally.Tally, cover.CoverTally, Contrast, fused.FusedSums,
+             fused.FusedContrast, Scanner, sums.Histogram, sums.Groups, cells.Pages):
+    try:
+        kind.__new__(kind)
+    except TypeError:
+        continue
+    raise SystemExit(f"{kind}: can be had unfilled")
+
+# Taking the columns away from a scanner takes nothing from under it.
+scanner.columns.clear()
+scanner.scan(b"tcp 6 431999 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 "
+             b"src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 [ASSURED] mark=0 use=1\\n", 0, 130, True)
+print("done")
+"""
+
+
+def test_one_argument_that_is_none_is_refused() -> None:
+    found = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", ONE_NONE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert found.returncode == 0, found.stdout[-300:] + found.stderr[-3000:]
+    assert found.stdout.endswith("done\n")
+
+
+@pytest.mark.parametrize("file", sorted(CORE.glob("*.pyx")), ids=lambda file: file.name)
+def test_no_argument_of_the_core_may_be_none_by_omission(file: Path) -> None:
+    """Whatever is typed as an array, a dict, text or an object of the core says ``not None``."""
+    text = file.read_text(encoding="utf-8")
+    for found in re.finditer(r"^ *def (\w+)\((.*?)\):$", text, re.MULTILINE | re.DOTALL):
+        for argument in re.split(r",(?![^\[]*\])", found[2]):
+            words = argument.split()
+            if len(words) < 2 or "=" in argument:
+                continue
+            number = words[-2] in ("size_t", "Py_ssize_t", "bint", "int64_t", "uint32_t")
+            assert number or argument.rstrip().endswith("not None"), f"{found[1]}: {argument}"
+
+
+def test_every_module_is_tried() -> None:
+    """A module that cannot be imported, or has nothing to call, would be tried in vain."""
+    callables = 0
+    for name in MODULES:
+        module = importlib.import_module(f"netpol._core.{name}")
+        callables += sum(
+            callable(value) and getattr(value, "__module__", None) == module.__name__
+            for value in vars(module).values()
+            if inspect.isclass(value) or inspect.isroutine(value)
+        )
+    assert callables >= 25
