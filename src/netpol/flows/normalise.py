@@ -144,11 +144,18 @@ def _columns_of_flows(rows: list[Flow]) -> dict[str, list[Any]]:
     present = {
         name: values
         for name, values in columns.items()
-        if name in needed or any(v is not None and v != 0 for v in values)
+        if name in needed or any(_says_something(v) for v in values)
     }
     if "time" in present:
         present["time"] = _nanoseconds(present["time"])
     return present
+
+
+def _says_something(value: object) -> bool:
+    """Whether a field of a flow says more than its default does; a port or type of 0 does."""
+    if isinstance(value, Evidence):
+        return value != Evidence.NONE
+    return value is not None and value is not False
 
 
 def _nanoseconds(times: list[int | None]) -> Any:
