@@ -9,7 +9,7 @@ import yaml
 from cluster_policy_text import EVERY, Value, accepts, anp, banp, cnp, egress, ingress
 from policy_text import manifest
 
-from netpol.kube.lint import lint
+from netpol.lint.lint import lint
 from netpol.kube.policies import policies_from_objects
 from netpol.kube.snapshot import snapshot_from_objects
 from netpol.switches import Switches

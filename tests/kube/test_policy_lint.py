@@ -8,7 +8,7 @@ import pytest
 import yaml
 from policy_text import check_text, codes, manifest
 
-from netpol.kube.lint import lint
+from netpol.lint.lint import lint
 from netpol.kube.policies import policies_from_objects
 from netpol.kube.snapshot import snapshot_from_objects
 from netpol.switches import Switches

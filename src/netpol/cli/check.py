@@ -16,7 +16,7 @@ from netpol.switches import Switches
 
 if TYPE_CHECKING:
     from netpol.errors import InputError, Location
-    from netpol.kube.check import CheckResult
+    from netpol.lint.check import CheckResult
     from netpol.kube.findings import Finding
     from netpol.kube.snapshot import Snapshot
 
@@ -116,7 +116,7 @@ def check(
     POLICIES are files, directories (searched for *.yaml, *.yml, *.json, also .gz and .zst) or -
     for stdin. Every error and warning is given with its file and line, not only the first.
     """
-    from netpol.kube.check import check_policies
+    from netpol.lint.check import check_policies
 
     switches = Switches(strict_cidr=strict_cidr, unknown_fields=unknown_fields)
     result = check_policies(policies, cluster, switches=switches, namespace=namespace)
@@ -217,7 +217,7 @@ def _json(result: CheckResult) -> str:
 
 
 def _json_error(error: InputError) -> dict[str, Any]:
-    from netpol.kube.check import error_code
+    from netpol.lint.check import error_code
 
     return {
         "code": error_code(error),

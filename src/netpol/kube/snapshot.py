@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from netpol.dns.observations import DnsObservations
 from netpol.errors import Location, ManifestError, SnapshotError
+from netpol.kube.callbacks import Callback, callbacks_of, is_callback
 from netpol.kube.documents import Document, decode
 from netpol.kube.gcpause import gc_paused
 from netpol.kube.inputs import Paths, named
@@ -44,7 +45,7 @@ class Snapshot:
     ``dns`` is what was seen of DNS, None if nothing was recorded (``read_dns`` gives it).
     ``sources`` maps (kind, namespace or "", name) to the place an object was read;
     ``warnings`` are messages for the reader, each already carrying its place; ``ignored``
-    counts objects of other kinds that were met.
+    counts objects of other kinds that were met; ``callbacks`` are Services that API servers call.
     """
 
     namespaces: tuple[Namespace, ...] = ()
@@ -56,6 +57,7 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     dns: DnsObservations | None = None
+    callbacks: tuple[Callback, ...] = ()
 
 
 def read_snapshot(paths: Paths, *, switches: Switches | None = None) -> Snapshot:
@@ -114,6 +116,7 @@ class _Builder:
         self._workloads: list[Workload] = []
         self._ignored: Counter[str] = Counter()
         self._warnings: list[str] = []
+        self._callbacks: list[Callback] = []
 
     def add(self, document: Document) -> None:
         kind = CLUSTER_KINDS.get((document.api_version, document.kind))
@@ -123,6 +126,8 @@ class _Builder:
             self._workloads.append(_workload(document))
         else:
             self._ignored[document.kind] += 1
+            if is_callback(document.api_version, document.kind):
+                self._callbacks += callbacks_of(document)
 
     def _add_object(self, document: Document, kind: type[Any]) -> None:
         found = decode(document, kind)
@@ -175,6 +180,7 @@ class _Builder:
             self._sources,
             tuple(self._warnings),
             dict(self._ignored),
+            callbacks=tuple(self._callbacks),
         )
 
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from netpol.errors import InputError, Location, ManifestError, SnapshotError, ValidationError
 from netpol.kube.findings import Finding
 from netpol.kube.inputs import Paths
-from netpol.kube.lint import lint
 from netpol.kube.manifests import read_documents
 from netpol.kube.policies import PolicySet, load_policies, no_policies_message
 from netpol.kube.snapshot import Snapshot, read_snapshot
+from netpol.lint.lint import lint
 from netpol.switches import Switches
 
 __all__ = ["CheckResult", "check_policies", "error_code"]

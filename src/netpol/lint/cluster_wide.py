@@ -8,31 +8,34 @@ from netpol.kube.addresses import parse_cidr
 from netpol.kube.cluster_objects import ClusterEgressPeer, ClusterSubject
 from netpol.kube.cluster_rules import ClusterPeer, RuleAt, cluster_rules, named_ports, selectors_of
 from netpol.kube.findings import Finding, Remark, placed
-from netpol.kube.lint_ranges import KnownAddresses
-from netpol.kube.lint_selection import PodGroup, Selection, no_match, unmatched_pods
 from netpol.kube.objects import LabelSelector
-from netpol.kube.policies import PolicySet
-from netpol.kube.snapshot import Snapshot
 from netpol.kube.validate import is_valid_selector
-from netpol.switches import Switches
+from netpol.lint.namespaced import selects_nothing
+from netpol.lint.peers import no_match, unmatched_pods
+from netpol.lint.ranges import KnownAddresses
+from netpol.lint.selection import PodGroup, Selection
+from netpol.lint.world import World
 
 __all__ = ["lint_cluster_wide"]
 
 
-def lint_cluster_wide(
-    policies: PolicySet, snapshot: Snapshot, addresses: KnownAddresses, switches: Switches
-) -> Iterator[Finding]:
+def lint_cluster_wide(world: World, addresses: KnownAddresses) -> Iterator[Finding]:
     """Give the findings on each cluster-scoped policy, in the order of its fields."""
-    if not policies.cluster_policies:
+    if not world.cluster_policies:
         return
-    # B6.1: whatever the switch for NetworkPolicies says.
-    selection = Selection(snapshot, switches, host_network=False)
-    for loaded in policies.cluster_policies:
+    selection = world.selection
+    if world.switches.host_network == "pod":
+        # B6.1: whatever the switch for NetworkPolicies says.
+        selection = Selection(world.snapshot, world.switches, host_network=False)
+    for loaded in world.cluster_policies:
         subject = loaded.policy.spec.subject if loaded.policy.spec is not None else None
         if subject is None or not _readable(subject):
             continue
         subjects = selection.in_namespaces(*_selected(subject))
-        remarks = [*_no_subject(subjects)]
+        remarks = []
+        if not subjects:
+            hosts = selection.hosts_in_namespaces(*_selected(subject))
+            remarks.append(selects_nothing("spec.subject", hosts))
         for rule in cluster_rules(loaded.policy):
             if subjects:
                 remarks += [*_ports(rule, subjects, selection), *_selectors(rule, selection)]
@@ -52,15 +55,6 @@ def _selected(
     if element.pods is not None:
         return element.pods.namespace_selector, element.pods.pod_selector
     return element.namespaces, None
-
-
-def _no_subject(subjects: list[PodGroup]) -> Iterator[Remark]:
-    if not subjects:
-        yield Remark(
-            "selects-nothing",
-            "spec.subject",
-            "selects no pod of the cluster (hostNetwork pods cannot be selected)",
-        )
 
 
 def _ports(rule: RuleAt, subjects: list[PodGroup], selection: Selection) -> Iterator[Remark]:
