@@ -16,9 +16,9 @@ from netpol.switches import Switches
 
 if TYPE_CHECKING:
     from netpol.errors import InputError, Location
-    from netpol.lint.check import CheckResult
     from netpol.kube.findings import Finding
     from netpol.kube.snapshot import Snapshot
+    from netpol.lint.check import CheckResult
 
 __all__ = ["check"]
 

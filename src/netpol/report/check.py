@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from netpol.errors import InputError
-from netpol.lint.check import CheckResult, error_code
 from netpol.kube.findings import Finding, policy_title
+from netpol.lint.check import CheckResult, error_code
 from netpol.report.annotations import Annotation, Level
 from netpol.report.codes import CHECK_CODES
 from netpol.report.heading import Heading
