@@ -68,7 +68,10 @@ def raise_error(error: InputError) -> NoReturn:
 
 
 def read_documents(
-    paths: Paths, report: Callable[[InputError], None] = raise_error
+    paths: Paths,
+    report: Callable[[InputError], None] = raise_error,
+    *,
+    seen: Callable[[str, bytes], None] | None = None,
 ) -> Iterator[Document]:
     """Read every object behind ``paths``, in order; lists are opened.
 
@@ -78,6 +81,8 @@ def read_documents(
         Files, directories (searched recursively), or ``-`` for standard input.
     report
         Called with each ``ManifestError``; what can still be read is given. The default raises.
+    seen
+        Called with the name and content of each file before its objects are given.
     """
     for file in find_inputs(paths, report):
         try:
@@ -85,6 +90,8 @@ def read_documents(
         except InputError as error:
             report(error)
             continue
+        if seen is not None:
+            seen(file.name, data)
         yield from _read_file(file, data, report)
 
 

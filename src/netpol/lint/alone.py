@@ -17,6 +17,7 @@ from netpol.lint.views import RuleView, rules_of
 __all__ = ["dns_by_one_protocol", "lint_alone", "lint_unseen"]
 
 _DNS = 53
+_DNS_NAMESPACES = frozenset(("kube-system", "openshift-dns"))
 
 
 def lint_alone(policies: PolicySet) -> Iterator[Finding]:
@@ -44,7 +45,7 @@ def lint_unseen(policies: PolicySet) -> Iterator[Finding]:
     for loaded in policies.policies:
         namespace = loaded.policy.metadata.namespace or "default"
         rules = rules_of(loaded.policy.spec or NetworkPolicySpec())
-        for remark in alternatives(rules, namespace):
+        for remark, _ in alternatives(rules, namespace):
             yield placed(remark, loaded.source, loaded.label)
     yield from dns_by_one_protocol(policies)
 
@@ -55,8 +56,8 @@ def dns_by_one_protocol(policies: PolicySet) -> Iterator[Finding]:
     for loaded in policies.policies:
         rules = [r for r in rules_of(loaded.policy.spec or NetworkPolicySpec()) if r.egress]
         by_namespace[loaded.policy.metadata.namespace or "default"].append((loaded, rules))
-    for found in by_namespace.values():
-        rules = [rule for _, each in found for rule in each]
+    for namespace, found in by_namespace.items():
+        rules = [rule for _, each in found for rule in each if _may_lead(rule, namespace)]
         admitted = {name for name in ("UDP", "TCP") if any(r.admits(name, _DNS) for r in rules)}
         if len(admitted) != 1:
             continue
@@ -74,6 +75,16 @@ _ONLY = {
     "{other}, and then fails; allow {other} 53, too",
     "TCP": "DNS is allowed by TCP alone, but resolvers ask by UDP first; allow {other} 53, too",
 }
+
+
+def _may_lead(rule: RuleView, namespace: str) -> bool:
+    """Say whether a rule may be about DNS: by its port, or since its peers may be anywhere."""
+    return (
+        bool(rule.ports)
+        or not rule.peers
+        or namespace in _DNS_NAMESPACES
+        or any(peer.network is not None or peer.namespaces is not None for peer in rule.peers)
+    )
 
 
 def _port_path(rules: Sequence[RuleView]) -> str | None:

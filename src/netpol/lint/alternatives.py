@@ -31,15 +31,19 @@ DNS_LABELS = frozenset(
 
 def alternatives(
     rules: Sequence[RuleView], namespace: str, selection: Selection | None = None
-) -> Iterator[Remark]:
-    """Find such neighbours in the rules of a policy, ``selection`` being the cluster's if known."""
+) -> Iterator[tuple[Remark, str]]:
+    """Find such neighbours in the rules of a policy, ``selection`` being the cluster's if known.
+
+    The path of the podSelector is given, too: that it matches nothing by itself is no second fault.
+    """
     for rule in rules:
         for first, second in pairwise(rule.peers):
             pair = _pair(first, second)
             if pair is not None:
                 severity = _severity(*pair, namespace, selection)
                 if severity is not None:
-                    yield _remark(second.path, *pair, namespace, severity)
+                    remark = _remark(second.path, *pair, namespace, severity)
+                    yield remark, f"{pair[1].path}.podSelector"
 
 
 def _pair(first: PeerView, second: PeerView) -> tuple[PeerView, PeerView] | None:

@@ -24,21 +24,19 @@ def lint_namespaced(world: World, addresses: KnownAddresses) -> Iterator[Finding
     """Give the findings on each NetworkPolicy, then those on pods under several."""
     service_ports = ServicePorts(world)
     for view in world.views:
-        remarks = [*_no_subject(view, world.selection)]
-        remarks += alternatives([*view.ingress, *view.egress], view.namespace, world.selection)
+        rules = [*view.ingress, *view.egress]
+        either = list(alternatives(rules, view.namespace, world.selection))
+        remarks = [*_no_subject(view, world.selection), *(remark for remark, _ in either)]
         if view.subjects:
-            told = {remark.field for remark in remarks}
-            for rule in (*view.ingress, *view.egress):
+            told = {path for _, path in either}
+            for rule in rules:
                 remarks += _port_names(rule, view, world.selection)
-                remarks += [
-                    each
-                    for each in _selectors(rule, view, world.selection)
-                    if each.field.rpartition(".")[0] not in told
-                ]
+                matched = _selectors(rule, view, world.selection)
+                remarks += [each for each in matched if each.field not in told]
             remarks += service_ports.remarks(view)
             remarks += masqueraded(world, addresses, view)
             remarks += one_family(world, view)
-        for rule in (*view.ingress, *view.egress):
+        for rule in rules:
             remarks += _ranges(rule, view, world, addresses)
         for remark in remarks:
             yield placed(remark, view.loaded.source, view.label)

@@ -17,6 +17,8 @@ __all__ = ["ALL", "FAMILIES", "RULES", "Family", "close_to", "codes_named", "rul
 
 #: The word that means every code.
 ALL = "all"
+#: Letters by which words of two codes are taken for the same: allow, allows.
+_STEM = 4
 
 
 class Family(NamedTuple):
@@ -71,7 +73,13 @@ def codes_named(word: str) -> frozenset[str]:
 
 def close_to(word: str) -> str:
     """Give the codes that are nearly it, as the end of a message."""
-    found = get_close_matches(word.lower().replace("_", "-"), RULES, 3, 0.6)
-    words = set(word.lower().split("-"))
-    found += [code for code in RULES if word and words & set(code.split("-")) and code not in found]
+    word = word.lower().replace("_", "-")
+    found = get_close_matches(word, RULES, 3, 0.6)
+    begins = [each[:_STEM] for each in word.split("-") if len(each) > 2]
+    found += [
+        code
+        for code in RULES
+        if code not in found
+        and any(part.startswith(begin) for part in code.split("-") for begin in begins)
+    ]
     return f"; close are {', '.join(found[:3])}" if found else "; `netpol rule --all` lists all"
