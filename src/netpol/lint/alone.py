@@ -29,7 +29,8 @@ def lint_alone(policies: PolicySet) -> Iterator[Finding]:
     }
     for loaded in policies.policies:
         spec = loaded.policy.spec or NetworkPolicySpec()
-        remarks = [*_inert_rules(spec), *_open_rules(spec, loaded), *_split_rules(spec)]
+        rules = rules_of(spec)
+        remarks = [*_inert_rules(spec), *_open_rules(rules, spec, loaded), *_split_rules(rules)]
         for path, peers in _peer_lists(spec):
             remarks += _redundant_pod_selectors(path, peers)
             for i, peer in enumerate(peers):
@@ -99,9 +100,10 @@ def _port_path(rules: Sequence[RuleView]) -> str | None:
 # --- rules that open more than they seem to -----------------------------------------------------
 
 
-def _open_rules(spec: NetworkPolicySpec, loaded: LoadedPolicy) -> Iterator[Remark]:
+def _open_rules(
+    rules: Sequence[RuleView], spec: NetworkPolicySpec, loaded: LoadedPolicy
+) -> Iterator[Remark]:
     """Find rules about everybody: empty ones, and lists written without an element (A4.4)."""
-    rules = rules_of(spec)
     for rule in rules:
         side = "to" if rule.egress else "from"
         if not rule.peers and _is_written(f"{rule.path}.{side}", spec, loaded):
@@ -160,9 +162,9 @@ def _empty_rule(rule: RuleView, beside: Sequence[RuleView]) -> Remark:
     )
 
 
-def _split_rules(spec: NetworkPolicySpec) -> Iterator[Remark]:
+def _split_rules(rules: Sequence[RuleView]) -> Iterator[Remark]:
     """Find a rule with only peers beside one with only ports: each opens more than both in one."""
-    for first, second in pairwise(rules_of(spec)):
+    for first, second in pairwise(rules):
         if first.egress != second.egress:
             continue
         peers, ports = (first, second) if first.peers else (second, first)

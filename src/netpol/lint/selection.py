@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -88,6 +89,7 @@ class Selection:
         self._groups = _Groups(switches)
         self._hosts = _Groups(switches)
         self._everywhere: dict[tuple[bytes, bytes], list[PodGroup]] = {}
+        self._matched: dict[bytes, set[str]] = {}
         for pod in snapshot.pods:
             host = not host_network and pod.spec is not None and pod.spec.host_network
             (self._hosts if host else self._groups).add(pod)
@@ -123,21 +125,16 @@ class Selection:
 
     def any_namespace(self, selector: LabelSelector) -> bool:
         """Say whether a namespace may be selected, whatever stands in it."""
-        return any(self.may_be(name, selector) for name in self.namespaces)
+        return bool(self._matching(selector))
 
     def any_node(self, selector: LabelSelector) -> bool:
         """Say whether a node may be selected; without nodes in the snapshot nobody knows."""
         return not self._nodes or any(selects(selector, labels) for labels in self._nodes)
 
-    @property
+    @cached_property
     def namespaces(self) -> set[str]:
         """The names of all namespaces that are known, if only by their pods."""
         return {*self._namespaces, *self._groups.namespaces, *self._hosts.namespaces}
-
-    @property
-    def namespaces_read(self) -> bool:
-        """Whether the snapshot has namespaces at all, so that one that is not there is missing."""
-        return bool(self._namespaces)
 
     def may_be(self, namespace: str, selector: LabelSelector) -> bool:
         """Say whether a namespace of this name may be selected."""
@@ -151,12 +148,15 @@ class Selection:
     def _selected(
         self, groups: _Groups, namespaces: LabelSelector | None, pods: LabelSelector | None
     ) -> list[PodGroup]:
-        return [
-            group
-            for name in groups.namespaces
-            if namespaces is None or self.may_be(name, namespaces)
-            for group in groups.selected(name, pods)
-        ]
+        names = None if namespaces is None else self._matching(namespaces)
+        return groups.everywhere(names, pods)
+
+    def _matching(self, selector: LabelSelector) -> set[str]:
+        """Give the names of the namespaces that may be selected."""
+        key = msgspec.json.encode(selector)
+        if key not in self._matched:
+            self._matched[key] = {name for name in self.namespaces if self.may_be(name, selector)}
+        return self._matched[key]
 
 
 class _Groups:
@@ -165,6 +165,9 @@ class _Groups:
     def __init__(self, switches: Switches) -> None:
         self._switches = switches
         self._groups: dict[str, dict[frozenset[tuple[str, str]], PodGroup]] = defaultdict(dict)
+        # By one label: a selector with several is tried on those that have the rarest of them.
+        self._labelled: dict[tuple[str, str], list[PodGroup]] = defaultdict(list)
+        self._labelled_in: dict[tuple[str, str, str], list[PodGroup]] = defaultdict(list)
         self._answers: dict[tuple[str, bytes], list[PodGroup]] = {}
 
     def add(self, pod: Pod) -> None:
@@ -172,7 +175,10 @@ class _Groups:
         groups = self._groups[namespace]
         key = frozenset(labels.items())
         if key not in groups:
-            groups[key] = PodGroup(namespace, labels)
+            group = groups[key] = PodGroup(namespace, labels)
+            for label in labels.items():
+                self._labelled[label].append(group)
+                self._labelled_in[namespace, *label].append(group)
         groups[key].add(pod, self._switches)
 
     @property
@@ -186,9 +192,30 @@ class _Groups:
     def selected(self, namespace: str, pods: LabelSelector | None) -> list[PodGroup]:
         key = namespace, msgspec.json.encode(pods)
         if key not in self._answers:
-            groups = self._groups.get(namespace, {}).values()
-            self._answers[key] = [group for group in groups if selects(pods, group.labels)]
+            labels = pods.match_labels if pods is not None else None
+            candidates: Collection[PodGroup]
+            if labels:
+                candidates = min(
+                    (self._labelled_in.get((namespace, *each), []) for each in labels.items()),
+                    key=len,
+                )
+            else:
+                candidates = self._groups.get(namespace, {}).values()
+            self._answers[key] = [group for group in candidates if selects(pods, group.labels)]
         return self._answers[key]
+
+    def everywhere(self, names: set[str] | None, pods: LabelSelector | None) -> list[PodGroup]:
+        """Give the pods that a selector selects, in namespaces of these names; None is all."""
+        labels = pods.match_labels if pods is not None else None
+        if labels:
+            candidates = min((self._labelled.get(each, []) for each in labels.items()), key=len)
+            return [
+                group
+                for group in candidates
+                if (names is None or group.namespace in names) and selects(pods, group.labels)
+            ]
+        chosen = self._groups if names is None else [name for name in self._groups if name in names]
+        return [group for name in chosen for group in self.selected(name, pods)]
 
 
 def readable(*selectors: LabelSelector | None) -> bool:

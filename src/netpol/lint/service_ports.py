@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from netpol.kube.addresses import parse_address
 from netpol.kube.findings import Remark
 from netpol.lint.selection import PodGroup, some
-from netpol.lint.services import Mapped, Services, ports_of, service_label
+from netpol.lint.services import Mapped, Services, service_label
 from netpol.lint.views import PeerView, PolicyView, PortView, RuleView
 from netpol.lint.world import World
 
@@ -66,13 +66,10 @@ class ServicePorts:
     ) -> bool:
         """Say whether a Service of another port leads to this one."""
         return any(
-            port.protocol == protocol and number in port.targets(group)
+            id(group) in members and number in port.targets(group)
             for namespace in namespaces
-            for service in self._services.in_namespace(namespace)
-            for port in ports_of(service)
-            if port.port.port != number
-            for group in self._services.groups(service)
-            if id(group) in members
+            for port in self._services.leading_to(namespace, protocol, number)
+            for group in self._services.groups(port.service)
         )
 
     def _of_rule(self, rule: RuleView, view: PolicyView) -> Iterator[Remark]:

@@ -79,6 +79,22 @@ class Services:
         """Give the Services of a namespace that are dialled on a port."""
         return self._by_port.get((namespace, protocol, port), ())
 
+    def leading_to(self, namespace: str, protocol: str, number: int) -> Sequence[Mapped]:
+        """Give the Services of a namespace that lead to a port of some pods."""
+        return self._by_target.get((namespace, protocol, number), ())
+
+    @cached_property
+    def _by_target(self) -> dict[tuple[str, str, int], list[Mapped]]:
+        found: dict[tuple[str, str, int], list[Mapped]] = defaultdict(list)
+        for service in self.all:
+            groups = self.groups(service)
+            for port in ports_of(service):
+                for number in {each for group in groups for each in port.targets(group)}:
+                    found[service.metadata.namespace or "default", port.protocol, number].append(
+                        port
+                    )
+        return found
+
     def groups(self, service: Service) -> list[PodGroup]:
         """Give the pods that a Service selects, save those of the node's network."""
         labels = service.spec.selector if service.spec is not None else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from netpol.kube.addresses import Address, Network, parse_cidr
@@ -159,8 +160,13 @@ def _peer(path: str, peer: NetworkPolicyPeer) -> PeerView:
     block = peer.ip_block
     if block is None:
         return PeerView(path, peer.namespace_selector, peer.pod_selector, None)
-    excepts = tuple(parse_cidr(each).network for each in block.except_ or ())
-    return PeerView(path, None, None, parse_cidr(block.cidr).network, excepts)
+    excepts = tuple(_network(each) for each in block.except_ or ())
+    return PeerView(path, None, None, _network(block.cidr), excepts)
+
+
+@lru_cache(maxsize=1 << 16)  # policies repeat their ranges, and all of them are looked at twice
+def _network(text: str) -> Network:
+    return parse_cidr(text).network
 
 
 def _ports(path: str, ports: Sequence[NetworkPolicyPort | None]) -> list[PortView]:
