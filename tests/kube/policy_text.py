@@ -6,9 +6,9 @@ import textwrap
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from netpol.lint.check import CheckResult, check_policies
 from netpol.kube.objects import NetworkPolicy
 from netpol.kube.policies import read_policies
+from netpol.lint.check import CheckResult, check_policies
 from netpol.switches import Switches
 
 HEAD = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: x}\n"

@@ -14,7 +14,7 @@ from netpol.lint.services import Mapped, Services, service_label
 from netpol.lint.views import PeerView, PolicyView, PortView, RuleView
 from netpol.lint.world import World
 
-__all__ = ["ServicePorts"]
+__all__ = ["ServicePorts", "service_port"]
 
 #: A range as small as this names hosts; what lies in a larger one is chance.
 _FEW_ADDRESSES = 16
@@ -40,6 +40,12 @@ class ServicePorts:
         if key not in self._cache:
             self._cache[key] = self._between(groups, protocol, number)
         return self._cache[key]
+
+    def behind(self, mapped: Mapped, groups: list[PodGroup]) -> tuple[list[PodGroup], list[int]]:
+        """Give those of some pods that are behind a Service, and what they listen on."""
+        members = {id(group) for group in groups}
+        pods = [each for each in self._services.groups(mapped.service) if id(each) in members]
+        return pods, sorted({number for group in pods for number in mapped.targets(group)})
 
     def _between(self, groups: list[PodGroup], protocol: str, number: int) -> list[Mapped]:
         namespaces = {group.namespace for group in groups}
@@ -110,14 +116,11 @@ class ServicePorts:
         mapped = self.between(groups, port.protocol, number)
         if not mapped:
             return None
-        members = {id(group) for group in groups}
-        first = mapped[0]
-        pods = [g for g in self._services.groups(first.service) if id(g) in members]
-        targets = sorted({number for group in pods for number in first.targets(group)})
+        pods, targets = self.behind(mapped[0], groups)
         beside = view.rules(egress=rule.egress)
         if any(self._also_meant(each, port.protocol, targets, pods, view) for each in beside):
             return None  # The port of the pods is written, too: this one does no harm.
-        return _remark(port, number, first, targets)
+        return service_port(f"{port.path}.port", number, mapped[0], targets)
 
     def _also_meant(
         self,
@@ -146,17 +149,18 @@ class ServicePorts:
             return None
         for mapped, address, target in self._services.outside(port.protocol, number):
             if peer.holds(parse_address(address)) and not rule.admits(port.protocol, target):
-                return _remark(port, number, mapped, [target], "endpoints")
+                return service_port(f"{port.path}.port", number, mapped, [target], "endpoints")
         return None
 
 
-def _remark(
-    port: PortView, number: int, mapped: Mapped, targets: Sequence[int], who: str = "pods"
+def service_port(
+    path: str, number: int, mapped: Mapped, targets: Sequence[int], who: str = "pods"
 ) -> Remark:
+    """Give the remark on a port that is a Service's."""
     listens = some([str(target) for target in targets])
     return Remark(
         "service-port",
-        port.path if port.port is None else f"{port.path}.port",
+        path,
         f"{number} is the port of Service {service_label(mapped.service)}; its {who} listen on "
         f"{listens}. Policies see the port of the pod, never the Service's: write {listens}",
     )

@@ -18,7 +18,7 @@ from netpol.lint.services import Mapped, ports_of, service_label
 from netpol.lint.views import PeerView, PolicyView, RuleView
 from netpol.lint.world import World
 
-__all__ = ["masqueraded", "one_family"]
+__all__ = ["masqueraded", "one_family", "one_family_of"]
 
 _OPEN_TYPES = ("NodePort", "LoadBalancer")
 _EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
@@ -130,18 +130,24 @@ def one_family(world: World, view: PolicyView) -> Iterator[Remark]:
         if len({version for version, _ in whole}) != 1:
             continue
         version, peer = whole[0]
-        other = 10 - version
-        if not _have(view.subjects, other) or not _have(view.subjects, version):
-            continue
-        if _covered(world, view, other, egress=egress):
-            continue
+        if not _covered(world, view, 10 - version, egress=egress):
+            path = f"{peer.path}.ipBlock.cidr"
+            yield from one_family_of(path, version, view.subjects, egress=egress)
+
+
+def one_family_of(
+    path: str, version: int, subjects: Sequence[PodGroup], *, egress: bool
+) -> Iterator[Remark]:
+    """Give the remark on all of one IP family, if pods have addresses of the other one, too."""
+    other = 10 - version
+    if _have(subjects, other) and _have(subjects, version):
         side = "to" if egress else "from"
         yield Remark(
             "one-address-family",
-            f"{peer.path}.ipBlock.cidr",
+            path,
             f"{_EVERYTHING[version]} is all of IPv{version}, but the selected pods have IPv{other} "
-            f"addresses, too, and nothing {side} an IPv{other} address is allowed here: write "
-            f"{_EVERYTHING[other]} beside it if everything is meant",
+            f"addresses, too, and nothing {side} an IPv{other} address is meant here: write "
+            f"{_EVERYTHING[other]} beside it if everything is",
         )
 
 
