@@ -174,7 +174,8 @@ def test_without_arguments_help_is_shown() -> None:
 
 def cluster_policy(kind: str, **rules: list[Value]) -> Value:
     version = "v1alpha2" if kind == "ClusterNetworkPolicy" else "v1alpha1"
-    spec: Value = {"subject": {"pods": {"podSelector": {"matchLabels": {"app": "web"}}}}, **rules}
+    pods = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "web"}}}
+    spec: Value = {"subject": {"pods": pods}, **rules}
     if kind != "BaselineAdminNetworkPolicy":
         spec["priority"] = 1
     if kind == "ClusterNetworkPolicy":

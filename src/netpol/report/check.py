@@ -33,10 +33,10 @@ def heading_of(
         "check",
         counts,
         CHECK_CODES,
-        CHECK_PAGES,
         tuple(policy_title(label) for label in labels if label not in found),
         frozenset({"error", "warning"} if strict else {"error"}),
         version,
+        CHECK_PAGES,
     )
 
 
