@@ -294,6 +294,22 @@ def test_without_configurations_names_are_a_note(name: str) -> None:
     assert found.severity == "info"
 
 
+def test_names_count_where_their_kind_of_object_is_not_there() -> None:
+    labels = {"k8s-app": "metrics-server"}
+    cluster = [
+        *CLUSTER,
+        pod("monitoring/ms", "10.0.1.87", labels, "10250"),
+        service("monitoring/metrics-server", "10.96.0.87", labels, "443:10250"),
+    ]
+    shut = policy("podSelector: {matchLabels: {k8s-app: metrics-server}}", "monitoring/p")
+    (found,) = of("webhook-unreachable", shut, cluster=cluster)
+    assert (found.severity, "by its name an aggregated API" in found.message) == ("info", True)
+    # The local ones name no Service: those that are there are all that are called.
+    local = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService"}
+    shown = [*cluster, {**local, "metadata": {"name": "v1."}, "spec": {}}]
+    assert of("webhook-unreachable", shut, cluster=shown) == []
+
+
 # --- masqueraded sources ------------------------------------------------------------------------
 
 GATEWAY = "podSelector: {matchLabels: {app: gateway}}\n"

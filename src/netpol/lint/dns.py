@@ -7,9 +7,10 @@ once) and places what it finds at the policy that lets the pod do anything else.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network
 from typing import NamedTuple
 
-from netpol.kube.addresses import Address, parse_address, parse_cidr
+from netpol.kube.addresses import Address, Network, parse_address, parse_cidr
 from netpol.kube.cluster_objects import ClusterEgressPeer, ClusterNetworkPolicy
 from netpol.kube.cluster_rules import cluster_rules
 from netpol.kube.findings import Finding, Remark, placed
@@ -30,7 +31,7 @@ _NAMES = frozenset(("kube-dns", "coredns", "dns-default"))
 _NODE_LOCAL = ("node-local-dns", "nodelocaldns")
 #: Where node-local DNS listens unless its -localip says otherwise; all such addresses count.
 _LOCAL_ADDRESS = parse_address("169.254.20.10")
-_LINK_LOCAL = parse_cidr("169.254.0.0/16").network
+_LINK_LOCAL = IPv4Network("169.254.0.0/16")
 #: Pods with these policies ask servers of their own.
 _OTHER_RESOLVERS = frozenset(("None", "Default"))
 
@@ -169,12 +170,13 @@ def _ways(view: PolicyView, dns: _Dns, world: World) -> _Ways:
     return _Ways(selected, by_address, first, elsewhere, missed, only_hosts)
 
 
-def _holds_local(network: object, dns: _Dns) -> bool:
-    return dns.node_local is not None and _overlaps_link_local(network)
-
-
-def _overlaps_link_local(network: object) -> bool:
-    return getattr(network, "version", 6) == 4 and _LINK_LOCAL.overlaps(network)  # type: ignore[arg-type]
+def _holds_local(network: Network, dns: _Dns) -> bool:
+    """Say whether a range may hold the address of node-local DNS, if there is one."""
+    return (
+        dns.node_local is not None
+        and isinstance(network, IPv4Network)
+        and network.overlaps(_LINK_LOCAL)
+    )
 
 
 def _only_hosts(rule: RuleView) -> bool:

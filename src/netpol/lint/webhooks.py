@@ -25,6 +25,7 @@ _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes
 _TUNNELS = frozenset(("konnectivity-agent", "konnectivity", "tunnelfront", "aks-link"))
 _HTTPS = 443
 _WORDS = frozenset(("webhook", "webhooks", "admission"))
+_CONFIGURATIONS = frozenset(("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"))
 _APIS = ("metrics-server", "metrics-apiserver")
 
 
@@ -49,27 +50,32 @@ def webhook_findings(world: World) -> Iterator[Finding]:
 
 
 def _called(world: World) -> Iterator[_Called]:
-    """Give what webhook configurations and APIServices name; without any, what names suggest."""
-    callbacks = world.snapshot.callbacks
+    """Give what webhook configurations and the like name, or names suggest where there are none."""
     seen: set[tuple[str, int]] = set()
-    for callback in callbacks:
+    for callback in world.snapshot.callbacks:
         service = world.services.named(callback.namespace, callback.service)
         for mapped in ports_of(service) if service is not None else ():
             key = service_label(mapped.service), mapped.port.port
             if mapped.port.port == callback.port and mapped.protocol == "TCP" and key not in seen:
                 seen.add(key)
                 yield _Called(mapped, callback.label, "warning")
-    if callbacks:
-        return
+    kinds = set(world.snapshot.ignored)
     for service in world.services.all:
-        for mapped in ports_of(service):
-            if mapped.port.port == _HTTPS and mapped.protocol == "TCP" and _sounds_like(service):
-                yield _Called(mapped, "by its name, a webhook or an aggregated API", "info")
+        what = _sounds_like(service, kinds)
+        for mapped in ports_of(service) if what else ():
+            if mapped.port.port == _HTTPS and mapped.protocol == "TCP":
+                yield _Called(mapped, f"by its name {what}", "info")
 
 
-def _sounds_like(service: Service) -> bool:
+def _sounds_like(service: Service, kinds: set[str]) -> str:
+    """Say what a Service may be by its name; empty if it is none, or if the snapshot would show it.
+
+    ``kinds`` are the kinds of objects that were met beside the cluster's own.
+    """
     name = service.metadata.name
-    return bool(_WORDS & set(name.split("-"))) or name.endswith(_APIS)
+    if not kinds & _CONFIGURATIONS and _WORDS & set(name.split("-")):
+        return "a webhook"
+    return "an aggregated API" if "APIService" not in kinds and name.endswith(_APIS) else ""
 
 
 class _Callers:

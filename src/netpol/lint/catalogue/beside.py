@@ -223,10 +223,10 @@ BESIDE = (
         "Admission and conversion webhooks and aggregated APIs are called by API servers, which no "
         "`podSelector` or `namespaceSelector` selects; every change that the webhook is asked "
         "about then waits and fails. Such Services are those that webhook configurations, "
-        "APIServices and CustomResourceDefinitions in the snapshot name. If it has none of these, "
-        "Services on 443 with `webhook` or `admission` in their name, and metrics servers, get a "
-        "note. An API server is taken to come in by a rule for the port without `from`, by an "
-        "`ipBlock` of API servers or node ranges (by any, where the snapshot shows neither), "
+        "APIServices and CustomResourceDefinitions in the snapshot name. If it has no webhook "
+        "configuration, Services on 443 with `webhook` or `admission` in their name get a note; if "
+        "it has no APIService, metrics servers do. An API server is taken to come in by a rule for "
+        "the port without `from`, by an `ipBlock` of API servers or node ranges (by any, where the snapshot shows neither), "
         "through a konnectivity agent that is selected, and to pods on its own node.",
         network_policy(
             _WEB
