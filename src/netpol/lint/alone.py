@@ -30,7 +30,7 @@ def lint_alone(policies: PolicySet) -> Iterator[Finding]:
     for loaded in policies.policies:
         spec = loaded.policy.spec or NetworkPolicySpec()
         rules = rules_of(spec)
-        remarks = [*_inert_rules(spec), *_open_rules(rules, spec, loaded), *_split_rules(rules)]
+        remarks = [*_inert_rules(spec), *_open_rules(rules, loaded), *_split_rules(rules)]
         for path, peers in _peer_lists(spec):
             remarks += _redundant_pod_selectors(path, peers)
             for i, peer in enumerate(peers):
@@ -100,18 +100,16 @@ def _port_path(rules: Sequence[RuleView]) -> str | None:
 # --- rules that open more than they seem to -----------------------------------------------------
 
 
-def _open_rules(
-    rules: Sequence[RuleView], spec: NetworkPolicySpec, loaded: LoadedPolicy
-) -> Iterator[Remark]:
+def _open_rules(rules: Sequence[RuleView], loaded: LoadedPolicy) -> Iterator[Remark]:
     """Find rules about everybody: empty ones, and lists written without an element (A4.4)."""
     for rule in rules:
         side = "to" if rule.egress else "from"
-        if not rule.peers and _is_written(f"{rule.path}.{side}", spec, loaded):
+        if not rule.peers and _is_written(rule, side, loaded):
             yield _empty_list(rule, side)
         elif not rule.peers and not rule.ports:
             beside = [each for each in rules if each.egress == rule.egress and each is not rule]
             yield _empty_rule(rule, beside)
-        elif not rule.ports and _is_written(f"{rule.path}.ports", spec, loaded):
+        elif not rule.ports and _is_written(rule, "ports", loaded):
             yield Remark(
                 "empty-list",
                 f"{rule.path}.ports",
@@ -120,17 +118,9 @@ def _open_rules(
             )
 
 
-def _is_written(path: str, spec: NetworkPolicySpec, loaded: LoadedPolicy) -> bool:
+def _is_written(rule: RuleView, field: str, loaded: LoadedPolicy) -> bool:
     """Say whether an empty field stands there: as a list, or, in YAML, as a key without a value."""
-    if "[" not in path:
-        return False
-    index = int(path[path.index("[") + 1 : path.index("]")])
-    name = path.rpartition(".")[2]
-    rules: Sequence[object] = (
-        spec.ingress if path.startswith("spec.ingress") else spec.egress
-    ) or ()
-    value = getattr(rules[index], "from_" if name == "from" else name)
-    return value is not None or path in loaded.source.lines
+    return field in rule.given or f"{rule.path}.{field}" in loaded.source.lines
 
 
 def _empty_list(rule: RuleView, side: str) -> Remark:
@@ -156,8 +146,8 @@ def _empty_rule(rule: RuleView, beside: Sequence[RuleView]) -> Remark:
     return Remark(
         "allows-everything",
         rule.path,
-        f"an empty rule allows all {direction} of the selected pods, whatever other policies say; "
-        f"to deny all, write {direction}: []",
+        f"an empty rule allows all {direction} of the selected pods, whatever other "
+        f"NetworkPolicies say; to deny all, write {direction}: []",
         "info",
     )
 

@@ -73,12 +73,16 @@ class PeerView(NamedTuple):
 
 
 class RuleView(NamedTuple):
-    """A rule that has an effect. Without ``peers`` it is about everybody, without ``ports`` all."""
+    """A rule that has an effect. Without ``peers`` it is about everybody, without ``ports`` all.
+
+    ``given`` names those of ``from``, ``to`` and ``ports`` that are lists, if only of nothing.
+    """
 
     path: str
     egress: bool
     peers: Sequence[PeerView]
     ports: Sequence[PortView]
+    given: frozenset[str] = frozenset()
 
     def admits(self, protocol: str, number: int, group: PodGroup | None = None) -> bool:
         """Say whether a port of a pod is meant by this rule."""
@@ -131,15 +135,27 @@ def rules_of(spec: NetworkPolicySpec) -> list[RuleView]:
     found = []
     for i, ingress in enumerate(spec.ingress or ()):
         if ingress is not None and "Ingress" in types:
-            path = f"spec.ingress[{i}]"
-            peers = _peers(f"{path}.from", ingress.from_ or ())
-            found.append(RuleView(path, False, peers, _ports(path, ingress.ports or ())))
+            found.append(_rule(f"spec.ingress[{i}]", "from", ingress.from_, ingress.ports))
     for i, egress in enumerate(spec.egress or ()):
         if egress is not None and "Egress" in types:
-            path = f"spec.egress[{i}]"
-            peers = _peers(f"{path}.to", egress.to or ())
-            found.append(RuleView(path, True, peers, _ports(path, egress.ports or ())))
+            found.append(_rule(f"spec.egress[{i}]", "to", egress.to, egress.ports))
     return found
+
+
+def _rule(
+    path: str,
+    side: str,
+    peers: Sequence[NetworkPolicyPeer | None] | None,
+    ports: Sequence[NetworkPolicyPort | None] | None,
+) -> RuleView:
+    given = {name for name, each in ((side, peers), ("ports", ports)) if each is not None}
+    return RuleView(
+        path,
+        side == "to",
+        _peers(f"{path}.{side}", peers or ()),
+        _ports(path, ports or ()),
+        frozenset(given),
+    )
 
 
 def holds(network: Network | None, excepts: Sequence[Network], address: Address) -> bool:

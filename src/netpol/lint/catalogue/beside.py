@@ -226,8 +226,9 @@ BESIDE = (
         "APIServices and CustomResourceDefinitions in the snapshot name. If it has no webhook "
         "configuration, Services on 443 with `webhook` or `admission` in their name get a note; if "
         "it has no APIService, metrics servers do. An API server is taken to come in by a rule for "
-        "the port without `from`, by an `ipBlock` of API servers or node ranges (by any, where the snapshot shows neither), "
-        "through a konnectivity agent that is selected, and to pods on its own node.",
+        "the port without `from`, by an `ipBlock` of API servers or node ranges (by any, where the "
+        "snapshot shows neither), through a konnectivity agent that is selected, and to pods on "
+        "its own node.",
         network_policy(
             _WEB
             + """ingress:
