@@ -273,6 +273,9 @@ def test_the_address_of_a_load_balancer() -> None:
     rule = "egress: [{to: [{ipBlock: {cidr: 203.0.113.5/32}}]}]"
     found = one("ipblock-names-service", policy(EGRESS + rule), cluster=[*CLUSTER, balanced])
     assert "203.0.113.5 is the address of Service shop/lb" in found.message
+    # A15.10: nodes leave this one alone.
+    balanced["status"]["loadBalancer"]["ingress"][0]["ipMode"] = "Proxy"
+    assert "ipblock-names-service" not in codes(policy(EGRESS + rule), cluster=[*CLUSTER, balanced])
 
 
 def test_excepts_take_the_service_out() -> None:

@@ -220,5 +220,6 @@ def _addresses(service: Service) -> Iterator[tuple[str, bool]]:
             yield text, True
     if service.status is not None and service.status.load_balancer is not None:
         for ingress in service.status.load_balancer.ingress or ():
-            if ingress.ip:
+            # A15.10: an address that nodes do not translate is what policies see.
+            if ingress.ip and ingress.ip_mode != "Proxy":
                 yield ingress.ip, True
