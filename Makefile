@@ -33,6 +33,7 @@ bench: $(VENV)/.stamp-dev
 
 docs: $(VENV)/.stamp-dev
 	$(BIN)/python docs/generate_cli.py
+	$(BIN)/python docs/generate_check.py
 	$(BIN)/python docs/run_examples.py
 
 clean:

@@ -17,7 +17,7 @@ from kube.policy_text import manifest
 
 ROOT = Path(__file__).parent.parent
 ACTION: Any = yaml.safe_load((ROOT / "action.yml").read_text())
-GOOD, WARNED = manifest("podSelector: {}"), manifest("egress: [{}]")
+GOOD, WARNED = manifest("podSelector: {}"), manifest("egress: [{to: [{podSelector: {}}]}]")
 WRONG = manifest("policyTypes: [ingress]")
 
 

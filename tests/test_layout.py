@@ -52,13 +52,14 @@ MAY_IMPORT = {
     "analysis": _READ | {"fused", "compiler", "engine", "tally", "replay", "_core"},
     "compare": {"verdict", "switches", "kube", "flows", "tally", "replay", "analysis"},
     "spread": {"verdict", "flows", "engine", "tally", "analysis", "_core"},
+    "lint": _WORDS | {"kube"},
     "overlap": _WORDS | {"kube", "policy", "compiler"},
-    "report": {"errors", "verdict", "files", "terminal"}
+    "report": {"errors", "verdict", "files", "terminal", "lint"}
     | {"kube", "text", "flows", "reference", "tally", "pairs", "recorded", "replay", "compare"}
     | {"spread", "analysis"},
     "cli": _READ
     | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"}
-    | {"analysis", "recorded", "terminal"},
+    | {"analysis", "recorded", "terminal", "lint"},
     "__main__": {"cli"},
     "__init__": _READ | {"compiler", "engine", "verdicts", "replay", "recorded", "analysis"},
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from policy_text import check_text
 
-from netpol.kube.check import CheckResult
+from netpol.lint.check import CheckResult
 
 GROUP = "policy.networking.k8s.io"
 EVERY: dict[str, Any] = {"namespaces": {}}

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from policy_text import check_text, manifest
 
 from netpol.errors import ManifestError, NetpolError
-from netpol.kube.check import check_policies
 from netpol.kube.manifests import read_documents
 from netpol.kube.policies import policies_from_objects, read_policies
 from netpol.kube.snapshot import read_snapshot, snapshot_from_objects
+from netpol.lint.check import check_policies
 
 POLICY = manifest("podSelector: {}")
 

@@ -11,11 +11,13 @@ from click.testing import CliRunner, Result
 from policy_text import manifest
 
 from netpol.cli.check import check
+from netpol.lint.catalogue import RULES
 from netpol.report.text import escape_controls
 
 GOOD = manifest("podSelector: {}")
-WARNED = manifest("egress: [{}]")
+WARNED = manifest("egress: [{to: [{podSelector: {}}]}]")
 WRONG = manifest("policyTypes: [ingress]\ningress: [{from: [{}]}]")
+CLI = "src/netpol/cli/check.py"
 CLUSTER = "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: x}}\n"
 
 
@@ -141,12 +143,12 @@ def test_escape_controls() -> None:
 
 def test_every_code_is_documented() -> None:
     root = Path(__file__).parent.parent.parent
-    documented = set(re.findall(r"^\| `([a-z-]+)`", (root / "docs/check.md").read_text(), re.M))
-    sources = (root / "src/netpol/overlap.py").read_text() + "".join(
-        path.read_text()
-        for name in ("written*", "lint*", "namespaces", "policies", "check", "reading", "manifests")
-        for path in (root / "src/netpol/kube").glob(f"{name}.py")
-    )
-    used = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', sources))
-    used |= {"manifest", "invalid", "snapshot", "capacity"}
-    assert documented == used - {"all-init", "unknown-labels", "name-and-flag"}
+    page = (root / "docs/check.md").read_text()
+    assert set(re.findall(r"^\| `([a-z-]+)`", page, re.M)) == set(RULES)
+    assert set(re.findall(r"^### ([a-z-]+)$", page, re.M)) == set(RULES)
+    folders = [*root.glob("src/netpol/lint/*.py"), *root.glob("src/netpol/kube/*.py")]
+    sources = "".join(path.read_text() for path in (*folders, root / "src/netpol/overlap.py"))
+    given = re.findall(r'(?:Remark|Finding)\(\s*(?:"[a-z]+",\s*)?"([a-z]+(?:-[a-z]+)+)"', sources)
+    assert set(given) <= set(RULES)
+    quoted = set(re.findall(r'"([a-z]+(?:-[a-z]+)*)"', sources + (root / CLI).read_text()))
+    assert set(RULES) <= quoted

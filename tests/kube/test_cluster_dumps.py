@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from netpol.errors import ManifestError, NetpolError, SnapshotError
-from netpol.kube.check import check_policies
 from netpol.kube.manifests import read_documents
 from netpol.kube.objects import EndpointSlice
 from netpol.kube.policies import read_policies
 from netpol.kube.reading import Reading
 from netpol.kube.snapshot import Snapshot, read_snapshot, snapshot_from_objects
+from netpol.lint.check import check_policies
 
 Value = dict[str, Any]
 

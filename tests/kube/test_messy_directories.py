@@ -14,8 +14,8 @@ from policy_text import manifest
 
 from netpol.cli.main import main
 from netpol.errors import ManifestError
-from netpol.kube.check import CheckResult, check_policies
 from netpol.kube.policies import read_policies
+from netpol.lint.check import CheckResult, check_policies
 
 ROOT = Path(__file__).parent.parent.parent
 POLICY = manifest("podSelector: {}")

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from netpol.errors import ConfigError, ManifestError, ValidationError
-from netpol.kube.check import check_policies
 from netpol.kube.inputs import InputFile
 from netpol.kube.namespaces import findings_beside, is_namespace
 from netpol.kube.policies import policies_from_objects, read_policies
 from netpol.kube.snapshot import read_snapshot, snapshot_from_objects
+from netpol.lint.check import check_policies
 
 
 def policy(name: str, namespace: str | None = None) -> dict[str, Any]:

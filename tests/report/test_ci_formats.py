@@ -48,7 +48,7 @@ kind: NetworkPolicy
 metadata: {name: open, namespace: shop}
 spec:
   podSelector: {}
-  egress: [{}]
+  egress: [{to: [{podSelector: {}}]}]
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

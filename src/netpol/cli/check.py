@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import netpol
+from netpol.cli.codes import CodeWords
 from netpol.cli.flow_options import EXCLUDE
 from netpol.cli.ignore_kinds import ignore_kinds_option
 from netpol.cli.names import Namespace, require_known
@@ -19,9 +20,10 @@ from netpol.switches import Switches
 
 if TYPE_CHECKING:
     from netpol.errors import InputError, Location
-    from netpol.kube.check import CheckResult
     from netpol.kube.findings import Finding
+    from netpol.kube.policies import PolicySet
     from netpol.kube.snapshot import Snapshot
+    from netpol.lint.check import CheckResult
 
 __all__ = ["check"]
 
@@ -93,6 +95,25 @@ Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
     help="Exit 1 if there is a warning.",
 )
 @click.option(
+    "--select",
+    multiple=True,
+    type=CodeWords(),
+    metavar="CODE",
+    envvar="NETPOL_CHECK_SELECT",
+    help="Look for these codes alone, commas between them: a code, its first words (dns for "
+    "dns-node-local and its like), or all. What is refused is always told.  [repeatable]",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    type=CodeWords(ignored=True),
+    metavar="CODE",
+    envvar="NETPOL_CHECK_IGNORE",
+    help="Do not look for these codes; wins over --select. In a manifest, a comment (netpol: "
+    "ignore CODE) or an annotation (netpol/ignore: CODE) does it for one line or object. netpol "
+    "rule CODE explains one.  [repeatable]",
+)
+@click.option(
     "--strict-cidr",
     type=click.Choice(["warn", "reject"]),
     default="warn",
@@ -122,6 +143,8 @@ def check(
     output: str,
     strict: bool,
     fail_on: str | None,
+    select: tuple[frozenset[str], ...],
+    ignore: tuple[frozenset[str], ...],
     strict_cidr: Any,
     unknown_fields: Any,
 ) -> None:
@@ -136,22 +159,22 @@ def check(
     each is given with its file and line, but of a file, what comes after text that is no YAML is
     not read.
     """
-    from netpol.kube.check import check_policies
+    from netpol.lint.check import check_policies
+    from netpol.lint.silence import Choice
 
-    switches = Switches(strict_cidr=strict_cidr, unknown_fields=unknown_fields)
     result = check_policies(
         policies,
         cluster,
-        switches=switches,
+        switches=Switches(strict_cidr=strict_cidr, unknown_fields=unknown_fields),
         namespace=namespace,
         exclude=exclude,
         skip_others=skip_others,
         ignore_kinds=ignore_kinds,
+        choice=Choice(frozenset().union(*select), frozenset().union(*ignore)),
+        compiled=_overlaps,
     )
     if result.snapshot is not None:
         require_known([result.snapshot], namespace)
-    if result.snapshot is not None and not result.error_count:
-        result = _with_overlaps(result, result.snapshot)
     strict = strict or fail_on == "warning"
     text = _written(result, output, strict)
     click.echo(text.encode() if output in CI_FORMATS else text, nl=False)  # CI reads UTF-8
@@ -175,18 +198,17 @@ def _written(result: CheckResult, output: str, strict: bool) -> str:
     return render(output, annotations_of(result), heading)
 
 
-def _with_overlaps(result: CheckResult, snapshot: Snapshot) -> CheckResult:
-    """Add what only shows in the policies as compiled for the cluster."""
+def _overlaps(policies: PolicySet, snapshot: Snapshot) -> list[Finding]:
+    """Give what only shows in the policies as compiled for the cluster."""
     from netpol.errors import CapacityError, Location
-    from netpol.kube.findings import Finding, in_order
+    from netpol.kube.findings import Finding
     from netpol.overlap import overlaps
 
     try:
-        found = overlaps(result.read, snapshot)
+        return overlaps(policies, snapshot)
     except CapacityError as error:
         message = f"overlaps and ties of policies were not looked for: {error}"
-        found = [Finding("warning", "capacity", message, Location())]
-    return result._replace(findings=in_order([*result.findings, *found]))
+        return [Finding("warning", "capacity", message, Location())]
 
 
 def _lines(result: CheckResult) -> str:
@@ -212,13 +234,15 @@ def _lines(result: CheckResult) -> str:
 
 def _counts(result: CheckResult) -> tuple[str, ...]:
     severities = Counter(finding.severity for finding in result.findings)
-    counts = (
+    counts: tuple[str, ...] = (
         _plural(result.policies, "valid policy", "valid policies"),
         _plural(result.error_count, "error", "errors"),
         _plural(severities["warning"], "warning", "warnings"),
     )
     notes = severities["info"]
-    return (*counts, _plural(notes, "note", "notes")) if notes else counts
+    if notes:
+        counts = (*counts, _plural(notes, "note", "notes"))
+    return (*counts, f"{result.silenced} silenced") if result.silenced else counts
 
 
 def _line(severity: str, location: Location, message: str, code: str | None = None) -> str:
@@ -249,12 +273,13 @@ def _json(result: CheckResult) -> str:
             for each in result.passed
         ],
         "unjudged": unjudged_document(result.unjudged),
+        "silenced": result.silenced,
     }
     return json.dumps(document, indent=2, ensure_ascii=True)
 
 
 def _json_error(error: InputError) -> dict[str, Any]:
-    from netpol.kube.check import error_code
+    from netpol.lint.check import error_code
 
     return {
         "code": error_code(error),

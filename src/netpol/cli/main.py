@@ -34,6 +34,7 @@ COMMANDS = {
         "netpol.cli.replay:replay",
         "Judge recorded flows: which would be denied, by which rule.",
     ),
+    "rule": ("netpol.cli.rule:rule", "Explain a code that check gives, with an example."),
 }
 
 

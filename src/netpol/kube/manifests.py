@@ -68,6 +68,8 @@ def read_documents(
     paths: Paths,
     report: Callable[[InputError], None] = raise_error,
     reading: Reading | None = None,
+    *,
+    seen: Callable[[str, bytes], None] | None = None,
 ) -> Iterator[Document]:
     """Read every object behind ``paths``, in order; lists are opened.
 
@@ -81,6 +83,8 @@ def read_documents(
         What is wanted; says afterwards what was passed over: in a file that was found in a
         directory, documents that are no objects, and text that cannot be read and names no kind
         that is wanted.
+    seen
+        Called with the name and content of each file before its objects are given.
     """
     reading = reading or Reading()
     for file in find_inputs(paths, report, Globs(reading.exclude)):
@@ -89,6 +93,8 @@ def read_documents(
         except InputError as error:
             report(error)
             continue
+        if seen is not None:
+            seen(file.name, data)
         yield from _File(file, reading, report).documents(data)
 
 

@@ -210,10 +210,11 @@ class Container(Lenient, frozen=True):
 
 
 class PodSpec(Lenient, frozen=True):
-    """Where a pod runs and which ports its containers declare."""
+    """Where a pod runs, which ports its containers declare, and which DNS it asks."""
 
     node_name: str | None = None
     host_network: bool | None = None
+    dns_policy: str | None = None
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from netpol.dns.observations import DnsObservations
 from netpol.errors import InputError, Location, ManifestError, SnapshotError
+from netpol.kube.callbacks import Callback, callbacks_of, is_callback
 from netpol.kube.documents import Document, decode
 from netpol.kube.endpoints import Endpoints, EndpointsMeta, derived_slices
 from netpol.kube.findings import Finding
@@ -68,6 +69,7 @@ class Snapshot:
     ``warnings`` are messages for the reader, each already carrying its place; ``ignored``
     counts objects of other kinds that were met, ``unjudged`` are the policies among them of
     dialects that netpol does not judge; ``notes`` say what was passed over or met twice.
+    ``callbacks`` are Services that API servers call.
     """
 
     namespaces: tuple[Namespace, ...] = ()
@@ -81,6 +83,7 @@ class Snapshot:
     dns: DnsObservations | None = None
     notes: tuple[Finding, ...] = ()
     unjudged: Unjudged = NOTHING_UNJUDGED
+    callbacks: tuple[Callback, ...] = ()
 
 
 def read_snapshot(
@@ -201,6 +204,7 @@ class _Builder:
         self._warnings: list[str] = []
         self._again: list[Again] = []
         self._ranges: list[str] = []
+        self._callbacks: list[Callback] = []
 
     def add(self, document: Document) -> None:
         kind = CLUSTER_KINDS.get((document.api_version, document.kind))
@@ -213,6 +217,8 @@ class _Builder:
         else:
             self._ignored[document.kind] += 1
             self._unjudged.add(document)
+            if is_callback(document.api_version, document.kind):
+                self._callbacks += callbacks_of(document)
 
     def _add_object(self, document: Document, kind: type[Any]) -> None:
         found = decode(document, kind)
@@ -309,6 +315,7 @@ class _Builder:
             dict(self._ignored),
             notes=(*reading.notes(), *again_notes(self._again, "objects")),
             unjudged=self._unjudged.result(),
+            callbacks=tuple(self._callbacks),
         )
 
     def _derived(

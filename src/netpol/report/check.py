@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from netpol.errors import InputError
-from netpol.kube.check import CheckResult, error_code
 from netpol.kube.findings import Finding, policy_title
+from netpol.lint.check import CheckResult, error_code
 from netpol.report.annotations import Annotation, Level
-from netpol.report.codes import CHECK_CODES
+from netpol.report.codes import CHECK_CODES, CHECK_PAGES
 from netpol.report.heading import Heading
 
 __all__ = ["annotations_of", "heading_of"]
@@ -36,6 +36,7 @@ def heading_of(
         tuple(policy_title(label) for label in labels if label not in found),
         frozenset({"error", "warning"} if strict else {"error"}),
         version,
+        CHECK_PAGES,
     )
 
 

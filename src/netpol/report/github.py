@@ -19,15 +19,18 @@ _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 def render(annotations: Sequence[Annotation], heading: Heading) -> str:
     """Give one command a finding, then a plain line with the counts."""
-    lines = [_command(each) for each in annotations]
+    lines = [_command(each, heading) for each in annotations]
     # Words that begin with :: would be a command of their own.
     lines.append(escape_controls(heading.line).lstrip(":"))
     return "\n".join(lines) + "\n"
 
 
-def _command(annotation: Annotation) -> str:
+def _command(annotation: Annotation, heading: Heading) -> str:
     settings = ",".join(f"{name}={_setting(value)}" for name, value in _settings(annotation))
     message = f"{annotation.message} [{annotation.code}]"
+    more = heading.more(annotation.code)
+    if more:
+        message += f"\n{more}"
     return f"::{_COMMANDS[annotation.level]} {settings}::{_data(message)}"
 
 

@@ -22,6 +22,7 @@ class Heading:
     passed : names of what was looked at without a finding: test cases that pass.
     gated : the levels that the caller fails for, so that a test report says the same.
     version : of netpol, where the format has a place for it.
+    pages : what is known of a code beyond that sentence, as Markdown, as ``netpol rule`` has it.
     """
 
     command: str
@@ -30,6 +31,13 @@ class Heading:
     passed: tuple[str, ...] = ()
     gated: frozenset[Level] = frozenset({"error"})
     version: str = ""
+    pages: Mapping[str, str] = field(default_factory=dict)
+
+    def more(self, code: str) -> str:
+        """Give the sentence on a code and who tells more; empty if there is nothing more."""
+        if code not in self.pages:
+            return ""
+        return f"{code}: {self.help[code]}. More: netpol rule {code}"
 
     @property
     def line(self) -> str:

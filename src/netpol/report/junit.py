@@ -49,7 +49,8 @@ def _case(suite: ET.Element, annotation: Annotation, heading: Heading) -> None:
         if annotation.line is not None:
             case.set("line", str(annotation.line))
             place = f"{annotation.file}:{annotation.line}: "
-    body = _shown(f"{place}{annotation.level}: {annotation.message}")
+    more = heading.more(annotation.code)
+    body = _shown(f"{place}{annotation.level}: {annotation.message}" + (more and f"\n{more}"))
     if annotation.level in heading.gated:
         about = {"type": annotation.code, "message": _shown(annotation.title)}
         ET.SubElement(case, "failure", about).text = body

@@ -51,6 +51,27 @@ def _lines(annotations: Sequence[Annotation], heading: Heading) -> Iterator[str]
             yield f"and {len(annotations) - index:,} more"
             return
         yield row
+    yield from _explained(annotations, heading, room)
+
+
+def _explained(annotations: Sequence[Annotation], heading: Heading, room: int) -> Iterator[str]:
+    """Give what is known of each code met, folded up, as far as there is room."""
+    codes = dict.fromkeys(each.code for each in annotations)
+    for code in codes:
+        page = heading.pages.get(code)
+        if page is None:
+            continue
+        lines = [
+            "",
+            f"<details><summary>{code}: {escape_markdown(heading.help[code])}</summary>",
+            "",
+            page,
+            "</details>",
+        ]
+        room -= sum(len(line) + 1 for line in lines)
+        if room < 0:
+            return
+        yield from lines
 
 
 def _place(annotation: Annotation) -> str:

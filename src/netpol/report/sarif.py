@@ -53,14 +53,23 @@ def _rule(first: Annotation, heading: Heading) -> dict[str, Any]:
     words = first.code.replace("-", " ")
     meaning = _shown(heading.help.get(first.code, words))
     name = "".join(word.capitalize() for word in first.code.split("-"))
+    about = {"text": f"{meaning} ({first.code}, netpol {heading.command})"}
+    page = heading.pages.get(first.code)
+    if page is not None:
+        about = {"text": f"{about['text']}\n\n{_unmarked(page)}", "markdown": page}
     return {
         "id": first.code,
         "name": name,
         "shortDescription": {"text": words},
         "fullDescription": {"text": meaning},
-        "help": {"text": f"{meaning} ({first.code}, netpol {heading.command})"},
+        "help": about,
         "defaultConfiguration": {"level": first.level},
     }
+
+
+def _unmarked(page: str) -> str:
+    """Give Markdown as plain text, as those who cannot show it ask for."""
+    return page.replace("```yaml\n", "").replace("```\n", "").replace("`", "")
 
 
 def _result(annotation: Annotation, rule: int, seen: Counter[str]) -> dict[str, Any]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from netpol.errors import InputError, Location, ManifestError, SnapshotError, ValidationError
-from netpol.kube.findings import Finding
+from netpol.kube.findings import Finding, in_order
 from netpol.kube.inputs import Paths
-from netpol.kube.lint import lint
 from netpol.kube.manifests import read_documents
 from netpol.kube.policies import PolicySet, load_policies, no_policies_message
 from netpol.kube.reading import PassedOver, Reading
 from netpol.kube.snapshot import Snapshot, load_snapshot
 from netpol.kube.unjudged import Unjudged
+from netpol.lint.catalogue import RULES
+from netpol.lint.comments import Comment, comments_in
+from netpol.lint.lint import lint
+from netpol.lint.silence import Choice, silence
 from netpol.switches import Switches
 
 __all__ = ["CheckResult", "check_policies", "error_code"]
@@ -24,6 +27,7 @@ class CheckResult(NamedTuple):
 
     ``passed`` is all that was passed over where directories were searched.
     Findings of severity ``error`` are errors too: what an API server takes but cannot work.
+    ``silenced`` counts findings that comments and annotations of the manifests leave out.
     """
 
     policies: int
@@ -32,6 +36,7 @@ class CheckResult(NamedTuple):
     read: PolicySet
     snapshot: Snapshot | None
     passed: tuple[PassedOver, ...] = ()
+    silenced: int = 0
 
     @property
     def unjudged(self) -> Unjudged:
@@ -54,6 +59,8 @@ def check_policies(
     exclude: Sequence[str] = (),
     skip_others: bool = False,
     ignore_kinds: bool | str | Iterable[str] = False,
+    choice: Choice | None = None,
+    compiled: Callable[[PolicySet, Snapshot], list[Finding]] | None = None,
 ) -> CheckResult:
     """Check policies as the API server would, and look for what they may not mean.
 
@@ -72,6 +79,10 @@ def check_policies(
     skip_others
         Pass over templates, and files that hold no object or policy, also where they are named;
         then it is no error that there is no policy at all.
+    choice
+        The codes that are wanted; all if None.
+    compiled
+        Looks at policies without errors as compiled for the cluster, as ``netpol.overlap`` does.
 
     Returns
     -------
@@ -80,8 +91,15 @@ def check_policies(
     """
     errors: list[InputError] = []
     reading = Reading(exclude, skip_others=skip_others)
+    comments: list[Comment] = []
+    documents = read_documents(
+        paths,
+        errors.append,
+        reading,
+        seen=lambda file, data: comments.extend(comments_in(file, data)),
+    )
     policies = load_policies(
-        read_documents(paths, errors.append, reading),
+        documents,
         switches=switches,
         namespace=namespace,
         ignore_kinds=ignore_kinds,
@@ -106,11 +124,19 @@ def check_policies(
     findings += lint(policies, snapshot, switches=switches)
     findings += unjudged_findings(policies.unjudged | (snapshot or policies).unjudged)
     errors.sort(key=lambda error: (error.location.file or "", error.location.line or 0))
-    wrong = {finding.policy for finding in findings if finding.severity == "error"}
+    sought = {code for code, rule in RULES.items() if rule.needs != "compiled"}
+    if snapshot is None:
+        sought -= {code for code, rule in RULES.items() if rule.needs == "cluster"}
+    elif compiled is not None and not errors and all(f.severity != "error" for f in findings):
+        findings += compiled(policies, snapshot)
+        sought = {*RULES}
+    left = silence(findings, policies, comments, choice or Choice(), frozenset(sought))
+    wrong = {finding.policy for finding in left.findings if finding.severity == "error"}
     labels = [each.label for each in policies.policies]
     labels += [each.label for each in policies.cluster_policies]
     valid = sum(label not in wrong for label in labels)
-    return CheckResult(valid, errors, findings, policies, snapshot, tuple(passed))
+    found = in_order(left.findings)
+    return CheckResult(valid, errors, found, policies, snapshot, tuple(passed), left.hidden)
 
 
 def unjudged_findings(unjudged: Unjudged) -> Iterator[Finding]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from netpol.kube.addresses import Network, parse_address, parse_cidr
 from netpol.kube.findings import Remark
-from netpol.kube.objects import Pod
+from netpol.kube.objects import Pod, Service
 from netpol.kube.snapshot import Snapshot
+from netpol.lint.selection import pod_addresses, some
+from netpol.lint.services import ServiceAddress, Services, service_label
+from netpol.lint.views import holds
 
 __all__ = ["KnownAddresses"]
 
@@ -39,12 +42,11 @@ class _Sorted:
 class KnownAddresses:
     """Addresses of the snapshot, as policies compare them or never do (A15.1, A15.3)."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._cluster_ips = _Sorted(_cluster_ips(snapshot))
-        self._external_ips = _Sorted(_external_ips(snapshot))
+    def __init__(self, snapshot: Snapshot, services: Services) -> None:
+        self._services = services
         self._endpoints = _Sorted(_endpoint_ips(snapshot))
         self._pods = _Sorted(
-            text for pod in snapshot.pods if _owns_addresses(pod) for text in _pod_ips(pod)
+            text for pod in snapshot.pods if _owns_addresses(pod) for text in pod_addresses(pod)
         )
         self._pod_ranges = _pod_ranges(snapshot)
 
@@ -56,23 +58,27 @@ class KnownAddresses:
         excepts: Sequence[Network] = (),
         egress: bool,
         over_pods: bool = True,
+        allowed: Callable[[Service], bool] = lambda _: False,
     ) -> Iterator[Remark]:
         """Give the remarks on a range of a rule, ``excepts`` left out of it.
 
         Everything (``0.0.0.0/0``, ``::/0``) is not meant to name anything in particular.
+        ``allowed`` says whether the same rules let everything behind a Service through: its address
+        beside that does no harm.
         """
         if network.prefixlen == 0:
             return
-        services = self._cluster_ips.within(network) or (
-            egress and self._external_ips.within(network)
-        )
-        if services and not self._endpoints.within(network):
-            yield Remark(
-                "ipblock-names-service",
-                path,
-                f"{network} holds addresses of services and of no pod or node: policies see the "
-                "pod behind a service, not the service's address; select the pods instead",
-            )
+        # What holds pods or nodes, too, is a range of the cluster, not of its Services.
+        if not self._endpoints.within(network):
+            named = [
+                each
+                for each in self._services.within(network)
+                if (egress or not each.external)
+                and holds(network, excepts, each.address)
+                and not allowed(each.service)
+            ]
+            if named:
+                yield self._names_services(path, network, named, egress=egress)
         if over_pods and self._holds_pods(network, excepts):
             yield Remark(
                 "ipblock-over-pods",
@@ -80,6 +86,34 @@ class KnownAddresses:
                 f"{network} covers addresses of pods, which change from pod to pod: select pods by "
                 "their labels, and keep address ranges for what is outside the cluster",
             )
+
+    def _names_services(
+        self, path: str, network: Network, named: Sequence[ServiceAddress], *, egress: bool
+    ) -> Remark:
+        labels = list(dict.fromkeys(service_label(each.service) for each in named))
+        first = named[0]
+        if len(labels) == 1:
+            what = f"{first.address} is the address of Service {labels[0]}"
+        else:
+            what = f"{network} holds the addresses of {len(labels)} Services: {some(labels)}"
+        if not egress:
+            why = "connections never come from such an address"
+        else:
+            why = "policies see what stands behind a Service, never its address"
+        behind = self._services.behind(first.service)
+        if not behind:
+            instead = "allow its endpoints instead, which the snapshot does not show"
+        elif self._services.groups(first.service):
+            instead = f"select {behind} instead"
+        else:
+            instead = f"allow {behind} instead"
+        if len(labels) > 1:
+            instead += f" (for {labels[0]})"
+        return Remark("ipblock-names-service", path, f"{what}: {why}; {instead}")
+
+    def in_cluster(self, network: Network) -> bool:
+        """Say whether a range holds or touches addresses of pods or nodes."""
+        return self._endpoints.within(network) or self._holds_pods(network, ())
 
     def _holds_pods(self, network: Network, excepts: Sequence[Network]) -> bool:
         distinct = _collapsed(excepts)
@@ -119,38 +153,14 @@ def _pod_ranges(snapshot: Snapshot) -> list[Network]:
     return _collapsed(parse_cidr(text).network for text in texts)
 
 
-def _cluster_ips(snapshot: Snapshot) -> Iterator[str]:
-    for service in snapshot.services:
-        spec = service.spec
-        if spec is not None:
-            for text in spec.cluster_ips or [spec.cluster_ip or ""]:
-                if text not in ("", "None"):
-                    yield text
-
-
-def _external_ips(snapshot: Snapshot) -> Iterator[str]:
-    for service in snapshot.services:
-        if service.spec is not None:
-            yield from service.spec.external_ips or ()
-        if service.status is not None and service.status.load_balancer is not None:
-            for ingress in service.status.load_balancer.ingress or ():
-                if ingress.ip:
-                    yield ingress.ip
-
-
 def _endpoint_ips(snapshot: Snapshot) -> Iterator[str]:
     for pod in snapshot.pods:
-        yield from _pod_ips(pod)
+        yield from pod_addresses(pod)
     for node in snapshot.nodes:
         if node.status is not None:
             yield from (
                 each.address for each in node.status.addresses or () if _is_ip(each.address)
             )
-
-
-def _pod_ips(pod: Pod) -> Iterator[str]:
-    if pod.status is not None:
-        yield from {each.ip for each in pod.status.pod_ips or ()} | {pod.status.pod_ip or ""} - {""}
 
 
 def _owns_addresses(pod: Pod) -> bool:
