@@ -193,7 +193,8 @@ def test_what_branches_is_not_linked(tmp_path):
     files = write(tmp_path, a=record(DIAL, DIAL), b=record(DIAL, LOCAL), c=record(DIAL, elsewhere))
     flows = flows_of(open_flows(files, dedup=True))
     assert flows == [Flow(DIAL, portless(t)) for t in (DIAL, LOCAL, elsewhere)]
-    assert [flow.evidence for flow in flows] == [DIALLED, 0, 0]
+    # Nor does the first prove that its own node did not translate it, in another zone.
+    assert [flow.evidence for flow in flows] == [0, 0, 0]
 
 
 def test_what_comes_together_is_not_linked_and_kept_once_as_the_first_nat_shows_it(tmp_path):
@@ -204,7 +205,7 @@ def test_what_comes_together_is_not_linked_and_kept_once_as_the_first_nat_shows_
     )  # fmt: skip
     flows = flows_of(open_flows(files, dedup=True))
     assert flows == [Flow(DIAL, portless(DIAL)), Flow(other, portless(MASQUERADED))]
-    assert [flow.evidence for flow in flows] == [DIALLED, 0]
+    assert [flow.evidence for flow in flows] == [0, 0]
 
 
 def test_a_circle_is_left_as_it_is(tmp_path):
@@ -390,6 +391,21 @@ def test_zones_are_linked_wherever_text_comes_from(tmp_path, monkeypatch):
     os.close(read)
 
 
+def test_text_is_looked_at_ahead_as_it_is_decoded(tmp_path):
+    """UTF-16 from PowerShell, longer than what is looked at for zones."""
+    text, expected = OVN["a pod reaches the outside"]
+    filler = dump("n1.L.ipv4.txt").decode()
+    text = text + filler * 6
+    assert len(text) > WINDOW
+    (tmp_path / "dump").write_bytes(text.encode("utf-16"))
+    (tmp_path / "plain").write_text(text)
+    stream = open_flows(tmp_path / "dump")
+    flows = flows_of(stream)
+    assert expected in flows
+    assert not stream.stats.skipped
+    assert flows == flows_of(open_flows(tmp_path / "plain"))
+
+
 def test_zones_that_come_late_are_counted_and_linked_with_dedup(tmp_path):
     plain = dump("n1.L.ipv4.txt").decode()
     plain = "".join(line for line in plain.splitlines(True) if "zone" not in line)
@@ -400,6 +416,9 @@ def test_zones_that_come_late_are_counted_and_linked_with_dedup(tmp_path):
     rows = filler.count("\n")
     assert len(flows_of(stream)) == rows + 5
     assert (stream.stats.zoned, stream.stats.zones_unlinked, stream.stats.linked) == (3, 3, 0)
+    late = flows_of(open_flows(files))[rows:]
+    # What a zone did not translate, another of the same node may have.
+    assert [flow.evidence for flow in late] == [DIALLED, 0, 0, DIALLED, 0]
     stream = open_flows(files, dedup=True)
     assert expected in flows_of(stream)
     assert (stream.stats.zoned, stream.stats.zones_unlinked) == (3, 0)

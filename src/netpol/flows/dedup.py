@@ -21,6 +21,9 @@ What the kept record proves, because it is known where which record was made (A1
 - INGRESS_SEEN: a file has the connection as it was after all NAT, and translates nothing of it. It
   is downstream of the NAT, so that what it saw as the source, the server's policies saw.
 
+A record kept whose tuple others translate, of which none could be chained to it, does not even
+prove that its node sent on what was dialled: another zone of it may not have.
+
 Memory: 16 bytes a record, 41 (IPv6 113) where there was NAT, 8 more for events; while deciding up
 to 70 a record, 190 (IPv6 300) where there was NAT.
 """
@@ -32,7 +35,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netpol.flows.chains import Chains, among, chains_of
+from netpol.flows.chains import Chains, among, chains_of, distinct
 from netpol.flows.conntrack import Entries
 from netpol.flows.evidence import Evidence
 from netpol.flows.links import Links
@@ -149,6 +152,9 @@ class Deduplicator:
         keep[kept[kept >= 0]] = True
         links = Links(keep, zoned=self._zoned)
         self._join(case, steps, links)
+        before = case.before[chain[case.before] != chain[case.after[case.nat.row]]]
+        doubted = kept[chain[before]]
+        links.doubted = distinct(doubted[doubted >= 0])
         if len({number for _, number in self._files}) > 1:
             proofs = self._proofs(case, chain, chains)
             proved = np.flatnonzero(proofs)
