@@ -265,7 +265,7 @@ class FlowStream:
         """Read conntrack text with zones, whose records of one connection become one flow."""
         with Again() as again:
             again.keep(path, source)
-            chooser = Deduplicator()
+            chooser = Deduplicator(repeats=True)
             with again.open(path) as first:
                 for entries in self._entries(first, ReadStats()):
                     chooser.add(entries, 0)
