@@ -21,6 +21,9 @@ What the kept record proves, because it is known where which record was made (A1
 - INGRESS_SEEN: a file has the connection as it was after all NAT, and translates nothing of it. It
   is downstream of the NAT, so that what it saw as the source, the server's policies saw.
 
+A record kept whose tuple others translate, of which none could be chained to it, does not even
+prove that its node sent on what was dialled: another zone of it may not have.
+
 Memory: 16 bytes a record, 41 (IPv6 113) where there was NAT, 8 more for events; while deciding up
 to 70 a record, 190 (IPv6 300) where there was NAT.
 """
@@ -32,7 +35,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netpol.flows.chains import Chains, among, chains_of
+from netpol.flows.chains import Chains, among, chains_of, distinct
 from netpol.flows.conntrack import Entries
 from netpol.flows.evidence import Evidence
 from netpol.flows.links import Links
@@ -58,6 +61,7 @@ _Bools = npt.NDArray[np.bool_]
 _ORDINALS = (1 << 15) - 1
 
 
+_SEEDS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03))
 _NO_WORDS = np.zeros(0, np.uint64)
 
 
@@ -90,15 +94,24 @@ class _Steps(NamedTuple):
 
 
 class Deduplicator:
-    """Collects the keys of all records, then decides. Feed it records in input order."""
+    """Collects the keys of all records, then decides. Feed it records in input order.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    repeats : bool
+        Records that a zone has alike are connections one after the other: the text is one dump, so
+        what repeats in it is another one, put behind it.
+    """
+
+    def __init__(self, *, repeats: bool = False) -> None:
+        self._repeats = repeats
         self._high: list[_U64] = []
         self._low: list[_U64] = []
         self._origin: list[_Ints | None] = []  # None: no events
         self._nat: list[_Translated] = []
         self._wide: list[tuple[Tuples, Tuples]] = []  # of IPv6 records with NAT: before, after
         self._files: list[tuple[int, int]] = []  # its first record, the number of a file
+        self._zones: list[_Ints] = []  # where ``repeats`` matters; -1: events
         self._rows = 0
         self._zoned = 0
 
@@ -113,6 +126,8 @@ class Deduplicator:
         # Where a repetition is another connection: one file and zone of events; -1 nowhere.
         origin = np.where(events, file << 32 | zone, -1) if events.any() else None
         self._origin.append(origin)
+        if self._repeats:
+            self._zones.append(np.where(events, -1, zone))
         if not self._files or self._files[-1][1] != file:
             self._files.append((self._rows, file))
         self._rows += entries.rows
@@ -149,6 +164,9 @@ class Deduplicator:
         keep[kept[kept >= 0]] = True
         links = Links(keep, zoned=self._zoned)
         self._join(case, steps, links)
+        before = case.before[chain[case.before] != chain[case.after[case.nat.row]]]
+        doubted = kept[chain[before]]
+        links.doubted = distinct(doubted[doubted >= 0])
         if len({number for _, number in self._files}) > 1:
             proofs = self._proofs(case, chain, chains)
             proved = np.flatnonzero(proofs)
@@ -163,6 +181,9 @@ class Deduplicator:
         self._high, self._low = [high], [low]
         nat = self._all_translated()
         low_before = nat.low
+        if self._repeats:
+            repeat = self._repeats_of(high, low, nat)
+            low, low_before = low | repeat, low_before | repeat[nat.row]
         if any(part is not None for part in self._origin):
             origin = np.concatenate(
                 [
@@ -171,8 +192,8 @@ class Deduplicator:
                 ]
             )
             every_high, every_low = high.copy(), low.copy()
-            every_high[nat.row], every_low[nat.row] = nat.high, nat.low
-            low_before = nat.low | _ordinals(every_high, every_low, origin)[nat.row]
+            every_high[nat.row], every_low[nat.row] = nat.high, low_before
+            low_before = low_before | _ordinals(every_high, every_low, origin)[nat.row]
             low = low | _ordinals(high, low, origin)
         self._origin = []
         vertex, count = _numbered(
@@ -185,6 +206,14 @@ class Deduplicator:
         first[vertex[:rows][::-1]] = np.arange(rows, dtype=first.dtype)[::-1]
         first[vertex[nat.row][::-1]] = nat.row[::-1]
         return _Case(vertex[:rows], nat, vertex[rows:], first)
+
+    def _repeats_of(self, high: _U64, low: _U64, nat: _Translated) -> _U64:
+        """Give how many earlier records of its zone are like each, as ``_ordinals`` does."""
+        before_high, before_low = high.copy(), low.copy()
+        before_high[nat.row], before_low[nat.row] = nat.high, nat.low
+        words = [high, low, before_high, before_low]
+        zones = np.concatenate(self._zones)
+        return _ordinals(mix(words, _SEEDS[0]), mix(words, _SEEDS[1]), zones)
 
     def _all_translated(self) -> _Translated:
         nothing = _Translated(
@@ -285,7 +314,7 @@ def _numbered(high: _U64, low: _U64) -> tuple[_Ints, int]:
 
     Sorted by one word that mixes both: two words take three times as long.
     """
-    mixed = mix([high, low], np.uint64(0x9E3779B97F4A7C15))
+    mixed = mix([high, low], _SEEDS[0])
     order = np.argsort(mixed)
     mixed = mixed[order]
     new = np.zeros(len(order), np.bool_)

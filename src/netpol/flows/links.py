@@ -37,6 +37,9 @@ class Links:
         Records kept that prove more than each alone, ascending.
     proofs : uint8[p]
         What they prove, ``Evidence`` bits.
+    doubted : int64[d]
+        Records kept whose tuple another record translates, which one could not be told, ascending:
+        that they show no NAT proves nothing.
     zoned : int
         Records that name a conntrack zone.
     """
@@ -47,9 +50,12 @@ class Links:
     arrived: Tuples = field(default_factory=_no_tuples)
     proved: npt.NDArray[np.int64] = field(default_factory=_no_rows)
     proofs: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    doubted: npt.NDArray[np.int64] = field(default_factory=_no_rows)
     zoned: int = 0
 
-    def applied(self, entries: Entries, begin: int) -> tuple[Entries, npt.NDArray[np.uint8] | None]:
+    def applied(
+        self, entries: Entries, begin: int
+    ) -> tuple[Entries, npt.NDArray[np.uint8] | None, npt.NDArray[np.int64]]:
         """Give the records kept of a chunk, and what they prove together with those left out.
 
         Parameters
@@ -66,6 +72,8 @@ class Links:
             Copies.
         proofs : uint8[len(entries)] or None
             None: nothing.
+        doubted : int64[d]
+            Those of the records given that prove nothing alone.
         """
         stop = begin + entries.rows
         keep = np.ones(entries.rows, np.bool_)
@@ -78,13 +86,14 @@ class Links:
         if len(rows):
             put_tuples(kept, rows, BEFORE, self.sent.take(some))
             put_tuples(kept, rows, AFTER, self.arrived.take(some))
+        doubted = place[self.doubted[_between(self.doubted, begin, stop)] - begin]
         some = _between(self.proved, begin, stop)
         rows = place[self.proved[some] - begin]
         if not len(rows):
-            return kept, None
+            return kept, None, doubted
         proofs = np.zeros(kept.rows, np.uint8)
         proofs[rows] = self.proofs[some]
-        return kept, proofs
+        return kept, proofs, doubted
 
 
 def _between(rows: npt.NDArray[np.int64], begin: int, stop: int) -> slice:

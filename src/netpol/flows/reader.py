@@ -19,6 +19,7 @@ from netpol.flows.conntrack import Entries, entries_to_batch, read_entries
 from netpol.flows.conntrack_events import merge_events
 from netpol.flows.dedup import Deduplicator
 from netpol.flows.detect import FORMATS, detect_format
+from netpol.flows.evidence import Evidence
 from netpol.flows.limits import SkipLimit, skip_limit
 from netpol.flows.links import Links
 from netpol.flows.source import RestOfSource, Source
@@ -264,7 +265,7 @@ class FlowStream:
         """Read conntrack text with zones, whose records of one connection become one flow."""
         with Again() as again:
             again.keep(path, source)
-            chooser = Deduplicator()
+            chooser = Deduplicator(repeats=True)
             with again.open(path) as first:
                 for entries in self._entries(first, ReadStats()):
                     chooser.add(entries, 0)
@@ -317,14 +318,18 @@ class FlowStream:
             stats.zoned += zoned
             if links is None:
                 stats.zones_unlinked += zoned
-                yield entries_to_batch(entries, source.name, start_zone=self._start_zone)
+                batch = entries_to_batch(entries, source.name, start_zone=self._start_zone)
+                if zoned:
+                    _doubt(batch, np.flatnonzero(entries["zone_orig"] | entries["zone_reply"]))
+                yield batch
                 continue
-            kept, proofs = links.applied(entries)
+            kept, proofs, doubted = links.applied(entries)
             if links.per_dump:
                 stats.linked += entries.rows - kept.rows
             else:
                 stats.duplicates += entries.rows - kept.rows
             batch = entries_to_batch(kept, source.name, start_zone=self._start_zone, proofs=proofs)
+            _doubt(batch, doubted)
             if links.zoned:
                 stats.hops_missing += ends_inside_ovn(batch)
             yield batch
@@ -339,8 +344,16 @@ class _Place:
         self.zoned = links.zoned > 0
         self.per_dump = per_dump
 
-    def applied(self, entries: Entries) -> tuple[Entries, npt.NDArray[np.uint8] | None]:
-        """Give what is kept of the next records, and what they prove together."""
+    def applied(
+        self, entries: Entries
+    ) -> tuple[Entries, npt.NDArray[np.uint8] | None, npt.NDArray[np.int64]]:
+        """Give what is kept of the next records, what they prove together, and what none does."""
         found = self._links.applied(entries, self._begin)
         self._begin += entries.rows
         return found
+
+
+def _doubt(batch: FlowBatch, rows: npt.NDArray[np.int64]) -> None:
+    """Take it back that the client's node did not translate: another zone of it may have."""
+    if len(rows) and batch.evidence is not None:
+        batch.evidence[rows] &= np.uint8(0xFF & ~Evidence.EGRESS_DIALLED)

@@ -147,19 +147,19 @@ class Source(io.RawIOBase):
         return n
 
     def look_ahead(self, size: int) -> bytes:
-        """Give up to ``size`` bytes of the (decompressed) content, before any of it is read."""
-        pieces = [self.head]
-        have = len(self.head)
-        while have < size:
+        """Give up to ``size`` bytes of the content, before any of it is read."""
+        ahead = bytearray(max(size - len(self.head), 0))
+        view = memoryview(ahead)
+        have = 0
+        while have < len(ahead):
             try:
-                piece = cast("io.BufferedReader", self._stream).read(size - have)
-            except _READ_ERRORS:
+                got = self._read_on(view[have:])
+            except FlowError:
                 break  # whoever reads that far is told
-            if not piece:
+            if not got:
                 break
-            pieces.append(piece)
-            have += len(piece)
-        self.head = b"".join(pieces)
+            have += got
+        self.head += bytes(view[:have])
         return self.head
 
     def _error(self, error: BaseException) -> FlowError:
@@ -183,15 +183,18 @@ class Source(io.RawIOBase):
             view[:n] = self.head[self._offset : self._offset + n]
             self._offset += n
         else:
-            try:
-                if self._decoder is not None:
-                    n = self._read_decoded(self._decoder, view)
-                else:
-                    n = cast("io.BufferedReader", self._stream).readinto(view)
-            except _READ_ERRORS as error:
-                raise self._error(error) from None
+            n = self._read_on(view)
         self.bytes_read += n
         return n
+
+    def _read_on(self, view: memoryview) -> int:
+        """Fill ``view`` with what comes behind the head, as far as one read goes."""
+        try:
+            if self._decoder is not None:
+                return self._read_decoded(self._decoder, view)
+            return cast("io.BufferedReader", self._stream).readinto(view)
+        except _READ_ERRORS as error:
+            raise self._error(error) from None
 
     def close(self) -> None:
         """Close the input, unless it was open before.
