@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from netpol.errors import ConfigError
 from netpol.kube.kinds import CLUSTER_POLICY_KINDS
 from netpol.kube.policies import LoadedClusterPolicy, LoadedPolicy, PolicySet
+from netpol.likeness import suggestion
 
 __all__ = ["only", "without"]
 
@@ -106,12 +106,8 @@ def _same_shape(pattern: str, label: str) -> bool:
 
 
 def _suggestion(name: str, known: Sequence[tuple[str, str]]) -> str:
-    words = {label if kind == _NETWORK_POLICY else f"{kind}/{label}" for kind, label in known}
-    last = name.rpartition("/")[2]
-    alike = sorted(word for word in words if word.rpartition("/")[2] == last)
-    by_case = {word.lower(): word for word in sorted(words)}
-    alike += [by_case[word] for word in get_close_matches(name.lower(), by_case, n=3, cutoff=0.6)]
-    alike = list(dict.fromkeys(alike))[:3]
-    if alike:
-        return f"; did you mean {', '.join(alike)}?"
-    return f"; name policies as {_FORMS}" if name.count("/") not in (1, 2) else ""
+    words = [label if kind == _NETWORK_POLICY else f"{kind}/{label}" for kind, label in known]
+    alike = suggestion(name, words)
+    if alike or name.count("/") in (1, 2):
+        return alike
+    return f"; name policies as {_FORMS}"
