@@ -98,6 +98,7 @@ def test_every_column_may_be_of_any_type(engine: netpol.Engine) -> None:
         "verdict": ["allow", "deny", "-", "drop"],
         "src_pod": ["ns/a", "-", "-", "-"],
         "dst_pod": ["ns/b", "-", "-", "-"],
+        "evidence": ["1", "-", "2", "0"],
     }
     assert set(texts) == set(COLUMN_NAMES)
     plain = batch_from(texts)
