@@ -22,7 +22,7 @@ from netpol.fused import without_text
 from netpol.pairs import Credit, Pair, PairList, credits_of, pair_of, protocol_name, rule_line
 from netpol.recorded import OtherProfiles, Recorded, RecordedSums
 from netpol.switches import Switches
-from netpol.tally import Tally, Weight
+from netpol.tally import SourceNat, Tally, Weight
 from netpol.verdict import Note, Reason, Side, Verdict
 
 __all__ = [
@@ -132,6 +132,7 @@ class ReplaySummary:
     for as many flows as its record says (``FlowBatch.flows``), one where it says nothing. ``dns``
     is None without DNS logs, ``recorded`` where no log has verdicts of its own. ``switches`` are
     what was judged with, by name; ``profile`` is the profile that was asked for, if one was.
+    ``source_nat`` says of how many flows unknown for that reason the source seen is recorded.
     """
 
     total: Weight
@@ -148,6 +149,7 @@ class ReplaySummary:
     switches: dict[str, Any] = field(default_factory=dict)
     profile: str | None = None
     recorded: Recorded | None = None
+    source_nat: SourceNat = field(default_factory=SourceNat)
 
     def first(self, number: int) -> ReplaySummary:
         """Give it with no more than ``number`` pairs of each list; the rest is among the others."""
@@ -341,6 +343,7 @@ def _summary(engine: Any, tally: Tally, top: int, reader: ReaderCounts) -> Repla
         policies=_policies(engine, tally),
         isolation=_isolation(engine.pods),
         reader=reader,
+        source_nat=tally.source_nat(),
         switches=asdict(engine.switches),
     )
 

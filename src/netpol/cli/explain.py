@@ -186,10 +186,12 @@ def _paint() -> Any:
 def _appendix(replicas: Replicas) -> str:
     """Give what workloads and unknown verdicts call for beside the story."""
     from netpol.report.text import escape_controls
-    from netpol.report.wording import SETTLES
+    from netpol.report.wording import settled_by
+    from netpol.tally import SourceNat
 
     lines = [escape_controls(line) for line in replicas.lines()]
-    settled = SETTLES.get(replicas.outcomes[0].reason)
+    sources = SourceNat.of(replicas.flows[0].flow)
+    settled = settled_by(replicas.outcomes[0].reason, sources)
     if settled is not None:
         lines.insert(0, f"settled by {settled}")
     return "\n" + "\n".join(lines) + "\n" if lines else ""

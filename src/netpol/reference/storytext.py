@@ -69,10 +69,12 @@ def lines_of(explanation: Explanation) -> Iterator[Line]:
     for pair in explanation.pairs:
         yield Line(0, "")
         yield from _pair(pair, several)
-    if explanation.remarks or explanation.flips:
+    if explanation.remarks or explanation.hints or explanation.flips:
         yield Line(0, "")
     for remark in explanation.remarks:
         yield Line(0, remark)
+    for hint in explanation.hints:
+        yield Line(0, f"hint: {hint.text}")
     for flip in explanation.flips:
         places = dict.fromkeys(str(edit.where) for edit in flip.edits if str(edit.where))
         where = f" ({', '.join(places)})" if places else ""
@@ -113,9 +115,10 @@ def _side_lines(side: SideStory, indent: int) -> Iterator[Line]:
         yield Line(indent + 2, f"no policy selects pod {outcome.subject}")
     for policy in side.policies:
         yield from _policy(policy, direction, indent + 2)
-    for who, reading in side.readings:
-        yield Line(indent + 2, f"if the source seen is {who}:")
-        yield from _side_lines(reading, indent + 4)
+    for reading in side.readings:
+        sees = "the source seen is" if direction == "ingress" else "egress policies see"
+        yield Line(indent + 2, f"if {sees} {reading.text}:")
+        yield from _side_lines(reading.story, indent + 4)
 
 
 def _policy(policy: PolicyStory, direction: str, indent: int) -> Iterator[Line]:

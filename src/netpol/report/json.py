@@ -17,7 +17,7 @@ from netpol.replay import (
     ReaderCounts,
     ReplaySummary,
 )
-from netpol.report.wording import CAUSES, NOTES, REASONS, SETTLES
+from netpol.report.wording import CAUSES, NOTES, REASONS, settled_by
 from netpol.tally import Weight
 from netpol.verdict import Side, Verdict
 
@@ -99,7 +99,7 @@ def _reasons(summary: ReplaySummary, verdict: Verdict, weigh: Weigher) -> Iterab
     for reason, weight in summary.by_reason(verdict).items():
         entry: dict[str, Any] = {"reason": reason.label, "meaning": REASONS[reason]}
         if verdict is Verdict.UNKNOWN:
-            entry["settled_by"] = SETTLES.get(reason)
+            entry["settled_by"] = settled_by(reason, summary.source_nat)
         yield {**entry, **weigh(weight)}
 
 

@@ -1,0 +1,80 @@
+"""Takes a judged flow, gives hints on what upstream leaves open: what the other reading says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from netpol.reference.asked import VERBS, Asked, and_more
+from netpol.reference.identities import EXTERNAL, End, Kind
+from netpol.reference.matching import Packet
+from netpol.reference.outcome import verdict_of
+from netpol.reference.story import Hint
+from netpol.verdict import Note, Verdict
+
+__all__ = ["order_hints"]
+
+SHOWN = 4  # endpoints that are named
+
+
+def order_hints(asked: Asked) -> Iterator[Hint]:
+    """Give the hints that belong to the notes ``service-nat-order`` and ``own-node-egress``."""
+    yield from _service_order(asked)
+    if asked.outcome.notes & Note.OWN_NODE_EGRESS:
+        yield from _own_node(asked)
+
+
+def _service_order(asked: Asked) -> Iterator[Hint]:
+    """Say what policies that look before the translation see, and what they say (A15.11)."""
+    query = asked.query
+    address, port = query.dialled or (query.dst, query.port)
+    otherwise: dict[Verdict, list[str]] = {}
+    outside: list[str] = []
+    for leaf in asked.leaves:
+        question = leaf.egress.question
+        if not leaf.notes & Note.SERVICE_NAT_ORDER or question is None:
+            continue
+        packet = Packet(question.packet.protocol, port, frozenset())
+        at_front = replace(question, peer=End(EXTERNAL, address), packet=packet, time=query.time)
+        seen = verdict_of(asked.evaluator.side(at_front).verdict, leaf.ingress.verdict)
+        if seen is leaf.verdict:
+            outside.append(str(question.peer.address))
+        else:
+            otherwise.setdefault(seen, []).append(str(question.peer.address))
+    for verdict, ends in otherwise.items():
+        yield Hint(
+            "service-nat-order",
+            "Kubernetes leaves open whether policies look before a service is translated or "
+            f"after: those that see {address}:{port} instead of {and_more(ends, SHOWN)} would "
+            f"{VERBS[verdict]} it",
+        )
+    if outside:
+        are = "is" if len(outside) == 1 else "are"
+        yield Hint(
+            "service-nat-order",
+            f"{and_more(outside, SHOWN)} {are} outside the cluster: Kubernetes leaves open whether "
+            "ipBlocks apply to what a service leads to out there, so plugins may allow it",
+        )
+
+
+def _own_node(asked: Asked) -> Iterator[Hint]:
+    """Say what ``own_node_egress=allow`` would make of it (A11.3, A11.6)."""
+    switches = replace(asked.evaluator.switches, own_node_egress="allow")
+    then = asked.evaluator.under(switches).judge(asked.flow)
+    node = next(
+        (
+            leaf.egress.question.peer
+            for leaf in asked.leaves
+            if leaf.egress.question is not None
+            and leaf.egress.question.peer.identity.kind is Kind.NODE
+        ),
+        None,
+    )
+    if node is None:
+        return
+    yield Hint(
+        "own-node-egress",
+        f"{node} is the pod's own node: Kubernetes' texts contradict each other on whether "
+        f"egress policies hold there; with --own-node-egress allow the verdict is "
+        f"{then.verdict.label}: {then.reason.label}",
+    )
