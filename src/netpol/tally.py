@@ -258,11 +258,10 @@ def _source_unrecorded(verdicts: Any) -> int:
     rows = np.flatnonzero(verdicts.verdict == Verdict.UNKNOWN)
     if not len(rows):
         return 0
-    unknown = verdicts.take(rows, verdicts.batch)
-    hidden = unknown.reason == Reason.SOURCE_NAT
-    seen = unknown.opened.get("src_seen")
+    hidden = verdicts.reasons_at(rows) == Reason.SOURCE_NAT
+    seen = verdicts.opened.get("src_seen")
     if seen is not None:
-        hidden &= ~seen.reshape(len(rows), -1).any(axis=1)
+        hidden &= ~seen[rows].reshape(len(rows), -1).any(axis=1)
     flows = verdicts.batch.flows
     return int(hidden.sum() if flows is None else flows[rows[hidden]].sum())
 

@@ -124,6 +124,11 @@ class Verdicts:
         special = self.storage["special"] & ~ORDER_NOTE
         return np.asarray(np.where(special != 0, special - 1, result), np.uint8)
 
+    def reasons_at(self, rows: npt.NDArray[np.int64]) -> U8:
+        """Give the reasons at ``rows``, int64[m], without working out those of all others."""
+        storage = {name: column[rows] for name, column in self.storage.items()}
+        return Verdicts(self.engine, self.batch, {}, storage).reason
+
     @cached_property
     def notes(self) -> npt.NDArray[np.uint16]:
         """uint16[n], ``Note`` bits: what lowers confidence without changing the verdict."""

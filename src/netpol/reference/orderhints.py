@@ -20,6 +20,7 @@ SHOWN = 4  # endpoints that are named
 def order_hints(asked: Asked) -> Iterator[Hint]:
     """Give the hints that belong to the notes ``service-nat-order`` and ``own-node-egress``."""
     yield from _service_order(asked)
+    yield from _source_put_in(asked)
     if asked.outcome.notes & Note.OWN_NODE_EGRESS:
         yield from _own_node(asked)
 
@@ -55,6 +56,25 @@ def _service_order(asked: Asked) -> Iterator[Hint]:
             f"{and_more(outside, SHOWN)} {are} outside the cluster: Kubernetes leaves open whether "
             "ipBlocks apply to what a service leads to out there, so plugins may allow it",
         )
+
+
+def _source_put_in(asked: Asked) -> Iterator[Hint]:
+    """Say that the server is recorded to have seen another source, where its own would do."""
+    query = asked.query
+    if query.src_seen is None or query.src_seen == query.src:
+        return
+    clients = asked.evaluator.identities.of(query.src, query.time, query.src_pod)
+    for _, question in asked.denied():
+        if question.direction != "ingress" or question.peer.address != query.src_seen:
+            continue
+        as_client = replace(question, peer=End(clients[0], query.src))
+        if asked.evaluator.side(as_client).verdict is Verdict.ALLOW:
+            yield Hint(
+                "source-seen",
+                f"NAT put {question.peer} in for {query.src}, as recorded: ingress policies compare "
+                "that address and not the client's, which they would allow; "
+                "externalTrafficPolicy: Local keeps the client's",
+            )
 
 
 def _own_node(asked: Asked) -> Iterator[Hint]:
