@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 
+from cli_support import run
 from netpol.errors import ConfigError
 from netpol.flows.flow import Flow
 from netpol.reference import ReferenceEvaluator
 from netpol.reference.addresses import parse_time
 from netpol.reference.story import Explanation
+from netpol.report.wording import SETTLES
 from netpol.switches import Switches
 from netpol.verdict import Note, Reason, Verdict
 from strategies import Case, cases
@@ -414,3 +419,38 @@ def test_any_address_outside_stands_for_all() -> None:
     texts = [text for text, _, _ in readings(explanation, "ingress")]
     assert texts[0] == "external (203.0.113.51)"
     assert texts[1].startswith("any other address outside or ")
+
+
+def test_what_may_be_an_answer() -> None:
+    opened = policy("x", "{podSelector: {}, ingress: [{from: [{podSelector: {}}]}]}")
+    answer = flow("x/b -> y/a tcp/45000", sport=8080)
+    closed = policy("y", "{podSelector: {}, policyTypes: [Ingress]}")
+    explanation = told([opened, closed], answer)
+    assert explanation.outcome.notes & Note.MAYBE_REPLY
+    found = {hint.kind: hint.text for hint in explanation.hints}
+    assert "maybe-reply" not in found  # as an answer, it would be of a connection that is denied
+    allowed = told([closed], answer)
+    assert {hint.kind: hint.text for hint in allowed.hints}["maybe-reply"].endswith(
+        "if it is an answer that the log does not mark as one, the verdict is allow: reply"
+    )
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_text_and_json_of_the_command(tmp_path: Path) -> None:
+    cluster, policies = tmp_path / "cluster.yaml", tmp_path / "policies.yaml"
+    cluster.write_text(yaml.safe_dump_all(fixture()), encoding="utf-8")
+    policies.write_text(yaml.safe_dump_all([DENY_IN]), encoding="utf-8")
+    words = ["explain", "10.0.0.254", "x/a", "80", "-c", str(cluster), "-p", str(policies)]
+    text = run(*words).stdout
+    assert "\nhint: 10.0.0.254 lies in n1's pod range and is no known pod's: if it is n1's" in text
+    assert "settled by --node-address NODE=ADDRESS, if it is the node's gateway to its" in text
+    assert max(map(len, text.splitlines())) <= 80
+    found = json.loads(run(*words, "-o", "json").stdout)
+    assert [hint["hint"] for hint in found["hints"]] == ["node-gateway"]
+    assert found["settled_by"] == SETTLES[Reason.POSSIBLE_NODE_GATEWAY]
+    first, second = found["pairs"][0]["ingress"]["readings"]
+    assert (first["source"], first["destination"]) == ("external (10.0.0.254)", None)
+    assert (second["text"], second["alike"]) == ("node n1 (10.0.0.254)", [])
+    assert (first["verdict"], second["verdict"]) == ("deny", "allow")

@@ -23,6 +23,8 @@ def order_hints(asked: Asked) -> Iterator[Hint]:
     yield from _source_put_in(asked)
     if asked.outcome.notes & Note.OWN_NODE_EGRESS:
         yield from _own_node(asked)
+    if asked.outcome.notes & Note.MAYBE_REPLY:
+        yield from _answer(asked)
 
 
 def _service_order(asked: Asked) -> Iterator[Hint]:
@@ -71,8 +73,8 @@ def _source_put_in(asked: Asked) -> Iterator[Hint]:
         if asked.evaluator.side(as_client).verdict is Verdict.ALLOW:
             yield Hint(
                 "source-seen",
-                f"NAT put {question.peer} in for {query.src}, as recorded: ingress policies compare "
-                "that address and not the client's, which they would allow; "
+                f"NAT put {question.peer} in for {query.src}, as recorded: ingress policies "
+                "compare that address and not the client's, which they would allow; "
                 "externalTrafficPolicy: Local keeps the client's",
             )
 
@@ -98,3 +100,15 @@ def _own_node(asked: Asked) -> Iterator[Hint]:
         f"egress policies hold there; with --own-node-egress allow the verdict is "
         f"{then.verdict.label}: {then.reason.label}",
     )
+
+
+def _answer(asked: Asked) -> Iterator[Hint]:
+    """Say what it would be as an answer, where that differs (A16.1)."""
+    then = asked.evaluator.judge(replace(asked.flow, is_reply=True))
+    if then.verdict is not asked.outcome.verdict:
+        yield Hint(
+            "maybe-reply",
+            f"it goes from port {asked.flow.sport}, a server's, to port {asked.flow.dport}, a "
+            "client's: if it is an answer that the log does not mark as one, the verdict is "
+            f"{then.verdict.label}: {then.reason.label}",
+        )

@@ -85,9 +85,10 @@ SETTLES = {
 
 #: What is left to add where the records say which source was put in: the NATing node's was given.
 SOURCE_RECORDED = (
-    "the dump of the server's node beside it, with --dedup; --node-address NODE=ADDRESS for a "
-    "source that no object names; externalTrafficPolicy: Local, as network plugins differ in "
-    "whether policies look before or after the pod's own node masquerades"
+    "--node-address NODE=ADDRESS where no object names the source seen, or the dump of the "
+    "server's node beside these, with --dedup, unless it is among them; where the pod's own node "
+    "put itself in, externalTrafficPolicy: Local, since network plugins differ in whether policies "
+    "look before or after that"
 )
 
 #: What a note on a verdict means.
