@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 
 from cli_support import run
@@ -388,6 +387,10 @@ def test_egress_readings_say_what_the_policies_see() -> None:
         ("pod x/b (10.0.0.2) on 8080/TCP", 1, "allow"),
         ("node n1 (192.168.0.1) on 30080/TCP", 1, "deny"),
     ]
+    assert [hint.text for hint in explanation.hints] == [
+        "egress of pod y/a (10.0.1.1) would be allowed whatever its policies see if they also "
+        "allowed 192.168.0.1 on 30080/TCP"
+    ]
     text = evaluator.explain(flow("y/a -> n1 tcp/30080"))
     assert "if egress policies see node n1 (192.168.0.1) on 30080/TCP:" in text
 
@@ -438,13 +441,16 @@ def test_what_may_be_an_answer() -> None:
 # --- the command ----------------------------------------------------------------------------------
 
 
-def test_text_and_json_of_the_command(tmp_path: Path) -> None:
-    cluster, policies = tmp_path / "cluster.yaml", tmp_path / "policies.yaml"
-    cluster.write_text(yaml.safe_dump_all(fixture()), encoding="utf-8")
-    policies.write_text(yaml.safe_dump_all([DENY_IN]), encoding="utf-8")
+def test_text_and_json_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cluster, policies = Path("cluster.json"), Path("policies.json")
+    for file, items in ((cluster, fixture()), (policies, [DENY_IN])):
+        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     words = ["explain", "10.0.0.254", "x/a", "80", "-c", str(cluster), "-p", str(policies)]
-    text = run(*words).stdout
-    assert "\nhint: 10.0.0.254 lies in n1's pod range and is no known pod's: if it is n1's" in text
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    text = result.stdout
+    assert "\nhint: 10.0.0.254 lies in n1's pod range and is no known pod's" in text
     assert "settled by --node-address NODE=ADDRESS, if it is the node's gateway to its" in text
     assert max(map(len, text.splitlines())) <= 80
     found = json.loads(run(*words, "-o", "json").stdout)

@@ -185,6 +185,7 @@ def _paint() -> Any:
 
 def _appendix(replicas: Replicas) -> str:
     """Give what workloads and unknown verdicts call for beside the story."""
+    from netpol.reference.storytext import wrapped
     from netpol.report.text import escape_controls
     from netpol.report.wording import settled_by
     from netpol.tally import SourceNat
@@ -193,5 +194,5 @@ def _appendix(replicas: Replicas) -> str:
     sources = SourceNat.of(replicas.flows[0].flow)
     settled = settled_by(replicas.outcomes[0].reason, sources)
     if settled is not None:
-        lines.insert(0, f"settled by {settled}")
+        lines[:0] = wrapped(f"settled by {settled}")
     return "\n" + "\n".join(lines) + "\n" if lines else ""

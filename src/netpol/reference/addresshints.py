@@ -118,7 +118,8 @@ def _selected_on_host(asked: Asked) -> Iterator[Hint]:
     """Say of peers that a rule missed that they select a pod by labels, if it were seen as one."""
     for side, question in asked.denied():
         node = question.peer.identity
-        if side.reason is not Reason.NP_IMPLICIT_DENY or node.kind is not Kind.NODE:
+        put_in = question.direction == "ingress" and question.peer.address != asked.query.src
+        if side.reason is not Reason.NP_IMPLICIT_DENY or node.kind is not Kind.NODE or put_in:
             continue
         meant: dict[str, list[str]] = {}
         for pod in _pods_on(asked, node, question):

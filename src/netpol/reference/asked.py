@@ -46,11 +46,11 @@ class Asked:
         """The pairs that the outcome was merged from."""
         return tuple(leaves(self.outcome))
 
-    def denied(self) -> Iterator[tuple[SideOutcome, Question]]:
-        """Give every side, or reading of one, that is denied, and what was asked."""
+    def denied(self, *, readings: bool = False) -> Iterator[tuple[SideOutcome, Question]]:
+        """Give every side that is denied, or has a ``reading`` that is, and what was asked."""
         for leaf in self.leaves:
             for side in (leaf.egress, leaf.ingress):
-                for one in (side, *(reading for _, reading in side.readings)):
+                for one in (side, *(each for _, each in side.readings if readings)):
                     if one.verdict is Verdict.DENY and one.question is not None:
                         yield one, one.question
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from netpol.reference.asked import Asked, and_more
@@ -12,7 +12,7 @@ from netpol.reference.services import Entry, Front
 from netpol.reference.stages import Question
 from netpol.reference.story import Hint
 from netpol.reference.telling import packet_text
-from netpol.verdict import Reason
+from netpol.verdict import Reason, Verdict
 
 __all__ = ["service_hints"]
 
@@ -25,6 +25,7 @@ PortOf = tuple[int, str]  # a port, and what it is the port of
 def service_hints(asked: Asked) -> Iterator[Hint]:
     """Give the hints on what was dialled and what is behind it."""
     yield from _endpoints(asked)
+    yield from _either_way(asked)
     yield from _proxies(asked)
     yield from _listed_ports(asked)
     yield from _nobody_listens(asked)
@@ -38,20 +39,46 @@ def _endpoints(asked: Asked) -> Iterator[Hint]:
     entries = _dialled(asked)
     if not entries:
         return
-    denied: dict[str, list[str]] = {}
-    for side, question in asked.denied():
-        behind = question.peer.address != asked.query.dst
-        if question.direction == "egress" and side.reason is Reason.NP_IMPLICIT_DENY and behind:
-            denied.setdefault(packet_text(question.packet), []).append(_end_text(question.peer))
+    sides = [leaf.egress for leaf in asked.leaves]
+    denied = [q for q in _denied(sides) if q.peer.address != asked.query.dst]
     if not denied:
         return
     names = and_more((entry.name for entry in entries), 2)
-    needs = "; ".join(f"{and_more(ends, SHOWN)} on {port}" for port, ends in denied.items())
     dialled = f"{asked.query.dst}:{asked.query.port}"
     yield Hint(
         "service-endpoints",
-        f"egress policies see what {names} leads to, not {dialled}: allow {needs}",
+        f"egress policies see what {names} leads to, not {dialled}: allow {_listed(denied)}",
     )
+
+
+def _either_way(asked: Asked) -> Iterator[Hint]:
+    """Say what egress would have to allow so that it does not matter what it sees (A15.9)."""
+    for leaf in asked.leaves:
+        if leaf.egress.reason is not Reason.SERVICE_NAT_ORDER:
+            continue
+        sides = [side for _, side in leaf.egress.readings]
+        if all(side.verdict is Verdict.ALLOW or _is_implicit(side) for side in sides):
+            yield Hint(
+                "service-nat-order",
+                f"egress of {leaf.src} would be allowed whatever its policies see if they also "
+                f"allowed {_listed(_denied(sides))}",
+            )
+
+
+def _denied(sides: Iterable[SideOutcome]) -> list[Question]:
+    return [side.question for side in sides if _is_implicit(side) and side.question is not None]
+
+
+def _is_implicit(side: SideOutcome) -> bool:
+    return side.reason is Reason.NP_IMPLICIT_DENY
+
+
+def _listed(questions: Iterable[Question]) -> str:
+    """Give ends and their ports, those of one port together."""
+    ends: dict[str, list[str]] = {}
+    for question in questions:
+        ends.setdefault(packet_text(question.packet), []).append(_end_text(question.peer))
+    return "; ".join(f"{and_more(found, SHOWN)} on {port}" for port, found in ends.items())
 
 
 def _proxies(asked: Asked) -> Iterator[Hint]:
@@ -88,8 +115,8 @@ def _dialled(asked: Asked) -> list[Entry]:
 
 def _listed_ports(asked: Asked) -> Iterator[Hint]:
     """Say that a rule lists a service's port, where it would match by the pods' own."""
-    for side, question in asked.denied():
-        if side.reason is not Reason.NP_IMPLICIT_DENY or question.packet.port is None:
+    for side, question in asked.denied(readings=True):
+        if not _is_implicit(side) or question.packet.port is None:
             continue
         for port, of in _ports_of_services(asked, question):
             packet = replace(question.packet, port=port)

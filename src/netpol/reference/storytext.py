@@ -20,7 +20,7 @@ from netpol.reference.story import (
 from netpol.reference.telling import packet_text
 from netpol.verdict import Side, Tier, Verdict
 
-__all__ = ["WIDTH", "Line", "lines_of", "written"]
+__all__ = ["WIDTH", "Line", "lines_of", "wrapped", "written"]
 
 WIDTH = 80
 SHOWN = 8  # elements of a rule's list; JSON has all
@@ -45,16 +45,20 @@ def written(
         text = "".join(
             c if c.isprintable() else c.encode("unicode_escape").decode() for c in line.text
         )
-        wrapped = textwrap.wrap(
-            text,
-            WIDTH,
-            initial_indent=" " * line.indent,
-            subsequent_indent=" " * (line.indent + 4),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        done += [paint(part, line.tone) for part in wrapped] or [""]
+        done += [paint(part, line.tone) for part in wrapped(text, line.indent)] or [""]
     return "\n".join(done) + "\n"
+
+
+def wrapped(text: str, indent: int = 0) -> list[str]:
+    """Give a text as lines no wider than ``WIDTH``, unless a word is; further ones go in by 4."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + 4),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def lines_of(explanation: Explanation) -> Iterator[Line]:
