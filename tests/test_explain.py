@@ -106,7 +106,7 @@ def sides(explanation: Explanation) -> list[SideStory]:
     found: list[SideStory] = []
     for pair in explanation.pairs:
         for side in (pair.egress, pair.ingress):
-            found += [side, *(reading for _, reading in side.readings)]
+            found += [side, *(reading.story for reading in side.readings)]
     return found
 
 

@@ -17,7 +17,7 @@ WEB, API_1, API_2, TOOLS, DB = (
 )  # fmt: skip
 DNS_1, DNS_2 = "kube-system/coredns-5d78-aaaa1", "kube-system/coredns-5d78-bbbb2"
 RULE, DENIED = ("allow", "np-rule"), ("deny", "np-implicit-deny")
-OPEN, DOUBT = ("allow", "not-isolated"), ("unknown", "source-nat")
+OPEN = ("allow", "not-isolated")
 NODE_1, OUTSIDE = "node/node1", "external"
 
 #: Group: how many connections, entries of them in node1's and node2's dump (under the client's own
@@ -36,13 +36,13 @@ GROUPS: dict[str, tuple[int, int, int, dict[tuple[str, str, tuple[str, str]], in
     # Masqueraded on the way out: judged as the pod.
     "g07_egress_masq_hold": (10, 10, 0, {(WEB, OUTSIDE, RULE): 10}),
     "g07_egress_same_sport": (4, 4, 0, {(WEB, OUTSIDE, RULE): 2, (TOOLS, OUTSIDE, OPEN): 2}),
-    # NodePort, policy Cluster: the other node's pod saw node1 (A15.5); policy Local: the client.
+    # NodePort, policy Cluster: the other node's pod saw node1 (A15.13); policy Local: the client.
     "g08_nodeport_cluster": (
-        16, 16, 0, {(OUTSIDE, API_1, RULE): 12, (OUTSIDE, API_2, DOUBT): 4},
+        16, 16, 0, {(OUTSIDE, API_1, RULE): 12, (OUTSIDE, API_2, DENIED): 4},
     ),
     "g09_nodeport_local": (6, 6, 0, {(OUTSIDE, API_1, RULE): 6}),
     "g10_vip_from_outside": (
-        5, 5, 0, {(OUTSIDE, API_1, RULE): 3, (OUTSIDE, API_2, DOUBT): 2},
+        5, 5, 0, {(OUTSIDE, API_1, RULE): 3, (OUTSIDE, API_2, DENIED): 2},
     ),
     # The gateway of node1 is node1 to its own pods (A11.4), and no exemption to others' (A11.2).
     "g11_node_to_local_pod": (5, 5, 0, {(NODE_1, WEB, ("allow", "own-node")): 5}),

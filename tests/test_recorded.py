@@ -421,7 +421,8 @@ def test_sums_are_those_of_the_reference_evaluator(case: Case, data: st.DataObje
         no_pod = engine.endpoints.kind[ends[row]] != EndpointKind.POD
         who = outcome.notes & (doubts | Note.OWN_NODE_UNKNOWN * no_pod) or outcome.reason.label in (
             "ambiguous-ip", "service-backend-dependent", "service-no-endpoints", "source-nat",
-            "namespace-labels-unknown", "nodes-unknown", "dns-unknown",
+            "service-nat-order", "possible-node-gateway", "namespace-labels-unknown",
+            "nodes-unknown", "dns-unknown",
         )  # fmt: skip
         if who:
             cause = Cause.IDENTITY_UNKNOWN

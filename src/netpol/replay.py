@@ -23,7 +23,7 @@ from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.pairs import Credit, Pair, PairList, credits_of, pair_of, protocol_name, rule_line
 from netpol.recorded import OtherProfiles, Recorded, RecordedSums
 from netpol.switches import Switches
-from netpol.tally import Tally, Weight
+from netpol.tally import SourceNat, Tally, Weight
 from netpol.verdict import Note, Reason, Side, Verdict
 
 __all__ = [
@@ -145,6 +145,7 @@ class ReplaySummary:
     is None without DNS logs, ``recorded`` where no log has verdicts of its own. ``switches`` are
     what was judged with, by name; ``profile`` is the profile that was asked for, if one was.
     ``unjudged`` are policies of other dialects among the inputs, which may deny what is allowed.
+    ``source_nat`` says of how many flows unknown for that reason the source seen is recorded.
     """
 
     total: Weight
@@ -162,6 +163,7 @@ class ReplaySummary:
     profile: str | None = None
     recorded: Recorded | None = None
     unjudged: Unjudged = NOTHING_UNJUDGED
+    source_nat: SourceNat = field(default_factory=SourceNat)
 
     @property
     def nothing_judged(self) -> bool:
@@ -364,6 +366,7 @@ def _summary(engine: Any, tally: Tally, top: int, reader: ReaderCounts) -> Repla
         policies=_policies(engine, tally),
         isolation=_isolation(engine.pods),
         reader=reader,
+        source_nat=tally.source_nat(),
         switches=asdict(engine.switches),
         unjudged=engine.unjudged,
     )

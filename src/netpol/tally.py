@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,14 @@ from netpol._core.fused import FusedRecords, FusedSums
 from netpol._core.sums import Groups, Histogram
 from netpol._core.tally import Tally as CoreTally
 from netpol.flows.batch import NO_TIME, PORT_PROTOCOLS, UNKNOWN_PROTOCOL, Column, FlowBatch
+from netpol.flows.flow import Flow
 from netpol.verdict import Note, Reason, Side, Verdict
 
 __all__ = [
     "HAS_PORTS",
     "PAIR_LIMIT",
     "PairKey",
+    "SourceNat",
     "Tally",
     "TimeSpans",
     "Weight",
@@ -83,6 +85,22 @@ class PairKey:
     ingress: int
 
 
+class SourceNat(NamedTuple):
+    """Flows unknown for ``source-nat``, by whether they say which source the server saw (A15.13).
+
+    Every conntrack record says so: then a dump of the node that did the NAT was given.
+    """
+
+    recorded: int = 0
+    unrecorded: int = 0
+
+    @classmethod
+    def of(cls, flow: Flow) -> SourceNat:
+        """Count one flow."""
+        recorded = flow.src_seen is not None and not flow.is_reply
+        return cls(int(recorded), int(not recorded))
+
+
 class Tally:
     """Sums over batches of one engine's verdicts.
 
@@ -116,6 +134,7 @@ class Tally:
     def _begin(self) -> None:
         self.core = self.core_type(*self._needs)
         self.has_packets = self.has_bytes = False
+        self._source_unrecorded = 0  # of batches; every record of text has it
 
     def fork(self) -> Tally:
         """Give an empty tally of the same engine, for another thread."""
@@ -141,17 +160,28 @@ class Tally:
         self.core.merge(other.core)
         self.has_packets |= other.has_packets
         self.has_bytes |= other.has_bytes
+        self._source_unrecorded += other._source_unrecorded
 
     def add(self, verdicts: Any) -> None:
         """Add one batch of verdicts."""
         batch = verdicts.batch
         self.has_packets |= batch.packets is not None
         self.has_bytes |= batch.bytes is not None
+        self._source_unrecorded += _source_unrecorded(verdicts)
         self.core.add(len(batch), verdicts.opened, verdicts.storage, *weights_of(batch))
 
     def outcomes(self) -> dict[tuple[Verdict, Reason, Side], Weight]:
         """Give the weight of each (verdict, reason, deciding side)."""
         return {outcome_of(key): weight for key, weight in _items(self.core.outcomes)}
+
+    def source_nat(self) -> SourceNat:
+        """Give how many flows unknown for ``source-nat`` say which source was seen."""
+        sums = (
+            weight.flows
+            for (verdict, reason, _), weight in self.outcomes().items()
+            if verdict is Verdict.UNKNOWN and reason is Reason.SOURCE_NAT
+        )
+        return SourceNat(sum(sums) - self._source_unrecorded, self._source_unrecorded)
 
     def decisions(self, side: Side) -> Iterator[tuple[int, Weight]]:
         """Give the weight of each decision id of a side that occurred."""
@@ -221,6 +251,19 @@ class TimeSpans:
             return None
         first, last = (int(times[place]) for times in self._spans)
         return first, last
+
+
+def _source_unrecorded(verdicts: Any) -> int:
+    """Count the flows of a batch that are unknown for ``source-nat`` and lack the source seen."""
+    rows = np.flatnonzero(verdicts.verdict == Verdict.UNKNOWN)
+    if not len(rows):
+        return 0
+    hidden = verdicts.reasons_at(rows) == Reason.SOURCE_NAT
+    seen = verdicts.opened.get("src_seen")
+    if seen is not None:
+        hidden &= ~seen[rows].reshape(len(rows), -1).any(axis=1)
+    flows = verdicts.batch.flows
+    return int(hidden.sum() if flows is None else flows[rows[hidden]].sum())
 
 
 def weights_of(batch: FlowBatch) -> tuple[npt.NDArray[np.uint64] | None, ...]:

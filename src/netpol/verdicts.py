@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from netpol.errors import MissingExtraError
 from netpol.flows.batch import NO_TIME, PROTOCOL_NAMES, UNKNOWN_PROTOCOL, FlowBatch
+from netpol.flows.evidence import Evidence
 from netpol.flows.flow import Flow
 from netpol.notebook import ROWS, notebook_html
 from netpol.verdict import Note, Reason, Side, Verdict
@@ -122,6 +123,11 @@ class Verdicts:
         result[result == _NO_REASON] = Reason.NO_POD_ENDPOINT  # neither side is a pod (A9.4)
         special = self.storage["special"] & ~ORDER_NOTE
         return np.asarray(np.where(special != 0, special - 1, result), np.uint8)
+
+    def reasons_at(self, rows: npt.NDArray[np.int64]) -> U8:
+        """Give the reasons at ``rows``, int64[m], without working out those of all others."""
+        storage = {name: column[rows] for name, column in self.storage.items()}
+        return Verdicts(self.engine, self.batch, {}, storage).reason
 
     @cached_property
     def notes(self) -> npt.NDArray[np.uint16]:
@@ -285,7 +291,8 @@ class Verdicts:
             time=value("time", int(NO_TIME)),
             original_dst=_address(batch.original_dst, row),
             original_dport=value("original_dport"),
-            src_seen=_address(batch.src_seen, row),
+            src_seen=_recorded_address(batch.src_seen, row),
+            evidence=Evidence(value("evidence") or 0),
             is_reply=batch.is_reply is not None and bool(batch.is_reply[row]),
             src_pod=None if batch.src_pod is None else _item(batch.src_pod, row),
             dst_pod=None if batch.dst_pod is None else _item(batch.dst_pod, row),
@@ -327,6 +334,11 @@ def _address(column: Any, row: int) -> str | None:
     from netpol.flows.addresses import format_addresses
 
     return str(format_addresses(column[row : row + 1])[0].as_py())
+
+
+def _recorded_address(column: Any, row: int) -> str | None:
+    """Give an address of a column in which all zeros are one that is not recorded."""
+    return None if column is None or not column[row].any() else _address(column, row)
 
 
 def _words(engine: Engine) -> dict[str, Any]:

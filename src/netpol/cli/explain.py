@@ -197,14 +197,17 @@ def _paint() -> Any:
 
 def _appendix(replicas: Replicas, unjudged: Unjudged) -> str:
     """Give what workloads, unknown verdicts and what is not judged call for beside the story."""
+    from netpol.reference.storytext import wrapped
     from netpol.report.text import escape_controls
     from netpol.report.unjudged import HERE
-    from netpol.report.wording import SETTLES
+    from netpol.report.wording import settled_by
+    from netpol.tally import SourceNat
 
     lines = [escape_controls(line) for line in replicas.lines()]
-    settled = SETTLES.get(replicas.outcomes[0].reason)
+    sources = SourceNat.of(replicas.flows[0].flow)
+    settled = settled_by(replicas.outcomes[0].reason, sources)
     if settled is not None:
-        lines.insert(0, f"settled by {settled}")
+        lines[:0] = wrapped(f"settled by {settled}")
     if unjudged:
         lines.append(escape_controls(unjudged.sentence(HERE)))
     return "\n" + "\n".join(lines) + "\n" if lines else ""

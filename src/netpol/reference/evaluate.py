@@ -65,6 +65,7 @@ class ReferenceEvaluator:
     policies, snapshot, switches : what it judges by.
     stages : the tiers in order.
     identities : who owns which address.
+    services : what a dialled address and port lead to.
     matcher, wide : what matches elements of NetworkPolicies and of cluster-scoped policies.
     """
 
@@ -74,7 +75,7 @@ class ReferenceEvaluator:
         self.switches = switches = switches or Switches()
         self.snapshot = snapshot
         self.identities = Identities(snapshot, switches)
-        self._services = Services(snapshot, self.identities)
+        self.services = Services(snapshot, self.identities)
         self.matcher = Matcher(snapshot, switches)
         self.wide = ClusterMatcher(snapshot, self.matcher, self.identities)
         self._judge_by(policies)
@@ -82,7 +83,7 @@ class ReferenceEvaluator:
     def _judge_by(self, policies: PolicySet) -> None:
         self.policies = policies
         self._any_policy = len(policies) > 0
-        self._nat = Nat(self.identities, policies, self._side)
+        self._nat = Nat(self.identities, policies, self.side)
         self.stages: tuple[Stage, ...] = (  # B3.1
             ClusterStage(Tier.ADMIN, policies, self.wide),
             NetworkPolicyStage(policies, self.matcher, self.switches),
@@ -96,6 +97,10 @@ class ReferenceEvaluator:
         other = copy(self)
         other._judge_by(policies)
         return other
+
+    def under(self, switches: Switches) -> ReferenceEvaluator:
+        """Give an evaluator of the same objects under other switches."""
+        return ReferenceEvaluator(self.policies, self.snapshot, switches)
 
     def judge(self, flow: Flow) -> Outcome:
         """Give the verdict of one flow.
@@ -111,7 +116,7 @@ class ReferenceEvaluator:
         routes = [
             Route(source, destination)
             for source in self.identities.of(query.src, query.time, query.src_pod)
-            for destination in self._services.destinations(
+            for destination in self.services.destinations(
                 query.dst, query.protocol, query.port, query.time, query.dst_pod, source
             )
         ]
@@ -211,10 +216,10 @@ class ReferenceEvaluator:
         """Give the ways that a flow recorded behind its service may have taken (R10)."""
         if query.dialled is None or query.protocol is None:
             return ()
-        return tuple(self._services.ways(*query.dialled, query.protocol, query.time))
+        return tuple(self.services.ways(*query.dialled, query.protocol, query.time))
 
-    def _side(self, question: Question) -> SideOutcome:
-        """Try the tiers in order; after the last one the side is allowed (B8)."""
+    def side(self, question: Question) -> SideOutcome:
+        """Judge one side: the tiers in order; after the last one it is allowed (B8)."""
         subject = f"{question.subject.namespace}/{question.subject.name}"
         trials = [stage.trial(question) for stage in self.stages]
         side = decide([trial for trial in trials if trial is not None], self.switches)

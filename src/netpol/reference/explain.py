@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING
 
 from netpol.errors import ConfigError
 from netpol.flows.flow import Flow
+from netpol.reference.addresses import Address
 from netpol.reference.clusterstage import LAST, ClusterStage, RankedPolicy
 from netpol.reference.clustertelling import ClusterTeller
 from netpol.reference.edits import Edit, applied
 from netpol.reference.flips import find_flips
+from netpol.reference.hints import hints_of
 from netpol.reference.nearmiss import Candidate, NearMisses, leaves
 from netpol.reference.outcome import Effect, Match, Outcome, PolicyTrial, RuleTrial, SideOutcome
+from netpol.reference.query import query_of
+from netpol.reference.readings import grouped
 from netpol.reference.selectors import held, selector_text
 from netpol.reference.stages import (
     Direction,
@@ -21,7 +25,14 @@ from netpol.reference.stages import (
     policy_types,
     rules_of,
 )
-from netpol.reference.story import Explanation, PairStory, PolicyStory, RuleStory, SideStory
+from netpol.reference.story import (
+    Explanation,
+    PairStory,
+    PolicyStory,
+    Reading,
+    RuleStory,
+    SideStory,
+)
 from netpol.reference.telling import NamespaceLabels, Teller, pod_text
 from netpol.verdict import Reason, Tier, Verdict
 
@@ -52,12 +63,17 @@ class Explainer:
         """Give the story of one flow, and what would flip its verdict."""
         outcome = self._evaluator.judge(flow)
         flips = find_flips(outcome, self._near.of(outcome), self._judge_with(flow))
-        pairs = tuple(self._pairs(outcome))
+        pairs = tuple(self._pairs(flow, outcome))
         remarks = [*self._remarks(flow, outcome)]
         if not flips and outcome.verdict is Verdict.DENY:
             remarks.append("no small change was found that would allow it")
         return Explanation(
-            flow=flow, outcome=outcome, pairs=pairs, remarks=tuple(remarks), flips=flips
+            flow=flow,
+            outcome=outcome,
+            pairs=pairs,
+            remarks=tuple(remarks),
+            hints=tuple(hints_of(self._evaluator, flow, outcome)),
+            flips=flips,
         )
 
     # --- what would flip it -------------------------------------------------------------------
@@ -115,8 +131,11 @@ class Explainer:
 
     # --- steps --------------------------------------------------------------------------------
 
-    def _pairs(self, outcome: Outcome) -> Iterator[PairStory]:
+    def _pairs(self, flow: Flow, outcome: Outcome) -> Iterator[PairStory]:
         """Tell each pair; pairs that the same rules decide are told once."""
+        query = query_of(flow)
+        named = (query.src, query.dst, query.src_seen, query.dialled and query.dialled[0])
+        mentioned = {address for address in named if address is not None}
         groups: dict[object, list[Outcome]] = {}
         for leaf in leaves(outcome):
             sides = (leaf.egress, leaf.ingress)
@@ -124,22 +143,23 @@ class Explainer:
                 leaf.verdict,
                 leaf.reason,
                 leaf.side,
-                tuple(
-                    (one.applicable, one.verdict, one.reason, one.policy, one.rule) for one in sides
-                ),
+                tuple(map(_decided, sides)),
             )
             groups.setdefault(key, []).append(leaf)
         for first, *others in groups.values():
             alike = [f"{each.src} -> {each.dst}" for each in others]
             yield PairStory(
                 outcome=first,
-                egress=self._side("egress", first.egress),
-                ingress=self._side("ingress", first.ingress),
+                egress=self._side("egress", first.egress, mentioned),
+                ingress=self._side("ingress", first.ingress, mentioned),
                 alike=tuple(dict.fromkeys(alike)),
             )
 
-    def _side(self, direction: Direction, side: SideOutcome) -> SideStory:
-        readings = tuple((who, self._side(direction, one)) for who, one in side.readings)
+    def _side(self, direction: Direction, side: SideOutcome, mentioned: Set[Address]) -> SideStory:
+        readings = tuple(
+            Reading(text=words, ends=ends, story=self._side(direction, one, mentioned))
+            for words, ends, one in grouped(side, direction, mentioned)
+        )
         policies = () if side.question is None else tuple(self._policies(side, side.question))
         return SideStory(direction=direction, outcome=side, policies=policies, readings=readings)
 
@@ -236,3 +256,9 @@ class Explainer:
 
 def _label(policy: NetworkPolicy) -> str:
     return f"{policy.metadata.namespace or 'default'}/{policy.metadata.name}"
+
+
+def _decided(side: SideOutcome) -> tuple[object, ...]:
+    """Give what makes two sides decided alike, in each of their readings."""
+    readings = frozenset(_decided(one) for _, one in side.readings)
+    return side.applicable, side.verdict, side.reason, side.policy, side.rule, readings

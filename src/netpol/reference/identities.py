@@ -233,6 +233,10 @@ class Identities:
         nodes = self.node_addresses.get(address, ())
         return found + [Identity(Kind.NODE, "", name) for name in sorted(nodes)]
 
+    def holders(self, address: Address) -> list[KnownPod]:
+        """Give the pods that have or had an address, those on the host network left out."""
+        return list(self._by_address.get(address, ()))
+
     def of(self, address: Address, time: int | None, hint: str | None = None) -> list[Identity]:
         """Give every identity an address may have (C2); never empty."""
         if address.is_loopback:

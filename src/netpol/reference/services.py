@@ -25,7 +25,7 @@ from netpol.reference.identities import (
 )
 from netpol.verdict import Reason
 
-__all__ = ["Destination", "Front", "Services", "Target", "Way"]
+__all__ = ["Destination", "Entry", "Front", "Services", "Target", "Way"]
 
 
 class Front(IntEnum):
@@ -217,6 +217,33 @@ class Services:
         if self._identities.of(address, time)[0].kind is Kind.POD:  # C2.2
             return []
         return sorted({entry.way for entry in self._compatible(address, protocol, port)})
+
+    def dialled(self, address: Address, port: int, protocol: int) -> list[Entry]:
+        """Give the entries that an address and port are."""
+        return self._compatible(address, protocol, port)
+
+    def leading_to(self, pod: KnownPod, port: int, protocol: int) -> Iterator[Entry]:
+        """Give the entries of services of a pod's namespace that lead to it at a port."""
+        for entry, number in self._leading_to(pod, protocol):
+            if number == port:
+                yield entry
+
+    def translating(self, pod: KnownPod, port: int, protocol: int) -> Iterator[tuple[Entry, int]]:
+        """Give the entries at a port that lead to a pod at another one, and that one."""
+        for entry, number in self._leading_to(pod, protocol):
+            if entry.way.port == port != number:
+                yield entry, number
+
+    def _leading_to(self, pod: KnownPod, protocol: int) -> Iterator[tuple[Entry, int]]:
+        for entry in (entry for entries in self._entries.values() for entry in entries):
+            service = entry.service
+            if service is None or entry.protocol != protocol:
+                continue
+            if (service.metadata.namespace or "default") != pod.namespace:
+                continue
+            for target in self._backends(entry, EXTERNAL):
+                if target.end.identity.pod is pod and target.port is not None:
+                    yield entry, target.port
 
     def _compatible(self, address: Address, protocol: int | None, port: int | None) -> list[Entry]:
         return [

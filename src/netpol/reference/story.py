@@ -13,8 +13,10 @@ __all__ = [
     "Element",
     "Explanation",
     "Flip",
+    "Hint",
     "PairStory",
     "PolicyStory",
+    "Reading",
     "RuleStory",
     "SideStory",
 ]
@@ -73,13 +75,26 @@ class PolicyStory:
 class SideStory:
     """One side: what it says, and the policies that select its pod in the order tried.
 
-    ``readings`` are the sides for each source the server may have seen.
+    ``readings`` are what NAT may have shown its policies (A15).
     """
 
     direction: str
     outcome: SideOutcome
     policies: tuple[PolicyStory, ...] = ()
-    readings: tuple[tuple[str, SideStory], ...] = ()
+    readings: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a side says if its policies saw one of some ends, which are decided alike.
+
+    ``text`` names them in a few words, ``ends`` are all: who, the address, and of egress the port.
+    ``story`` is told for the first.
+    """
+
+    text: str
+    ends: tuple[str, ...]
+    story: SideStory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +121,14 @@ class Flip:
         return f"would be {word} if {' and '.join(edit.text for edit in self.edits)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a person may not know who wonders about a verdict, in a line; ``kind`` is its code."""
+
+    kind: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """The whole story of one flow."""
@@ -114,4 +137,5 @@ class Explanation:
     outcome: Outcome
     pairs: tuple[PairStory, ...]
     remarks: tuple[str, ...] = ()
+    hints: tuple[Hint, ...] = ()
     flips: tuple[Flip, ...] = field(default=())

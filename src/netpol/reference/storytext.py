@@ -20,7 +20,7 @@ from netpol.reference.story import (
 from netpol.reference.telling import packet_text
 from netpol.verdict import Side, Tier, Verdict
 
-__all__ = ["WIDTH", "Line", "lines_of", "written"]
+__all__ = ["WIDTH", "Line", "lines_of", "wrapped", "written"]
 
 WIDTH = 80
 SHOWN = 8  # elements of a rule's list; JSON has all
@@ -45,16 +45,20 @@ def written(
         text = "".join(
             c if c.isprintable() else c.encode("unicode_escape").decode() for c in line.text
         )
-        wrapped = textwrap.wrap(
-            text,
-            WIDTH,
-            initial_indent=" " * line.indent,
-            subsequent_indent=" " * (line.indent + 4),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        done += [paint(part, line.tone) for part in wrapped] or [""]
+        done += [paint(part, line.tone) for part in wrapped(text, line.indent)] or [""]
     return "\n".join(done) + "\n"
+
+
+def wrapped(text: str, indent: int = 0) -> list[str]:
+    """Give a text as lines no wider than ``WIDTH``, unless a word is; further ones go in by 4."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + 4),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def lines_of(explanation: Explanation) -> Iterator[Line]:
@@ -69,10 +73,12 @@ def lines_of(explanation: Explanation) -> Iterator[Line]:
     for pair in explanation.pairs:
         yield Line(0, "")
         yield from _pair(pair, several)
-    if explanation.remarks or explanation.flips:
+    if explanation.remarks or explanation.hints or explanation.flips:
         yield Line(0, "")
     for remark in explanation.remarks:
         yield Line(0, remark)
+    for hint in explanation.hints:
+        yield Line(0, f"hint: {hint.text}")
     for flip in explanation.flips:
         places = dict.fromkeys(str(edit.where) for edit in flip.edits if str(edit.where))
         where = f" ({', '.join(places)})" if places else ""
@@ -113,9 +119,10 @@ def _side_lines(side: SideStory, indent: int) -> Iterator[Line]:
         yield Line(indent + 2, f"no policy selects pod {outcome.subject}")
     for policy in side.policies:
         yield from _policy(policy, direction, indent + 2)
-    for who, reading in side.readings:
-        yield Line(indent + 2, f"if the source seen is {who}:")
-        yield from _side_lines(reading, indent + 4)
+    for reading in side.readings:
+        sees = "the source seen is" if direction == "ingress" else "egress policies see"
+        yield Line(indent + 2, f"if {sees} {reading.text}:")
+        yield from _side_lines(reading.story, indent + 4)
 
 
 def _policy(policy: PolicyStory, direction: str, indent: int) -> Iterator[Line]:

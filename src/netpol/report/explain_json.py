@@ -15,11 +15,13 @@ from netpol.reference.story import (
     Explanation,
     PairStory,
     PolicyStory,
+    Reading,
     RuleStory,
     SideStory,
 )
 from netpol.report.unjudged import unjudged_document
-from netpol.report.wording import NOTES, REASONS, SETTLES
+from netpol.report.wording import NOTES, REASONS, settled_by
+from netpol.tally import SourceNat
 from netpol.verdict import Note
 
 __all__ = ["SCHEMA_VERSION", "render"]
@@ -42,7 +44,7 @@ def render(
         "dst": replicas.dst,
         "flow": {"src": flow.src, "dst": flow.dst, "protocol": protocol, "port": flow.dport},
         **_verdict(outcome),
-        "settled_by": SETTLES.get(outcome.reason),
+        "settled_by": settled_by(outcome.reason, SourceNat.of(flow)),
         "notes": [
             {"note": note.labels[0], "meaning": NOTES[note]}
             for note in Note
@@ -52,6 +54,7 @@ def render(
         "ingress": _decided(outcome.ingress),
         "pairs": [_pair(pair) for pair in explanation.pairs],
         "remarks": list(explanation.remarks),
+        "hints": [{"hint": hint.kind, "text": hint.text} for hint in explanation.hints],
         "flips": [
             {
                 "verdict": flip.verdict.label,
@@ -120,7 +123,19 @@ def _side(side: SideStory) -> dict[str, Any] | None:
             for each in side.outcome.witnesses
         ],
         "tie": side.outcome.tie,
-        "readings": [{"source": who, **(_side(one) or {})} for who, one in side.readings],
+        "readings": [_reading(each) for each in side.readings],
+    }
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    first, *alike = reading.ends
+    ingress = reading.story.direction == "ingress"
+    return {
+        "text": reading.text,
+        "source": first if ingress else None,
+        "destination": None if ingress else first,
+        "alike": alike,
+        **(_side(reading.story) or {}),
     }
 
 

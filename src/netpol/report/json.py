@@ -18,7 +18,7 @@ from netpol.replay import (
     ReplaySummary,
 )
 from netpol.report.unjudged import unjudged_document
-from netpol.report.wording import CAUSES, NOTES, REASONS, SETTLES
+from netpol.report.wording import CAUSES, NOTES, REASONS, settled_by
 from netpol.tally import Weight
 from netpol.verdict import Side, Verdict
 
@@ -101,7 +101,7 @@ def _reasons(summary: ReplaySummary, verdict: Verdict, weigh: Weigher) -> Iterab
     for reason, weight in summary.by_reason(verdict).items():
         entry: dict[str, Any] = {"reason": reason.label, "meaning": REASONS[reason]}
         if verdict is Verdict.UNKNOWN:
-            entry["settled_by"] = SETTLES.get(reason)
+            entry["settled_by"] = settled_by(reason, summary.source_nat)
         yield {**entry, **weigh(weight)}
 
 

@@ -32,7 +32,7 @@ from netpol.report.pair_table import PairLine, print_pairs
 from netpol.report.recorded import print_recorded
 from netpol.report.sources import print_dns, print_reader
 from netpol.report.unjudged import print_unjudged
-from netpol.report.wording import NOTES, REASONS, SETTLES, STYLES, count, percent, size
+from netpol.report.wording import NOTES, REASONS, STYLES, count, percent, settled_by, size
 from netpol.tally import Weight
 from netpol.verdict import Side, Verdict
 
@@ -121,8 +121,9 @@ def _print_unknown_reasons(summary: ReplaySummary, console: Console) -> None:
     console.print("\nWhat could not be judged, and what would settle it", style="bold")
     for reason, weight in reasons.items():
         print_item(console, weight, f"{reason.label}: {REASONS[reason]}")
-        if reason in SETTLES:
-            print_indented(console, f"settled by {SETTLES[reason]}", 11)
+        settled = settled_by(reason, summary.source_nat)
+        if settled is not None:
+            print_indented(console, f"settled by {settled}", 11)
 
 
 # --- policies ---------------------------------------------------------------------------------

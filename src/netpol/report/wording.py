@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from netpol.tally import SourceNat
 from netpol.verdict import Cause, Note, Reason, Verdict
 
 __all__ = [
@@ -12,11 +13,13 @@ __all__ = [
     "NOTES",
     "REASONS",
     "SETTLES",
+    "SOURCE_RECORDED",
     "STYLES",
     "ZONES_LATE",
     "count",
     "moment",
     "percent",
+    "settled_by",
     "size",
 ]
 
@@ -55,6 +58,9 @@ REASONS = {
     Reason.DNS_UNKNOWN: "a rule names a domain, and what it stood for then is not known",
     Reason.NODES_UNKNOWN: "a rule names nodes, and the snapshot has no Node for the address",
     Reason.SOURCE_NAT: "the server may have seen another source than the client",
+    Reason.SERVICE_NAT_ORDER: "the pod dialled a port of another node, and its policies may have "
+    "seen that node or what is behind it",
+    Reason.POSSIBLE_NODE_GATEWAY: "an address in the pod range of the pod's node may be that node",
 }
 
 #: What a reader can add so that an unknown verdict becomes a known one.
@@ -70,8 +76,20 @@ SETTLES = {
     "-o json",
     Reason.DNS_UNKNOWN: "the domain's lookups, as --dns takes them, and a log with times",
     Reason.NODES_UNKNOWN: "the Node objects in --cluster: kubectl get nodes -o json",
-    Reason.SOURCE_NAT: "a dump of the node that did the NAT, or externalTrafficPolicy: Local",
+    Reason.SOURCE_NAT: "a conntrack dump of the node that did the NAT",
+    Reason.SERVICE_NAT_ORDER: "a conntrack dump of the client's node, with --dedup beside that of "
+    "the node dialled",
+    Reason.POSSIBLE_NODE_GATEWAY: "--node-address NODE=ADDRESS, if it is the node's gateway to its "
+    "pods",
 }
+
+#: What is left to add where the records say which source was put in: the NATing node's was given.
+SOURCE_RECORDED = (
+    "--node-address NODE=ADDRESS where no object names the source seen, or the dump of the "
+    "server's node beside these, with --dedup, unless it is among them; where the pod's own node "
+    "put itself in, externalTrafficPolicy: Local, since network plugins differ in whether policies "
+    "look before or after that"
+)
 
 #: What a note on a verdict means.
 NOTES = {
@@ -87,6 +105,10 @@ NOTES = {
     Note.MAYBE_REPLY: "it goes from a server's port to a client's; it may be an answer that its "
     "log does not mark as one",
     Note.RELATED_ICMP: "an ICMP error, judged as part of its connection",
+    Note.SERVICE_NAT_ORDER: "policies that see the service's address would decide otherwise; "
+    "Kubernetes leaves open which they see",
+    Note.OWN_NODE_EGRESS: "denied towards the pod's own node; Kubernetes' texts contradict each "
+    "other there, see --own-node-egress",
 }
 
 #: What may explain that a recorded verdict is not ours.
@@ -102,6 +124,23 @@ CAUSES = {
 STYLES = {Verdict.ALLOW: "green", Verdict.DENY: "red", Verdict.UNKNOWN: "yellow"}
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+def settled_by(reason: Reason, sources: SourceNat | None = None) -> str | None:
+    """Give what would make verdicts known that are unknown for a reason; None if nothing would.
+
+    ``sources`` says how many of those for ``source-nat`` have recorded which source was seen:
+    a dump that was given is not asked for.
+    """
+    if reason is not Reason.SOURCE_NAT or sources is None or not sources.recorded:
+        return SETTLES.get(reason)
+    if not sources.unrecorded:
+        return SOURCE_RECORDED
+    first, second = count(sources.unrecorded), count(sources.recorded)
+    return (
+        f"{SETTLES[reason]} ({first} whose record lacks the source seen); {SOURCE_RECORDED} "
+        f"({second} whose record has it)"
+    )
 
 
 def count(number: int) -> str:

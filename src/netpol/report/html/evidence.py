@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from netpol.replay import DnsCounts, ReaderCounts
 from netpol.report.html.sections import Column, Facts, Table
-from netpol.report.wording import HOPS_MISSING, NOTES, REASONS, SETTLES, ZONES_LATE, count
-from netpol.tally import Weight
+from netpol.report.wording import HOPS_MISSING, NOTES, REASONS, ZONES_LATE, count, settled_by
+from netpol.tally import SourceNat, Weight
 from netpol.verdict import Note, Reason
 
 __all__ = ["evidence"]
@@ -21,6 +21,7 @@ def evidence(
     unknown: Mapping[Reason, Weight] | None = None,
     notes: Mapping[Note, Weight] | None = None,
     dns: DnsCounts | None = None,
+    source_nat: SourceNat | None = None,
 ) -> Facts:
     """Say how good the evidence is.
 
@@ -34,9 +35,11 @@ def evidence(
         Weight of flows by note.
     dns : DnsCounts, optional
         What the DNS logs held.
+    source_nat : SourceNat, optional
+        How many of the flows unknown for ``source-nat`` say which source the server saw.
     """
     tables = (
-        _unknown(unknown or {}),
+        _unknown(unknown or {}, source_nat),
         _notes(notes or {}),
         *_skipped("Lines of flow logs skipped", reader),
         _lost(reader),
@@ -80,12 +83,12 @@ def _dns(dns: DnsCounts | None) -> list[tuple[str, str, bool]]:
     return [("DNS", text, False)]
 
 
-def _unknown(reasons: Mapping[Reason, Weight]) -> Table:
+def _unknown(reasons: Mapping[Reason, Weight], sources: SourceNat | None) -> Table:
     return Table(
         "What could not be judged",
         [_FLOWS, *map(Column, ("Reason", "Meaning", "Settled by"))],
         [
-            [weight.flows, reason.label, REASONS[reason], SETTLES.get(reason, "")]
+            [weight.flows, reason.label, REASONS[reason], settled_by(reason, sources) or ""]
             for reason, weight in reasons.items()
         ],
     )

@@ -39,5 +39,6 @@ def sections(summary: ReplaySummary, spread: Spread) -> tuple[Section, ...]:
             unknown=summary.by_reason(Verdict.UNKNOWN),
             notes=summary.notes,
             dns=summary.dns,
+            source_nat=summary.source_nat,
         ),
     )
