@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from cli_support import run
 from netpol.errors import ConfigError
 from netpol.flows.flow import Flow
+from netpol.kube.times import parse_time
 from netpol.reference import ReferenceEvaluator
-from netpol.reference.addresses import parse_time
 from netpol.reference.story import Explanation
 from netpol.report.wording import SETTLES
 from netpol.switches import Switches
