@@ -161,6 +161,7 @@ SWITCHES: dict[str, tuple[Any, ...]] = {
     "host_network": ("node", "pod"),
     "own_node_ingress": ("allow", "enforce"),
     "own_node_egress": ("enforce", "allow"),
+    "node_port_egress": ("unknown", "node", "backend"),
     "np_service_hairpin": ("allow", "enforce"),
     "ipblock_scope": ("any", "non-pod", "non-cluster"),
     "other_protocols": ("match-portless", "ignore", "unknown"),

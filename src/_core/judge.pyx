@@ -145,7 +145,7 @@ cdef void no_endpoints(
     way.ways = v.service_entries[3 * entry + 2] & ~<uint32_t> LOCAL_ENTRY
     if s.pod:
         egress = MERGED_SERVICE_NO_ENDPOINTS
-        if not backend_matters(c, &way):
+        if not backend_matters(v, c, &way, s):
             egress = egress_side(v, c, &way, s, NULL, 0, False)
     settle(v, egress, MERGED_SERVICE_NO_ENDPOINTS, out)
     if out.verdict == UNKNOWN:

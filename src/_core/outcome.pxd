@@ -50,6 +50,10 @@ cdef enum:
     EGRESS_DIALLED = 1
     INGRESS_SEEN = 2
     ORDER_NOTE = 128             # in ``special`` of results: note service-nat-order (A15.11)
+    # Switch node_port_egress.
+    EGRESS_SEES_EITHER = 0
+    EGRESS_SEES_NODE = 1
+    EGRESS_SEES_BACKEND = 2
     RULE_ALLOWS = 4
     NO_PROTOCOL = 255
 

@@ -4,7 +4,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from netpol._core.outcome cimport (
-    ALLOW, EGRESS_DIALLED, INGRESS_SEEN, MERGED_POSSIBLE_NODE_GATEWAY, MERGED_SERVICE_NAT_ORDER,
+    ALLOW, EGRESS_DIALLED, EGRESS_SEES_BACKEND, EGRESS_SEES_NODE, INGRESS_SEEN, MERGED_POSSIBLE_NODE_GATEWAY, MERGED_SERVICE_NAT_ORDER,
     MERGED_SOURCE_NAT, NO_ENDPOINT, NO_POD_ENDPOINT, SELF_TRAFFIC, WAY_CLUSTER_IP, WAY_NODE_PORT,
     WAY_OUTSIDE, WAY_PROXY, WAYS_NODE, WAYS_SERVICE, WHOLE_SELF_TRAFFIC, Case, Outcome,
 )
@@ -133,11 +133,28 @@ cdef inline void read_fronts(
             read_egress(v, c, r, client, &front, ports, False)
 
 
-cdef inline bint backend_matters(const Case* c, const Way* way) noexcept nogil:
+cdef inline bint is_others(const View* v, uint32_t front, const Identity* client) noexcept nogil:
+    """Whether a dialled node is certainly another than the client's."""
+    cdef Identity node
+    cdef size_t i
+    if client.node == 0:
+        return False
+    for i in range(candidate_count(v, front, 0)):
+        candidate(v, front, 0, i, &node)
+        if node.is_node and node.node == client.node:
+            return False
+    return True
+
+
+cdef inline bint backend_matters(
+    const View* v, const Case* c, const Way* way, const Identity* client
+) noexcept nogil:
     """Whether egress policies may have seen the server itself."""
     if way.ways == 0 or way.ways & WAYS_SERVICE:
         return True
-    return way.ways & WAYS_NODE and not c.evidence & EGRESS_DIALLED
+    if not way.ways & WAYS_NODE or c.evidence & EGRESS_DIALLED:
+        return False
+    return v.node_port_egress != EGRESS_SEES_NODE or not is_others(v, way.front, client)
 
 
 cdef inline uint32_t egress_side(
@@ -152,11 +169,13 @@ cdef inline uint32_t egress_side(
     cdef bint proven = (c.evidence & EGRESS_DIALLED) != 0
     r.count = 0
     r.differ = r.gateway = False
-    if server != NULL and backend_matters(c, way):
+    if server != NULL and backend_matters(v, c, way, client):
         read_egress(v, c, &r, client, server, ports, hairpin)
     if way.ways & WAY_PROXY:
         read_fronts(v, c, way, client, False, &r)
-    if way.ways & WAYS_NODE and (proven or not is_own(v, way.front, client)):
+    if way.ways & WAYS_NODE and (proven or (
+        v.node_port_egress != EGRESS_SEES_BACKEND and not is_own(v, way.front, client)
+    )):
         read_fronts(v, c, way, client, True, &r)
     return agreed(&r, MERGED_SERVICE_NAT_ORDER)
 
@@ -202,6 +221,11 @@ cdef inline void read_nodes(
         for i in range(v.node_starts[family][server.node - 1], v.node_starts[family][server.node]):
             load_identity(v, v.node_endpoints[i], &node)
             read_ingress(v, c, r, &node, server, ports, False)
+
+
+cdef inline bint goes_straight(const View* v, const Identity* client) noexcept nogil:
+    """Whether a node's port is translated where the connection begins, and no node masquerades."""
+    return client.pod != 0 and v.node_port_egress == EGRESS_SEES_BACKEND
 
 
 cdef inline void read_dialled_nodes(
@@ -277,7 +301,7 @@ cdef inline void read_sources(
         read_ingress(v, c, r, s, server, ports, False)
     if recorded and c.seen_differs:
         read_recorded(v, c, server, ports, r)
-    if way.ways & WAY_NODE_PORT:
+    if way.ways & WAY_NODE_PORT and not goes_straight(v, s):
         read_dialled_nodes(v, c, way, server, ports, r)
     if way.ways & WAY_PROXY:
         read_balancers(v, c, way, server, ports, r)
@@ -297,7 +321,9 @@ cdef inline uint32_t ingress_side(
     r.differ = r.gateway = False
     if hairpin:  # R12; another node may still masquerade it (A15.9)
         read_ingress(v, c, &r, s, server, ports, True)
-        if way.ways & WAY_NODE_PORT and not is_own(v, way.front, server):
+        if way.ways & WAY_NODE_PORT and not goes_straight(v, s) and not is_own(
+            v, way.front, server
+        ):
             read_dialled_nodes(v, c, way, server, ports, &r)
     else:
         read_sources(v, c, way, s, server, ports, &r)

@@ -93,6 +93,7 @@ cdef struct View:
     SideView ingress
     bint dense                    # whether ``plain`` has cells
     bint no_policies
+    int node_port_egress          # what egress sees of another node's port: outcome.pxd
     bint order_always             # whether an address peer of egress may do more than allow
     const uint8_t* node_ports     # bit of each port that a node or a proxy is dialled at
 

@@ -48,6 +48,8 @@ cdef class CompiledTables:
     own_node, hairpin_exempt : whether those label columns mean anything (per side; both).
     no_policies : whether the program is empty (C7.1).
     order_always : whether an address peer of egress may do more than allow (A15.11).
+    node_port_egress : 0 where it is not known what egress sees of another node's port, 1 the node,
+        2 the backend (A15.9).
 
     Raises
     ------
@@ -57,7 +59,7 @@ cdef class CompiledTables:
 
     def __cinit__(
         self, dict arrays not None, *, bint dense, own_columns, own_node, bint hairpin_exempt,
-        bint no_policies, bint order_always,
+        bint no_policies, bint order_always, int node_port_egress,
     ):
         cdef View* v = &self.view
         self._arrays = {}
@@ -105,6 +107,7 @@ cdef class CompiledTables:
         v.decision_info = _u8(a["decision_info"])
         v.dense = dense
         v.no_policies = no_policies
+        v.node_port_egress = node_port_egress
         v.order_always = order_always
         v.node_ports = _u8(a["node_ports"])
         _fill_side(&v.egress, a, arrays, "egress", own_node[0], hairpin_exempt)

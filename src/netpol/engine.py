@@ -231,6 +231,7 @@ class Engine:
             hairpin_exempt=self.switches.np_service_hairpin == "allow",
             no_policies=not self.policies,
             order_always=meta["order_always"],
+            node_port_egress=_NODE_PORT_EGRESS[self.switches.node_port_egress],
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -459,6 +460,7 @@ def _decision(index: int, item: Sequence[Any], policies: Sequence[PolicyInfo]) -
     )
 
 
+_NODE_PORT_EGRESS = {"unknown": 0, "node": 1, "backend": 2}  # as src/_core/outcome.pxd has it
 _RESULTS = {
     "verdict": np.uint8, "special": np.uint8, "egress": np.uint32, "ingress": np.uint32,
     "src_endpoint": np.uint32, "dst_endpoint": np.uint32,

@@ -50,6 +50,10 @@ _CALICO = Profile(
         "own_node_egress": Setting(
             "enforce", "felix: egress policy first, then DefaultEndpointToHostAction"
         ),
+        "node_port_egress": Setting(
+            "node", "calico#9869: kube-proxy translates a node's port on that node, after the "
+            "client's egress policies"
+        ),
         "np_service_hairpin": Setting(
             "enforce", "cilium#13767: blocked unless a rule allows it; older versions at least"
         ),
@@ -70,6 +74,8 @@ _CALICO = Profile(
         "everything.",
         "An empty entry of protocols in an admin rule matches everything.",
         "An admin rule with a nodes peer is left out if it accepts, and denies everything if not.",
+        "Its eBPF dataplane can translate where a connection begins: set node_port_egress to "
+        "backend.",
     ),
 )  # fmt: skip
 
@@ -77,6 +83,10 @@ _CILIUM = Profile(
     "Cilium, by reading its documentation and issues",
     {
         "own_node_ingress": Setting("allow", "unless the agent runs with --allow-localhost=policy"),
+        "node_port_egress": Setting(
+            "backend", "calico#9869, documentation: its socket-level load balancer translates "
+            "where a connection begins"
+        ),
         "np_service_hairpin": Setting("allow", "network-policy-api#343"),
         "ipblock_scope": Setting(
             "non-cluster", "a CIDR matches nothing with an identity in the cluster, unless "
@@ -90,6 +100,8 @@ _CILIUM = Profile(
         "policy-cidr-match-mode=nodes: set ipblock_scope to non-pod.",
         "Rules of a direction that policyTypes does not list are enforced (cilium#48703).",
         "In domainNames, *. stands for one label, not for one or more.",
+        "Without its replacement of kube-proxy, ports of nodes are as with others: set "
+        "node_port_egress to node.",
     ),
 )  # fmt: skip
 

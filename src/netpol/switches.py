@@ -21,6 +21,7 @@ class Switches:
     host_network: Literal["node", "pod"] = "node"  # A12.1
     own_node_ingress: Literal["allow", "enforce"] = "allow"  # A11.1
     own_node_egress: Literal["enforce", "allow"] = "enforce"  # A11.3
+    node_port_egress: Literal["unknown", "node", "backend"] = "unknown"  # A15.9
     np_service_hairpin: Literal["allow", "enforce"] = "allow"  # A10.3
     ipblock_scope: Literal["any", "non-pod", "non-cluster"] = "any"  # A6.4
     other_protocols: Literal["match-portless", "ignore", "unknown"] = "match-portless"  # A17.2

@@ -141,4 +141,8 @@ def test_objects_of_a_cluster(field: str) -> None:
     with pytest.raises(ManifestError, match="envsubst"):
         snapshot_from_objects([pod])
     pod["metadata"] = {**metadata, "uid": "from-a-cluster"}
+    if field == "namespace":  # no server stores that
+        with pytest.raises(ManifestError, match="is no namespace"):
+            snapshot_from_objects([pod])
+        return
     assert len(snapshot_from_objects([pod]).pods) == 1

@@ -172,7 +172,7 @@ def test_lists_and_templates_are_looked_into(suffix: str, tmp_path: Path) -> Non
         "EgressFirewall",
         "ANetworkPolicy",
     }
-    with pytest.raises(ManifestError, match="and 3 more"):
+    with pytest.raises(ManifestError, match=r"(?s)Cilium.*Authorization.*Firewall.*ANetworkPolicy"):
         read_policies(path)
 
 

@@ -91,13 +91,20 @@ def test_what_has_no_example_cannot_have_one() -> None:
     without = {code for code, rule in RULES.items() if not rule.example}
     assert without == {
         "capacity",
+        "empty-file",
         "mixed-apis",
         "namespace-ignored",
+        "no-namespace",
+        "not-judged",
+        "passed-over",
         "priority-tie",
+        "read-twice",
         "redundant-rule",
         "shadowed-rule",
         "snapshot",
+        "stray-lines",
         "unknown-field",
+        "unknown-namespace",
         "unreachable-baseline",
     }
 

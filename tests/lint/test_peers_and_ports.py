@@ -46,7 +46,8 @@ def codes(*policies: str, cluster: list[Value] | None = None) -> list[str]:
 )
 def test_selects_nothing_says_why(place: str, labels: str, message: str) -> None:
     found = beside(policy(f"podSelector: {{matchLabels: {{{labels}}}}}", place))
-    assert [(each.code, each.message) for each in found] == [("selects-nothing", message)]
+    said = [(each.code, each.message) for each in found if each.code != "unknown-namespace"]
+    assert said == [("selects-nothing", message)]
 
 
 def test_a_policy_for_the_whole_of_a_host_network_namespace() -> None:

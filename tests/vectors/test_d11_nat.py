@@ -176,6 +176,24 @@ def test_a15_9_merged_records_keep_the_proof(world: World) -> None:
     world.check(policy("y", TO_PODS), {asked: DENIED_OUT}, backed("10.0.0.1"), **merged)
 
 
+def test_a15_9_what_is_known_of_an_implementation_settles_it(world: World) -> None:
+    asked = "y/a -> n1 tcp/30080"
+    for seen, verdict in (("node", DENIED_OUT), ("backend", BY_RULE_OUT)):
+        chosen = {"node_port_egress": seen}
+        world.check(policy("y", TO_PODS), {asked: verdict}, backed("10.0.0.1"), switches=chosen)
+    # Translated where it begins, a connection is not masqueraded on its way; other clients' are.
+    strict = {"node_port_egress": "backend", "own_node_ingress": "enforce"}
+    rule = policy("x", open_to("ingress", "10.0.1.1/32", "8.8.8.8/32"))
+    world.check(rule, {asked: BY_RULE}, backed("10.0.0.1"), switches=strict)
+    world.check(rule, {"ext -> n1 tcp/30080": SOURCE_NAT}, backed("10.0.0.1"), switches=strict)
+    # The own node translates first, whatever is known of others.
+    known = {"node_port_egress": "node"}
+    own = "y/a -> n2 tcp/30080"
+    world.check(policy("y", TO_PODS), {own: BY_RULE_OUT}, backed("10.0.0.1"), switches=known)
+    lost = [*backed("10.0.0.1"), pod("y/lost", "10.0.1.7", node=None)]
+    world.check(policy("y", TO_PODS), {"10.0.1.7 -> n1 tcp/30080": NAT_ORDER}, lost, switches=known)
+
+
 def host_port() -> list[Object]:
     listening = {
         "containers": [{"name": "m", "ports": [{"containerPort": 9100, "hostPort": 9000}]}]

@@ -14,4 +14,5 @@ class CompiledTables:
         hairpin_exempt: bool,
         no_policies: bool,
         order_always: bool,
+        node_port_egress: int,
     ) -> None: ...

@@ -34,6 +34,8 @@ _SWITCH_HELP = {
     "host_network": "What a hostNetwork pod is: its node, or a pod that policies select.",
     "own_node_ingress": "Whether a pod always accepts its own node (health checks).",
     "own_node_egress": "Whether a pod may always reach its own node.",
+    "node_port_egress": "What egress policies see where a pod dials a port of another node: the "
+    "node, the pod behind it, or not known.",
     "np_service_hairpin": "Whether a pod may always reach itself through a service.",
     "ipblock_scope": "What an ipBlock may match: anything, no pod, or no pod and no node.",
     "other_protocols": "Protocols other than TCP, UDP and SCTP: matched by rules without ports, "

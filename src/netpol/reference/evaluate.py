@@ -83,7 +83,7 @@ class ReferenceEvaluator:
     def _judge_by(self, policies: PolicySet) -> None:
         self.policies = policies
         self._any_policy = len(policies) > 0
-        self._nat = Nat(self.identities, policies, self.side)
+        self._nat = Nat(self.identities, policies, self.switches, self.side)
         self.stages: tuple[Stage, ...] = (  # B3.1
             ClusterStage(Tier.ADMIN, policies, self.wide),
             NetworkPolicyStage(policies, self.matcher, self.switches),

@@ -18,6 +18,7 @@ from netpol.reference.outcome import SideOutcome, verdict_of
 from netpol.reference.query import Query
 from netpol.reference.services import Front, Target, Way
 from netpol.reference.stages import Question
+from netpol.switches import Switches
 from netpol.verdict import Note, Reason, Verdict
 
 __all__ = ["Nat", "Pair"]
@@ -63,8 +64,10 @@ class Nat:
         self,
         identities: Identities,
         policies: PolicySet,
+        switches: Switches,
         side: Callable[[Question], SideOutcome],
     ) -> None:
+        self._node_port_egress = switches.node_port_egress
         self._identities = identities
         self._policies = policies
         self._side = side
@@ -104,15 +107,21 @@ class Nat:
             elif pair.proves(Evidence.EGRESS_DIALLED):  # A15.9
                 ends = self._nodes_at(way)
             else:
-                backend = True
-                if not self._is_own(way, client):
+                here = self._is_own(way, client)
+                if not here and self._node_port_egress != "backend":
                     ends = self._nodes_at(way)
+                backend |= self._node_port_egress != "node" or not self._is_others(way, client)
             fronts += [(end, way.port) for end in ends]
         return list(dict.fromkeys(fronts)), backend
 
     def _is_own(self, way: Way, client: KnownPod) -> bool:
         """Whether a dialled node is certainly the client's own: it translates first (A15.9)."""
         return self._identities.node_addresses.get(way.address) == {client.node}
+
+    def _is_others(self, way: Way, client: KnownPod) -> bool:
+        """Whether a dialled node is certainly another than the client's."""
+        owners = self._identities.node_addresses.get(way.address, set())
+        return client.node is not None and client.node not in owners
 
     def order_note(self, pair: Pair, egress: SideOutcome, ingress: SideOutcome) -> Note:
         """Note where policies that see the service's address would say otherwise (A15.11)."""
@@ -149,7 +158,10 @@ class Nat:
         if pair.hairpin:  # R12; another node may still masquerade it (A15.9)
             away = [way for way in pair.ways if not self._is_own(way, server)]
             ends = [
-                end for way in away if way.front is Front.NODE_PORT for end in self._nodes_at(way)
+                end
+                for way in away
+                if way.front is Front.NODE_PORT
+                for end in self._translated(way, pair.source.identity)
             ]
             more = [replace(question, peer=end, hairpin=False) for end in ends]
             return self._readings([question, *more], Reason.SOURCE_NAT)
@@ -187,7 +199,9 @@ class Nat:
     def _translated(self, way: Way, client: Identity) -> Iterable[End]:
         """Give the further sources that a way may show the server (R10)."""
         if way.front is Front.NODE_PORT:
-            return self._nodes_at(way)
+            # What is translated where the connection begins goes straight to the backend.
+            direct = client.kind is Kind.POD and self._node_port_egress == "backend"
+            return () if direct else self._nodes_at(way)
         if way.front is Front.OUTSIDE or (
             way.front is Front.CLUSTER_IP and client.kind is Kind.EXTERNAL  # A15.8
         ):
