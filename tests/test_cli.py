@@ -376,7 +376,8 @@ def test_every_switch_is_an_option_and_reaches_the_engine(
     monkeypatch.setattr("netpol.compile", fake_compile, raising=False)
     replay(
         "--host-network=pod", "--own-node-ingress=enforce", "--own-node-egress=allow",
-        "--node-port-egress=node", "--np-service-hairpin=enforce", "--ipblock-scope=non-pod", "--other-protocols=unknown",
+        "--node-port-egress=node", "--np-service-hairpin=enforce", "--ipblock-scope=non-pod",
+        "--other-protocols=unknown",
         "--named-port-init=none", "--cnp-tie=error", "--baseline-gate=any-direction",
         "--missing-namespace=name-label-only", "--strict-cidr=reject", "--unknown-fields=warn",
         "--node-address=node1=1.2.3.4", "--memory-budget=2KiB",
