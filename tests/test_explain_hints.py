@@ -460,3 +460,15 @@ def test_text_and_json_of_the_command(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (first["source"], first["destination"]) == ("external (10.0.0.254)", None)
     assert (second["text"], second["alike"]) == ("node n1 (10.0.0.254)", [])
     assert (first["verdict"], second["verdict"]) == ("deny", "allow")
+
+
+def test_a_node_port_of_many_nodes_is_looked_at_once() -> None:
+    nodes = [node(f"m{number}", f"192.168.7.{number}") for number in range(1, 101)]
+    behind = service(
+        "x/svc-b", "10.96.0.20", {**HTTP, "nodePort": 30080}, selector={"pod": "b"}, type="NodePort"
+    )
+    services = evaluator_of([], fixture(behind, *nodes)).services
+    found = services.leading_to(
+        next(pod for pod in services._identities.pods if pod.name == "b"), 8080, 6
+    )
+    assert len(list(found)) == 2  # its port and its node port

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["VERBS", "Asked", "and_more", "moment"]
 
+LOOKED_AT = 16  # pairs of ends
+
 #: What a policy does to a flow, as in "it would allow it".
 VERBS = {Verdict.ALLOW: "allow", Verdict.DENY: "deny", Verdict.UNKNOWN: "leave open"}
 
@@ -47,8 +49,11 @@ class Asked:
         return tuple(leaves(self.outcome))
 
     def denied(self, *, readings: bool = False) -> Iterator[tuple[SideOutcome, Question]]:
-        """Give every side that is denied, or has a ``reading`` that is, and what was asked."""
-        for leaf in self.leaves:
+        """Give sides that are denied, or have a reading that is, and what was asked.
+
+        Those of the first ``LOOKED_AT`` pairs: a service may have any number of backends.
+        """
+        for leaf in self.leaves[:LOOKED_AT]:
             for side in (leaf.egress, leaf.ingress):
                 for one in (side, *(each for _, each in side.readings if readings)):
                     if one.verdict is Verdict.DENY and one.question is not None:

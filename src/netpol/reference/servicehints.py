@@ -53,16 +53,19 @@ def _endpoints(asked: Asked) -> Iterator[Hint]:
 
 def _either_way(asked: Asked) -> Iterator[Hint]:
     """Say what egress would have to allow so that it does not matter what it sees (A15.9)."""
+    denied: dict[str, list[Question]] = {}
     for leaf in asked.leaves:
+        sides = [side for _, side in leaf.egress.readings]
         if leaf.egress.reason is not Reason.SERVICE_NAT_ORDER:
             continue
-        sides = [side for _, side in leaf.egress.readings]
         if all(side.verdict is Verdict.ALLOW or _is_implicit(side) for side in sides):
-            yield Hint(
-                "service-nat-order",
-                f"egress of {leaf.src} would be allowed whatever its policies see if they also "
-                f"allowed {_listed(_denied(sides))}",
-            )
+            denied.setdefault(leaf.src, []).extend(_denied(sides))
+    for src, questions in denied.items():
+        yield Hint(
+            "service-nat-order",
+            f"egress of {src} would be allowed whatever its policies see if they also allowed "
+            f"{_listed(questions)}",
+        )
 
 
 def _denied(sides: Iterable[SideOutcome]) -> list[Question]:
@@ -115,9 +118,14 @@ def _dialled(asked: Asked) -> list[Entry]:
 
 def _listed_ports(asked: Asked) -> Iterator[Hint]:
     """Say that a rule lists a service's port, where it would match by the pods' own."""
+    seen: set[object] = set()
     for side, question in asked.denied(readings=True):
-        if not _is_implicit(side) or question.packet.port is None:
+        # Of readings one is asked that each policy denies: there may be one for every node.
+        pod = _server(question)
+        key = question.direction, pod and pod.key, question.packet.port, side.policy
+        if not _is_implicit(side) or question.packet.port is None or key in seen:
             continue
+        seen.add(key)
         for port, of in _ports_of_services(asked, question):
             packet = replace(question.packet, port=port)
             at_port = asked.evaluator.side(replace(question, packet=packet))

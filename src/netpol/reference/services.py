@@ -235,12 +235,15 @@ class Services:
                 yield entry, number
 
     def _leading_to(self, pod: KnownPod, protocol: int) -> Iterator[tuple[Entry, int]]:
+        seen: set[tuple[int, int, Front]] = set()  # a node's port is an entry of every node
         for entry in (entry for entries in self._entries.values() for entry in entries):
             service = entry.service
             if service is None or entry.protocol != protocol:
                 continue
-            if (service.metadata.namespace or "default") != pod.namespace:
+            key = id(service), id(entry.spec), entry.way.front
+            if (service.metadata.namespace or "default") != pod.namespace or key in seen:
                 continue
+            seen.add(key)
             for target in self._backends(entry, EXTERNAL):
                 if target.end.identity.pod is pod and target.port is not None:
                     yield entry, target.port
