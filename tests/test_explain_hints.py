@@ -179,9 +179,17 @@ IN_80 = policy(
 def test_a_rule_that_lists_the_port_of_the_service(chosen: Object, rule: str, asked: str) -> None:
     text = dict(hints([chosen], asked, fixture(BEHIND_80)))["service-port"]
     assert text == (
-        f"{rule} allows port 80, which is the port of service x/svc-b; pod x/b listens on 8080, "
-        "and policies see that port: list 8080/TCP"
+        f"{rule} allows port 80, which is the port of service x/svc-b; pod x/b listens on "
+        "8080/TCP, and policies see that port: list 8080/TCP"
     )
+
+
+def test_the_pods_of_a_service_are_told_together() -> None:
+    replica = pod("x/b2", "10.0.0.3", labels={"pod": "b"})
+    found = hints([OUT_80], "x/a -> 10.96.0.20 tcp/80", fixture(BEHIND_80, replica))
+    ports = [text for kind, text in found if kind == "service-port"]
+    assert len(ports) == 1
+    assert "those behind it listen on 8080/TCP" in ports[0]
 
 
 def test_a_rule_that_misses_by_its_peer_too_is_not_blamed_for_its_port() -> None:

@@ -119,6 +119,7 @@ def _dialled(asked: Asked) -> list[Entry]:
 def _listed_ports(asked: Asked) -> Iterator[Hint]:
     """Say that a rule lists a service's port, where it would match by the pods' own."""
     seen: set[object] = set()
+    found: dict[tuple[str, int, str, str], list[str]] = {}
     for side, question in asked.denied(readings=True):
         # Of readings one is asked that each policy denies: there may be one for every node.
         pod = _server(question)
@@ -132,12 +133,15 @@ def _listed_ports(asked: Asked) -> Iterator[Hint]:
             if not _by_port(at_port):
                 continue
             rule = f"{question.direction}[{at_port.rule}] of {at_port.policy}"
-            yield Hint(
-                "service-port",
-                f"{rule} allows port {port}, which is {of}; {_listeners(question)} on "
-                f"{question.packet.port}, and policies see that port: list "
-                f"{packet_text(question.packet)}",
-            )
+            told = rule, port, of, packet_text(question.packet)
+            found.setdefault(told, []).append(_listener(pod))
+    for (rule, port, of, text), who in found.items():
+        listens = f"{who[0]} listens" if len(who) == 1 else "those behind it listen"
+        yield Hint(
+            "service-port",
+            f"{rule} allows port {port}, which is {of}; {listens} on {text}, and policies see "
+            f"that port: list {text}",
+        )
 
 
 def _by_port(side: SideOutcome) -> bool:
@@ -145,9 +149,8 @@ def _by_port(side: SideOutcome) -> bool:
     return side.reason is Reason.NP_RULE and side.port is not None
 
 
-def _listeners(question: Question) -> str:
-    pod = _server(question)
-    return "its endpoints listen" if pod is None else f"pod {pod.namespace}/{pod.name} listens"
+def _listener(pod: KnownPod | None) -> str:
+    return "its endpoint" if pod is None else f"pod {pod.namespace}/{pod.name}"
 
 
 def _server(question: Question) -> KnownPod | None:
