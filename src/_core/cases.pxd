@@ -17,6 +17,10 @@ cdef bint is_plain(
 
 cdef bint is_direct(const Columns* c, size_t i) noexcept nogil
 
+cdef uint32_t resolve_one(
+    const View* v, const Columns* c, const uint8_t* column, size_t i
+) noexcept nogil
+
 cdef Case case_of(
     const View* v, const Columns* c, size_t i, uint32_t src, uint32_t dst
 ) noexcept nogil

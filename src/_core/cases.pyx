@@ -90,19 +90,27 @@ cdef void mark_extras(
     cdef const uint32_t* dst = <const uint32_t*> c.dst + start
     cdef const uint32_t* seen
     cdef const uint32_t* dialled
+    cdef const uint16_t* asked
+    cdef const uint16_t* port
+    cdef uint32_t differs, hidden
     cdef size_t i
     if c.width == 4 and c.src_seen != NULL:
         seen = <const uint32_t*> c.src_seen + start
-        for i in range(count):  # what a conntrack dump always has: no branches
-            extra[i] = <uint8_t> (NETPOL_TRANSLATED * ((seen[i] != src[i]) & (seen[i] != 0)))
-        if c.original_dst != NULL and c.original_dport != NULL:
+        if c.original_dst == NULL or c.original_dport == NULL:
+            for i in range(count):
+                extra[i] = <uint8_t> (NETPOL_TRANSLATED * ((seen[i] != src[i]) & (seen[i] != 0)))
+        else:  # what a conntrack dump always has: no branches
             dialled = <const uint32_t*> c.original_dst + start
+            asked = c.original_dport + start
+            port = c.dport + start
             for i in range(count):
-                extra[i] |= <uint8_t> (NETPOL_DIALLED * (
-                    (dialled[i] != dst[i]) | (c.original_dport[start + i] != c.dport[start + i])))
-            for i in range(count):
-                if extra[i] & NETPOL_DIALLED:
-                    mark_dialled(v, c, start + i, seen[i] == 0, &extra[i])
+                differs = (dialled[i] != dst[i]) | (asked[i] != port[i])
+                hidden = (seen[i] != src[i]) & (seen[i] != 0) | differs & (seen[i] == 0)
+                extra[i] = <uint8_t> (NETPOL_TRANSLATED * hidden | NETPOL_DIALLED * differs)
+            if v.has_node_ports:
+                for i in range(count):
+                    if extra[i] & NETPOL_DIALLED and is_node_port(v, c, start + i):
+                        extra[i] |= NETPOL_EXTRA
             mark_odd(c, start, count, extra)
             return
     elif c.src_seen != NULL or c.original_dst != NULL:
@@ -175,7 +183,7 @@ cdef bint is_direct(const Columns* c, size_t i) noexcept nogil:
     return c.src_seen == NULL and c.original_dst == NULL and not is_hinted(c, i)
 
 
-cdef inline uint32_t resolve_one(
+cdef uint32_t resolve_one(
     const View* v, const Columns* c, const uint8_t* column, size_t i
 ) noexcept nogil:
     cdef uint32_t endpoint

@@ -11,7 +11,9 @@ import numpy as np
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
-from netpol._core.cases cimport case_of, has_extras, is_plain, mark_extras, note_rows
+from netpol._core.cases cimport (
+    case_of, has_extras, is_plain, mark_extras, note_rows, resolve_one,
+)
 from netpol._core.columns cimport Columns, Results
 from netpol._core.judge cimport judge
 from netpol._core.outcome cimport (
@@ -19,12 +21,16 @@ from netpol._core.outcome cimport (
 )
 from netpol._core.paged cimport paged_pairs
 from netpol._core.plain cimport (
-    NETPOL_BLOCK, NETPOL_DIALLED, NETPOL_POD, NETPOL_PREFETCH, Block, plain_pairs,
+    NETPOL_BLOCK, NETPOL_DIALLED, NETPOL_EXTRA, NETPOL_POD, NETPOL_PREFETCH, Block, plain_pairs,
+    port_class, port_place,
 )
 from netpol._core.replicas cimport judge_service
 from netpol._core.resolve cimport resolve
-from netpol._core.sides cimport flags_of
-from netpol._core.tables cimport IS_NOTED, IS_POD, IS_TIMED, CompiledTables, View
+from netpol._core.sides cimport flags_of, side_decision
+from netpol._core.tables cimport (
+    IS_AMBIGUOUS, IS_NOTED, IS_POD, IS_TIMED, PART_EGRESS_CIDR, PART_EGRESS_ROW, CompiledTables,
+    View,
+)
 
 cdef enum:
     EPHEMERAL = 32768            # lowest port Linux gives to clients by default
@@ -67,18 +73,51 @@ cdef inline void prefetch_special(const View* v, size_t i, const Results* r) noe
     NETPOL_PREFETCH(v.parts + 8 * <size_t> r.src_endpoint[i])
 
 
+cdef inline bint order_may_matter(
+    const View* v, const Columns* c, size_t i, const Results* r
+) noexcept nogil:
+    """Whether an address peer gives the dialled address another verdict than the flow's."""
+    cdef const uint8_t* info = v.decision_info
+    cdef uint32_t row = v.parts[8 * <size_t> r.src_endpoint[i] + PART_EGRESS_ROW]
+    cdef uint32_t front, cidr, ports
+    cdef uint8_t seen
+    if c.original_dport == NULL:
+        return False
+    front = resolve_one(v, c, c.original_dst, i)
+    if flags_of(v, front) & IS_AMBIGUOUS:
+        return True
+    cidr = v.parts[8 * <size_t> front + PART_EGRESS_CIDR]
+    if cidr == 0:
+        return False
+    ports = port_class(&v.plain, port_place(c.protocol[i], c.original_dport[i], True))
+    seen = info[side_decision(v, &v.egress, row, 0, cidr, ports)] & 3
+    if seen == info[r.egress[i]] & 3:
+        return False
+    return seen != info[side_decision(v, &v.egress, row, 0, 0, ports)] & 3
+
+
 cdef void note_order(
     const View* v, const Columns* c, const uint8_t* extra, size_t start, size_t count,
     const Results* r
 ) noexcept nogil:
-    """Judge flows recorded behind a service again where a note may hang on its address (A15.3).
+    """Judge flows recorded behind a service again where a note hangs on its address (A15.3).
 
-    An address peer that allows cannot make an allowed flow another one, which most flows are.
+    An address peer that allows cannot make an allowed flow another one, which most flows are. To
+    judge again what was no plain pair gives what it was.
     """
-    cdef size_t i
+    cdef uint16_t rows[NETPOL_BLOCK]
+    cdef size_t i, k, row, found = 0
     for i in range(count):
-        if extra[i] & NETPOL_DIALLED and (v.order_always or r.verdict[start + i] != ALLOW):
-            judge_row(v, c, start + i, r.src_endpoint[start + i], r.dst_endpoint[start + i], r)
+        rows[found] = <uint16_t> i
+        found += ((extra[i] & (NETPOL_DIALLED | NETPOL_EXTRA)) == NETPOL_DIALLED) & (
+            (r.verdict[start + i] != ALLOW) | v.order_always
+        ) & v.names_fronts[r.src_endpoint[start + i]]
+    for k in range(found):
+        row = start + rows[k]
+        if v.decision_info[r.egress[row]] & 3 == ALLOW and not v.order_always:
+            continue
+        if order_may_matter(v, c, row, r):
+            judge_row(v, c, row, r.src_endpoint[row], r.dst_endpoint[row], r)
 
 
 cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results* r) noexcept nogil:
@@ -113,7 +152,7 @@ cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results*
             prefetch_special(v, start + special[k], r)
         for k in range(found):
             judge_special(v, c, extras, start + special[k], r)
-        if extras and c.original_dst != NULL:
+        if v.fronts_named and extras and c.original_dst != NULL:
             note_order(v, c, extra, start, count, r)
         start += count
 

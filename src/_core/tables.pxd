@@ -94,7 +94,11 @@ cdef struct View:
     bint dense                    # whether ``plain`` has cells
     bint no_policies
     int node_port_egress          # what egress sees of another node's port: outcome.pxd
+    # By endpoint: whether a rule about its egress tells a service's address from nobody's.
+    const uint8_t* names_fronts
+    bint fronts_named             # whether any does
     bint order_always             # whether an address peer of egress may do more than allow
+    bint has_node_ports
     const uint8_t* node_ports     # bit of each port that a node or a proxy is dialled at
 
 cdef class CompiledTables:

@@ -109,9 +109,35 @@ cdef class CompiledTables:
         v.no_policies = no_policies
         v.node_port_egress = node_port_egress
         v.order_always = order_always
+        self._arrays["names_fronts"] = _names_fronts(arrays)
+        v.names_fronts = _u8(self._arrays["names_fronts"])
+        v.fronts_named = bool(self._arrays["names_fronts"].any())
         v.node_ports = _u8(a["node_ports"])
+        v.has_node_ports = bool(arrays["node_ports"].any())
         _fill_side(&v.egress, a, arrays, "egress", own_node[0], hairpin_exempt)
         _fill_side(&v.ingress, a, arrays, "ingress", own_node[1], hairpin_exempt)
+
+
+def _names_fronts(arrays):
+    """Give uint8[E]: whether rules about an endpoint's egress see services' addresses (A15.3).
+
+    What a rule says of an address that no peer is about is the first run of its row.
+    """
+    fronts = (arrays["endpoint_links"][:, 2:4] != 0).any(axis=1)
+    several = arrays["endpoint_links"][:, 1]
+    owners = [
+        arrays["alternatives"][first : first + count]
+        for first, count in arrays["endpoint_links"][fronts & (several != 0), :2].tolist()
+    ]
+    ends = np.concatenate([np.flatnonzero(fronts), *owners]).astype(np.intp)
+    columns = np.unique(arrays["endpoint_parts"][ends, 2])
+    rows = arrays["rows_egress"][:, 0].astype(np.intp)
+    found = np.zeros(len(rows), np.bool_)
+    for column in columns.tolist():
+        pages = arrays["cidr_pages_egress"][:, column // 16]
+        places = rows + arrays["pages"][pages, column % 16]
+        found |= arrays["pairs_egress"][places] != arrays["pairs_egress"][rows]
+    return found[arrays["endpoint_parts"][:, 0]].astype(np.uint8)
 
 
 cdef int _fill_nodes(View* v, dict a, dict arrays) except -1:
