@@ -118,7 +118,7 @@ cdef class CompiledTables:
         _fill_side(&v.ingress, a, arrays, "ingress", own_node[1], hairpin_exempt)
 
 
-def _names_fronts(arrays):
+def _names_fronts(dict arrays not None):
     """Give uint8[E]: whether rules about an endpoint's egress see services' addresses (A15.3).
 
     What a rule says of an address that no peer is about is the first run of its row.
