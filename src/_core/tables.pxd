@@ -93,7 +93,7 @@ cdef struct View:
     SideView ingress
     bint dense                    # whether ``plain`` has cells
     bint no_policies
-    int node_port_egress          # what egress sees of another node's port: outcome.pxd
+    uint32_t node_port_egress     # what egress sees of another node's port: outcome.pxd
     # By endpoint: whether a rule about its egress tells a service's address from nobody's.
     const uint8_t* names_fronts
     bint fronts_named             # whether any does

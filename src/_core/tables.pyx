@@ -59,7 +59,7 @@ cdef class CompiledTables:
 
     def __cinit__(
         self, dict arrays not None, *, bint dense, own_columns, own_node, bint hairpin_exempt,
-        bint no_policies, bint order_always, int node_port_egress,
+        bint no_policies, bint order_always, uint32_t node_port_egress,
     ):
         cdef View* v = &self.view
         self._arrays = {}
