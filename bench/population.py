@@ -199,6 +199,7 @@ def _pod(
             ],
         ),
         spec=PodSpec(
+            dns_policy="ClusterFirst",
             node_name=node.metadata.name,
             host_network=True if host_network else None,
             containers=template,
