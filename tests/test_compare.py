@@ -83,14 +83,16 @@ def test_one_switch_several_that_each_suffice_or_several_together(compile_with: 
         ("named_port_init",),
     ]
     assert {s.name: s.alone.flows for s in there.switches} == {
-        "np_service_hairpin": 4, "ipblock_scope": 152, "named_port_init": 129,
+        "node_port_egress": 0, "np_service_hairpin": 4, "ipblock_scope": 152,
+        "named_port_init": 129,
     }  # fmt: skip
     assert there.together == Weight()
     back = profiles(compile_with, "cilium", "calico")
     assert back.pairs[0].switches == ()
     assert back.together == Weight(128, 0, 12_800)
     assert {s.name: s.alone.flows for s in back.switches} == {
-        "np_service_hairpin": 4, "ipblock_scope": 24, "named_port_init": 1,
+        "node_port_egress": 0, "np_service_hairpin": 4, "ipblock_scope": 24,
+        "named_port_init": 1,
     }  # fmt: skip
 
 
@@ -115,7 +117,7 @@ def test_engines_for_single_switches_are_made_only_where_something_differs(
     assert made == [calico, cilium]
     made.clear()
     compare(counting, calico, cilium, [batch, batch])
-    assert len(made) == 2 + 3
+    assert len(made) == 2 + 4
     made.clear()
     compare(counting, Switches(), cilium, [batch])  # one switch differs: it must be that one
     assert len(made) == 2
