@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORE := pyproject.toml CMakeLists.txt $(wildcard src/_core/*)
 LAB := examples/lab
 
-.PHONY: demo test golden lint format bench docs clean
+.PHONY: demo test fuzz golden lint format bench docs clean
 
 demo: $(VENV)/.stamp-run
 	$(BIN)/netpol replay $(LAB)/node1.conntrack.txt $(LAB)/node2.conntrack.txt --dedup \
@@ -27,6 +27,12 @@ lint: $(VENV)/.stamp-dev
 format: $(VENV)/.stamp-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Attacks TARGET for TIME seconds, guided by coverage where atheris has a wheel for this Python.
+TARGET ?= all
+TIME ?= 60
+fuzz: $(VENV)/.stamp-fuzz
+	$(BIN)/python -m fuzz.run $(TARGET) --time $(TIME)
 
 bench: $(VENV)/.stamp-dev
 	$(BIN)/python -m pytest bench -q
@@ -52,3 +58,8 @@ $(VENV)/.stamp-run: $(BIN)/python $(CORE)
 $(VENV)/.stamp-dev: $(BIN)/python $(CORE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.stamp-run
+
+$(VENV)/.stamp-fuzz: $(VENV)/.stamp-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3' || \
+	  echo "no atheris for this Python: mutations are not guided" >&2
+	@touch $@
