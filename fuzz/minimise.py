@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import resource
 import select
@@ -16,7 +17,7 @@ from fuzz.findings import Finding, of_death, of_error
 from fuzz.registry import Target
 
 
-def trial(target: Target, data: bytes, seconds: int = limits.CPU_SECONDS) -> Finding | None:
+def trial(target: Target, data: bytes) -> Finding | None:
     """Run one input in a process of its own; give the finding, None if nothing is broken."""
     reader, writer = os.pipe()
     with tempfile.TemporaryFile() as stderr:
@@ -24,7 +25,7 @@ def trial(target: Target, data: bytes, seconds: int = limits.CPU_SECONDS) -> Fin
         if pid == 0:
             os.close(reader)
             os.dup2(stderr.fileno(), 2)
-            _child(target, data, seconds, writer)
+            _child(target, data, writer)
         os.close(writer)
         told = _read(reader, pid, limits.WALL_SECONDS)
         _, status = os.waitpid(pid, 0)
@@ -41,12 +42,13 @@ def trial(target: Target, data: bytes, seconds: int = limits.CPU_SECONDS) -> Fin
     return of_death(code, said, data) if code else None
 
 
-def _child(target: Target, data: bytes, seconds: int, writer: int) -> None:
+def _child(target: Target, data: bytes, writer: int) -> None:
     """Run the input and tell of what it raises; never comes back."""
     code = 0
     try:
+        faulthandler.enable(file=2)
         limits.hold_addresses()
-        used = int(time.process_time()) + seconds + 1
+        used = int(time.process_time()) + limits.CPU_SECONDS + 1
         resource.setrlimit(resource.RLIMIT_CPU, (used, used + 5))
         base = limits.resident(os.getpid())
         try:

@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("targets", nargs="+", metavar="TARGET", help=f"all, {', '.join(names())}")
     parser.add_argument("--time", type=float, default=60.0, help="seconds for each target")
-    parser.add_argument("--runs", type=int, default=0, help="at most so many mutations of each")
+    parser.add_argument("--runs", type=int, default=0, help="at most so many inputs of each")
     parser.add_argument("--seed", type=int, help="of the mutations; any, and printed, if not given")
     parser.add_argument("--blind", action="store_true", help="without atheris where it is there")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "fuzz")

@@ -19,7 +19,7 @@ _LOOK = 0.1  # seconds between looks
 
 @dataclass(frozen=True)
 class Plan:
-    """How a target is attacked: seconds, at most so many mutations (0: any), how chosen."""
+    """How a target is attacked: seconds, at most so many inputs (0: any), how chosen."""
 
     seconds: float
     runs: int
@@ -48,7 +48,7 @@ def attack(name: str, plan: Plan, folder: Folder) -> Result:
             left = plan.seconds - (time.monotonic() - began)
             if left <= 0 or (plan.runs and slot.begun >= plan.runs):
                 break
-            death = _work(_command(name, plan, folder, left, slot.begun, result.deaths), slot)
+            death = _work(_command(name, plan, folder, left, result.deaths), slot)
             if death is None:
                 break
             result.deaths += 1
@@ -58,13 +58,9 @@ def attack(name: str, plan: Plan, folder: Folder) -> Result:
     return result
 
 
-def _command(
-    name: str, plan: Plan, folder: Folder, left: float, begun: int, deaths: int
-) -> list[str]:
+def _command(name: str, plan: Plan, folder: Folder, left: float, deaths: int) -> list[str]:
     command = [sys.executable, "-m", "fuzz.worker", name, "--folder", str(folder.path)]
-    command += ["--time", str(left), "--seed", str(plan.seed + deaths)]
-    command += ["--runs", str(max(plan.runs - begun, 1))] if plan.runs else []
-    command += ["--again"] if deaths else []
+    command += ["--time", str(left), "--seed", str(plan.seed + deaths), "--runs", str(plan.runs)]
     return command + (["--blind"] if plan.blind else [])
 
 

@@ -51,7 +51,7 @@ def guided(options: argparse.Namespace, slot: Slot, folder: Folder) -> None:
     with atheris.instrument_imports(include=GUIDED, enable_loader_override=False):
         runner = Runner(options.target, slot, folder)
         inputs = runner.target.inputs()
-        for data in inputs:  # what the target imports late is instrumented, too
+        for data in inputs[slot.begun :]:  # what the target imports late is instrumented, too
             runner.run(data)
     hold_addresses()
     start = folder.path / "start"
@@ -64,7 +64,7 @@ def guided(options: argparse.Namespace, slot: Slot, folder: Folder) -> None:
         sys.argv[0], str(found), str(start), f"-seed={options.seed % (1 << 31) or 1}",
         f"-max_total_time={int(options.time)}", f"-max_len={LONGEST}", "-timeout=3600",
         "-rss_limit_mb=0", "-handle_segv=0", "-handle_abrt=0", "-print_final_stats=0",
-        *([f"-runs={options.runs}"] if options.runs else []),
+        *([f"-runs={max(options.runs - slot.begun, 1)}"] if options.runs else []),
     ]  # fmt: skip
     atheris.Setup(arguments, runner.run)
     atheris.Fuzz()
@@ -76,14 +76,11 @@ def blind(options: argparse.Namespace, slot: Slot, folder: Folder) -> None:
     runner = Runner(options.target, slot, folder)
     inputs = runner.target.inputs()
     hold_addresses()
-    if not options.again:
-        for data in inputs:
-            runner.run(data)
+    for data in inputs[slot.begun :]:  # those before, an earlier worker ran
+        runner.run(data)
     mutator = Mutator(inputs, options.seed, LONGEST)
-    runs = 0
-    while time.monotonic() < until and (not options.runs or runs < options.runs):
+    while time.monotonic() < until and (not options.runs or slot.begun < options.runs):
         runner.run(mutator.next())
-        runs += 1
 
 
 def main() -> None:
@@ -94,7 +91,6 @@ def main() -> None:
     parser.add_argument("--time", type=float, required=True)
     parser.add_argument("--runs", type=int, default=0)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--again", action="store_true", help="an earlier worker died")
     parser.add_argument("--blind", action="store_true")
     options = parser.parse_args()
     faulthandler.enable()
