@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-#: Inputs begun, the running one's length plus 1 (0: none runs).
-_HEAD = struct.Struct("=QQ")
+#: Inputs begun, the running one's length plus 1 (0: none runs), bytes resident before the first.
+_HEAD = struct.Struct("=QQQ")
 LONGEST = 1 << 20
 
 
@@ -41,12 +41,21 @@ class Slot:
         length = int(_HEAD.unpack_from(self._memory)[1])
         return self._memory[_HEAD.size : _HEAD.size + length - 1] if length else None
 
+    @property
+    def base(self) -> int:
+        """The bytes of memory the worker had before its first input, 0 before that."""
+        return int(_HEAD.unpack_from(self._memory)[2])
+
     def begin(self, data: bytes) -> None:
         """Say that an input begins."""
         kept = data[:LONGEST]
         self._memory[_HEAD.size : _HEAD.size + len(kept)] = kept
-        _HEAD.pack_into(self._memory, 0, self.begun + 1, len(kept) + 1)
+        _HEAD.pack_into(self._memory, 0, self.begun + 1, len(kept) + 1, self.base)
 
     def end(self) -> None:
         """Say that it ended."""
-        _HEAD.pack_into(self._memory, 0, self.begun, 0)
+        _HEAD.pack_into(self._memory, 0, self.begun, 0, self.base)
+
+    def start(self, base: int) -> None:
+        """Say how many bytes of memory a worker has before its first input."""
+        _HEAD.pack_into(self._memory, 0, self.begun, 0, base)

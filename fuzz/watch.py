@@ -66,7 +66,7 @@ def _command(name: str, plan: Plan, folder: Folder, left: float, deaths: int) ->
 
 def _work(command: list[str], slot: Slot) -> Finding | None:
     """Let one worker work; give what ended it, None if it ended by itself."""
-    slot.end()
+    slot.start(0)
     log = Path(command[command.index("--folder") + 1]) / "log"
     with log.open("w+b") as stream:
         worker = subprocess.Popen(command, stdout=stream, stderr=stream, cwd=ROOT)
@@ -87,17 +87,15 @@ def _work(command: list[str], slot: Slot) -> Finding | None:
 def _trouble(worker: subprocess.Popen[bytes], slot: Slot) -> str | None:
     """Wait for a worker to end; give why it should be ended, None if it did by itself."""
     begun, cpu, wall = -1, 0.0, 0.0
-    base = 0
     while worker.poll() is None:
         now = time.monotonic()
         if slot.begun != begun or slot.running is None:
             begun, cpu, wall = slot.begun, limits.cpu_seconds(worker.pid), now
-            base = base or (limits.resident(worker.pid) if slot.running is not None else 0)
         elif limits.cpu_seconds(worker.pid) - cpu > limits.CPU_SECONDS:
             return "hang"
         elif now - wall > limits.WALL_SECONDS:
             return "standstill"
-        if base and limits.resident(worker.pid) > base + limits.RESIDENT:
+        if slot.base and limits.resident(worker.pid) > slot.base + limits.RESIDENT:
             return "swelling"
         time.sleep(_LOOK)
     return None

@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import importlib.util
+import os
 import sys
 import time
 from pathlib import Path
 
 from fuzz.findings import Folder, of_error
-from fuzz.limits import hold_addresses
+from fuzz.limits import hold_addresses, resident
 from fuzz.mutate import Mutator
 from fuzz.slot import Slot
 
@@ -31,6 +32,11 @@ class Runner:
 
         self.target = load(name)
         self._slot, self._folder = slot, folder
+
+    def start(self) -> None:
+        """Hold this process to what it may take above what it has by now."""
+        hold_addresses()
+        self._slot.start(resident(os.getpid()))
 
     def run(self, data: bytes) -> None:
         """Run one input; what it raises is a finding, not the end."""
@@ -53,7 +59,7 @@ def guided(options: argparse.Namespace, slot: Slot, folder: Folder) -> None:
         inputs = runner.target.inputs()
         for data in inputs[slot.begun :]:  # what the target imports late is instrumented, too
             runner.run(data)
-    hold_addresses()
+    runner.start()
     start = folder.path / "start"
     start.mkdir(exist_ok=True)
     for index, data in enumerate(inputs):
@@ -75,7 +81,7 @@ def blind(options: argparse.Namespace, slot: Slot, folder: Folder) -> None:
     until = time.monotonic() + options.time
     runner = Runner(options.target, slot, folder)
     inputs = runner.target.inputs()
-    hold_addresses()
+    runner.start()
     for data in inputs[slot.begun :]:  # those before, an earlier worker ran
         runner.run(data)
     mutator = Mutator(inputs, options.seed, LONGEST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 
 def one(data: bytes) -> None:
@@ -15,9 +16,12 @@ def one(data: bytes) -> None:
     while data == b"H":
         pass
     if data == b"S":
-        held = [bytearray(1 << 20) for _ in range(1 << 16)]
+        bytearray(1 << 40)
+    if data == b"W":
+        held = b"w" * (1 << 29)
+        time.sleep(600)
         assert held
 
 
 def seeds() -> list[bytes]:
-    return [b"fine", b"R and more!", b"X", b"A and more!", b"H", b"S"]
+    return [b"fine", b"R and more!", b"X", b"A and more!", b"H", b"S", b"W"]
