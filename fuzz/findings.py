@@ -54,7 +54,8 @@ def of_death(code: int, stderr: str, data: bytes) -> Finding:
     summary = re.search(r"SUMMARY: (\w+): (\S+)(?: \S*?([^/\s]+:\d+))?", stderr)
     said = re.search(r"([\w.]+:\d+):\d+: runtime error: (.*)", stderr)
     if said is not None:
-        kind, place = "runtime error", f"{said[1]} ({said[2]})"
+        where = re.sub(r"0x[0-9a-f]+|-?\d{3,}", "N", said[2])  # else each is another finding
+        kind, place = "runtime error", f"{said[1]} ({where})"
     elif summary is not None:
         kind, place = f"{summary[1]}-{summary[2]}", summary[3] or ""
     elif code < 0:
