@@ -89,3 +89,8 @@ class Folder:
     def files(self) -> list[Path]:
         """Give the inputs kept."""
         return sorted(self.path.glob("*.input"))
+
+    def forget(self, file: Path) -> None:
+        """Remove an input and what is told of it."""
+        file.unlink()
+        file.with_suffix(".txt").unlink(missing_ok=True)

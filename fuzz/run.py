@@ -1,8 +1,8 @@
 """Attacks targets for as long as one likes: ``python -m fuzz.run TARGET... --time 60``.
 
 ``all`` is every target. Each runs in a process of its own; every finding is written to a file
-under ``build/fuzz/TARGET`` with the command that repeats it, and is minimised. What is there of
-earlier runs counts, too. Exits with 1 where there is a finding.
+under ``build/fuzz/TARGET`` with the command that repeats it, and is minimised. Findings of earlier
+runs are tried first: they count as long as they break something. Exits with 1 where there is one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,13 @@ def minimise(name: str, file: Path) -> int:
     """Minimise a file in a process of its own; give 1 if it still breaks a promise."""
     command = [sys.executable, "-m", "fuzz.minimise", name, str(file)]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def try_again(name: str, folder: Folder) -> None:
+    """Run the findings of earlier runs; forget those that break nothing now."""
+    for file in folder.files():
+        if minimise(name, file) == 0:
+            folder.forget(file)
 
 
 def tell(result: Result, folder: Folder, seed: int) -> int:
@@ -59,9 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
     findings = 0
     for name in chosen:
         folder = Folder(options.folder.resolve() / name, name)
+        try_again(name, folder)
+        before = set(folder.files())
         result = attack(name, plan, folder)
         for file in folder.files():
-            minimise(name, file)
+            if file not in before:
+                minimise(name, file)
         findings += tell(result, folder, seed)
     return 1 if findings else 0
 

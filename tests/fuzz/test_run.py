@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from fuzz import limits
-from fuzz.findings import ROOT, Folder
+from fuzz.findings import ROOT, Finding, Folder
 from fuzz.minimise import minimise, smallest
 from fuzz.mutate import Mutator, tokens_of
 from fuzz.registry import load, names
+from fuzz.run import try_again
 from fuzz.watch import Plan, attack
 from tests.fuzz import broken
 
@@ -75,6 +76,15 @@ def test_the_command_tells_keeps_and_repeats(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "AssertionError at tests/fuzz/broken_once.py" in done.stdout
+
+
+def test_a_finding_counts_until_it_breaks_nothing(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "tests.fuzz.broken_once")
+    for data in (b"here: !", b"mended by now"):
+        folder.add(Finding("AssertionError", str(data), data))
+    assert len(folder.files()) == 2
+    try_again("tests.fuzz.broken_once", folder)
+    assert {file.read_bytes() for file in folder.files()} == {b"here: !", b"!"}
 
 
 def test_mutations_follow_from_the_seed_and_differ() -> None:
