@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORE := pyproject.toml CMakeLists.txt $(wildcard src/_core/*)
 LAB := examples/lab
 
-.PHONY: demo test golden lint format bench docs clean
+.PHONY: demo test fuzz sanitize golden lint format bench docs clean
 
 demo: $(VENV)/.stamp-run
 	$(BIN)/netpol replay $(LAB)/node1.conntrack.txt $(LAB)/node2.conntrack.txt --dedup \
@@ -27,6 +27,29 @@ lint: $(VENV)/.stamp-dev
 format: $(VENV)/.stamp-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Attacks TARGET for TIME seconds, guided by coverage where atheris has a wheel for this Python.
+TARGET ?= all
+TIME ?= 60
+fuzz: $(VENV)/.stamp-fuzz
+	$(BIN)/python -m fuzz.run $(TARGET) --time $(TIME)
+
+# The core built with ASan and UBSan in a venv of its own, over the tests that go into it and every
+# target of fuzz/. Arrow's and Python's own allocators are put aside: they would hide what is behind
+# their blocks' ends. libstdc++ is named so that ASan sees the exceptions of Arrow.
+SAN := build/sanitize
+SAN_TESTS := tests/test_core_arguments.py tests/test_engine.py tests/test_engine_columns.py \
+  tests/test_tally.py tests/test_fused.py tests/flows/test_scanner.py tests/flows/test_prefixes.py \
+  tests/flows/test_addresses.py tests/compiler
+SAN_RUNS ?= 500
+SAN_RUN = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) libstdc++.so.6" \
+  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=64 \
+  UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc ARROW_DEFAULT_MEMORY_POOL=system \
+  $(SAN)/venv/bin/python
+sanitize: $(SAN)/.stamp
+	$(SAN_RUN) -m pytest -q -p no:cacheprovider $(SAN_TESTS)
+	NETPOL_EXAMPLES=100 $(SAN_RUN) -m pytest -q -p no:cacheprovider tests/test_differential.py
+	$(SAN_RUN) -m fuzz.run all --blind --runs $(SAN_RUNS) --seed 1 --folder $(SAN)/fuzz
 
 bench: $(VENV)/.stamp-dev
 	$(BIN)/python -m pytest bench -q
@@ -52,3 +75,17 @@ $(VENV)/.stamp-run: $(BIN)/python $(CORE)
 $(VENV)/.stamp-dev: $(BIN)/python $(CORE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.stamp-run
+
+$(VENV)/.stamp-fuzz: $(VENV)/.stamp-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3' || \
+	  echo "no atheris for this Python: mutations are not guided" >&2
+	@touch $@
+
+$(SAN)/.stamp: $(VENV)/.stamp-dev
+	$(PYTHON) -m venv --without-pip $(SAN)/venv
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+	  "$$($(SAN)/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dev.pth"
+	$(BIN)/python -m pip --python $(SAN)/venv/bin/python install --quiet --no-deps \
+	  --disable-pip-version-check --editable . --config-settings=build-dir=$(SAN)/core \
+	  --config-settings=cmake.define.NETPOL_SANITIZE=ON
+	@touch $@

@@ -151,11 +151,12 @@ cdef class Pages:
 
 
 cdef inline size_t hash_page(const uint16_t* cells, size_t size) noexcept nogil:
-    cdef const uint64_t* words = <const uint64_t*> cells
     cdef uint64_t mixed = 0
+    cdef uint64_t word
     cdef size_t i
     for i in range(size // 4):
-        mixed = (mixed ^ words[i]) * <uint64_t> 0x9E3779B97F4A7C15
+        memcpy(&word, cells + 4 * i, sizeof(word))  # cells are aligned to 2 bytes only
+        mixed = (mixed ^ word) * <uint64_t> 0x9E3779B97F4A7C15
         mixed ^= mixed >> 32
     return <size_t> mixed
 

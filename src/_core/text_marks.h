@@ -8,6 +8,7 @@
 #define NETPOL_TEXT_MARKS_H
 
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__SSE4_1__)
 #define NP_HAS_MARKS 1
@@ -25,6 +26,16 @@ static inline uint64_t np_equals64(const uint8_t *p)
     return (a | b << 16) | (c << 32 | d << 48);
 }
 
+/* The 8 bytes at each place, wherever these are: _mm_load_sd wants them aligned. As doubles, because
+ * their loads are the two instructions movsd and movhpd. */
+static inline __m128i np_two_words(const void *low, const void *high)
+{
+    double a, b;
+    memcpy(&a, low, 8);
+    memcpy(&b, high, 8);
+    return _mm_castpd_si128(_mm_set_pd(b, a));
+}
+
 /* By length: all ones in the last bytes of a word. */
 static const uint64_t np_last_bytes[9] = {
     0, 0xffull << 56, 0xffffull << 48, 0xffffffull << 40, 0xffffffffull << 32,
@@ -39,12 +50,8 @@ static inline int np_two_numbers(
 {
     if (((a_len - 1) | (b_len - 1)) > 7)
         return 0;
-    __m128i t = _mm_castpd_si128(_mm_loadh_pd(
-        _mm_load_sd((const double *)(const void *)(a_end - 8)),
-        (const double *)(const void *)(b_end - 8)));
-    __m128i keep = _mm_castpd_si128(_mm_loadh_pd(
-        _mm_load_sd((const double *)(const void *)&np_last_bytes[a_len]),
-        (const double *)(const void *)&np_last_bytes[b_len]));
+    __m128i t = np_two_words(a_end - 8, b_end - 8);
+    __m128i keep = np_two_words(&np_last_bytes[a_len], &np_last_bytes[b_len]);
     t = _mm_and_si128(_mm_sub_epi8(t, _mm_set1_epi8('0')), keep);
     __m128i other = _mm_subs_epu8(t, _mm_set1_epi8(9));
     if (!_mm_testz_si128(other, other))
