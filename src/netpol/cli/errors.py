@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import click
 
+from netpol.brevity import MAX_WORD, shortened
 from netpol.errors import NetpolError
 
 __all__ = ["EXIT_FINDINGS", "EXIT_INTERRUPTED", "EXIT_PIPE", "EXIT_USAGE", "exit_codes", "say"]
@@ -36,7 +37,14 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except (click.ClickException, click.exceptions.Exit):
+    except click.UsageError as error:
+        if len(error.message) <= MAX_WORD:
+            raise
+        # A value of netpol.toml may have any length.
+        raise click.UsageError(shortened(error.format_message()), error.ctx) from None
+    except click.ClickException:
+        raise
+    except click.exceptions.Exit:
         raise
     except (KeyboardInterrupt, click.Abort):
         say("error", "interrupted")
