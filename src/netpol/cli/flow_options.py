@@ -136,7 +136,8 @@ JOBS = env_option(
     type=click.IntRange(min=1),
     default=2,
     show_default=True,
-    help="Threads that read and judge; the results do not depend on them.",
+    help="Threads that read and judge, at most as many as processors (or 4); the results do not "
+    "depend on them.",
 )
 QUIET = env_option(
     "--quiet", "-q", is_flag=True, help="No progress, no warnings, no summary on stderr."
