@@ -59,7 +59,18 @@ MAY_IMPORT = {
     | {"kube", "text", "flows", "reference", "tally", "pairs", "recorded", "replay", "compare"}
     | {"spread", "analysis"},
     "cli": _READ
-    | {"", "brevity", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"}
+    | {
+        "",
+        "brevity",
+        "reference",
+        "replay",
+        "report",
+        "tally",
+        "profiles",
+        "compare",
+        "spread",
+        "overlap",
+    }
     | {"analysis", "recorded", "terminal", "lint"},
     "__main__": {"cli"},
     "__init__": _READ | {"compiler", "engine", "verdicts", "replay", "recorded", "analysis"},

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 __all__ = ["Piece", "Region", "yaml_pieces"]
 
-_LEAST = 1 << 14
+_LEAST = 1 << 10
 # Not behind what may belong to the next document: directives, and comments between them.
 _SPLIT = re.compile(r"^[^%#\s].*\n(?=---(?:\s|$))", re.MULTILINE)
 
