@@ -79,8 +79,7 @@ def _read(path: Path, data: bytes, *, strict: bool = False) -> DnsObservations |
     try:
         found = read_dns(path, strict=strict, stats=stats)
     except NetpolError as error:
-        assert len(str(error)) < 1 << 20, "a message of more than 1 MB"
-        return None
+        return _bounded(error)
     assert stats.records > 0, "a log without a record"
     for answer in found.answers:
         assert is_name(answer.name), answer.name
@@ -88,6 +87,10 @@ def _read(path: Path, data: bytes, *, strict: bool = False) -> DnsObservations |
         assert start is None or end is None or start < end, answer
     assert all(map(is_name, found.asked))
     return found
+
+
+def _bounded(error: NetpolError) -> None:
+    assert len(str(error)) < 1 << 20, "a message of more than 1 MB"
 
 
 # --- ways to make a log of bytes ----------------------------------------------------------------
