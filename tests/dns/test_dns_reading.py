@@ -480,4 +480,4 @@ def test_a_line_end_within_the_first_line_is_an_error_of_ours(tmp_path: Path) ->
     path = tmp_path / "dns.log"
     path.write_bytes(b"x\ry\nz\n")
     with pytest.raises(FlowError, match="not a DNS log"):
-        read_dns(path)
+        netpol.read_dns(path)
