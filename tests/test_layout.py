@@ -21,10 +21,11 @@ _READ = _WORDS | {"dns", "kube", "policy", "flows", "likeness"}
 
 #: What each part may import besides itself: only what stands left of it in the picture.
 MAY_IMPORT = {
-    "errors": set(),
+    "brevity": set(),
+    "errors": {"brevity"},
     "verdict": set(),
     "switches": {"errors"},
-    "text": set(),
+    "text": {"brevity"},
     "times": set(),
     "terminal": set(),
     "files": set(),
@@ -58,7 +59,18 @@ MAY_IMPORT = {
     | {"kube", "text", "flows", "reference", "tally", "pairs", "recorded", "replay", "compare"}
     | {"spread", "analysis"},
     "cli": _READ
-    | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"}
+    | {
+        "",
+        "brevity",
+        "reference",
+        "replay",
+        "report",
+        "tally",
+        "profiles",
+        "compare",
+        "spread",
+        "overlap",
+    }
     | {"analysis", "recorded", "terminal", "lint"},
     "__main__": {"cli"},
     "__init__": _READ | {"compiler", "engine", "verdicts", "replay", "recorded", "analysis"},

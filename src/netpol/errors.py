@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from netpol.brevity import shortened
+
 __all__ = [
     "CapacityError",
     "ConfigError",
@@ -41,15 +43,18 @@ class Location(NamedTuple):
     field: str | None = None
 
     def __str__(self) -> str:
-        """Give ``file:line: field``, leaving out what is not known."""
-        place = self.file or ""
+        """Give ``file:line: field``, leaving out what is not known; what is too long is cut."""
+        place = shortened(self.file or "")
         if self.line is not None:
             place = f"{place}:{self.line}" if place else f"line {self.line}"
-        return ": ".join(part for part in (place, self.field) if part)
+        return ": ".join(part for part in (place, shortened(self.field or "")) if part)
 
 
 class NetpolError(Exception):
-    """Base of every error netpol raises on purpose."""
+    """Base of every error netpol raises on purpose. What its message quotes is cut to size."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shortened(message))
 
 
 class ConfigError(NetpolError):
@@ -71,7 +76,7 @@ class InputError(NetpolError):
 
     def __init__(self, message: str, location: Location | None = None) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(self.args[0])
         self.location = location or Location()
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ piece ends the work here: it and all text after it is left to be read as batches
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -34,6 +35,8 @@ __all__ = ["Adder", "TextSums", "without_text"]
 
 #: Bytes of a piece: what threads wait for each other is paid once a piece.
 PIECE_BYTES = 1 << 20
+#: Threads that may be asked for on any machine.
+LEAST_JOBS = 4
 _SHORTEST = 64  # bytes of the shortest line that is a record
 
 
@@ -74,8 +77,10 @@ def without_text(
     adder : Adder or None
         Where text goes; None: to nowhere, all of it comes as batches.
     jobs : int
-        Threads. With 2 or more, batches are read in one of their own, a few ahead.
+        Threads. With 2 or more, batches are read in one of their own, a few ahead. There are never
+        more than processors: each has its own sums and columns, 2.6 MB at least.
     """
+    jobs = min(jobs, max(os.cpu_count() or 1, LEAST_JOBS))
     ahead: Any = read_ahead if jobs > 1 else iter
     if adder is None or not isinstance(stream, FlowStream):
         yield from ahead(stream)
@@ -100,8 +105,12 @@ class TextSums:
 
     def __init__(self, adder: Any, jobs: int = 1, piece_bytes: int | None = None) -> None:
         self._adder = adder
-        self._adders = [adder.fork() for _ in range(jobs)] if jobs > 1 else [adder]
-        self._workers = [_Worker(item, piece_bytes or PIECE_BYTES) for item in self._adders]
+        self._piece_bytes = piece_bytes or PIECE_BYTES
+        self._seats = [_Seat(self._new_worker) for _ in range(max(jobs, 1))]
+
+    def _new_worker(self) -> _Worker:
+        own = self._adder if len(self._seats) == 1 else self._adder.fork()
+        return _Worker(own, self._piece_bytes)
 
     def __call__(
         self, source: Source, stats: ReadStats, suspects: Suspects, *, strict: bool
@@ -135,19 +144,36 @@ class TextSums:
             The source cannot be read, or a line is no record and ``strict`` is set.
         """
         work = _Work(source, stats, strict=strict, shared=self._adder)
-        for worker in self._workers:
+        for worker in self._there():
             worker.begin()
-        yield from work.in_turn(self._workers)
-        for worker in self._workers:
+        yield from work.in_turn(self._seats)
+        for worker in self._there():
             suspects.merge(worker.records.suspects)
         return work.rest()
 
+    def _there(self) -> Iterator[_Worker]:
+        return (seat.worker for seat in self._seats if seat.worker is not None)
+
     def finish(self) -> None:
         """Bring together what the threads have added."""
-        for adder in self._adders:
-            if adder is not self._adder:
-                self._adder.merge(adder)
-        self._adders = []
+        for worker in self._there():
+            if worker.adder is not self._adder:
+                self._adder.merge(worker.adder)
+        self._seats = []
+
+
+class _Seat:
+    """A thread's place: what it works with is made when there is a piece for it, and kept."""
+
+    def __init__(self, make: Callable[[], _Worker]) -> None:
+        self._make = make
+        self.worker: _Worker | None = None
+
+    def take(self) -> _Worker:
+        """Give what the thread works with."""
+        if self.worker is None:
+            self.worker = self._make()
+        return self.worker
 
 
 class _Worker:
@@ -210,16 +236,14 @@ class _Work:
         self._scanned, self._added = _Turns(), _Turns()
         self._found: queue.SimpleQueue[int | BaseException | None] = queue.SimpleQueue()
 
-    def in_turn(self, workers: list[_Worker]) -> Iterator[int]:
+    def in_turn(self, seats: list[_Seat]) -> Iterator[int]:
         """Let the workers do everything; give the records of each piece, in order."""
-        if len(workers) == 1:
-            while self._step(workers[0]):
+        if len(seats) == 1:
+            while self._step(seats[0]):
                 yield from self._results()
             yield from self._results()
             return
-        threads = [
-            threading.Thread(target=self._run, args=(worker,), daemon=True) for worker in workers
-        ]
+        threads = [threading.Thread(target=self._run, args=(seat,), daemon=True) for seat in seats]
         for thread in threads:
             thread.start()
         try:
@@ -244,18 +268,21 @@ class _Work:
         while not self._found.empty():
             yield from _results_of(self._found.get())
 
-    def _run(self, worker: _Worker) -> None:
+    def _run(self, seat: _Seat) -> None:
         try:
-            while self._step(worker):
+            while self._step(seat):
                 pass
         except BaseException as error:  # given to who waits: else the sums would lack a piece
             self._found.put(error)
         self._found.put(None)
 
-    def _step(self, worker: _Worker) -> bool:
+    def _step(self, seat: _Seat) -> bool:
         """Take the next piece all the way; False where there is none."""
         with self._reading:
-            piece = None if self._ended else self._next(worker.buffer)
+            if self._ended:
+                return False
+            worker = seat.take()
+            piece = self._next(worker.buffer)
         if piece is None:
             return False
         independent = piece.ends_well and _tried(piece, worker.scan)

@@ -2,11 +2,18 @@
 
 import unicodedata
 
+from netpol.brevity import shortened
+
 __all__ = ["escape_controls"]
 
 
-def escape_controls(text: str) -> str:
-    """Give ``text`` with control, format and line-breaking characters as escapes."""
+def escape_controls(text: str, *, whole: bool = False) -> str:
+    """Give ``text`` with control, format and line-breaking characters as escapes.
+
+    What is too long to be read is cut, except from records (``whole``).
+    """
+    if not whole:
+        text = shortened(text)
     if text.isprintable():  # as nearly every name is; a tenth of the time of looking closer
         return text
     return "".join(

@@ -474,3 +474,10 @@ def test_many_lookups_of_few_names_stay_few(read) -> None:
     assert stats.records == 200_000
     assert len(seen.answers) == 7
     assert seen.answers[0].window == Window(NOON * NS, (NOON + 199_997 + 60 - (199_997 % 7)) * NS)
+
+
+def test_a_line_end_within_the_first_line_is_an_error_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "dns.log"
+    path.write_bytes(b"x\ry\nz\n")
+    with pytest.raises(FlowError, match="not a DNS log"):
+        netpol.read_dns(path)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from policy_text import check_text, manifest
 
 from netpol.errors import ManifestError, NetpolError
+from netpol.kube.content import manifest_limit
 from netpol.kube.manifests import read_documents
 from netpol.kube.policies import policies_from_objects, read_policies
 from netpol.kube.snapshot import read_snapshot, snapshot_from_objects
@@ -99,11 +100,11 @@ def test_gzip_with_rubbish_behind() -> None:
     assert message.startswith("broken or truncated gzip data")
 
 
-def test_archive_that_unpacks_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netpol.kube.inputs.MAX_UNPACKED_BYTES", 1000)
+def test_archive_that_unpacks_to_more_than_the_limit() -> None:
     for data in (gzip.compress(bytes(5000)), pa.compress(bytes(5000), "zstd", asbytes=True)):
-        _, message = one_error(data)
-        assert message.startswith("unpacks to more than")
+        with manifest_limit(4999):
+            _, message = one_error(data)
+        assert message.startswith("unpacks to more; a manifest has at most 4999 bytes")
 
 
 def test_directory_without_manifests(tmp_path: Path) -> None:
@@ -121,10 +122,10 @@ def test_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path = tmp_path / "p.yaml"
     path.write_text(POLICY)
 
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")  # root is refused nothing, so pretend
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(ManifestError, match=r"p\.yaml: cannot be read: Permission denied"):
         read_policies(path)
 

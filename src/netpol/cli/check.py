@@ -10,7 +10,7 @@ import click
 
 import netpol
 from netpol.cli.codes import CodeWords
-from netpol.cli.flow_options import EXCLUDE
+from netpol.cli.flow_options import EXCLUDE, MAX_MANIFEST
 from netpol.cli.ignore_kinds import ignore_kinds_option
 from netpol.cli.names import Namespace, require_known
 from netpol.cli.options import CONTEXT, NetpolCommand
@@ -66,6 +66,7 @@ Exit code: 0 no errors, 1 warnings under --strict, 2 errors."""
     help="Namespace of NetworkPolicies and of objects of the cluster that name none.",
 )
 @EXCLUDE
+@MAX_MANIFEST
 @click.option(
     "--skip-others",
     is_flag=True,

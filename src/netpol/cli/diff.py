@@ -190,6 +190,7 @@ _SUMMARIES = {
     help="The cluster after the change, if it is another one.  [repeatable]",
 )
 @flow_options.EXCLUDE
+@flow_options.MAX_MANIFEST
 @flow_options.DNS
 @flow_options.FORMAT
 @flow_options.NAMESPACE

@@ -9,9 +9,18 @@ from collections.abc import Iterator
 
 import click
 
+from netpol.brevity import MAX_WORD, shortened
 from netpol.errors import NetpolError
 
-__all__ = ["EXIT_FINDINGS", "EXIT_INTERRUPTED", "EXIT_PIPE", "EXIT_USAGE", "exit_codes", "say"]
+__all__ = [
+    "EXIT_FINDINGS",
+    "EXIT_INTERRUPTED",
+    "EXIT_PIPE",
+    "EXIT_USAGE",
+    "exit_codes",
+    "say",
+    "short_usage_errors",
+]
 
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
@@ -34,7 +43,8 @@ def exit_codes() -> Iterator[None]:
     ``NETPOL_DEBUG=1`` lets errors through as they are.
     """
     try:
-        yield
+        with short_usage_errors():
+            yield
         sys.stdout.flush()
     except (click.ClickException, click.exceptions.Exit):
         raise
@@ -50,6 +60,18 @@ def exit_codes() -> Iterator[None]:
         say("error", _message(error))
         _drop_stdout()
         raise click.exceptions.Exit(EXIT_USAGE) from None
+
+
+@contextlib.contextmanager
+def short_usage_errors() -> Iterator[None]:
+    """Cut what click quotes: a word of the command line or of netpol.toml of any length."""
+    try:
+        yield
+    except click.UsageError as error:
+        message = error.format_message()
+        if len(message) <= MAX_WORD:
+            raise
+        raise click.UsageError(shortened(message), error.ctx) from None
 
 
 def _message(error: Exception) -> str:

@@ -54,6 +54,7 @@ Exit code: 0 judged, 1 --fail-on names the verdict, 2 an error."""
 @flow_options.CLUSTER
 @flow_options.POLICIES
 @flow_options.EXCLUDE
+@flow_options.MAX_MANIFEST
 @env_option(
     "--dns",
     multiple=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from click.core import ParameterSource
 
 from netpol.cli.ignore_kinds import ignore_kinds_option
 from netpol.cli.names import Namespace
@@ -17,6 +18,7 @@ __all__ = [
     "FORMAT",
     "IGNORE_KINDS",
     "JOBS",
+    "MAX_MANIFEST",
     "MEMORY_BUDGET",
     "NAMESPACE",
     "ONE_WAY",
@@ -80,6 +82,26 @@ EXCLUDE = env_option(
     "[repeatable]",
 )
 IGNORE_KINDS = ignore_kinds_option
+
+
+def _limit_manifests(ctx: click.Context, _: click.Parameter, size: int) -> None:
+    if ctx.get_parameter_source("max_manifest") is not ParameterSource.DEFAULT:
+        from netpol.kube.content import manifest_limit  # as long to import as all else here
+
+        ctx.with_resource(manifest_limit(size))
+
+
+#: In force as long as the command runs; it has no parameter for it.
+MAX_MANIFEST = env_option(
+    "--max-manifest",
+    type=Size(),
+    default="2GiB",
+    show_default=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_limit_manifests,
+    help="Limit for one manifest, unpacked, and for those of a git revision together.",
+)
 OUTPUT_FILE = env_option(
     "--output-file",
     type=PATH,
@@ -114,7 +136,8 @@ JOBS = env_option(
     type=click.IntRange(min=1),
     default=2,
     show_default=True,
-    help="Threads that read and judge; the results do not depend on them.",
+    help="Threads that read and judge, at most as many as processors (or 4); the results do not "
+    "depend on them.",
 )
 QUIET = env_option(
     "--quiet", "-q", is_flag=True, help="No progress, no warnings, no summary on stderr."

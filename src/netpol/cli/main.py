@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import netpol
-from netpol.cli.errors import exit_codes
+from netpol.cli.errors import exit_codes, short_usage_errors
 from netpol.cli.options import ARGUMENTS, CONTEXT
 
 __all__ = ["COMMANDS", "main"]
@@ -67,7 +67,8 @@ class LazyGroup(click.Group):
     ) -> click.Context:
         """Keep the words of the command line, for reports."""
         words = tuple(args)
-        context = super().make_context(info_name, args, parent, **extra)
+        with short_usage_errors():
+            context = super().make_context(info_name, args, parent, **extra)
         context.meta[ARGUMENTS] = words
         return context
 

@@ -88,6 +88,7 @@ class _Request(WorldInputs):
 @flow_options.CLUSTER
 @flow_options.POLICIES
 @flow_options.EXCLUDE
+@flow_options.MAX_MANIFEST
 @flow_options.DNS
 @flow_options.NAMESPACE
 @flow_options.IGNORE_KINDS

@@ -60,6 +60,7 @@ class _Request(Request):
 @flow_options.CLUSTER
 @flow_options.POLICIES
 @flow_options.EXCLUDE
+@flow_options.MAX_MANIFEST
 @flow_options.DNS
 @flow_options.FORMAT
 @flow_options.NAMESPACE

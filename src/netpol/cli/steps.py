@@ -112,7 +112,9 @@ def stdin_twice(*, needed: bool) -> Iterator[None]:
     if not needed:
         yield
         return
-    data = sys.stdin.buffer.read()
+    from netpol.kube.content import read_limited
+
+    data = read_limited("<stdin>", None)
     sys.stdin = io.TextIOWrapper(io.BytesIO(data))
     yield
     sys.stdin = io.TextIOWrapper(io.BytesIO(data))

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from netpol.errors import FlowError, Location
-from netpol.flows.source import Source
+from netpol.flows.source import HEAD_BYTES, Source
 from netpol.flows.stats import ReadStats
 from netpol.flows.table_columns import header_names, sniff_delimiter
 
@@ -83,7 +83,16 @@ class CsvRows:
         try:
             yield from self._parts()
         except pa.ArrowInvalid as error:
-            raise self._fatal or error from None
+            raise self._fatal or self._too_long(error) or error from None
+
+    def _too_long(self, error: pa.ArrowInvalid) -> FlowError | None:
+        """Give the error for a row that no block holds, whose end pyarrow waited for in vain."""
+        if "straddl" not in str(error):
+            return None
+        return FlowError(
+            f"a row of more than {CSV_BLOCK >> 20} MiB (a quote that is not closed?)",
+            Location(self._source.name, self._next_row),
+        )
 
     def _parts(self) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
         for record_batch in self._open():
@@ -93,6 +102,10 @@ class CsvRows:
 
     def _open(self) -> Any:
         head = self._source.head.removeprefix(b"\xef\xbb\xbf")
+        if len(head) >= HEAD_BYTES and b"\n" not in head and b"\r" not in head:
+            raise FlowError(
+                f"a header of more than {HEAD_BYTES >> 10} KiB", Location(self._source.name, 1)
+            )
         first = head.split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
         names = self._find_columns(header_names(first), Location(self._source.name, 1))
         wanted = list(names.values())

@@ -120,7 +120,10 @@ def sniff_delimiter(header: str) -> str:
 
 def header_names(header: str) -> list[str]:
     """Split a header line."""
-    return next(csv.reader([header], delimiter=sniff_delimiter(header)), [])
+    try:
+        return next(csv.reader([header], delimiter=sniff_delimiter(header)), [])
+    except csv.Error:  # a line end within: no header
+        return [header]
 
 
 def looks_like_header(

@@ -175,6 +175,7 @@ class JsonDocument:
 
 
 _ANY = msgspec.json.Decoder()
+_WORD = re.compile(r"\S")
 
 
 @cache
@@ -201,16 +202,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def duplicate_key(text: bytes) -> str | None:
     """Say which key an object in some JSON texts, one after the other, has twice; else None."""
     decoder = json.JSONDecoder(object_pairs_hook=_unique)
-    rest = text.decode(errors="replace").lstrip()
+    rest = text.decode(errors="replace")
+    place = _next_word(rest, 0)
     try:
-        while rest:
-            _, end = decoder.raw_decode(rest)
-            rest = rest[end:].lstrip()
+        while place < len(rest):
+            _, end = decoder.raw_decode(rest, place)
+            place = _next_word(rest, end)
     except _DuplicateKeyError as error:
         return str(error)
     except (ValueError, RecursionError):
         pass  # Not for this function to report.
     return None
+
+
+def _next_word(text: str, place: int) -> int:
+    found = _WORD.search(text, place)
+    return found.start() if found else len(text)
 
 
 def _json_field_lines(text: bytes, file: str, offset: int) -> dict[str, int]:

@@ -7,19 +7,14 @@ content, not by name; ``-`` is standard input. A file reached twice is read once
 from __future__ import annotations
 
 import contextlib
-import gzip
-import io
 import os
 import stat
-import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
-
 from netpol.errors import InputError, Location, ManifestError, NothingThereError
+from netpol.kube.content import as_utf8, read_limited
 from netpol.kube.globs import Globs
 
 __all__ = [
@@ -37,19 +32,9 @@ __all__ = [
 _SUFFIXES = tuple(
     suffix + packed for suffix in (".yaml", ".yml", ".json") for packed in ("", ".gz", ".zst")
 )
-_GZIP_MAGIC = b"\x1f\x8b"
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-# The longer first: UTF-32 begins like UTF-16. Windows PowerShell's > writes UTF-16.
-_ENCODINGS = (
-    (b"\xff\xfe\x00\x00", "utf-32"),
-    (b"\x00\x00\xfe\xff", "utf-32"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-)
-_UTF8_MARK = b"\xef\xbb\xbf"
 
-# A small archive may unpack to more than any memory; no dump of a cluster is this large.
-MAX_UNPACKED_BYTES = 8 << 30
+#: Names that the search of a directory looks at: a repository of manifests has some thousands.
+MAX_SEARCHED = 1_000_000
 
 
 class InputFile(NamedTuple):
@@ -139,6 +124,9 @@ def find_inputs(
         except (OSError, ValueError) as error:
             report(_unreadable(name, error))
             continue
+        except ManifestError as error:
+            report(error)
+            continue
         for file in found:
             try:
                 identity = _identity(os.stat(file.name))  # noqa: PTH116
@@ -174,32 +162,47 @@ def _in(root: str, exclude: Globs) -> list[str]:
         return bool(exclude) and exclude.match(path, path[below:], folder=folder)
 
     below = len(os.path.join(root, ""))  # noqa: PTH118
-
-    def refuse(error: OSError) -> None:
-        raise error
-
     found: list[str] = []
     entered: set[_Identity] = set()
-    for folder, subfolders, files in os.walk(root, onerror=refuse, followlinks=True):
+    pending = [root]
+    searched = 0
+    while pending:
+        folder = pending.pop()
         identity = _identity(os.stat(folder))  # noqa: PTH116
         if identity in entered:
-            subfolders.clear()
             continue
         entered.add(identity)
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if not name.startswith(".") and not left_out(os.path.join(folder, name), folder=True)  # noqa: PTH118
-        ]
-        found += [
-            path
-            for path in (os.path.join(folder, file) for file in files if file[0] != ".")  # noqa: PTH118
-            # A fifo found by searching would block for ever; a broken link is reported later.
-            if is_manifest(path)
-            and not left_out(path, folder=False)
-            and (os.path.isfile(path) or os.path.islink(path))  # noqa: PTH113, PTH114
-        ]
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                searched += 1
+                if searched > MAX_SEARCHED:
+                    message = f"more than {MAX_SEARCHED} files and folders in it; name smaller ones"
+                    raise ManifestError(message, Location(root))
+                if entry.name[0] == ".":
+                    continue
+                # Joined, not entry.path: a directory given with a slash at its end keeps one.
+                path = os.path.join(folder, entry.name)  # noqa: PTH118
+                if _is_folder(entry):
+                    if not left_out(path, folder=True):
+                        pending.append(path)
+                elif is_manifest(path) and not left_out(path, folder=False) and _is_file(path):
+                    found.append(path)
     return sorted(found)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _is_file(path: str) -> bool:
+    """Say so of a file, and of a broken link, which is reported later.
+
+    A fifo found by searching would block for ever, and so would a link to one.
+    """
+    return os.path.isfile(path) or not os.path.exists(path)  # noqa: PTH110, PTH113
 
 
 def read_input(file: InputFile) -> bytes:
@@ -211,7 +214,7 @@ def read_input(file: InputFile) -> bytes:
 
 
 def read_content(file: InputFile) -> bytes:
-    """Read a whole file, decompress it and make it UTF-8.
+    """Read a whole file, decompress it and make it UTF-8, up to ``max_manifest_bytes``.
 
     Returns
     -------
@@ -221,71 +224,15 @@ def read_content(file: InputFile) -> bytes:
     Raises
     ------
     ManifestError
-        The file cannot be read, is a broken or truncated archive, or begins like UTF-16 and is
-        none.
+        The file cannot be read, is too large or a device, is a broken or truncated archive or
+        unpacks beyond all proportion, or begins like UTF-16 and is none.
     """
     try:
-        data = _content(file)
+        data = read_limited(file.name, file.path, file.data)
     except (OSError, ValueError) as error:
         raise _unreadable(file.name, error) from None
-    data = _as_utf8(_decompress(data, file.name), file.name)
+    data = as_utf8(data, file.name)
     return b"" if data.isspace() else data
-
-
-def _as_utf8(data: bytes, name: str) -> bytes:
-    if data.startswith(_UTF8_MARK):
-        return data[len(_UTF8_MARK) :]
-    for mark, encoding in _ENCODINGS:
-        if data.startswith(mark):
-            try:
-                return data.decode(encoding).encode()
-            except UnicodeError:
-                message = (
-                    f"not text: begins as {encoding.upper()} and is not valid {encoding.upper()}"
-                )
-                raise ManifestError(message, Location(file=name)) from None
-    return data
-
-
-def _content(file: InputFile) -> bytes:
-    if file.data is not None:
-        return file.data
-    return sys.stdin.buffer.read() if file.path is None else file.path.read_bytes()
-
-
-def _decompress(data: bytes, name: str) -> bytes:
-    if data.startswith(_GZIP_MAGIC):
-        kind, unpack = "gzip", _unpack_gzip
-    elif data.startswith(_ZSTD_MAGIC):
-        kind, unpack = "zstd", _unpack_zstd
-    else:
-        return data
-    try:
-        plain = unpack(data)
-    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
-        raise ManifestError(
-            f"broken or truncated {kind} data ({error})", Location(file=name)
-        ) from None
-    if len(plain) > MAX_UNPACKED_BYTES:
-        raise ManifestError(
-            f"unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB", Location(file=name)
-        )
-    return plain
-
-
-def _unpack_gzip(data: bytes) -> bytes:
-    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-        return stream.read(MAX_UNPACKED_BYTES + 1)
-
-
-def _unpack_zstd(data: bytes) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
-        while size <= MAX_UNPACKED_BYTES and (piece := stream.read(1 << 24)):
-            pieces.append(piece)
-            size += len(piece)
-    return b"".join(pieces)
 
 
 def _unreadable(name: str, error: Exception) -> ManifestError:

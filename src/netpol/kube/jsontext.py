@@ -117,7 +117,10 @@ class LineCounter:
 
     def line_of(self, raw: Raw) -> int:
         """Give the 1-based line that a raw view begins on."""
-        offset = _address(raw) - self._base
+        return self.line_at(_address(raw) - self._base)
+
+    def line_at(self, offset: int) -> int:
+        """Give the 1-based line that an offset is on."""
         if offset < self._offset:
             self._offset, self._line = 0, 1
         self._line += self._data.count(b"\n", self._offset, offset)

@@ -32,6 +32,7 @@ from netpol.kube.jsontext import (
     parse_json,
 )
 from netpol.kube.reading import PassedOver, Reading, Why
+from netpol.kube.yamlpieces import Piece, yaml_pieces
 from netpol.kube.yamltree import YamlDocument, YamlSyntaxError, read_yaml
 
 __all__ = ["documents_from_objects", "raise_error", "read_documents"]
@@ -44,7 +45,6 @@ MAX_YAML_RETRY_BYTES = 16 << 20
 MAX_LIST_DEPTH = 8
 
 _JSON_START = re.compile(rb"\s*[{\[]")
-_DOCUMENT_START = re.compile(r"^---(?:\s|$)", re.MULTILINE)
 _NO_OBJECT = "expected a Kubernetes object"
 
 
@@ -136,7 +136,7 @@ class _File:
                     self._broken_json(error, data)
                     return
             else:
-                yield from self._from_json(data, parsed)
+                yield from self._from_json(data, parsed, LineCounter(data))
                 return
         elif (stream := self._stream(data)) is not None:
             yield from self._from_stream(data, stream)
@@ -157,37 +157,37 @@ class _File:
         text, noise = blank_noise(text)
         if noise is not None:
             self._tell(noise)
-        first = 1
-        while text:
+        for piece in yaml_pieces(text):
+            documents = read_yaml(
+                piece.text, self._name, first_line=piece.first_line, all_mistakes=True
+            )
             try:
-                for document in read_yaml(text, self._name, first_line=first, all_mistakes=True):
-                    yield from self._from_document(document, text, first)
-                return
+                for document in documents:
+                    yield from self._from_document(document, piece)
             except ManifestError as error:
-                start, end = _region(text, (error.location.line or first) - first)
-                template = self._template(text[start:end], text.count("\n", 0, start) + first)
+                region = piece.around(error.location.line or piece.first_line)
+                template = self._template(region.text, region.line)
                 if template is not None:
-                    self._unrendered(template, text[start:end])
+                    self._unrendered(template, region.text)
                 elif isinstance(error, YamlSyntaxError):
                     self._unreadable(_with_rest(error))
                     return
                 else:
                     self._unreadable(error)
-                first += text.count("\n", 0, end)
-                text = text[end:]
+                piece.stop_after(region)
 
-    def _from_document(self, document: YamlDocument, text: str, first: int) -> Iterator[Document]:
+    def _from_document(self, document: YamlDocument, piece: Piece) -> Iterator[Document]:
         if not document.mistakes:
             yield from self.from_value(document.value, document.line, document.lines)
             return
-        start, end = _region(text, document.line - first)
-        template = self._template(text[start:end], text.count("\n", 0, start) + first)
+        region = piece.around(document.line)
+        template = self._template(region.text, region.line)
         if template is not None:
-            self._unrendered(template, text[start:end])
+            self._unrendered(template, region.text)
             return
         for mistake in document.mistakes:
             self._unreadable(mistake)
-        if self._reading.wants_text(text[start:end].encode()):
+        if self._reading.wants_text(region.text.encode()):
             # For whatever else is wrong with it.
             for one in self.from_value(document.value, document.line, document.lines):
                 one.broken = True
@@ -252,19 +252,24 @@ class _File:
             self._broken_json(error, data)
             return
         self._tell(stream)
+        lines = LineCounter(data)
         for one, (start, end) in zip(parsed, stream.pieces, strict=True):
-            yield from self._from_json(data, one, start, end)
+            yield from self._from_json(data, one, lines, start, end)
 
     def _from_json(
-        self, data: bytes, parsed: Parsed, start: int = 0, end: int | None = None
+        self,
+        data: bytes,
+        parsed: Parsed,
+        lines: LineCounter,
+        start: int = 0,
+        end: int | None = None,
     ) -> Iterator[Document]:
-        lines = LineCounter(data)
         all_items = [each.items or [] for each in parsed.lists]
         duplicate = duplicate_beside_items(data, all_items, start, end)
         if duplicate is not None:
             self._report(ManifestError(duplicate, Location(self._name)))
             return
-        line = data.count(b"\n", 0, start) + 1
+        line = lines.line_at(start)
         for envelope in parsed.lists:
             header = self._checked_header((envelope.apiVersion, envelope.kind), line, _NOTHING)
             if header is not None:
@@ -391,35 +396,11 @@ class _File:
             self._reading.stray.append(Finding("warning", "stray-lines", message, place))
 
 
-def _region(text: str, lines: int) -> tuple[int, int]:
-    """Give where the document begins and ends that holds the line after so many.
-
-    A mistake may show only at the mark of the next document, which then is not its own.
-    """
-    place = _offset_of(text, lines)
-    starts = [found.start() for found in _DOCUMENT_START.finditer(text, 0, place)]
-    first, after = starts[-1] if starts else 0, place
-    if not text[first:place].strip("- \t\r\n"):  # Nothing stands before it: it begins here.
-        after = place + 1
-    ending = _DOCUMENT_START.search(text, after)
-    return first, ending.start() if ending else len(text)
-
-
 def _with_rest(error: YamlSyntaxError) -> ManifestError:
     """Say of broken YAML, not of what is no text at all, that nothing behind it was read."""
     if not error.message.startswith("not valid YAML"):
         return error
     return ManifestError(f"{error.message}; the rest of the file was not read", error.location)
-
-
-def _offset_of(text: str, lines: int) -> int:
-    """Give where the line begins before which so many stand."""
-    place = 0
-    for _ in range(lines):
-        place = text.find("\n", place) + 1
-        if not place:
-            return len(text)
-    return place
 
 
 def _is_object(value: object) -> bool:

@@ -8,18 +8,22 @@ where no option can be meant.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import IO, NamedTuple
 
 from netpol.errors import ConfigError, Location, ManifestError, NothingThereError
+from netpol.kube.content import max_manifest_bytes
 from netpol.kube.globs import Globs
 from netpol.kube.inputs import InputFile, is_hidden, is_manifest, nothing_found
 
 __all__ = ["Revision", "find_revision", "revision_files"]
 
+_GIT = ("git", "--no-pager")
 _OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _FILE_MODES = (b"100644", b"100755", b"100664")
 _LINK_MODE, _SUBMODULE_MODE = b"120000", b"160000"
@@ -57,12 +61,12 @@ def find_revision(text: str) -> Revision:
     if not name or name.startswith("-") or not name.isprintable():
         raise ConfigError(f"{text}: no such file, and not the name of a revision")
     try:
-        root = _git(None, "rev-parse", "--show-toplevel").decode(errors="surrogateescape")
+        root = _git("rev-parse", "--show-toplevel").decode(errors="surrogateescape")
     except _GitError as error:
         raise ConfigError(f"{text}: no such file, and no revision: {error}") from None
     try:
         words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-        commit = _git(None, *words).decode().strip()
+        commit = _git(*words).decode().strip()
     except _GitError as error:
         what = str(error) or "the repository has no such revision"
         raise ConfigError(f"{text}: no such file, and no revision: {what}") from None
@@ -131,7 +135,7 @@ def _entries(revision: Revision, place: str, exclude: Globs) -> Iterator[tuple[s
     where = Location(f"{revision.name}:{place}")
     words = ["ls-tree", "-r", "-z", "--full-tree", revision.commit]
     try:
-        listed = _git(None, *words, *(["--", place] if place else []))
+        listed = _git(*words, *(["--", place] if place else []))
     except _GitError as error:
         raise ManifestError(f"cannot be read: {error}", where) from None
     entries = [_entry(line) for line in listed.split(b"\0") if line]
@@ -177,45 +181,70 @@ def _entry(line: bytes) -> _Entry:
     return _Entry(mode, name, path.decode(errors="surrogateescape"))
 
 
-def _contents(revision: Revision, wanted: dict[str, bytes]) -> Iterable[bytes]:
-    """Give the content of every object, in order."""
+def _contents(revision: Revision, wanted: dict[str, bytes]) -> Iterator[bytes]:
+    """Give the content of every object, in order; their size is known before they are read."""
+    words = ("cat-file", "--batch", "--follow-symlinks")
+    left = max_manifest_bytes()
+    with tempfile.TemporaryFile() as asked:
+        asked.writelines(name + b"\n" for name in wanted.values())
+        asked.seek(0)
+        with _running(revision, words, asked) as answer:
+            for path in wanted:
+                where = Location(f"{revision.name}:{path}")
+                head = answer.readline().split()
+                if len(head) != 3 or head[1] != b"blob":
+                    raise ManifestError(
+                        "is a symbolic link to no file of this revision, or missing from the "
+                        "repository",
+                        where,
+                    )
+                size = int(head[2])
+                left -= size
+                if left < 0:
+                    raise ManifestError(
+                        f"has {size} bytes; the manifests of a revision have at most "
+                        f"{max_manifest_bytes()} bytes together (--max-manifest)",
+                        where,
+                    )
+                yield answer.read(size + 1)[:-1]
+
+
+@contextlib.contextmanager
+def _running(revision: Revision, words: Sequence[str], given: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Run git and give what it writes; whoever has read enough may leave."""
     try:
-        answer = _git(
-            b"".join(name + b"\n" for name in wanted.values()),
-            "cat-file",
-            "--batch",
-            "--follow-symlinks",
-            folder=revision.root,
+        process = subprocess.Popen(  # noqa: S603
+            [*_GIT, *words],
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=revision.root,
+            env=os.environ | _ENVIRONMENT,
         )
-    except _GitError as error:
-        raise ManifestError(f"cannot be read: {error}", Location(revision.name)) from None
-    place = 0
-    for path in wanted:
-        end = answer.find(b"\n", place)
-        head = answer[place:end].split(b" ")
-        if end < 0 or len(head) != 3 or head[1] != b"blob":
-            raise ManifestError(
-                "is a symbolic link to no file of this revision, or missing from the repository",
-                Location(f"{revision.name}:{path}"),
-            )
-        size = int(head[2])
-        yield answer[end + 1 : end + 1 + size]
-        place = end + 1 + size + 1
+    except (OSError, ValueError) as error:
+        raise ManifestError(
+            f"cannot be read: git cannot be run: {error}", Location(revision.name)
+        ) from None
+    try:
+        assert process.stdout is not None
+        yield process.stdout
+    finally:
+        process.kill()
+        process.communicate()
 
 
 class _GitError(Exception):
     """git could not be run or refused; the text is its first line."""
 
 
-def _git(given: bytes | None, *words: str, folder: str | None = None) -> bytes:
-    command = ["git", "--no-pager", *words]
+def _git(*words: str) -> bytes:
+    command = [*_GIT, *words]
     try:
         done = subprocess.run(  # noqa: S603
             command,
-            input=b"" if given is None else given,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            cwd=folder,
             env=os.environ | _ENVIRONMENT,
         )
     except FileNotFoundError:

@@ -28,6 +28,10 @@ __all__ = [
 MAX_DEPTH = 128
 # What aliases may add to a document: enough for any person, too little for a "billion laughs".
 MAX_ALIASED_NODES = 100_000
+#: Characters of a field's path, below which fields have a line of their own.
+MAX_PATH = 1000
+# Of one document; libyaml compares each with all before it, and every tag with all of them.
+MAX_DIRECTIVES = 64
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -85,9 +89,20 @@ class _Frame:
     """A container being read.
 
     ``key`` is ``_PENDING`` while a mapping waits for its next key, and None in a sequence.
+    ``key_lines`` is there from the first duplicate on: each search in ``lines`` takes their length.
     """
 
-    __slots__ = ("anchor", "key", "key_line", "line", "lines", "merges", "size", "value")
+    __slots__ = (
+        "anchor",
+        "key",
+        "key_line",
+        "key_lines",
+        "line",
+        "lines",
+        "merges",
+        "size",
+        "value",
+    )
 
     def __init__(self, value: dict[str, Any] | list[Any], line: int, anchor: str | None) -> None:
         self.value = value
@@ -96,6 +111,7 @@ class _Frame:
         self.lines: list[int] = []
         self.key: Any = _PENDING if type(value) is dict else None
         self.key_line = line
+        self.key_lines: dict[str, int] | None = None
         self.merges: list[Any] = []
         self.size = 1
 
@@ -122,6 +138,7 @@ def read_yaml(
         A duplicate or non-string key, an unknown tag, aliases that recurse or expand without
         bound, nesting beyond ``MAX_DEPTH``. Documents before the fault are given.
     """
+    _refuse_many_directives(text, file, first_line)
     try:
         loader = _Loader(text)
     except yaml.YAMLError as error:
@@ -141,6 +158,20 @@ def read_yaml(
         raise _syntax_error(error, text, file, first_line) from None
     finally:
         loader.dispose()
+
+
+def _refuse_many_directives(text: str, file: str, first_line: int) -> None:
+    if not text.startswith("%") and text.count("\n%") <= MAX_DIRECTIVES:
+        return
+    found = 0
+    for number, line in enumerate(text.split("\n"), first_line):
+        if line.startswith("%"):
+            found += 1
+            if found > MAX_DIRECTIVES:
+                message = f"not valid YAML: more than {MAX_DIRECTIVES} directives"
+                raise YamlSyntaxError(message, Location(file, number))
+        elif line.strip() and not line.startswith("#"):
+            found = 0
 
 
 class _Builder:
@@ -185,7 +216,7 @@ class _Builder:
             self._place(value, line, 1)
         elif text == "<<" and plain:
             frame.key, frame.key_line = _MERGE, line
-        elif type(value) is str and value not in frame.value:
+        elif type(value) is str and value not in frame.value and frame.key_lines is None:
             frame.key, frame.key_line = value, line
         else:
             self._key(value, line)
@@ -211,11 +242,15 @@ class _Builder:
             raise self._fail("a mapping key is not a string; quote it", line)
         frame = self._stack[-1]
         if value in frame.value:
-            first = frame.lines[list(frame.value).index(value)]
+            if frame.key_lines is None:
+                frame.key_lines = dict(zip(frame.value, frame.lines, strict=False))
+            first = frame.key_lines[value]
             self.mistakes.append(
                 self._fail(f"duplicate key {value!r}, first on line {first}", line)
             )
             value = RepeatedKey(value)
+        elif frame.key_lines is not None:
+            frame.key_lines[value] = line
         frame.key, frame.key_line = value, line
 
     def _open(self, event: Any) -> None:
@@ -323,7 +358,13 @@ def resolve_plain(text: str) -> Any:
 
 
 def field_path(parent: str, key: str | int) -> str:
-    """Give the dotted path of a child: ``a.b``, ``a[0]``, or ``a[odd/key]``."""
+    """Give the dotted path of a child: ``a.b``, ``a[0]``, or ``a[odd/key]``.
+
+    Below a path longer than any that a mistake is looked up by it is the parent's: each path would
+    hold that of its parent, and a key of 1 MB with a million fields below it fill any memory.
+    """
+    if len(parent) > MAX_PATH:
+        return parent
     if isinstance(key, int):
         return f"{parent}[{key}]"
     if not _PLAIN_KEY.fullmatch(key):
@@ -332,7 +373,10 @@ def field_path(parent: str, key: str | int) -> str:
 
 
 def field_lines(value: Any, lines: dict[int, list[int]], offset: int = 0) -> dict[str, int]:
-    """Give the line of every field below ``value``, by dotted path; ``offset`` is added."""
+    """Give the line of every field below ``value``, by dotted path; ``offset`` is added.
+
+    Fields below a path of more than ``MAX_PATH`` characters have none of their own.
+    """
     paths: dict[str, int] = {}
     pending: list[tuple[str, Any]] = [("", value)]
     while pending:
@@ -344,7 +388,7 @@ def field_lines(value: Any, lines: dict[int, list[int]], offset: int = 0) -> dic
         for (key, child), line in zip(children, own, strict=True):
             path = field_path(parent, key)
             paths[path] = line + offset
-            if type(child) is dict or type(child) is list:
+            if (type(child) is dict or type(child) is list) and len(path) <= MAX_PATH:
                 pending.append((path, child))
     return paths
 

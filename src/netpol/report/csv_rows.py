@@ -17,7 +17,7 @@ def written(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([escape_controls(str(field)) for field in row])
+        writer.writerow([escape_controls(str(field), whole=True) for field in row])
     return text.getvalue().encode()
 
 
