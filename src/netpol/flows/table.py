@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from netpol._core.suspects import Suspects
 from netpol.errors import FlowError, Location
 from netpol.flows.arrow_columns import plain_column
+from netpol.flows.arrow_files import ArrowRows
 from netpol.flows.batch import FlowBatch, SkippedRecord
 from netpol.flows.csv_rows import BATCH_ROWS, CsvRows, cell_text
 from netpol.flows.directions import Directions
@@ -89,9 +89,7 @@ def _parts(
         yield from CsvRows(source, stats, _find_columns, strict=strict)
         return
     row = 1
-    for record_batch in _record_batches(source, kind):
-        if row == 1:
-            check_columns(record_batch.schema.names, Location(source.name))
+    for record_batch in ArrowRows(source, kind, _find_columns, BATCH_ROWS):
         yield record_batch, np.arange(row, row + record_batch.num_rows, dtype=np.int64)
         row += record_batch.num_rows
 
@@ -183,28 +181,3 @@ class _TableReader:
 def _text(cell: Any) -> str:
     value = cell.as_py()
     return "" if value is None else str(value)
-
-
-# --- Parquet and Arrow IPC ---------------------------------------------------------------------
-
-
-def _record_batches(source: Source, kind: str) -> Iterator[Any]:
-    """Give record batches of at most 65,536 rows."""
-    if kind == "parquet":
-        yield from pq.ParquetFile(_seekable(source)).iter_batches(batch_size=BATCH_ROWS)
-        return
-    if source.head.startswith(b"ARROW1"):
-        reader = pa.ipc.open_file(_seekable(source))
-        whole = (reader.get_batch(i) for i in range(reader.num_record_batches))
-    else:
-        whole = iter(pa.ipc.open_stream(pa.PythonFile(source, "r")))
-    for record_batch in whole:
-        for begin in range(0, record_batch.num_rows, BATCH_ROWS):
-            yield record_batch.slice(begin, BATCH_ROWS)
-
-
-def _seekable(source: Source) -> Any:
-    """Give the input as something Arrow can seek in: the file itself where it is one."""
-    if source.plain_path is not None:
-        return pa.memory_map(source.plain_path)
-    return pa.BufferReader(source.readall())
