@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from netpol.engine import Engine
 
-__all__ = ["Verdicts"]
+__all__ = ["Verdicts", "results_for"]
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
@@ -398,3 +400,37 @@ def _notes(pa: Any, notes: npt.NDArray[np.uint16]) -> Any:
     distinct, inverse = np.unique(notes, return_inverse=True)
     words = pa.array([" ".join(Note(int(bits)).labels) for bits in distinct], pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(inverse.astype(np.int32)), words)
+
+
+_RESULTS = {
+    "verdict": np.uint8, "special": np.uint8, "egress": np.uint32, "ingress": np.uint32,
+    "src_endpoint": np.uint32, "dst_endpoint": np.uint32,
+}  # fmt: skip
+_written: dict[int, object] = {}  # addresses of storage that is being filled, and by whom
+
+
+@contextmanager
+def results_for(count: int, out: Verdicts | None) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """Give arrays for the results of so many flows, those of ``out`` if there is room in them.
+
+    Two threads that filled the same arrays would take each other's endpoints for their own.
+
+    Raises
+    ------
+    TypeError
+        ``out`` is no ``Verdicts``.
+    RuntimeError
+        Another thread is filling the arrays of ``out``.
+    """
+    if out is not None and not isinstance(out, Verdicts):
+        raise TypeError(f"out: {type(out).__name__} is no Verdicts")
+    if out is None or not count or len(out.storage["verdict"]) < count:
+        yield {name: np.empty(count, dtype) for name, dtype in _RESULTS.items()}
+        return
+    place, mine = out.storage["verdict"].__array_interface__["data"][0], object()
+    if _written.setdefault(place, mine) is not mine:
+        raise RuntimeError("out: another thread is writing to these verdicts")
+    try:
+        yield {name: array[:count] for name, array in out.storage.items()}
+    finally:
+        del _written[place]
