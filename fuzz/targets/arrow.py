@@ -157,6 +157,12 @@ def _tables() -> list[Any]:
             }
         )
     )
+    words = {"src": src, "dst": src, "src_pod": pa.array([1, 2, 3, None], pa.date64())}
+    for kind in (pa.date32(), pa.time64("ns"), pa.duration("s"), pa.timestamp("s", "Asia/Tokyo")):
+        moments = pa.array([1, 2, 3, None], pa.int32() if kind == pa.date32() else pa.int64())
+        tables.append(
+            pa.table({**words, "time": moments.cast(kind), "verdict": moments.cast(kind)})
+        )
     return tables
 
 

@@ -174,8 +174,7 @@ def times(column: Any, zone: ZoneInfo | None = None) -> Cells:
     1970). Decimals are allowed. Arrow timestamps without a zone are UTC.
     """
     if pa.types.is_timestamp(column.type):
-        known = ~_numpy(column.is_null())
-        return _timestamps(column, known)
+        return _timestamps(column, ~_numpy(column.is_null()))
     if pa.types.is_integer(column.type):
         values, known, bad = integers(column, (1 << 63) - 1)
         scaled = np.where(known & ~bad, _scale(values.astype(np.int64)), NO_TIME)
@@ -209,14 +208,12 @@ def _float_times(column: Any) -> Cells:
 
 
 def _timestamps(column: Any, known: Mask) -> Cells:
-    none = np.zeros(len(column), np.bool_)
-    try:
-        nanos = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
-    except pa.ArrowInvalid:  # outside 1677 to 2262
-        texts_ = [None if v is None else v.isoformat() for v in column.to_pylist()]
-        return _time_texts(pa.array(texts_, pa.large_string()), known, None)
-    values = _numpy(pc.fill_null(nanos, NO_TIME))
-    return Cells(values, known, none)
+    """Read Arrow's timestamps by their numbers, which are UTC: a zone's name may be anything."""
+    factor = _NANOSECONDS[column.type.unit]
+    most = ((1 << 63) - 1) // factor
+    values = _numpy(pc.fill_null(column.cast(pa.int64()), 0))
+    fits = known & (values >= -most) & (values <= most)  # years 1677 to 2262
+    return Cells(np.where(fits, values * np.where(fits, factor, 0), NO_TIME), known, known & ~fits)
 
 
 def _scale(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -279,3 +276,4 @@ def _in_zone(time: int, zone: ZoneInfo) -> int | None:
 
 
 _UNITS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3))
+_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}  # of Arrow's units

@@ -18,6 +18,7 @@ import pyarrow as pa
 from netpol.errors import FlowError, Location
 from netpol.flows.addresses import map_ipv4, parse_addresses
 from netpol.flows.arrow_checks import arrow_reason
+from netpol.flows.arrow_columns import shown
 from netpol.flows.batch import NO_ICMP, Column, FlowBatch
 from netpol.flows.cells import boolean, integers, lacks_zone, protocols, texts, times, verdicts
 from netpol.flows.evidence import Evidence
@@ -109,12 +110,9 @@ def batch_from(flows: Any) -> FlowBatch:
 
 
 def _show(columns: Mapping[str, Any], row: int) -> str:
-    return ", ".join(f"{name}={_shown(column[row])}" for name, column in columns.items())
-
-
-def _shown(cell: Any) -> str:
-    # Python's own times end at microseconds.
-    return str(cell) if pa.types.is_timestamp(cell.type) else repr(cell.as_py())
+    return ", ".join(
+        f"{name}={shown(column[row], repr, 'None')}" for name, column in columns.items()
+    )
 
 
 # --- from Arrow arrays to a batch --------------------------------------------------------------
@@ -323,7 +321,8 @@ def _read_words(
 
 def _pods(column: Any, judge: _Judge, name: str) -> list[str | None] | None:
     """Read ``namespace/pod`` hints; None if no row has one."""
-    cells = [str(cell).strip() if cell is not None else "" for cell in column.to_pylist()]
+    text = column.cast(pa.large_string())
+    cells = [cell.strip() if cell is not None else "" for cell in text.to_pylist()]
     hints = [None if cell in ("", "-") else cell for cell in cells]
     bad = np.fromiter((h is not None and h.count("/") != 1 for h in hints), np.bool_, len(hints))
     judge.lose(bad, name, f"bad {name} (not namespace/name)")

@@ -19,7 +19,8 @@ import pyarrow as pa
 
 from netpol._core.suspects import Suspects
 from netpol.errors import FlowError, Location
-from netpol.flows.arrow_columns import plain_column
+from netpol.flows.arrow_checks import arrow_reason
+from netpol.flows.arrow_columns import plain_column, shown
 from netpol.flows.arrow_files import ArrowRows
 from netpol.flows.batch import FlowBatch, SkippedRecord
 from netpol.flows.csv_rows import BATCH_ROWS, CsvRows, cell_text
@@ -76,8 +77,8 @@ def read_table(
         for part, lines in _parts(source, kind, stats, strict=strict):
             yield reader.batch(part, lines)
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise FlowError(f"not a readable {kind} table: {reason}", Location(source.name)) from None
+        reason = f"not a readable {kind} table: {arrow_reason(error)}"
+        raise FlowError(reason, Location(source.name)) from None
     reader.finish()
 
 
@@ -154,7 +155,7 @@ class _TableReader:
         self, read: Normalised, columns: dict[str, Any], lines: npt.NDArray[np.int64]
     ) -> None:
         for row, cause in read.problems:
-            text = ",".join(_text(column[row]) for column in columns.values())
+            text = ",".join(shown(column[row]) for column in columns.values())
             if text.strip(","):
                 self._stats.skip(self._file, int(lines[row]), cause, text, strict=self._strict)
             else:
@@ -173,11 +174,6 @@ class _TableReader:
                 self._file,
                 int(lines[row]),
                 f"column {names[loss.name]}: {loss.cause}",
-                _text(columns[loss.name][row]),
+                shown(columns[loss.name][row]),
             )
             self._stats.lose(first, len(loss.rows), strict=self._strict)
-
-
-def _text(cell: Any) -> str:
-    value = cell.as_py()
-    return "" if value is None else str(value)
