@@ -186,6 +186,22 @@ cdef void note_answers(const Columns* c, size_t n, uint16_t* notes) noexcept nog
                 notes[i] &= <uint16_t> ~NOTE_MAYBE_REPLY
 
 
+def _flat(array, str name not None):
+    """Give the bytes of an array, whose memory they are: not of what calls itself one.
+
+    Raises
+    ------
+    ValueError
+        It is none, is not contiguous, or may not lie where it does.
+    """
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{name}: no NumPy array")
+    plain = np.ndarray.view(array, np.ndarray)
+    if not plain.flags.c_contiguous or not plain.flags.aligned:
+        raise ValueError(f"{name}: not contiguous, or not aligned")
+    return plain.reshape(-1).view(np.uint8)
+
+
 cdef const uint8_t* _needed(object array, size_t n, size_t width, str name) except? NULL:
     """Do as ``_bytes`` for a column that every batch has."""
     if array is None:
@@ -198,9 +214,9 @@ cdef const uint8_t* _bytes(object array, size_t n, size_t width, str name) excep
     cdef const uint8_t[::1] view
     if array is None or n == 0:
         return NULL
-    if array.nbytes != n * width or not array.flags.c_contiguous:
+    view = _flat(array, f"column {name}")
+    if <size_t> view.shape[0] // width != n or <size_t> view.shape[0] % width:
         raise ValueError(f"column {name}: expected {n} rows of {width} bytes")
-    view = array.reshape(-1).view("uint8")
     return &view[0]
 
 
@@ -208,9 +224,9 @@ cdef uint8_t* _out(object array, size_t n, size_t width, str name) except? NULL:
     cdef uint8_t[::1] view
     if n == 0:
         return NULL
-    if array.nbytes != n * width or not array.flags.c_contiguous:
+    view = _flat(array, f"result {name}")
+    if <size_t> view.shape[0] // width != n or <size_t> view.shape[0] % width:
         raise ValueError(f"result {name}: expected {n} rows of {width} bytes")
-    view = array.view("uint8")
     return &view[0]
 
 
@@ -267,6 +283,7 @@ def evaluate(
     """
     cdef Columns c
     cdef Results r
+    columns, results = columns.copy(), results.copy()  # what others take out is still held
     fill_columns(&c, tables, n, columns)
     r.verdict = _out(results["verdict"], n, 1, "verdict")
     r.special = _out(results["special"], n, 1, "special")
@@ -299,6 +316,7 @@ def notes(
     ``columns`` and the endpoints (uint32[n]) are what ``evaluate`` took and gave; raises alike.
     """
     cdef Columns c
+    columns = columns.copy()
     fill_columns(&c, tables, n, columns)
     cdef const uint32_t* src = _endpoints(tables, n, src_endpoint, "src_endpoint")
     cdef const uint32_t* dst = _endpoints(tables, n, dst_endpoint, "dst_endpoint")
@@ -317,6 +335,7 @@ def plain_rows(
     """
     cdef Columns c
     cdef size_t i
+    columns = columns.copy()
     fill_columns(&c, tables, n, columns)
     cdef const uint32_t* src = _endpoints(tables, n, src_endpoint, "src_endpoint")
     cdef const uint32_t* dst = _endpoints(tables, n, dst_endpoint, "dst_endpoint")

@@ -71,7 +71,9 @@ def _fit(
     """Check one column; note it in ``changed`` where it has to be another."""
     value = getattr(batch, name)
     if type(value) is np.ndarray and value.dtype == dtype and value.shape == shape:
-        return
+        flags = value.flags
+        if flags.c_contiguous and flags.aligned:
+            return
     if value is None and name not in _NEEDED:
         return
     array = _array(name, value)
