@@ -8,6 +8,9 @@ NAT, self traffic, ICMP errors and hints go one by one to ``judge``.
 
 import numpy as np
 
+from cpython.buffer cimport (
+    PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
@@ -31,6 +34,8 @@ from netpol._core.tables cimport (
     IS_AMBIGUOUS, IS_NOTED, IS_POD, IS_TIMED, PART_EGRESS_CIDR, PART_EGRESS_ROW, CompiledTables,
     View,
 )
+
+cdef object _ARRAY = np.ndarray
 
 cdef enum:
     EPHEMERAL = 32768            # lowest port Linux gives to clients by default
@@ -186,20 +191,24 @@ cdef void note_answers(const Columns* c, size_t n, uint16_t* notes) noexcept nog
                 notes[i] &= <uint16_t> ~NOTE_MAYBE_REPLY
 
 
-def _flat(array, str name not None):
-    """Give the bytes of an array, whose memory they are: not of what calls itself one.
+cdef uint8_t* _memory(object array, size_t n, size_t width, int writable, str name) except NULL:
+    """Give where the bytes of an array are, ``n`` times ``width`` of them.
 
-    Raises
-    ------
-    ValueError
-        It is none, is not contiguous, or may not lie where it does.
+    What the array itself says of its size is not asked: a subclass may say anything.
     """
-    if not isinstance(array, np.ndarray):
+    cdef Py_buffer view
+    cdef size_t size
+    cdef uint8_t* found
+    if not isinstance(array, _ARRAY) or (writable and type(array) is not _ARRAY):
         raise ValueError(f"{name}: no NumPy array")
-    plain = np.ndarray.view(array, np.ndarray)
-    if not plain.flags.c_contiguous or not plain.flags.aligned:
-        raise ValueError(f"{name}: not contiguous, or not aligned")
-    return plain.reshape(-1).view(np.uint8)
+    PyObject_GetBuffer(array, &view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
+    found, size = <uint8_t*> view.buf, <size_t> view.len
+    PyBuffer_Release(&view)
+    if size // width != n or size % width:
+        raise ValueError(f"{name}: expected {n} rows of {width} bytes")
+    if width != 16 and <size_t> found % width:
+        raise ValueError(f"{name}: not aligned")
+    return found
 
 
 cdef const uint8_t* _needed(object array, size_t n, size_t width, str name) except? NULL:
@@ -210,24 +219,21 @@ cdef const uint8_t* _needed(object array, size_t n, size_t width, str name) exce
 
 
 cdef const uint8_t* _bytes(object array, size_t n, size_t width, str name) except? NULL:
-    """Check one column's size and give its first byte; NULL for an absent or empty one."""
-    cdef const uint8_t[::1] view
+    """Check one column's size and give its first byte; NULL for an absent or empty one.
+
+    It is that of whoever holds the column, for as long as they do.
+    """
     if array is None or n == 0:
         return NULL
-    view = _flat(array, f"column {name}")
-    if <size_t> view.shape[0] // width != n or <size_t> view.shape[0] % width:
-        raise ValueError(f"column {name}: expected {n} rows of {width} bytes")
-    return &view[0]
+    return _memory(array, n, width, False, name)
 
 
 cdef uint8_t* _out(object array, size_t n, size_t width, str name) except? NULL:
-    cdef uint8_t[::1] view
     if n == 0:
         return NULL
-    view = _flat(array, f"result {name}")
-    if <size_t> view.shape[0] // width != n or <size_t> view.shape[0] % width:
-        raise ValueError(f"result {name}: expected {n} rows of {width} bytes")
-    return &view[0]
+    if type(array) is _ARRAY and array.dtype.hasobject:
+        raise ValueError(f"{name}: not for objects")
+    return _memory(array, n, width, True, name)
 
 
 cdef int fill_columns(Columns* c, CompiledTables tables, size_t n, dict columns) except -1:

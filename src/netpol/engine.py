@@ -310,9 +310,12 @@ class Engine:
         opened = _as_opened(batch)
         opened["src_hint"] = self._hints(batch.src_pod, batch.is_reply, batch.dst_pod)
         opened["dst_hint"] = self._hints(batch.dst_pod, batch.is_reply, batch.src_pod)
-        with results_for(len(batch), out) as results:
+        results, filling = results_for(len(batch), out)
+        try:
             self._judge(batch, opened, results)
-        return Verdicts(self, batch, opened, results)
+        finally:
+            filling.clear()
+        return Verdicts(self, batch, opened, results, filling)
 
     def _judge(
         self, batch: FlowBatch, opened: dict[str, Any], results: dict[str, npt.NDArray[Any]]

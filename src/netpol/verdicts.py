@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +55,9 @@ class Verdicts:
         batch: FlowBatch,
         opened: dict[str, Any],
         storage: dict[str, npt.NDArray[Any]],
+        filling: dict[str, object] | None = None,
     ) -> None:
+        self.filling = {} if filling is None else filling  # by whom ``storage`` is, if anybody
         self.engine = engine
         self.batch = batch
         self.storage = storage
@@ -406,14 +406,15 @@ _RESULTS = {
     "verdict": np.uint8, "special": np.uint8, "egress": np.uint32, "ingress": np.uint32,
     "src_endpoint": np.uint32, "dst_endpoint": np.uint32,
 }  # fmt: skip
-_written: dict[int, object] = {}  # addresses of storage that is being filled, and by whom
 
 
-@contextmanager
-def results_for(count: int, out: Verdicts | None) -> Iterator[dict[str, npt.NDArray[Any]]]:
+def results_for(
+    count: int, out: Verdicts | None
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, object]]:
     """Give arrays for the results of so many flows, those of ``out`` if there is room in them.
 
-    Two threads that filled the same arrays would take each other's endpoints for their own.
+    Two threads that filled the same arrays would take each other's endpoints for their own: what is
+    given beside them is to be emptied when they are filled, and until then nobody else gets them.
 
     Raises
     ------
@@ -424,13 +425,9 @@ def results_for(count: int, out: Verdicts | None) -> Iterator[dict[str, npt.NDAr
     """
     if out is not None and not isinstance(out, Verdicts):
         raise TypeError(f"out: {type(out).__name__} is no Verdicts")
-    if out is None or not count or len(out.storage["verdict"]) < count:
-        yield {name: np.empty(count, dtype) for name, dtype in _RESULTS.items()}
-        return
-    place, mine = out.storage["verdict"].__array_interface__["data"][0], object()
-    if _written.setdefault(place, mine) is not mine:
+    if out is None or len(out.storage["verdict"]) < count:
+        return {name: np.empty(count, dtype) for name, dtype in _RESULTS.items()}, {}
+    mine = object()
+    if out.filling.setdefault("by", mine) is not mine:
         raise RuntimeError("out: another thread is writing to these verdicts")
-    try:
-        yield {name: array[:count] for name, array in out.storage.items()}
-    finally:
-        del _written[place]
+    return {name: array[:count] for name, array in out.storage.items()}, out.filling

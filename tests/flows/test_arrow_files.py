@@ -259,3 +259,20 @@ def test_columns_that_say_nothing_of_flows_are_not_read(tmp_path: Path) -> None:
     path = tmp_path / "other.arrow"
     path.write_bytes(content)
     assert sum(map(len, netpol.open_flows(str(path), one_way=True))) == 4
+
+
+def test_parquet_that_unpacks_to_far_more_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netpol.flows.arrow_files._UNPACKED", 1 << 20)
+    path = tmp_path / "bomb.parquet"
+    for size, refused in ((1 << 19, False), (1 << 24, True)):
+        table = pa.table({"src": ["10.0.0.1", "a" * size], "dst": ["10.0.0.2"] * 2})
+        pq.write_table(table, path, compression="zstd", use_dictionary=False)
+        try:
+            list(netpol.open_flows(str(path), one_way=True))
+        except FlowError as error:
+            assert refused, error
+            assert "row group 1 unpacks from" in str(error)
+        else:
+            assert not refused

@@ -21,6 +21,7 @@ __all__ = ["ArrowRows"]
 #: Gives, of a table's columns, the names of those to read, by what each means.
 FindColumns = Callable[[Iterable[str], Location], dict[str, str]]
 _PIECE = 1 << 20
+_UNPACKED, _RATIO = 1 << 28, 1000  # bytes of a row group that may be, whatever their ratio
 _CONTINUED = b"\xff\xff\xff\xff"  # begins a message, but not in files older than Arrow 0.15
 
 
@@ -70,7 +71,9 @@ class ArrowRows:
     def _parquet(self) -> Iterator[Any]:
         file = pq.ParquetFile(self._seekable(), page_checksum_verification=True, pre_buffer=False)
         names = column_names(file.schema_arrow, self._where)
-        yield from file.iter_batches(batch_size=self._rows, columns=[*self._chosen(names)])
+        chosen = self._chosen(names)
+        _check_growth(file.metadata, chosen, self._where)
+        yield from file.iter_batches(batch_size=self._rows, columns=[*chosen])
 
     def _ipc(self) -> Iterator[Any]:
         if self._source.head.startswith(b"ARROW1"):
@@ -99,6 +102,25 @@ class ArrowRows:
         if self._source.plain_path is not None:
             return pa.OSFile(self._source.plain_path)
         return pa.BufferReader(self._source.readall())
+
+
+def _check_growth(metadata: Any, chosen: set[str], where: Location) -> None:
+    """Refuse a part of Parquet that unpacks to far more than it is packed; raises ``FlowError``.
+
+    By what it says of itself: a page that lies about its size takes at most 2 GiB.
+    """
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        parts = [group.column(index) for index in range(group.num_columns)]
+        parts = [part for part in parts if part.path_in_schema.split(".", 1)[0] in chosen]
+        unpacked = sum(part.total_uncompressed_size for part in parts)
+        packed = sum(part.total_compressed_size for part in parts)
+        if unpacked > _UNPACKED and unpacked > _RATIO * packed:
+            raise FlowError(
+                f"row group {number + 1} unpacks from {packed} bytes to {unpacked}, "
+                f"more than {_RATIO} times as many",
+                where,
+            )
 
 
 class _Pieces:
