@@ -109,10 +109,11 @@ def _check_growth(metadata: Any, chosen: set[str], where: Location) -> None:
 
     By what it says of itself: a page that lies about its size takes at most 2 GiB.
     """
+    within = tuple(f"{name}." for name in chosen)  # a path names what is nested behind a dot
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         parts = [group.column(index) for index in range(group.num_columns)]
-        parts = [part for part in parts if part.path_in_schema.split(".", 1)[0] in chosen]
+        parts = [part for part in parts if f"{part.path_in_schema}.".startswith(within)]
         unpacked = sum(part.total_uncompressed_size for part in parts)
         packed = sum(part.total_compressed_size for part in parts)
         if unpacked > _UNPACKED and unpacked > _RATIO * packed:
