@@ -271,5 +271,24 @@ def test_parquet_that_unpacks_to_far_more_is_refused(
         pq.write_table(table, path, compression="zstd", use_dictionary=False)
         if size < 1 << 20:
             assert sum(map(len, netpol.open_flows(str(path), one_way=True))) == 1
-    with pytest.raises(FlowError, match="row group 1 unpacks from"):
+    with pytest.raises(FlowError, match="row group 1 unpacks to"):
         list(netpol.open_flows(str(path), one_way=True))
+
+
+def test_parquet_whose_columns_contradict_themselves(tmp_path: Path) -> None:
+    """What pyarrow ends the process for, if it is asked: a column without the levels it counts."""
+    table = pa.table({"src": pa.array(SRC, pa.string()), "dst": ["10.0.0.9"] * 4, "x": range(4)})
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="none")
+    content = sink.getvalue()
+    paths = []
+    for at in range(len(content) - 900, len(content) - 12):
+        for byte in (0, 2, 0x15):
+            path = tmp_path / f"{at}-{byte}.parquet"
+            path.write_bytes(content[:at] + bytes([byte]) + content[at + 1 :])
+            paths.append(str(path))
+    said = [
+        line for part in range(0, len(paths), 500) for line in run(READ, *paths[part : part + 500])
+    ]
+    assert len(said) == len(paths)
+    assert any(line.startswith("refused") for line in said)
