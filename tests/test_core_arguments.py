@@ -272,6 +272,107 @@ def test_every_kind_of_argument(module: str) -> None:
         assert found.stdout.startswith("done ")
 
 
+#: Each would be read or written outside an array, if it were not refused.
+OUTSIDE = """
+import numpy as np
+import netpol
+from netpol._core import cells, evaluate, tally
+from netpol.kube.policies import PolicySet
+from netpol.kube.snapshot import Snapshot
+
+engine = netpol.compile(PolicySet(), Snapshot())
+verdicts = engine.evaluate({"src": ["10.0.0.1"] * 3, "dst": ["10.0.0.2"] * 3})
+decisions, endpoints = engine.tables.arrays["decision_info"].size, len(engine.endpoints)
+u16, u32 = np.zeros(256, np.uint16), np.zeros(endpoints, np.uint32)
+one, none = np.ones((1, 1), np.uint32), np.zeros((1, 1), np.uint32)
+pages = np.zeros((1, 16), np.uint16)
+far = np.full((1, 1), 1 << 30, np.uint32)
+rows, pairs = np.array([[0, 1, 0, 0]], np.uint32), np.zeros(1, np.uint32)
+flat = np.zeros(1, np.uint32)
+
+
+class Lies(np.ndarray):
+    nbytes = property(lambda self: 12)
+    max = min = lambda self: 0
+
+    def reshape(self, *_):
+        return np.zeros(12, np.uint8)
+
+    view = reshape
+
+
+def packed(rows=rows, pairs=pairs, labels=none, cidrs=none, pages=pages, label=flat, cidr=flat,
+           runs=1, index=none):
+    cells.pack_rows(cells.Pages(64, 1 << 20), rows, pairs, labels, cidrs, pages, label, cidr, runs,
+                    index.copy())
+
+
+def added(reasons, facts):
+    tally.Tally(engine._core, np.full(decisions, facts, np.uint32), u32, u16, reasons, 0, 4)
+
+
+def judged(**changed):
+    evaluate.evaluate(engine._core, 3, {**verdicts.opened, **changed}, dict(verdicts.storage))
+
+
+def judged_to(**changed):
+    evaluate.evaluate(engine._core, 3, dict(verdicts.opened), {**verdicts.storage, **changed})
+
+
+def sparse(columns):
+    values = np.ones(len(columns), np.uint16)
+    cells.Pages(64, 1 << 20).put_sparse(np.zeros(2, np.uint32), np.array(columns), values)
+
+
+packed()
+sparse([0, 5, 64])
+added(3, 2 << 8)
+judged()
+CALLS = {
+    "columns that go up and down": lambda: sparse([0, 1 << 40, 5]),
+    "a column below 0": lambda: sparse([0, -64, 5]),
+    "a row behind the pairs": lambda: packed(rows=np.array([[9, 1, 0, 0]], np.uint32)),
+    "a row too wide": lambda: packed(rows=np.array([[0, 1, 0, 0]], np.uint32), pages=pages + 9),
+    "a pair of no run": lambda: packed(pairs=pairs + 1),
+    "a page of labels": lambda: packed(labels=far),
+    "a page of CIDRs": lambda: packed(cidrs=far),
+    "a label": lambda: packed(label=flat + 16),
+    "a CIDR": lambda: packed(cidr=flat + 16),
+    "more columns than the index": lambda: packed(label=np.zeros(65, np.uint32),
+                                                  cidr=np.zeros(65, np.uint32)),
+    "fewer rows of index": lambda: packed(index=np.zeros((0, 1), np.uint32)),
+    "a reason there is no sum for": lambda: added(1, 200 << 8),
+    "so many reasons that sums wrap": lambda: added(1 << 30, 0),
+    "a column that lies": lambda: judged(
+        src=np.ndarray.view(np.zeros(1, np.uint32), Lies)),
+    "results that lie": lambda: judged_to(
+        egress=np.ndarray.view(np.zeros(1, np.uint32), Lies)),
+    "results of objects": lambda: judged_to(egress=np.array([None, None, None])[:3]),
+    "what is no array": lambda: judged(src=type("X", (), {"nbytes": 12, "ndim": 1})()),
+}
+for name, call in CALLS.items():
+    print(name, flush=True)
+    try:
+        call()
+    except (ValueError, IndexError, TypeError):
+        continue
+    raise SystemExit(f"{name}: was taken")
+print("done")
+"""
+
+
+def test_what_points_outside_is_refused() -> None:
+    found = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", OUTSIDE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert found.returncode == 0, found.stdout[-300:] + found.stderr[-3000:]
+    assert found.stdout.endswith("done\n")
+
+
 ONE_NONE = """
 import numpy as np
 
