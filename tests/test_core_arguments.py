@@ -110,6 +110,269 @@ def test_nothing_of_the_core_crashes(module: str) -> None:
     assert found.stdout.startswith("done ")
 
 
+#: Run in a process of its own: every function and method of a module with every kind of argument.
+ANY_KIND = """
+import importlib, inspect, random, sys
+import numpy as np
+import netpol
+from netpol._core import cells, contrast, cover, fused, sums, suspects, tally
+from netpol._core.conntrack import Scanner
+from netpol.kube.policies import PolicySet
+from netpol.kube.snapshot import Snapshot
+from netpol.tally import HAS_PORTS
+
+name, seed = sys.argv[1], int(sys.argv[2])
+module = importlib.import_module(f"netpol._core.{name}")
+dice = random.Random(seed)
+engine = netpol.compile(PolicySet(), Snapshot())
+verdicts = engine.evaluate({"src": ["10.0.0.1"] * 3, "dst": ["10.0.0.2"] * 3})
+decisions, endpoints = engine.tables.arrays["decision_info"].size, len(engine.endpoints)
+facts = (np.zeros(decisions, np.uint32), np.zeros(endpoints, np.uint32), np.zeros(256, np.uint16))
+DTYPES = (np.uint8, np.uint16, np.uint32, np.uint64, np.int64, np.float64, np.bool_, object, ">u4")
+SHAPES = ((0,), (1,), (2,), (3,), (4,), (16,), (256,), (0, 3), (1, 16), (2, 16), (3, 3), (4, 2),
+          (3, decisions), (3, 4, 2), ())
+FILLS = (0, 1, 2, 3, 255, 1000, -1)
+NUMBERS = (0, 1, 2, 3, 4, 16, 64, 254, 255, 256, 65536, -1, -2, (1 << 31) - 1, 1 << 31,
+           (1 << 32) - 1, 1 << 40, 1 << 62, (1 << 63) - 1, (1 << 64) - 1, 1 << 64)
+
+
+class Lies(np.ndarray):
+    \"\"\"An array that says it is larger than it is.\"\"\"
+
+    nbytes, size = 1 << 20, 1 << 20
+
+    def max(self, *_, **__):
+        return 0
+
+    def reshape(self, *_, **__):
+        return np.zeros(1, np.uint8)
+
+    view = reshape
+
+
+def array():
+    made = np.zeros(dice.choice(SHAPES), dice.choice(DTYPES))
+    with np.errstate(all="ignore"):
+        try:
+            made[...] = dice.choice(FILLS)
+        except (OverflowError, ValueError):
+            pass
+    how = dice.randrange(12)
+    if how == 0:
+        made.setflags(write=False)
+    elif how == 1 and made.ndim:
+        made = np.repeat(made, 2, axis=0)[::2]
+    elif how == 2 and made.dtype != object:
+        made = np.ndarray.view(made, Lies)
+    elif how == 3:
+        made = np.asfortranarray(made)
+    return made
+
+
+def changed(whole):
+    \"\"\"A dictionary of columns, some of them others.\"\"\"
+    other = dict(whole)
+    for _ in range(dice.choice((0, 0, 1, 1, 2))):
+        key = dice.choice([*whole])
+        other[key] = dice.choice((array, array, lambda: None, lambda: "x"))()
+        if dice.randrange(8) == 0:
+            del other[key]
+    return other
+
+
+def core_object():
+    kind = dice.randrange(9)
+    if kind == 0:
+        return engine._core
+    if kind == 1:
+        return tally.Tally(engine._core, *facts, 9, 0, 4)
+    if kind == 2:
+        return cover.CoverTally(engine._core, *facts, 9, 0, 4)
+    if kind == 3:
+        marks = np.zeros((3, decisions), np.uint32)
+        return contrast.Contrast(engine._core, engine._core, marks, marks)
+    if kind == 4:
+        scanner = Scanner(dice.choice((1, 4)))
+        text = b"tcp 6 9 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 " \\
+               b"sport=2 dport=1 use=1\\n"
+        scanner.scan(text, 0, len(text), True)
+        return scanner
+    if kind == 5:
+        return sums.Histogram(dice.choice((0, 4, decisions)))
+    if kind == 6:
+        return sums.Groups(dice.choice((0, 4, 1 << 40)))
+    if kind == 7:
+        return cells.Pages(dice.choice((4, 64)), 1 << 16)
+    return suspects.Suspects()
+
+
+def argument():
+    return dice.choice((
+        array, array, array, core_object, core_object,
+        lambda: changed(verdicts.opened), lambda: changed(verdicts.storage),
+        lambda: changed({k: np.asarray(v) for k, v in engine.tables.arrays.items()}),
+        lambda: dice.choice(NUMBERS), lambda: dice.choice(NUMBERS),
+        lambda: dice.choice((None, True, 1.5, "x", b"xyz", bytearray(9), [], (), {}, object())),
+    ))()
+
+
+def attempt(call, *arguments, **named):
+    try:
+        return call(*arguments, **named)
+    except Exception:
+        return None
+
+
+def use(made, times=6):
+    for _ in range(times):
+        method = dice.choice([m for m in dir(made) if not m.startswith("__")] + ["__len__"])
+        bound = attempt(getattr, made, method)
+        if callable(bound):
+            attempt(bound, *[argument() for _ in range(dice.randrange(8))])
+        attempt(setattr, made, method, argument())
+
+
+done = 0
+kinds = [v for v in vars(module).values() if inspect.isclass(v) and v.__module__ == module.__name__]
+calls = [v for k, v in vars(module).items()
+         if callable(v) and not inspect.isclass(v) and not k.startswith("__")]
+CORE = (engine._core, verdicts.opened, verdicts.storage)
+while done < 4000 and (kinds or calls):
+    for call in calls:
+        # Arguments that fit come first now and then, so that those behind them are looked at.
+        given = [argument() for _ in range(dice.randrange(12))]
+        if dice.randrange(2):
+            given[:4] = [engine._core, dice.choice((1, 3)), changed(verdicts.opened),
+                         changed(verdicts.storage)]
+        print(call, file=sys.stderr)
+        attempt(call, *given)
+        done += 1
+    for kind in kinds:
+        print(kind, file=sys.stderr)
+        made = attempt(kind, *[argument() for _ in range(dice.randrange(8))])
+        for made in (made, core_object()):
+            if made is not None and type(made).__module__.startswith("netpol"):
+                use(made)
+        done += 1
+print("done", done)
+"""
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_kind_of_argument(module: str) -> None:
+    for seed in (1, 2):
+        found = subprocess.run(
+            [sys.executable, "-X", "faulthandler", "-c", ANY_KIND, module, str(seed)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert found.returncode == 0, "\n".join(found.stderr.strip().splitlines()[-30:])
+        assert found.stdout.startswith("done ")
+
+
+#: Each would be read or written outside an array, if it were not refused.
+OUTSIDE = """
+import numpy as np
+import netpol
+from netpol._core import cells, evaluate, tally
+from netpol.kube.policies import PolicySet
+from netpol.kube.snapshot import Snapshot
+
+engine = netpol.compile(PolicySet(), Snapshot())
+verdicts = engine.evaluate({"src": ["10.0.0.1"] * 3, "dst": ["10.0.0.2"] * 3})
+decisions, endpoints = engine.tables.arrays["decision_info"].size, len(engine.endpoints)
+u16, u32 = np.zeros(256, np.uint16), np.zeros(endpoints, np.uint32)
+one, none = np.ones((1, 1), np.uint32), np.zeros((1, 1), np.uint32)
+pages = np.zeros((1, 16), np.uint16)
+far = np.full((1, 1), 1 << 30, np.uint32)
+rows, pairs = np.array([[0, 1, 0, 0]], np.uint32), np.zeros(1, np.uint32)
+flat = np.zeros(1, np.uint32)
+
+
+class Lies(np.ndarray):
+    nbytes = property(lambda self: 12)
+    max = min = lambda self: 0
+
+    def reshape(self, *_):
+        return np.zeros(12, np.uint8)
+
+    view = reshape
+
+
+def packed(rows=rows, pairs=pairs, labels=none, cidrs=none, pages=pages, label=flat, cidr=flat,
+           runs=1, index=none):
+    cells.pack_rows(cells.Pages(64, 1 << 20), rows, pairs, labels, cidrs, pages, label, cidr, runs,
+                    index.copy())
+
+
+def added(reasons, facts):
+    tally.Tally(engine._core, np.full(decisions, facts, np.uint32), u32, u16, reasons, 0, 4)
+
+
+def judged(**changed):
+    evaluate.evaluate(engine._core, 3, {**verdicts.opened, **changed}, dict(verdicts.storage))
+
+
+def judged_to(**changed):
+    evaluate.evaluate(engine._core, 3, dict(verdicts.opened), {**verdicts.storage, **changed})
+
+
+def sparse(columns):
+    values = np.ones(len(columns), np.uint16)
+    cells.Pages(64, 1 << 20).put_sparse(np.zeros(2, np.uint32), np.array(columns), values)
+
+
+packed()
+sparse([0, 5, 64])
+added(3, 2 << 8)
+judged()
+CALLS = {
+    "columns that go up and down": lambda: sparse([0, 1 << 40, 5]),
+    "a column below 0": lambda: sparse([0, -64, 5]),
+    "a row behind the pairs": lambda: packed(rows=np.array([[9, 1, 0, 0]], np.uint32)),
+    "a row too wide": lambda: packed(rows=np.array([[0, 1, 0, 0]], np.uint32), pages=pages + 9),
+    "a pair of no run": lambda: packed(pairs=pairs + 1),
+    "a page of labels": lambda: packed(labels=far),
+    "a page of CIDRs": lambda: packed(cidrs=far),
+    "a label": lambda: packed(label=flat + 16),
+    "a CIDR": lambda: packed(cidr=flat + 16),
+    "more columns than the index": lambda: packed(label=np.zeros(65, np.uint32),
+                                                  cidr=np.zeros(65, np.uint32)),
+    "fewer rows of index": lambda: packed(index=np.zeros((0, 1), np.uint32)),
+    "a reason there is no sum for": lambda: added(1, 200 << 8),
+    "so many reasons that sums wrap": lambda: added(1 << 30, 0),
+    "a column that lies": lambda: judged(
+        src=np.ndarray.view(np.zeros(1, np.uint32), Lies)),
+    "results that lie": lambda: judged_to(
+        egress=np.ndarray.view(np.zeros(1, np.uint32), Lies)),
+    "results of objects": lambda: judged_to(egress=np.array([None, None, None])[:3]),
+    "what is no array": lambda: judged(src=type("X", (), {"nbytes": 12, "ndim": 1})()),
+}
+for name, call in CALLS.items():
+    print(name, flush=True)
+    try:
+        call()
+    except (ValueError, IndexError, TypeError):
+        continue
+    raise SystemExit(f"{name}: was taken")
+print("done")
+"""
+
+
+def test_what_points_outside_is_refused() -> None:
+    found = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", OUTSIDE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert found.returncode == 0, found.stdout[-300:] + found.stderr[-3000:]
+    assert found.stdout.endswith("done\n")
+
+
 ONE_NONE = """
 import numpy as np
 

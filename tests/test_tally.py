@@ -231,7 +231,7 @@ def test_a_tally_sums_what_the_verdicts_say(lab: Any, batch: FlowBatch, kind: st
 
 def test_batches_add_up_whatever_their_size(lab: Any, batch: FlowBatch) -> None:
     everything = FlowBatch(
-        src=np.tile(batch.src, 9), dst=np.tile(batch.dst, 9),
+        src=np.tile(batch.src, (9, 1)), dst=np.tile(batch.dst, (9, 1)),
         protocol=np.tile(batch.protocol, 9), dport=np.tile(batch.dport, 9),
         bytes=np.arange(9 * len(batch), dtype=np.uint64),
     )  # fmt: skip

@@ -88,8 +88,10 @@ cdef class Pages:
         cdef int64_t place = 0
         if values.shape[0] != columns.shape[0]:
             raise IndexError("columns and values have to be of one length")
-        if n and (columns[0] < 0 or <size_t> columns[n - 1] >= index.shape[0] * self.size):
-            raise IndexError("a column lies beyond the index")
+        for i in range(n):
+            if columns[i] < 0 or <size_t> columns[i] >= index.shape[0] * self.size:
+                raise IndexError("a column lies beyond the index")
+        i = 0
         with nogil:
             while i < n:
                 number = <size_t> columns[i] // self.size
@@ -161,6 +163,33 @@ cdef inline size_t hash_page(const uint16_t* cells, size_t size) noexcept nogil:
     return <size_t> mixed
 
 
+def _check_rows(
+    Pages store not None, rows, pairs, label_pages, cidr_pages, pages, labels, cidrs,
+    size_t run_count, index,
+):
+    """Raise ``ValueError`` if one of a side's tables points outside another."""
+    rows, pairs, label_pages, cidr_pages, pages, labels, cidrs, index = map(
+        np.asarray, (rows, pairs, label_pages, cidr_pages, pages, labels, cidrs, index))
+    fits = (
+        store.size == PAGE
+        and rows.shape[1] >= 2
+        and pages.shape[1] == LOCALS
+        and len(rows) == len(label_pages) == len(cidr_pages) == len(index)
+        and len(labels) == len(cidrs) <= index.shape[1] * PAGE
+    )
+    if not fits:
+        raise ValueError("tables of rows that do not fit together")
+    for name, array, size in (
+        ("labels", labels, label_pages.shape[1] * LOCALS),
+        ("cidrs", cidrs, cidr_pages.shape[1] * LOCALS),
+        ("label_pages", label_pages, len(pages)),
+        ("cidr_pages", cidr_pages, len(pages)),
+        ("pairs", pairs, run_count),
+    ):
+        if array.size and int(array.max()) >= size:
+            raise ValueError(f"{name}: points outside")
+
+
 def pack_rows(
     Pages store not None,
     const uint32_t[:, ::1] rows not None,
@@ -188,7 +217,13 @@ def pack_rows(
     tuple of uint32[rows + 1] and uint32[...], or None
         Where each row's runs begin in the second array, which holds run bases by cell value; None
         where the pages exceed the limit, or a row has more than 65536 runs.
+
+    Raises
+    ------
+    ValueError
+        The tables do not fit together.
     """
+    _check_rows(store, rows, pairs, label_pages, cidr_pages, pages, labels, cidrs, run_count, index)
     cdef size_t width = index.shape[1]
     cdef size_t columns = labels.shape[0]
     cdef size_t row_count = rows.shape[0]
@@ -215,18 +250,27 @@ def pack_rows(
     cdef const uint16_t* page
     cdef int64_t place
     cdef bint fits = True
+    cdef bint outside = False
+    cdef uint64_t pair_count = pairs.shape[0]
+    cdef uint16_t widest_label, widest_cidr
     with nogil:
         for r in range(row_count):
             pair_width = rows[r, 1]
-            pair = &pairs[rows[r, 0]]
+            widest_label = widest_cidr = 0
             for p in range(label_width):
                 page = &pages[label_pages[r, p], 0]
                 for j in range(LOCALS):
+                    widest_label = max(widest_label, page[j])
                     label_of[p * LOCALS + j] = page[j] * pair_width
             for p in range(cidr_width):
                 page = &pages[cidr_pages[r, p], 0]
                 for j in range(LOCALS):
+                    widest_cidr = max(widest_cidr, page[j])
                     cidr_of[p * LOCALS + j] = page[j]
+            if rows[r, 0] + <uint64_t> widest_label * pair_width + widest_cidr >= pair_count:
+                outside = True
+                break
+            pair = &pairs[rows[r, 0]]
             mine = 0
             for j in range(columns):
                 base = pair[label_of[labels[j]] + cidr_of[cidrs[j]]]
@@ -234,12 +278,15 @@ def pack_rows(
                     if mine == 65536:
                         fits = False
                         break
+                    if total + mine >= <size_t> bases.shape[0]:  # rows that share pairs
+                        outside = True
+                        break
                     seen[base] = <uint32_t> (r + 1)
                     value[base] = <uint16_t> mine
                     bases[total + mine] = base
                     mine += 1
                 cells[j] = value[base]
-            if not fits:
+            if not fits or outside:
                 break
             total += mine
             start[r + 1] = <uint32_t> total
@@ -251,6 +298,8 @@ def pack_rows(
                 index[r, p] = <uint32_t> place
             if not fits:
                 break
+    if outside:
+        raise ValueError("a row has no pair for its classes")
     if not fits:
         return None
     return starts, found[:total].copy()

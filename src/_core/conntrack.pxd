@@ -63,7 +63,9 @@ cdef class Scanner:
     cdef uint8_t *_joined
     cdef const uint8_t *_begin
     cdef bint _final
+    cdef object _busy
 
+    cdef int claim(self) except -1
     cdef int _take_pointers(self) except -1
     cdef const uint8_t *_scan(self, const uint8_t *p, const uint8_t *end) noexcept nogil
     cdef const uint8_t *_careful(self, const uint8_t *p, const uint8_t *end) noexcept nogil

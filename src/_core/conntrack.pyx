@@ -9,6 +9,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcpy
 
+from threading import Lock
+
 import numpy as np
 
 from netpol._core.addresses_text cimport map_ipv4
@@ -136,6 +138,7 @@ cdef class Scanner:
     def __cinit__(self, Py_ssize_t capacity, bint fast=True):
         if capacity < 1:
             raise ValueError("capacity has to be at least 1")
+        self._busy = Lock()
         self.capacity = capacity
         self._fast = fast
         self.columns = {name: np.zeros(capacity, dtype) for name, dtype in _COLUMNS.items()}
@@ -148,6 +151,12 @@ cdef class Scanner:
 
     def __dealloc__(self):
         free(self._joined)
+
+    cdef int claim(self) except -1:
+        """Take the scanner for one call; whoever does gives it back by ``_busy.release``."""
+        if not self._busy.acquire(False):
+            raise RuntimeError("another thread is using this scanner: each needs one of its own")
+        return 0
 
     cdef int _take_pointers(self) except -1:
         columns = self.columns
@@ -197,19 +206,26 @@ cdef class Scanner:
         ------
         IndexError
             ``start`` and ``stop`` are not a range of the buffer.
+        RuntimeError
+            Another thread is using the scanner (here and from every method).
         """
         if not 0 <= start <= stop <= buffer.shape[0]:
             raise IndexError("start and stop are not a range of the buffer")
-        self._n_errors = 0
-        if start == stop:
-            return start
-        cdef const uint8_t *begin = &buffer[0]
+        cdef const uint8_t *begin
         cdef const uint8_t *p
-        self._begin = begin
-        self._final = final
-        with nogil:
-            p = self._scan(begin + start, begin + stop)
-        return p - begin
+        self.claim()
+        try:
+            self._n_errors = 0
+            if start == stop:
+                return start
+            begin = &buffer[0]
+            self._begin = begin
+            self._final = final
+            with nogil:
+                p = self._scan(begin + start, begin + stop)
+            return p - begin
+        finally:
+            self._busy.release()
 
     @property
     def between_lines(self):
@@ -218,11 +234,14 @@ cdef class Scanner:
 
     def clear(self):
         """Forget the records, so that the columns can be filled again."""
+        self.claim()
         self.rows = 0
+        self._busy.release()
 
     def restart(self, int64_t lines=0):
         """Forget records and counts: the next scan begins after so many lines of the input."""
         cdef int i
+        self.claim()
         self.rows = 0
         self.lines = lines
         self.blank = self.notices = self.repaired = self.expectations = 0
@@ -230,6 +249,7 @@ cdef class Scanner:
         self._skipping = False
         for i in range(<int> N_CAUSES):
             self._counts[i] = 0
+        self._busy.release()
 
     def errors(self):
         """Give the first 64 lines of the last scan that were no record.
@@ -245,8 +265,10 @@ cdef class Scanner:
 
     def widen(self):
         """Fill the wide columns of the IPv4 records, so that every record has 16 bytes."""
+        self.claim()
         with nogil:
             self._widen()
+        self._busy.release()
 
     cdef void _widen(self) noexcept nogil:
         cdef Py_ssize_t i

@@ -11,6 +11,7 @@ cdef class Contrast:
     cdef CompiledTables _first
     cdef CompiledTables _second
     cdef tuple _kept
+    cdef object _lock
     cdef const uint32_t* _first_marks
     cdef const uint32_t* _second_marks
     cdef size_t _first_decisions

@@ -49,6 +49,7 @@ cdef class Contrast:
         self._first_marks, self._second_marks = &first_marks[0, 0], &second_marks[0, 0]
         self._first_decisions, self._second_decisions = first_marks.shape[1], second_marks.shape[1]
         self.verdicts = Histogram(VERDICTS * VERDICTS)
+        self._lock = self.verdicts._lock
 
     def merge(self, Contrast other not None):
         """Add another's sums."""
@@ -78,6 +79,7 @@ cdef class Contrast:
         room = np.empty(n, np.uint32)
         if n == 0:
             return room
+        first, second = first.copy(), second.copy()  # what others take out is still held
         take_weights(&w, n, flows, packets, bytes_)
         take_judged(
             &a, n, first, SPECIALS, self._first_decisions,
@@ -86,7 +88,7 @@ cdef class Contrast:
             &b, n, second, SPECIALS, self._second_decisions,
             self._second._arrays["src_records"].size // 4)
         rows = room
-        with nogil:
+        with self._lock, nogil:
             found = self.add_rows(&w, &a, &b, 0, n, &rows[0])
         return room[:found]
 

@@ -13,7 +13,7 @@ from netpol._core.cases cimport case_of, is_plain
 from netpol._core.columns cimport Columns
 from netpol._core.judge cimport judge
 from netpol._core.outcome cimport Case, Outcome
-from netpol._core.sums cimport Weights, hash_key
+from netpol._core.sums cimport Weights, hash_key, in_order
 from netpol._core.tables cimport CompiledTables
 from netpol._core.tally cimport Judged, Tally
 
@@ -122,15 +122,17 @@ cdef class CoverTally(Tally):
         cdef size_t i
         if more._decisions != self._decisions or more._endpoints != self._endpoints:
             raise IndexError("tallies of different engines")
-        np.minimum(self.times[0::2], more.times[0::2], out=self.times[0::2])
-        np.maximum(self.times[1::2], more.times[1::2], out=self.times[1::2])
-        self.touched |= more.touched
-        for i in range(2 * self._endpoints):
-            add_flows(&self._seen[i], more._seen[i])
-        for i in range(8 * self._decisions):
-            add_flows(&self._beside[i], more._beside[i])
-        for i in range(3):
-            add_flows(&self._verdicts[i], more._verdicts[i])
+        first, second = in_order(self._lock, more._lock)
+        with first, second:
+            np.minimum(self.times[0::2], more.times[0::2], out=self.times[0::2])
+            np.maximum(self.times[1::2], more.times[1::2], out=self.times[1::2])
+            self.touched |= more.touched
+            for i in range(2 * self._endpoints):
+                add_flows(&self._seen[i], more._seen[i])
+            for i in range(8 * self._decisions):
+                add_flows(&self._beside[i], more._beside[i])
+            for i in range(3):
+                add_flows(&self._verdicts[i], more._verdicts[i])
 
     cdef bint add_block(
         self, const Columns* c, const Weights* w, const Judged* j, size_t count

@@ -8,6 +8,9 @@ NAT, self traffic, ICMP errors and hints go one by one to ``judge``.
 
 import numpy as np
 
+from cpython.buffer cimport (
+    PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
@@ -31,6 +34,8 @@ from netpol._core.tables cimport (
     IS_AMBIGUOUS, IS_NOTED, IS_POD, IS_TIMED, PART_EGRESS_CIDR, PART_EGRESS_ROW, CompiledTables,
     View,
 )
+
+cdef object _ARRAY = np.ndarray
 
 cdef enum:
     EPHEMERAL = 32768            # lowest port Linux gives to clients by default
@@ -186,6 +191,26 @@ cdef void note_answers(const Columns* c, size_t n, uint16_t* notes) noexcept nog
                 notes[i] &= <uint16_t> ~NOTE_MAYBE_REPLY
 
 
+cdef uint8_t* _memory(object array, size_t n, size_t width, int writable, str name) except NULL:
+    """Give where the bytes of an array are, ``n`` times ``width`` of them.
+
+    What the array itself says of its size is not asked: a subclass may say anything.
+    """
+    cdef Py_buffer view
+    cdef size_t size
+    cdef uint8_t* found
+    if not isinstance(array, _ARRAY) or (writable and type(array) is not _ARRAY):
+        raise ValueError(f"{name}: no NumPy array")
+    PyObject_GetBuffer(array, &view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
+    found, size = <uint8_t*> view.buf, <size_t> view.len
+    PyBuffer_Release(&view)
+    if size // width != n or size % width:
+        raise ValueError(f"{name}: expected {n} rows of {width} bytes")
+    if width != 16 and <size_t> found % width:
+        raise ValueError(f"{name}: not aligned")
+    return found
+
+
 cdef const uint8_t* _needed(object array, size_t n, size_t width, str name) except? NULL:
     """Do as ``_bytes`` for a column that every batch has."""
     if array is None:
@@ -194,24 +219,21 @@ cdef const uint8_t* _needed(object array, size_t n, size_t width, str name) exce
 
 
 cdef const uint8_t* _bytes(object array, size_t n, size_t width, str name) except? NULL:
-    """Check one column's size and give its first byte; NULL for an absent or empty one."""
-    cdef const uint8_t[::1] view
+    """Check one column's size and give its first byte; NULL for an absent or empty one.
+
+    It is that of whoever holds the column, for as long as they do.
+    """
     if array is None or n == 0:
         return NULL
-    if array.nbytes != n * width or not array.flags.c_contiguous:
-        raise ValueError(f"column {name}: expected {n} rows of {width} bytes")
-    view = array.reshape(-1).view("uint8")
-    return &view[0]
+    return _memory(array, n, width, False, name)
 
 
 cdef uint8_t* _out(object array, size_t n, size_t width, str name) except? NULL:
-    cdef uint8_t[::1] view
     if n == 0:
         return NULL
-    if array.nbytes != n * width or not array.flags.c_contiguous:
-        raise ValueError(f"result {name}: expected {n} rows of {width} bytes")
-    view = array.view("uint8")
-    return &view[0]
+    if type(array) is _ARRAY and array.dtype.hasobject:
+        raise ValueError(f"{name}: not for objects")
+    return _memory(array, n, width, True, name)
 
 
 cdef int fill_columns(Columns* c, CompiledTables tables, size_t n, dict columns) except -1:
@@ -267,6 +289,7 @@ def evaluate(
     """
     cdef Columns c
     cdef Results r
+    columns, results = columns.copy(), results.copy()  # what others take out is still held
     fill_columns(&c, tables, n, columns)
     r.verdict = _out(results["verdict"], n, 1, "verdict")
     r.special = _out(results["special"], n, 1, "special")
@@ -299,6 +322,7 @@ def notes(
     ``columns`` and the endpoints (uint32[n]) are what ``evaluate`` took and gave; raises alike.
     """
     cdef Columns c
+    columns = columns.copy()
     fill_columns(&c, tables, n, columns)
     cdef const uint32_t* src = _endpoints(tables, n, src_endpoint, "src_endpoint")
     cdef const uint32_t* dst = _endpoints(tables, n, dst_endpoint, "dst_endpoint")
@@ -317,6 +341,7 @@ def plain_rows(
     """
     cdef Columns c
     cdef size_t i
+    columns = columns.copy()
     fill_columns(&c, tables, n, columns)
     cdef const uint32_t* src = _endpoints(tables, n, src_endpoint, "src_endpoint")
     cdef const uint32_t* dst = _endpoints(tables, n, dst_endpoint, "dst_endpoint")

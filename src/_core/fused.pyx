@@ -56,9 +56,12 @@ cdef class FusedRecords:
     cdef readonly Suspects suspects
     cdef readonly bint counted
     cdef uint8_t _has_ports[256]
+    cdef object _lock
+    cdef object _shared          # lock of where the sums go
 
     def __cinit__(self):  # whatever a subclass is given
         self.suspects = Suspects()
+        self._lock = self._shared = self.suspects._lock
 
     cdef int _take_ports(self, const uint8_t[::1] has_ports) except -1:
         cdef size_t i
@@ -75,16 +78,26 @@ cdef class FusedRecords:
         ------
         MemoryError
             There is no room for what is kept of them.
+        RuntimeError
+            Another thread is using the scanner.
         """
+        with self._lock:
+            scanner.claim()
+            try:
+                self._add_claimed(scanner)
+            finally:
+                scanner._busy.release()
+
+    cdef int _add_claimed(self, Scanner scanner) except -1:
         cdef Columns c
-        cdef bint fits
-        if scanner.rows == 0:
-            return
-        with nogil:
-            self._take(scanner, &c)
-            fits = self._add(scanner, &c)
+        cdef bint fits = True
+        with self._shared, nogil:
+            if scanner.rows:
+                self._take(scanner, &c)
+                fits = self._add(scanner, &c)
         if not fits:
             raise MemoryError
+        return 0
 
     cdef void _take(self, Scanner scanner, Columns* c) noexcept nogil:
         """Give the flows of the records, by the NAT rule of netpol.flows.conntrack."""
@@ -185,6 +198,7 @@ cdef class FusedSums(FusedRecords):
     def __cinit__(self, Tally tally not None, const uint8_t[::1] has_ports not None):
         self._take_ports(has_ports)
         self.tally = tally
+        self._shared = tally._lock
 
     cdef bint _add_block(
         self, const Columns* c, const Weights* w, size_t start, size_t count
@@ -220,6 +234,7 @@ cdef class FusedContrast(FusedRecords):
         cdef uint32_t[::1] rows
         self._take_ports(has_ports)
         self.contrast = contrast
+        self._shared = contrast._lock
         self._capacity = capacity
         self._room = np.empty(max(capacity, 1), np.uint32)
         rows = self._room
@@ -233,10 +248,15 @@ cdef class FusedContrast(FusedRecords):
         IndexError
             There are more of them than ``capacity``.
         """
-        if <size_t> scanner.rows > self._capacity:
-            raise IndexError("more records than there is room for")
-        self._found = 0
-        FusedRecords.add(self, scanner)
+        with self._lock:
+            scanner.claim()
+            try:
+                if <size_t> scanner.rows > self._capacity:
+                    raise IndexError("more records than there is room for")
+                self._found = 0
+                self._add_claimed(scanner)
+            finally:
+                scanner._busy.release()
 
     @property
     def rows(self):

@@ -72,13 +72,18 @@ cdef inline void add_to(Sum* to, const Weights* w, size_t i) noexcept nogil:
         0 if w.bytes == NULL else w.bytes[i])
 
 
+cdef tuple in_order(object one, object other)
+
+
 cdef class Histogram:
     cdef readonly size_t size
+    cdef object _lock
     cdef Sum* sums
 
 
 cdef class Groups:
     cdef readonly size_t limit
+    cdef object _lock
     cdef Entry* entries
     cdef uint32_t* slots         # entry + 1, 0 where empty
     cdef size_t count

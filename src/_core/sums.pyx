@@ -1,4 +1,9 @@
-"""Takes keys and weights row by row, gives exact sums in bounded memory."""
+"""Takes keys and weights row by row, gives exact sums in bounded memory.
+
+Sums may be shared by threads: one waits for the other (100 ns a call, which adds a whole batch).
+"""
+
+from threading import RLock
 
 import numpy as np
 
@@ -18,11 +23,17 @@ cdef object _weight(const Sum* s):
     )
 
 
+cdef tuple in_order(object one, object other):
+    """Give two locks in the order in which everyone takes them."""
+    return (one, other) if id(one) <= id(other) else (other, one)
+
+
 cdef class Histogram:
     """Sums by a number below ``size``."""
 
     def __cinit__(self, size_t size):
         self.size = size
+        self._lock = RLock()
         self.sums = <Sum*> calloc(max(size, <size_t> 1), sizeof(Sum))
         if self.sums == NULL:
             raise MemoryError
@@ -44,7 +55,7 @@ cdef class Histogram:
         for i in range(<size_t> keys.shape[0]):
             if keys[i] >= self.size:
                 raise IndexError("a key is not below the size")
-        with nogil:
+        with self._lock, nogil:
             for i in range(<size_t> keys.shape[0]):
                 add_to(&self.sums[keys[i]], &weights, i)
 
@@ -53,13 +64,17 @@ cdef class Histogram:
         cdef size_t i
         if other.size != self.size:
             raise IndexError("histograms of different sizes")
-        for i in range(self.size):
-            add_sum(&self.sums[i], &other.sums[i])
+        first, second = in_order(self._lock, other._lock)
+        with first, second:
+            for i in range(self.size):
+                add_sum(&self.sums[i], &other.sums[i])
 
     def items(self):
         """Give {key: (flows, packets, bytes)} of keys with any weight, ascending."""
         cdef size_t i
-        return {i: _weight(&self.sums[i]) for i in range(self.size) if has_weight(&self.sums[i])}
+        cdef Sum* sums = self.sums
+        with self._lock:
+            return {i: _weight(&sums[i]) for i in range(self.size) if has_weight(&sums[i])}
 
 
 cdef class Groups:
@@ -71,6 +86,7 @@ cdef class Groups:
 
     def __cinit__(self, size_t limit):
         self.limit = limit
+        self._lock = RLock()
         self.mask = 1023
         self.slots = <uint32_t*> calloc(self.mask + 1, sizeof(uint32_t))
         if self.slots == NULL:
@@ -86,7 +102,8 @@ cdef class Groups:
     @property
     def others(self):
         """(flows, packets, bytes) of keys beyond the limit."""
-        return _weight(&self.rest)
+        with self._lock:
+            return _weight(&self.rest)
 
     cdef bint reserve(self, size_t more) noexcept nogil:
         """Make room for ``more`` new keys; slots stay at most half full. False without memory."""
@@ -153,11 +170,12 @@ cdef class Groups:
         if keys.shape[1] != 3:
             raise IndexError("keys have three words")
         take_weights(&weights, keys.shape[0], flows, packets, bytes_)
-        if not self.reserve(keys.shape[0]):
-            raise MemoryError
-        with nogil:
-            for i in range(<size_t> keys.shape[0]):
-                add_to(self.find(&keys[i, 0], hash_of(&keys[i, 0])), &weights, i)
+        with self._lock:
+            if not self.reserve(keys.shape[0]):
+                raise MemoryError
+            with nogil:
+                for i in range(<size_t> keys.shape[0]):
+                    add_to(self.find(&keys[i, 0], hash_of(&keys[i, 0])), &weights, i)
 
     def places(self, const uint64_t[:, ::1] keys not None):
         """Give uint32[n]: the place of each key, uint64[n, 3]; ``limit`` if it is not kept.
@@ -174,7 +192,7 @@ cdef class Groups:
         cdef const uint64_t* key
         cdef const Entry* entry
         cdef size_t i, slot
-        with nogil:
+        with self._lock, nogil:
             for i in range(<size_t> keys.shape[0]):
                 key = &keys[i, 0]
                 slot = hash_of(key) & self.mask
@@ -192,10 +210,12 @@ cdef class Groups:
 
     def merge(self, Groups other not None):
         """Add another's keys, in its order, and its others. The GIL is released."""
-        if not self.reserve(other.count):
-            raise MemoryError
-        with nogil:
-            self._merge(other)
+        first, second = in_order(self._lock, other._lock)
+        with first, second:
+            if not self.reserve(other.count):
+                raise MemoryError
+            with nogil:
+                self._merge(other)
 
     cdef void _merge(self, Groups other) noexcept nogil:
         """Add in stages over parts of 256 keys, since most of them miss the cache."""
@@ -221,38 +241,44 @@ cdef class Groups:
 
     def clear(self):
         """Forget all keys; the room stays."""
-        memset(self.slots, 0, (self.mask + 1) * sizeof(uint32_t))
-        memset(&self.rest, 0, sizeof(Sum))
-        self.count = 0
+        with self._lock:
+            memset(self.slots, 0, (self.mask + 1) * sizeof(uint32_t))
+            memset(&self.rest, 0, sizeof(Sum))
+            self.count = 0
 
     def keys(self):
         """Give uint64[keys, 3], in the order first seen."""
-        result = np.zeros((self.count, 3), np.uint64)
-        cdef uint64_t[:, ::1] into = result
+        cdef uint64_t[:, ::1] into
         cdef size_t i, word
-        for i in range(self.count):
-            for word in range(3):
-                into[i, word] = self.entries[i].key[word]
+        with self._lock:
+            result = np.zeros((self.count, 3), np.uint64)
+            into = result
+            for i in range(self.count):
+                for word in range(3):
+                    into[i, word] = self.entries[i].key[word]
         return result
 
     def measures(self):
         """Give float64[keys, 3]: flows, packets and bytes, rounded; for sorting."""
-        result = np.zeros((self.count, 3), np.float64)
-        cdef double[:, ::1] into = result
+        cdef double[:, ::1] into
         cdef size_t i
         cdef const Sum* s
-        for i in range(self.count):
-            s = &self.entries[i].sum
-            into[i, 0] = <double> s.flows + s.carried[0] * 9223372036854775808.0
-            into[i, 1] = <double> s.packets + s.carried[1] * 9223372036854775808.0
-            into[i, 2] = <double> s.bytes + s.carried[2] * 9223372036854775808.0
+        with self._lock:
+            result = np.zeros((self.count, 3), np.float64)
+            into = result
+            for i in range(self.count):
+                s = &self.entries[i].sum
+                into[i, 0] = <double> s.flows + s.carried[0] * 9223372036854775808.0
+                into[i, 1] = <double> s.packets + s.carried[1] * 9223372036854775808.0
+                into[i, 2] = <double> s.bytes + s.carried[2] * 9223372036854775808.0
         return result
 
     def weight(self, size_t index):
         """Give (flows, packets, bytes) of a key by its place; raises ``IndexError``."""
-        if index >= self.count:
-            raise IndexError("no such key")
-        return _weight(&self.entries[index].sum)
+        with self._lock:
+            if index >= self.count:
+                raise IndexError("no such key")
+            return _weight(&self.entries[index].sum)
 
 
 cdef inline uint64_t hash_of(const uint64_t* key) noexcept nogil:

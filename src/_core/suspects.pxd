@@ -3,6 +3,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint64_t
 
 
 cdef class Suspects:
+    cdef object _lock
     cdef uint8_t* _served        # [3, 65536]
     cdef uint64_t* _odd          # [3, 65536]
 

@@ -3,8 +3,12 @@
 Sums by port, in any order: 2 MB, of which a log without such records touches a tenth.
 """
 
+from threading import RLock
+
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free
+
+from netpol._core.sums cimport in_order
 
 cdef enum:
     PORTS = 65536
@@ -29,6 +33,7 @@ cdef class Suspects:
     """
 
     def __cinit__(self):
+        self._lock = RLock()
         self._served = <uint8_t*> calloc(KINDS * PORTS, sizeof(uint8_t))
         self._odd = <uint64_t*> calloc(KINDS * PORTS, sizeof(uint64_t))
         if self._served == NULL or self._odd == NULL:
@@ -52,7 +57,8 @@ cdef class Suspects:
         if not protocol.shape[0] == client.shape[0] == server.shape[0]:
             raise IndexError("columns of different lengths")
         if protocol.shape[0]:
-            self.add_rows(&protocol[0], &client[0], &server[0], protocol.shape[0])
+            with self._lock:
+                self.add_rows(&protocol[0], &client[0], &server[0], protocol.shape[0])
 
     cdef void add_rows(
         self, const uint8_t* protocol, const uint16_t* client, const uint16_t* server, size_t n
@@ -71,9 +77,11 @@ cdef class Suspects:
     def merge(self, Suspects other not None):
         """Add another's records."""
         cdef size_t i
-        for i in range(KINDS * PORTS):
-            self._served[i] |= other._served[i]
-            self._odd[i] += other._odd[i]
+        first, second = in_order(self._lock, other._lock)
+        with first, second:
+            for i in range(KINDS * PORTS):
+                self._served[i] |= other._served[i]
+                self._odd[i] += other._odd[i]
 
     def count(self):
         """Give how many of the records look so."""

@@ -39,6 +39,7 @@ cdef class Tally:
     cdef CompiledTables _tables
     cdef Facts _facts
     cdef tuple _kept
+    cdef object _lock
 
     cdef bint _add(self, Columns* c, Weights* w, Judged* j, size_t n) noexcept nogil
     cdef bint add_block(

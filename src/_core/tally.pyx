@@ -4,13 +4,15 @@ One pass over a batch: what a verdict's reason and side are, which notes a flow 
 its pair are worked out here row by row, as netpol.verdicts says, and summed at once.
 """
 
+from threading import RLock
+
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from netpol._core.columns cimport Columns, shift_columns
 from netpol._core.evaluate cimport fill_columns, note_all
 from netpol._core.plain cimport NETPOL_PREFETCH
 from netpol._core.sums cimport (
-    Groups, Histogram, Sum, Weights, add_row, hash_key, take_weights,
+    Groups, Histogram, Sum, Weights, add_row, hash_key, in_order, take_weights,
 )
 from netpol._core.tables cimport CompiledTables
 
@@ -25,6 +27,12 @@ cdef enum:
     TIE = 128                    # of a decision; twice that is the note (B3.4)
     OWN_NODE = 64                # of a decision; 16 times that is the note (A11.6)
     ORDER_NOTE = 128             # of ``special``; 4 times that is the note (A15.11)
+
+cdef uint32_t ALL_BITS = 0xFFFFFFFF
+
+ctypedef fused code_t:
+    uint8_t
+    uint32_t
 
 cdef int64_t NO_TIME = -9223372036854775807 - 1
 
@@ -132,7 +140,9 @@ cdef class Tally:
             raise ValueError("workloads: one for each endpoint")
         if decisions.shape[0] != tables._arrays["decision_info"].size:
             raise ValueError("decisions: one for each decision")
+        _check_reasons(decisions, reasons)
         self._tables = tables
+        self._lock = RLock()
         self._kept = (decisions, workloads, protocols)
         self._facts.decisions = &decisions[0]
         self._facts.workloads = &workloads[0]
@@ -144,14 +154,18 @@ cdef class Tally:
         self.ingress = Histogram(decisions.shape[0])
         self.notes = Histogram(NOTES)
         self.pairs = Groups(limit)
+        self.outcomes._lock = self.egress._lock = self.ingress._lock = self._lock
+        self.notes._lock = self.pairs._lock = self._lock
 
     def merge(self, Tally other not None):
         """Add another's sums; both must be of the same engine."""
-        self.outcomes.merge(other.outcomes)
-        self.egress.merge(other.egress)
-        self.ingress.merge(other.ingress)
-        self.notes.merge(other.notes)
-        self.pairs.merge(other.pairs)
+        first, second = in_order(self._lock, other._lock)
+        with first, second:
+            self.outcomes.merge(other.outcomes)
+            self.egress.merge(other.egress)
+            self.ingress.merge(other.ingress)
+            self.notes.merge(other.notes)
+            self.pairs.merge(other.pairs)
 
     def add(
         self, size_t n, dict columns not None, dict results not None, flows, packets, bytes_
@@ -176,11 +190,12 @@ cdef class Tally:
         cdef bint fits = True
         if n == 0:
             return
+        columns, results = columns.copy(), results.copy()  # what others take out is still held
         fill_columns(&c, self._tables, n, columns)
         take_weights(&w, n, flows, packets, bytes_)
         take_judged(
             &j, n, results, self._facts.reasons + 1, self.egress.size, self._kept[1].shape[0])
-        with nogil:
+        with self._lock, nogil:
             fits = self._add(&c, &w, &j, n)
         if not fits:
             raise MemoryError
@@ -267,6 +282,19 @@ cdef class Tally:
         return True
 
 
+cdef int _check_reasons(const uint32_t[::1] decisions, uint32_t reasons) except -1:
+    """Raise ``ValueError`` if a decision has a reason that there is no sum for."""
+    cdef Py_ssize_t i
+    cdef uint32_t reason
+    if not 0 < reasons < NO_REASON:
+        raise ValueError("reasons: from 1 to 254")
+    for i in range(decisions.shape[0]):
+        reason = decisions[i] >> 8 & 0xFF
+        if reason != NO_REASON and reason >= reasons:
+            raise ValueError("decisions: no such reason")
+    return 0
+
+
 cdef int take_judged(
     Judged* j, size_t n, dict results, size_t specials, size_t decisions, size_t endpoints
 ) except -1:
@@ -277,18 +305,31 @@ cdef int take_judged(
     cdef const uint32_t[::1] ingress = results["ingress"]
     cdef const uint32_t[::1] src = results["src_endpoint"]
     cdef const uint32_t[::1] dst = results["dst_endpoint"]
-    for name, limit in (
-        ("verdict", 3), ("special", specials), ("egress", decisions), ("ingress", decisions),
-        ("src_endpoint", endpoints), ("dst_endpoint", endpoints),
-    ):
-        if results[name].shape[0] != n:
-            raise ValueError(f"result {name}: expected {n} rows")
-        found = results[name] & 127 if name == "special" else results[name]
-        if int(found.max()) >= limit:
-            raise ValueError(f"result {name}: not of these tables")
+    _below(verdict, n, 255, 3, "verdict")
+    _below(special, n, ORDER_NOTE - 1, specials, "special")
+    _below(egress, n, ALL_BITS, decisions, "egress")
+    _below(ingress, n, ALL_BITS, decisions, "ingress")
+    _below(src, n, ALL_BITS, endpoints, "src_endpoint")
+    _below(dst, n, ALL_BITS, endpoints, "dst_endpoint")
     j.verdict, j.special = &verdict[0], &special[0]
     j.egress, j.ingress = &egress[0], &ingress[0]
     j.src, j.dst = &src[0], &dst[0]
+    return 0
+
+
+cdef int _below(
+    const code_t[::1] codes, size_t n, uint32_t bits, size_t limit, str name
+) except -1:
+    """Raise ``ValueError`` if there are not ``n`` codes, or one, of these bits, is too large."""
+    cdef uint32_t most = 0
+    cdef size_t i
+    if <size_t> codes.shape[0] != n:
+        raise ValueError(f"result {name}: expected {n} rows")
+    with nogil:
+        for i in range(n):
+            most = max(most, <uint32_t> codes[i] & bits)
+    if n and most >= limit:
+        raise ValueError(f"result {name}: not of these tables")
     return 0
 
 

@@ -21,6 +21,7 @@ from netpol.compiler.sides import has_own_column
 from netpol.compiler.tables import Tables
 from netpol.errors import InputError, Location
 from netpol.flows.batch import FlowBatch
+from netpol.flows.fitting import fitting
 from netpol.flows.normalise import batch_from
 from netpol.kube.gcpause import gc_paused
 from netpol.kube.policies import PolicySet
@@ -31,7 +32,7 @@ from netpol.policy.lower import lower
 from netpol.policy.program import Action
 from netpol.switches import Switches
 from netpol.verdict import Reason, Side, Tier, Verdict
-from netpol.verdicts import ORDER_NOTE, Verdicts
+from netpol.verdicts import ORDER_NOTE, Verdicts, results_for
 
 __all__ = ["Decision", "EndpointKind", "EndpointTable", "Engine", "PolicyInfo", "compile", "load"]
 
@@ -292,26 +293,39 @@ class Engine:
             ``protocol`` or ``dport`` that is not recorded (R16), so the verdict is UNKNOWN
             wherever it depends on it.
         out
-            Verdicts of an earlier batch of at least as many rows, whose arrays are reused: what
+            Verdicts of an earlier batch, whose arrays are reused if they have enough rows: what
             they held is gone. Saves touching fresh memory.
 
         Raises
         ------
         FlowError
-            A column is missing, or a value cannot be read.
+            A column is missing, damaged, of another shape or type than it has to be, or a value
+            cannot be read.
+        TypeError
+            ``out`` is no ``Verdicts``.
+        RuntimeError
+            Another thread is writing to ``out``. An engine itself may be shared by threads.
         """
-        batch = flows if isinstance(flows, FlowBatch) else batch_from(flows)
-        count = len(batch)
-        results = _results(count, out)
+        batch = fitting(flows if isinstance(flows, FlowBatch) else batch_from(flows))
         opened = _as_opened(batch)
         opened["src_hint"] = self._hints(batch.src_pod, batch.is_reply, batch.dst_pod)
         opened["dst_hint"] = self._hints(batch.dst_pod, batch.is_reply, batch.src_pod)
-        _evaluate(self._core, count, opened, results)
+        results, filling = results_for(len(batch), out)
+        try:
+            self._judge(batch, opened, results)
+        finally:
+            filling.clear()
+        return Verdicts(self, batch, opened, results, filling)
+
+    def _judge(
+        self, batch: FlowBatch, opened: dict[str, Any], results: dict[str, npt.NDArray[Any]]
+    ) -> None:
+        """Fill ``results``."""
+        _evaluate(self._core, len(batch), opened, results)
         if batch.is_reply is not None:
             special = results["special"]
             noted = special[batch.is_reply] & ORDER_NOTE
             special[batch.is_reply] = noted | (Reason.REPLY + 1)  # R19
-        return Verdicts(self, batch, opened, results)
 
     def _hints(
         self, names: Any, is_reply: npt.NDArray[np.bool_] | None, other: Any
@@ -461,18 +475,6 @@ def _decision(index: int, item: Sequence[Any], policies: Sequence[PolicyInfo]) -
 
 
 _NODE_PORT_EGRESS = {"unknown": 0, "node": 1, "backend": 2}  # as src/_core/outcome.pxd has it
-_RESULTS = {
-    "verdict": np.uint8, "special": np.uint8, "egress": np.uint32, "ingress": np.uint32,
-    "src_endpoint": np.uint32, "dst_endpoint": np.uint32,
-}  # fmt: skip
-
-
-def _results(count: int, out: Verdicts | None) -> dict[str, npt.NDArray[Any]]:
-    if out is not None and len(out.storage["verdict"]) >= count:
-        return {name: array[:count] for name, array in out.storage.items()}
-    return {name: np.empty(count, dtype) for name, dtype in _RESULTS.items()}
-
-
 _COLUMNS = {
     "protocol": np.uint8, "dport": np.uint16, "dport_known": np.bool_,
     "original_dport": np.uint16, "icmp_type": np.uint8, "time": np.int64, "evidence": np.uint8,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from netpol.engine import Engine
 
-__all__ = ["Verdicts"]
+__all__ = ["Verdicts", "results_for"]
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
@@ -55,7 +55,9 @@ class Verdicts:
         batch: FlowBatch,
         opened: dict[str, Any],
         storage: dict[str, npt.NDArray[Any]],
+        filling: dict[str, object] | None = None,
     ) -> None:
+        self.filling = {} if filling is None else filling  # by whom ``storage`` is, if anybody
         self.engine = engine
         self.batch = batch
         self.storage = storage
@@ -398,3 +400,34 @@ def _notes(pa: Any, notes: npt.NDArray[np.uint16]) -> Any:
     distinct, inverse = np.unique(notes, return_inverse=True)
     words = pa.array([" ".join(Note(int(bits)).labels) for bits in distinct], pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(inverse.astype(np.int32)), words)
+
+
+_RESULTS = {
+    "verdict": np.uint8, "special": np.uint8, "egress": np.uint32, "ingress": np.uint32,
+    "src_endpoint": np.uint32, "dst_endpoint": np.uint32,
+}  # fmt: skip
+
+
+def results_for(
+    count: int, out: Verdicts | None
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, object]]:
+    """Give arrays for the results of so many flows, those of ``out`` if there is room in them.
+
+    Two threads that filled the same arrays would take each other's endpoints for their own: what is
+    given beside them is to be emptied when they are filled, and until then nobody else gets them.
+
+    Raises
+    ------
+    TypeError
+        ``out`` is no ``Verdicts``.
+    RuntimeError
+        Another thread is filling the arrays of ``out``.
+    """
+    if out is not None and not isinstance(out, Verdicts):
+        raise TypeError(f"out: {type(out).__name__} is no Verdicts")
+    if out is None or len(out.storage["verdict"]) < count:
+        return {name: np.empty(count, dtype) for name, dtype in _RESULTS.items()}, {}
+    mine = object()
+    if out.filling.setdefault("by", mine) is not mine:
+        raise RuntimeError("out: another thread is writing to these verdicts")
+    return {name: array[:count] for name, array in out.storage.items()}, out.filling

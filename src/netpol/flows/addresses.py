@@ -43,7 +43,8 @@ def parse_addresses(
     family = np.zeros(n, np.uint8)
     if n == 0:
         return v4, wide, family
-    starts = np.frombuffer(offsets, np.int64)[text.offset : text.offset + n + 1]
+    starts = np.frombuffer(offsets, np.int64, n + 1, 8 * text.offset)
+    starts = np.require(starts, requirements="A")  # of a file, they may begin anywhere
     content = np.frombuffer(data, np.uint8) if data is not None and data.size else b""
     addresses_text.parse_addresses(content, starts, v4, wide, family)
     if text.null_count:

@@ -6,12 +6,15 @@ data frame calls a categorical is read like the text it stands for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["plain_column"]
+from netpol.flows.arrow_checks import ARROW_ERRORS
+
+__all__ = ["plain_column", "shown"]
 
 
 def plain_column(column: Any) -> Any:
@@ -48,3 +51,17 @@ def plain_column(column: Any) -> Any:
     if pa.types.is_nested(kind):
         raise pa.ArrowTypeError(f"{kind} is no type of a cell")
     return column
+
+
+def shown(cell: Any, write: Callable[[object], str] = str, absent: str = "") -> str:
+    """Give a ``pyarrow.Scalar`` as ``write`` writes its value, ``absent`` for null.
+
+    Times are as Arrow writes them, since Python's end at microseconds. What neither can write, such
+    as a year or a zone that it does not know, is named by its type.
+    """
+    if not cell.is_valid:
+        return absent
+    try:
+        return str(cell) if pa.types.is_timestamp(cell.type) else write(cell.as_py())
+    except (*ARROW_ERRORS, KeyError):
+        return f"({type(cell).__name__} out of range)"

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from netpol.flows.arrow_checks import is_ascii
 from netpol.flows.batch import NO_TIME, PROTOCOL_NAMES, UNKNOWN_PROTOCOL, Column
 from netpol.times import NANOSECONDS, nanoseconds
 from netpol.verdict import Verdict
@@ -27,6 +28,9 @@ Mask = npt.NDArray[np.bool_]
 
 #: Texts that say "not recorded", beside null.
 ABSENT = ("", "-", "null", "none", "nan", "n/a")
+
+#: What ``utf8_trim_whitespace`` trims of ASCII, and ``ascii_trim_whitespace`` only in part.
+_ASCII_BLANKS = " \t\n\x0b\x0c\r\x1c\x1d\x1e\x1f"
 
 _PROTOCOLS = {name: number for number, name in PROTOCOL_NAMES.items()} | {
     "icmpv4": 1,
@@ -63,7 +67,11 @@ def texts(column: Any) -> tuple[Any, Mask]:
     """Give a column as trimmed lower-case text and the mask of cells that say something."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    text = pc.utf8_lower(pc.utf8_trim_whitespace(column.cast(pa.large_string())))
+    text = column.cast(pa.large_string())
+    if is_ascii(text):  # 7 ns a cell instead of 25
+        text = pc.ascii_lower(pc.ascii_trim(text, characters=_ASCII_BLANKS))
+    else:
+        text = pc.utf8_lower(pc.utf8_trim_whitespace(text))
     absent = pc.fill_null(pc.is_in(text, value_set=pa.array(ABSENT, pa.large_string())), True)
     known = ~_numpy(pc.or_(absent, pc.is_null(text)))
     return text, known
@@ -166,8 +174,7 @@ def times(column: Any, zone: ZoneInfo | None = None) -> Cells:
     1970). Decimals are allowed. Arrow timestamps without a zone are UTC.
     """
     if pa.types.is_timestamp(column.type):
-        known = ~_numpy(column.is_null())
-        return _timestamps(column, known)
+        return _timestamps(column, ~_numpy(column.is_null()))
     if pa.types.is_integer(column.type):
         values, known, bad = integers(column, (1 << 63) - 1)
         scaled = np.where(known & ~bad, _scale(values.astype(np.int64)), NO_TIME)
@@ -201,14 +208,12 @@ def _float_times(column: Any) -> Cells:
 
 
 def _timestamps(column: Any, known: Mask) -> Cells:
-    none = np.zeros(len(column), np.bool_)
-    try:
-        nanos = column.cast(pa.timestamp("ns", tz=column.type.tz)).cast(pa.int64())
-    except pa.ArrowInvalid:  # outside 1677 to 2262
-        texts_ = [None if v is None else v.isoformat() for v in column.to_pylist()]
-        return _time_texts(pa.array(texts_, pa.large_string()), known, None)
-    values = _numpy(pc.fill_null(nanos, NO_TIME))
-    return Cells(values, known, none)
+    """Read Arrow's timestamps by their numbers, which are UTC: a zone's name may be anything."""
+    factor = _NANOSECONDS[column.type.unit]
+    most = ((1 << 63) - 1) // factor
+    values = _numpy(pc.fill_null(column.cast(pa.int64()), 0))
+    fits = known & (values >= -most) & (values <= most)  # years 1677 to 2262
+    return Cells(np.where(fits, values * np.where(fits, factor, 0), NO_TIME), known, known & ~fits)
 
 
 def _scale(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -271,3 +276,4 @@ def _in_zone(time: int, zone: ZoneInfo) -> int | None:
 
 
 _UNITS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3))
+_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}  # of Arrow's units

@@ -7,9 +7,7 @@ that cannot be read only the value is lost. Readers of logs count both, ``batch_
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -19,11 +17,12 @@ import pyarrow as pa
 
 from netpol.errors import FlowError, Location
 from netpol.flows.addresses import map_ipv4, parse_addresses
-from netpol.flows.arrow_columns import plain_column
+from netpol.flows.arrow_checks import arrow_reason
+from netpol.flows.arrow_columns import shown
 from netpol.flows.batch import NO_ICMP, Column, FlowBatch
 from netpol.flows.cells import boolean, integers, lacks_zone, protocols, texts, times, verdicts
 from netpol.flows.evidence import Evidence
-from netpol.flows.flow import Flow
+from netpol.flows.given import as_arrow, columns_of
 from netpol.flows.table_columns import map_columns
 from netpol.flows.table_known import check_columns
 
@@ -85,20 +84,24 @@ def batch_from(flows: Any) -> FlowBatch:
     Raises
     ------
     FlowError
-        A column is missing, double or of another length, the columns are those of a known format
-        that is not read, or a cell cannot be read; the location's line is the row, from 1.
+        A column is missing, double, damaged or of another length or shape, the columns are those
+        of a known format that is not read, or a cell cannot be read; the location's line is the
+        row, from 1.
     """
     if isinstance(flows, FlowBatch):
         return flows
-    columns = _columns_of(flows)
+    columns = columns_of(flows)
     check_columns(list(columns), Location())
     names = map_columns(columns, Location())
-    chosen = {column: _as_arrow(columns[name], name) for column, name in names.items()}
+    chosen = {column: as_arrow(columns[name], name) for column, name in names.items()}
     lengths = {name: len(chosen[column]) for column, name in names.items()}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise FlowError(f"columns differ in length: {said}")
-    batch, problems, losses = normalise(chosen)
+    try:
+        batch, problems, losses = normalise(chosen)
+    except pa.ArrowException as error:  # bytes that are no text
+        raise FlowError(f"a column cannot be read: {arrow_reason(error)}") from None
     problems += [Problem(int(loss.rows[0]), loss.cause) for loss in losses]
     if problems:
         row, cause = min(problems)
@@ -107,108 +110,9 @@ def batch_from(flows: Any) -> FlowBatch:
 
 
 def _show(columns: Mapping[str, Any], row: int) -> str:
-    return ", ".join(f"{name}={_shown(column[row])}" for name, column in columns.items())
-
-
-def _shown(cell: Any) -> str:
-    # Python's own times end at microseconds.
-    return str(cell) if pa.types.is_timestamp(cell.type) else repr(cell.as_py())
-
-
-# --- from objects to Arrow arrays --------------------------------------------------------------
-
-
-def _columns_of(flows: Any) -> Mapping[str, Any]:
-    """Give the columns of any accepted object, by the name it gives them."""
-    if isinstance(flows, Mapping):
-        return flows
-    if hasattr(flows, "__arrow_c_stream__"):
-        table = pa.table(flows)
-        return dict(zip(table.column_names, table.columns, strict=True))
-    if hasattr(flows, "__arrow_c_array__"):
-        batch = pa.record_batch(flows)
-        return dict(zip(batch.schema.names, batch.columns, strict=True))
-    if isinstance(flows, Iterable):
-        rows = list(flows)
-        if all(isinstance(row, Flow) for row in rows):
-            return _columns_of_flows(rows)
-    raise FlowError(
-        f"cannot read flows from {type(flows).__name__}: give a mapping of columns, "
-        "a data frame, or a list of Flow"
+    return ", ".join(
+        f"{name}={shown(column[row], repr, 'None')}" for name, column in columns.items()
     )
-
-
-def _columns_of_flows(rows: list[Flow]) -> dict[str, list[Any]]:
-    columns = {item.name: [getattr(row, item.name) for row in rows] for item in fields(Flow)}
-    needed = ("src", "dst", "protocol", "dport")
-    present = {
-        name: values
-        for name, values in columns.items()
-        if name in needed or any(_says_something(v) for v in values)
-    }
-    if "time" in present:
-        present["time"] = _nanoseconds(present["time"])
-    return present
-
-
-def _says_something(value: object) -> bool:
-    """Whether a field of a flow says more than its default does; a port or type of 0 does."""
-    if isinstance(value, Evidence):
-        return value != Evidence.NONE
-    return value is not None and value is not False
-
-
-def _nanoseconds(times: list[int | None]) -> Any:
-    """Give times whose unit is known, so that none is guessed; raises ``FlowError``."""
-    for row, time in enumerate(times, start=1):
-        if time is not None and not -(1 << 63) < time < 1 << 63:
-            raise FlowError(f"bad time: time={time!r}", Location(None, row))
-    return pa.array(times, pa.int64()).cast(pa.timestamp("ns", tz="UTC"))
-
-
-def _as_arrow(values: Any, name: str) -> Any:
-    """Give a column as one Arrow array."""
-    try:
-        if hasattr(values, "__arrow_c_stream__"):
-            return plain_column(pa.chunked_array(values))
-        if hasattr(values, "__arrow_c_array__"):
-            return plain_column(pa.array(values))
-    except (pa.ArrowException, NotImplementedError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise FlowError(f"column {name}: cannot be read: {reason}") from None
-    if isinstance(values, np.ndarray):
-        if values.ndim == 2:
-            return _rows_of_bytes(values, name)
-        values = values.tolist() if values.dtype == object else values
-    elif not hasattr(values, "__array__"):
-        values = list(values)
-    if isinstance(values, list):
-        values = [_plain_cell(value) for value in values]
-        if len({type(v) for v in values if v is not None} - {int, float}) > 1 or (
-            any(isinstance(v, str) for v in values)
-            and not all(v is None or isinstance(v, str) for v in values)
-        ):
-            values = [None if v is None else str(v) for v in values]
-        if not any(v is not None for v in values):
-            return pa.array(values, pa.string())
-    try:
-        return plain_column(pa.array(values))
-    except (pa.ArrowException, TypeError, OverflowError, ValueError):
-        raise FlowError(f"column {name}: values of mixed or unknown types") from None
-
-
-def _plain_cell(value: Any) -> Any:
-    """Give text for objects that Arrow does not know."""
-    if isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address):
-        return str(value)
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _rows_of_bytes(values: npt.NDArray[Any], name: str) -> Any:
-    if values.dtype != np.uint8 or values.shape[1] != 16:
-        raise FlowError(f"column {name}: {values.dtype}{list(values.shape)} is not uint8[n, 16]")
-    data = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(values), [None, data])
 
 
 # --- from Arrow arrays to a batch --------------------------------------------------------------
@@ -417,7 +321,8 @@ def _read_words(
 
 def _pods(column: Any, judge: _Judge, name: str) -> list[str | None] | None:
     """Read ``namespace/pod`` hints; None if no row has one."""
-    cells = [str(cell).strip() if cell is not None else "" for cell in column.to_pylist()]
+    text = column.cast(pa.large_string())
+    cells = [cell.strip() if cell is not None else "" for cell in text.to_pylist()]
     hints = [None if cell in ("", "-") else cell for cell in cells]
     bad = np.fromiter((h is not None and h.count("/") != 1 for h in hints), np.bool_, len(hints))
     judge.lose(bad, name, f"bad {name} (not namespace/name)")

@@ -16,11 +16,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from netpol._core.suspects import Suspects
 from netpol.errors import FlowError, Location
-from netpol.flows.arrow_columns import plain_column
+from netpol.flows.arrow_checks import arrow_reason
+from netpol.flows.arrow_columns import plain_column, shown
+from netpol.flows.arrow_files import ArrowRows
 from netpol.flows.batch import FlowBatch, SkippedRecord
 from netpol.flows.csv_rows import BATCH_ROWS, CsvRows, cell_text
 from netpol.flows.directions import Directions
@@ -76,8 +77,8 @@ def read_table(
         for part, lines in _parts(source, kind, stats, strict=strict):
             yield reader.batch(part, lines)
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise FlowError(f"not a readable {kind} table: {reason}", Location(source.name)) from None
+        reason = f"not a readable {kind} table: {arrow_reason(error)}"
+        raise FlowError(reason, Location(source.name)) from None
     reader.finish()
 
 
@@ -89,9 +90,7 @@ def _parts(
         yield from CsvRows(source, stats, _find_columns, strict=strict)
         return
     row = 1
-    for record_batch in _record_batches(source, kind):
-        if row == 1:
-            check_columns(record_batch.schema.names, Location(source.name))
+    for record_batch in ArrowRows(source, kind, _find_columns, BATCH_ROWS):
         yield record_batch, np.arange(row, row + record_batch.num_rows, dtype=np.int64)
         row += record_batch.num_rows
 
@@ -156,7 +155,7 @@ class _TableReader:
         self, read: Normalised, columns: dict[str, Any], lines: npt.NDArray[np.int64]
     ) -> None:
         for row, cause in read.problems:
-            text = ",".join(_text(column[row]) for column in columns.values())
+            text = ",".join(shown(column[row]) for column in columns.values())
             if text.strip(","):
                 self._stats.skip(self._file, int(lines[row]), cause, text, strict=self._strict)
             else:
@@ -175,36 +174,6 @@ class _TableReader:
                 self._file,
                 int(lines[row]),
                 f"column {names[loss.name]}: {loss.cause}",
-                _text(columns[loss.name][row]),
+                shown(columns[loss.name][row]),
             )
             self._stats.lose(first, len(loss.rows), strict=self._strict)
-
-
-def _text(cell: Any) -> str:
-    value = cell.as_py()
-    return "" if value is None else str(value)
-
-
-# --- Parquet and Arrow IPC ---------------------------------------------------------------------
-
-
-def _record_batches(source: Source, kind: str) -> Iterator[Any]:
-    """Give record batches of at most 65,536 rows."""
-    if kind == "parquet":
-        yield from pq.ParquetFile(_seekable(source)).iter_batches(batch_size=BATCH_ROWS)
-        return
-    if source.head.startswith(b"ARROW1"):
-        reader = pa.ipc.open_file(_seekable(source))
-        whole = (reader.get_batch(i) for i in range(reader.num_record_batches))
-    else:
-        whole = iter(pa.ipc.open_stream(pa.PythonFile(source, "r")))
-    for record_batch in whole:
-        for begin in range(0, record_batch.num_rows, BATCH_ROWS):
-            yield record_batch.slice(begin, BATCH_ROWS)
-
-
-def _seekable(source: Source) -> Any:
-    """Give the input as something Arrow can seek in: the file itself where it is one."""
-    if source.plain_path is not None:
-        return pa.memory_map(source.plain_path)
-    return pa.BufferReader(source.readall())
