@@ -27,14 +27,16 @@ MAY_IMPORT = {
     "text": set(),
     "times": set(),
     "terminal": set(),
-    "files": set(),
+    "unfinished": set(),
+    "standard": set(),
+    "files": {"unfinished"},
     "notebook": {"text"},
     "likeness": set(),
     "_core": set(),
     "dns": {"errors", "flows"},  # a log like any other: its source, cells and counts
-    "kube": _WORDS | {"dns", "likeness", "times"},
+    "kube": _WORDS | {"dns", "likeness", "times", "standard", "unfinished"},
     "policy": _WORDS | {"dns", "kube"},
-    "flows": _WORDS | {"times", "_core"},
+    "flows": _WORDS | {"times", "standard", "_core"},
     "reference": _WORDS | {"dns", "kube", "flows", "likeness"},
     "compiler": _WORDS | {"files", "dns", "kube", "policy", "_core"},
     "verdicts": _READ | {"compiler", "reference", "engine", "notebook", "_core"},
@@ -59,8 +61,9 @@ MAY_IMPORT = {
     | {"spread", "analysis"},
     "cli": _READ
     | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"}
-    | {"analysis", "recorded", "terminal", "lint"},
-    "__main__": {"cli"},
+    | {"analysis", "recorded", "terminal", "lint", "text", "standard", "unfinished"},
+    "program": {"", "cli", "unfinished"},
+    "__main__": {"program"},
     "__init__": _READ | {"compiler", "engine", "verdicts", "replay", "recorded", "analysis"},
 }
 

@@ -65,9 +65,10 @@ class LazyGroup(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Keep the words of the command line, for reports."""
+        """Keep the words of the command line, for reports; a wrong one is an exit code."""
         words = tuple(args)
-        context = super().make_context(info_name, args, parent, **extra)
+        with exit_codes():
+            context = super().make_context(info_name, args, parent, **extra)
         context.meta[ARGUMENTS] = words
         return context
 

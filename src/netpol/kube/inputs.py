@@ -11,7 +11,6 @@ import gzip
 import io
 import os
 import stat
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ import pyarrow as pa
 
 from netpol.errors import InputError, Location, ManifestError, NothingThereError
 from netpol.kube.globs import Globs
+from netpol.standard import standard_input
 
 __all__ = [
     "InputFile",
@@ -250,7 +250,7 @@ def _as_utf8(data: bytes, name: str) -> bytes:
 def _content(file: InputFile) -> bytes:
     if file.data is not None:
         return file.data
-    return sys.stdin.buffer.read() if file.path is None else file.path.read_bytes()
+    return standard_input().read() if file.path is None else file.path.read_bytes()
 
 
 def _decompress(data: bytes, name: str) -> bytes:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from netpol.errors import ConfigError, Location, ManifestError, NothingThereError
 from netpol.kube.globs import Globs
 from netpol.kube.inputs import InputFile, is_hidden, is_manifest, nothing_found
+from netpol.unfinished import begin
 
 __all__ = ["Revision", "find_revision", "revision_files"]
 
@@ -210,19 +211,31 @@ class _GitError(Exception):
 def _git(given: bytes | None, *words: str, folder: str | None = None) -> bytes:
     command = ["git", "--no-pager", *words]
     try:
-        done = subprocess.run(  # noqa: S603
-            command,
-            input=b"" if given is None else given,
-            capture_output=True,
-            check=False,
-            cwd=folder,
-            env=os.environ | _ENVIRONMENT,
-        )
+        code, out, said = _run(command, b"" if given is None else given, folder)
     except FileNotFoundError:
         raise _GitError("git is not installed") from None
     except (OSError, ValueError) as error:
         raise _GitError(f"git cannot be run: {error}") from None
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
+    if code:
+        lines = said.decode(errors="replace").strip().splitlines()
         raise _GitError(lines[0].removeprefix("fatal: ") if lines else "")
-    return done.stdout
+    return out
+
+
+def _run(command: list[str], given: bytes, folder: str | None) -> tuple[int, bytes, bytes]:
+    """Run a child that ends with us; give its exit code and what it wrote."""
+
+    def start() -> subprocess.Popen[bytes]:
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        return subprocess.Popen(command, cwd=folder, env=os.environ | _ENVIRONMENT, **pipes)  # noqa: S603
+
+    child, ending = begin(start, subprocess.Popen.kill)
+    with child:
+        try:
+            out, said = child.communicate(given)
+        except BaseException:
+            child.kill()
+            raise
+        finally:
+            ending.finished()
+    return child.returncode, out, said

@@ -7,7 +7,6 @@ read as markup. Colour only underlines what the words already say.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
@@ -18,7 +17,7 @@ from rich.text import Text
 from netpol.report.text import escape_controls
 from netpol.report.wording import count
 from netpol.tally import Weight
-from netpol.terminal import takes_escapes
+from netpol.terminal import size_of, takes_escapes
 
 __all__ = [
     "NO_POLICIES",
@@ -47,10 +46,12 @@ def printed(target: TextIO, print_on: Callable[[Console], None]) -> str:
     Coloured where ``takes_escapes`` says so. For a terminal as wide as it is, for anything else
     with lines as long as ``COLUMNS``, else 120. Lines have no trailing blanks.
     """
+    columns, lines = size_of(target)
     console = Console(
         file=io.StringIO(),
         force_terminal=takes_escapes(target),
-        width=None if target.isatty() or os.environ.get("COLUMNS") else 120,
+        width=columns,
+        height=lines,
         highlight=False,
         markup=False,
         emoji=False,
