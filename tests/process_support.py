@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import subprocess
 import sys
 import time
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 #: Seconds after which something hangs; nothing here takes a hundredth of it.
-HANGS = 120
+HANGS = 20
 
-#: Runs ``netpol`` in a process, in which ``module.attribute`` says that it was called by opening
+#: Runs ``netpol`` in a process, in which ``module.attribute`` says that it was called by writing to
 #: the fifo, and then never returns: in C, with the interpreter's lock released.
 _STOPS = """
 import hashlib, importlib, sys
@@ -22,8 +21,9 @@ from netpol.program import run
 module, attribute, fifo = sys.argv[1:4]
 sys.argv[1:4] = []
 def stop(*_, **__):
-    open(fifo, "w").close()
-    hashlib.pbkdf2_hmac("sha256", b"", b"", 1 << 40)
+    with open(fifo, "w") as told:
+        told.write("x")
+    hashlib.pbkdf2_hmac("sha256", b"", b"", (1 << 31) - 1)
 class Patch:
     def find_spec(self, name, path=None, target=None):
         if name != module:
@@ -43,32 +43,26 @@ run(prog_name="netpol")
 """
 
 
-def started(*words: str, **options: Any) -> subprocess.Popen[bytes]:
-    """Start netpol; stderr is piped, and stdin and stdout unless said otherwise."""
+def started(*words: str, code: str | None = None, **options: Any) -> subprocess.Popen[bytes]:
+    """Start netpol, or code that runs it; what is not said otherwise is a pipe."""
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen([sys.executable, "-m", "netpol", *words], **(pipes | options))
+    command = ["-m", "netpol"] if code is None else ["-c", code]
+    return subprocess.Popen([sys.executable, *command, *words], **(pipes | options))
 
 
 def stopped_in(place: str, fifo: Path, *words: str, **options: Any) -> subprocess.Popen[bytes]:
     """Start netpol, and give it when ``module:attribute`` was called, which then never returns."""
     os.mkfifo(fifo)
     module, _, attribute = place.partition(":")
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    command = [sys.executable, "-c", _STOPS, module, attribute, str(fifo), *words]
-    child = subprocess.Popen(command, **(pipes | options))
+    child = started(module, attribute, str(fifo), *words, code=_STOPS, **options)
     heard_from(fifo, child)
     return child
 
 
 def heard_from(fifo: Path, child: subprocess.Popen[bytes]) -> None:
-    """Wait until a child opens a fifo to write; fail if it ends instead."""
-    handle = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        poll = select.poll()
-        poll.register(handle, select.POLLIN | select.POLLHUP)
-        until(lambda: bool(poll.poll(0)), child)
-    finally:
-        os.close(handle)
+    """Wait until a child writes an x to a fifo; fail if it ends instead."""
+    with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as reader:
+        until(lambda: reader.read(1) == b"x", child)
 
 
 def until(seen: Callable[[], bool], child: subprocess.Popen[bytes] | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple, TextIO
 __all__ = ["NARROWEST", "WIDEST", "Size", "size_of", "takes_escapes"]
 
 #: Columns within which text is laid out; a narrower terminal breaks the lines itself.
-NARROWEST, WIDEST = 40, 1000
+NARROWEST, WIDEST = 50, 1000
 _ELSEWHERE = 120  # columns of what is no terminal
 
 

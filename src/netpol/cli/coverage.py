@@ -14,6 +14,7 @@ from netpol.cli.gates import MAX_SKIPPED, need_flows
 from netpol.cli.options import (
     CONTEXT,
     ChoiceList,
+    OutputPath,
     SectionedCommand,
     env_option,
     pop_switches,
@@ -74,7 +75,7 @@ class _Request(Request):
 @report_option
 @env_option(
     "--annotate-dir",
-    type=click.Path(),
+    type=OutputPath(),
     metavar="DIR",
     help="Write each policy file with its hits as comments below this directory.",
 )

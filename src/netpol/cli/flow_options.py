@@ -6,7 +6,7 @@ import click
 
 from netpol.cli.ignore_kinds import ignore_kinds_option
 from netpol.cli.names import Namespace
-from netpol.cli.options import Size, env_option
+from netpol.cli.options import OutputPath, Size, env_option
 
 __all__ = [
     "CLUSTER",
@@ -82,7 +82,7 @@ EXCLUDE = env_option(
 IGNORE_KINDS = ignore_kinds_option
 OUTPUT_FILE = env_option(
     "--output-file",
-    type=PATH,
+    type=OutputPath(allow_dash=True),
     help="Write there instead of stdout; the file appears whole or not at all.",
 )
 START_ZONE = env_option(

@@ -130,11 +130,7 @@ class _Request(WorldInputs):
     show_default=True,
     help="table, json, csv, or dot (a graph).",
 )
-@env_option(
-    "--output-file",
-    type=flow_options.PATH,
-    help="Write there instead of stdout; the file appears whole or not at all.",
-)
+@flow_options.OUTPUT_FILE
 @report_option
 @env_option(
     "--memory-budget",

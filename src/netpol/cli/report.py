@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from netpol.cli.options import ARGUMENTS, env_option
+from netpol.cli.options import ARGUMENTS, OutputPath, env_option
 from netpol.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def report_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--report``."""
     return env_option(
         "--report",
-        type=click.Path(),
+        type=OutputPath(),
         metavar="FILE",
         help="Also write a page for a browser: one file that loads nothing (docs/report.md).",
     )(command)
