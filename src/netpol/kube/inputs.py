@@ -19,6 +19,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from netpol.errors import InputError, Location, ManifestError, NothingThereError
+from netpol.kube.filenames import is_manifest
 from netpol.kube.globs import Globs
 from netpol.standard import standard_input
 
@@ -34,9 +35,6 @@ __all__ = [
     "read_input",
 ]
 
-_SUFFIXES = tuple(
-    suffix + packed for suffix in (".yaml", ".yml", ".json") for packed in ("", ".gz", ".zst")
-)
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 # The longer first: UTF-32 begins like UTF-16. Windows PowerShell's > writes UTF-16.
@@ -71,11 +69,6 @@ class InputFile(NamedTuple):
 
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str] | InputFile]
-
-
-def is_manifest(name: str) -> bool:
-    """Say whether a file of this name is taken where a directory is searched."""
-    return name.endswith(_SUFFIXES)
 
 
 def named(paths: Paths) -> Location:

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _LEAST_FOLDED = 8  # columns of a name that is broken
-_ADDRESS = re.compile(r"\d[.:]|[0-9a-f]:")
+_ADDRESS = re.compile(r"\d\.\d+\.\d|[0-9a-f]:[0-9a-f]*:")
 
 #: What is said of a side, by its name.
 NO_POLICIES = "{}: no policies, so nothing is denied"
