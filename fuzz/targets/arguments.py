@@ -104,7 +104,7 @@ def one(data: bytes) -> None:
             words.append(value)
         elif kind == 1:
             environment[_VARIABLES[next(choose, 0) % len(_VARIABLES)]] = value
-        else:
+        elif options:
             option = options[next(choose, 0) % len(options)]
             takes = not option.is_flag
             long = max(option.opts, key=len)
@@ -131,7 +131,9 @@ def folder() -> Path:
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 
-def check(words: list[str], environment: dict[str, str] | None = None, stdin: bytes = b"") -> Result:
+def check(
+    words: list[str], environment: dict[str, str] | None = None, stdin: bytes = b""
+) -> Result:
     """Run a command line and check what must hold of any."""
     place = folder()
     for name, text in _INPUTS.items():

@@ -47,7 +47,9 @@ def default_map(file: str | None, command: click.Command) -> dict[str, Any]:
         return {}
     if file == "":
         raise ConfigError("--config: names no file")
-    return _Settings(DEFAULT_FILE if file is None else file, found=file is None).settings_of(command)
+    return _Settings(DEFAULT_FILE if file is None else file, found=file is None).settings_of(
+        command
+    )
 
 
 class _Settings:

@@ -111,7 +111,7 @@ MEMORY_BUDGET = env_option(
 JOBS = env_option(
     "--jobs",
     "-j",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=1024),
     default=2,
     show_default=True,
     help="Threads that read and judge; the results do not depend on them.",

@@ -86,7 +86,13 @@ class Source(io.RawIOBase):
     def _open(self, path: str) -> IO[bytes]:
         try:
             if path == "-":
-                return standard_input()
+                given = standard_input()
+                # What an embedding program put there may be no more than readable.
+                return (
+                    given
+                    if hasattr(given, "peek")
+                    else io.BufferedReader(cast("io.RawIOBase", given))
+                )
             if Path(path).is_dir():
                 raise FlowError("is a directory; name the logs in it", Location(path))
             return Path(path).open("rb")
