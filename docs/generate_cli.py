@@ -26,8 +26,8 @@ environment (`--fail-on` is `NETPOL_FAIL_ON`; several paths are joined by `:`), 
 `netpol.toml` in the current directory, and that over the default. In the file, keys are the option
 names, paths are relative to the file, and a table named like a command is for that command alone.
 Values have TOML's types: a flag is `true` or `false`. A `netpol.toml` that was found, not named
-with `--config`, cannot say where to write (`output-file`, `report`, `annotate-dir`) and names no git
-revision:
+with `--config`, cannot say where to write (`output-file`, `report`, `annotate-dir`) and names no
+git revision:
 
 ```toml
 cluster = ["cluster.json"]
@@ -39,7 +39,8 @@ fail-on = "deny,unknown"
 
 **Output.** Data goes to stdout or `--output-file`, everything else to stderr. Colour only appears
 on a terminal, and not with `NO_COLOR`. Text is as wide as `COLUMNS` says if it is a number from 1
-on, else as the terminal, else 120; a table is never so narrow that a number or an address is cut. `NETPOL_DEBUG=1` shows tracebacks.
+on, else as the terminal, else 120; a table is never so narrow that a number or an address is cut.
+`NETPOL_DEBUG=1` shows tracebacks.
 """
 
 

@@ -61,7 +61,8 @@ def stopped_in(place: str, fifo: Path, *words: str, **options: Any) -> subproces
 
 def heard_from(fifo: Path, child: subprocess.Popen[bytes]) -> None:
     """Wait until a child writes an x to a fifo; fail if it ends instead."""
-    with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as reader:
+    handle = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb", buffering=0) as reader:
         until(lambda: reader.read(1) == b"x", child)
 
 

@@ -1,4 +1,4 @@
-"""Closed and failing descriptors: documented exit codes, no traceback, no file written to by print."""
+"""Closed and failing descriptors: documented exit codes, and no file is what print writes to."""
 
 from __future__ import annotations
 

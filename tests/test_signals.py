@@ -11,6 +11,7 @@ import signal
 import struct
 import subprocess
 import termios
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -306,8 +307,9 @@ def test_many_at_once() -> None:
 
 def test_one_that_is_ignored_stays_ignored() -> None:
     for number in ENDS:
-        child = started("replay", "-", *LAB, "-q", "-o", "json",
-                        preexec_fn=lambda number=number: signal.signal(number, signal.SIG_IGN))  # fmt: skip
+        words = ["replay", "-", *LAB, "-q", "-o", "json"]
+        ignore = partial(signal.signal, number, signal.SIG_IGN)
+        child = started(*words, preexec_fn=ignore)
         assert child.stdin is not None
         child.stdin.write(conntrack(1 << 18))
         child.stdin.flush()

@@ -46,7 +46,8 @@ def one(data: bytes) -> None:
     try:
         default_map(str(place), command)
     except ConfigError as error:
-        assert str(error).startswith(str(place)), (text, str(error))
+        if not str(error).startswith(str(place)):
+            raise AssertionError((text, str(error))) from error
     if kind % 5 == 0:
         check(["--config", str(place), name, *_words(name)])
     place.unlink(missing_ok=True)

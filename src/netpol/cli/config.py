@@ -114,7 +114,7 @@ class _Settings:
             raise self._error(place, key, error.message) from None
         return value
 
-    def _path(self, place: str, key: str, value: str, kind: click.ParamType) -> str:
+    def _path(self, place: str, key: str, value: str, kind: object) -> str:
         path = value if value == "-" else str(Path(self._file).parent / value)
         if not isinstance(kind, PathOrRevision) or os.path.lexists(path):
             return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -87,9 +88,10 @@ def _told(error: Exception) -> int:
 
 def _show(error: click.ClickException) -> None:
     """Show an error of usage as click does, with control characters escaped."""
-    lines = str(error.message).split("\n")
-    error.message = "\n".join(escape_controls(line) for line in lines)
-    error.show()
+    shown = io.StringIO()
+    error.show(shown)
+    lines = shown.getvalue().split("\n")
+    click.echo("\n".join(escape_controls(line) for line in lines), err=True, nl=False)
 
 
 def _flush() -> None:

@@ -226,8 +226,14 @@ def _run(command: list[str], given: bytes, folder: str | None) -> tuple[int, byt
     """Run a child that ends with us; give its exit code and what it wrote."""
 
     def start() -> subprocess.Popen[bytes]:
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        return subprocess.Popen(command, cwd=folder, env=os.environ | _ENVIRONMENT, **pipes)  # noqa: S603
+        return subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+            env=os.environ | _ENVIRONMENT,
+        )
 
     child, ending = begin(start, subprocess.Popen.kill)
     with child:
