@@ -108,9 +108,9 @@ def _message(error: Exception) -> str:
     if isinstance(error, NetpolError):
         return str(error)
     if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename is not None else ""
-        if not place and flush_or_drop(sys.stdout):  # what it could not take, it still holds
-            place = "standard output: cannot be written: "
+        # Whatever else is read or written has a name, or an error of its own.
+        nameless = "standard output: cannot be written"
+        place = f"{nameless if error.filename is None else error.filename}: "
         return f"{place}{error.strerror or error}"
     if isinstance(error, MemoryError):
         return "out of memory; give less, or a smaller --memory-budget"
