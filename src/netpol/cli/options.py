@@ -123,7 +123,7 @@ def pop_switches(options: dict[str, Any]) -> ChosenSwitches:
     pairs = []
     for text in options.pop("node_address"):
         node, equals, address = text.partition("=")
-        if not (node and equals and address):
+        if not (node and equals and address and address.isascii()):
             raise click.BadParameter(f"{text!r} is not NODE=IP", param_hint="'--node-address'")
         pairs.append((node, address))
     names = [field.name for field in fields(Switches) if field.name != "node_addresses"]
