@@ -347,13 +347,13 @@ def test_several_paths_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     ("toml", "message"),
     [
         ("top = ", "netpol.toml: not TOML: "),
-        ("tops = 3\n", "netpol.toml: tops: no such setting"),
-        ("[replay]\ntops = 3\n", "netpol.toml: replay.tops: no such setting"),
-        ("[replay]\nshell = 3\n", "netpol.toml: replay.shell: no such setting"),
-        ("replay = 3\n", "netpol.toml: replay: is not a table"),
-        ("top = [3]\n", "netpol.toml: top: is not a single value"),
-        ("cluster = [3]\n", "netpol.toml: cluster: 3 is not a path"),
-        ("top = 'x'\n", "--top"),
+        ("tops = 3\n", "netpol.toml:1: tops: no such setting"),
+        ("[replay]\ntops = 3\n", "netpol.toml:2: replay.tops: no such setting"),
+        ("[replay]\nshell = 3\n", "netpol.toml:2: replay.shell: no such setting"),
+        ("replay = 3\n", "netpol.toml:1: replay: is not a table"),
+        ("top = [3]\n", "netpol.toml:1: top: is not a single value"),
+        ("cluster = [3]\n", "netpol.toml:1: cluster: 3 is not a path"),
+        ("top = 'x'\n", "netpol.toml:1: top: 'x' is not a whole number"),
     ],
 )
 def test_a_wrong_settings_file(

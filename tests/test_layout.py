@@ -28,14 +28,16 @@ MAY_IMPORT = {
     "text": {"brevity"},
     "times": set(),
     "terminal": set(),
-    "files": set(),
+    "unfinished": set(),
+    "standard": set(),
+    "files": {"unfinished"},
     "notebook": {"text"},
     "likeness": set(),
     "_core": set(),
     "dns": {"errors", "flows"},  # a log like any other: its source, cells and counts
-    "kube": _WORDS | {"dns", "likeness", "times"},
+    "kube": _WORDS | {"dns", "likeness", "times", "standard", "unfinished"},
     "policy": _WORDS | {"dns", "kube"},
-    "flows": _WORDS | {"times", "_core"},
+    "flows": _WORDS | {"times", "standard", "_core"},
     "reference": _WORDS | {"dns", "kube", "flows", "likeness"},
     "compiler": _WORDS | {"files", "dns", "kube", "policy", "_core"},
     "verdicts": _READ | {"compiler", "reference", "engine", "notebook", "_core"},
@@ -59,20 +61,10 @@ MAY_IMPORT = {
     | {"kube", "text", "flows", "reference", "tally", "pairs", "recorded", "replay", "compare"}
     | {"spread", "analysis"},
     "cli": _READ
-    | {
-        "",
-        "brevity",
-        "reference",
-        "replay",
-        "report",
-        "tally",
-        "profiles",
-        "compare",
-        "spread",
-        "overlap",
-    }
-    | {"analysis", "recorded", "terminal", "lint"},
-    "__main__": {"cli"},
+    | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"}
+    | {"analysis", "brevity", "recorded", "terminal", "lint", "text", "standard", "unfinished"},
+    "program": {"", "cli", "unfinished"},
+    "__main__": {"program"},
     "__init__": _READ | {"compiler", "engine", "verdicts", "replay", "recorded", "analysis"},
 }
 

@@ -1,6 +1,6 @@
 """``python -m netpol``: the same as the command ``netpol``."""
 
-from netpol.cli import main
+from netpol.program import run
 
 if __name__ == "__main__":
-    main(prog_name="netpol")
+    run(prog_name="netpol")

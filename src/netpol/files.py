@@ -7,6 +7,8 @@ import stat
 import tempfile
 from pathlib import Path
 
+from netpol.unfinished import begin, no_end_within
+
 __all__ = ["Replacement"]
 
 _BUFFER = 1 << 20
@@ -30,17 +32,22 @@ class Replacement:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._target = Path(os.path.realpath(path))
-        handle, name = tempfile.mkstemp(
-            prefix=f".{self._target.name[:100]}.", suffix=".tmp", dir=self._target.parent
-        )
+        (handle, name), self._ending = begin(self._make, lambda made: os.unlink(made[1]))  # noqa: PTH108
         self._temporary = Path(name)
         self.file = os.fdopen(handle, "wb", buffering=_BUFFER)
+
+    def _make(self) -> tuple[int, str]:
+        return tempfile.mkstemp(
+            prefix=f".{self._target.name[:100]}.", suffix=".tmp", dir=self._target.parent
+        )
 
     def commit(self) -> None:
         """Close the file and put it in its place; raises ``OSError``."""
         self.file.close()
-        self._temporary.chmod(_mode(self._target))
-        self._temporary.replace(self._target)
+        with no_end_within():
+            self._temporary.chmod(_mode(self._target))
+            self._temporary.replace(self._target)
+            self._ending.finished()
 
     def abandon(self) -> None:
         """Throw away what was written; what stood at the path stays."""
@@ -50,6 +57,7 @@ class Replacement:
             pass  # of what will not be kept
         finally:
             self._temporary.unlink(missing_ok=True)
+            self._ending.finished()
 
 
 def _mode(target: Path) -> int:

@@ -14,13 +14,14 @@ from netpol.cli.gates import MAX_SKIPPED, need_flows
 from netpol.cli.options import (
     CONTEXT,
     ChoiceList,
+    OutputPath,
     SectionedCommand,
     env_option,
     pop_switches,
     switch_options,
 )
 from netpol.cli.reading import flow_stream, inputs_of, read_once, read_world
-from netpol.cli.report import check_report, report_option
+from netpol.cli.report import check_outputs, report_option
 from netpol.cli.writing import Request, opened
 from netpol.report.formats import CI_FORMATS
 
@@ -75,7 +76,7 @@ class _Request(Request):
 @report_option
 @env_option(
     "--annotate-dir",
-    type=click.Path(),
+    type=OutputPath(),
     metavar="DIR",
     help="Write each policy file with its hits as comments below this directory.",
 )
@@ -108,7 +109,7 @@ def coverage(**options: Any) -> None:
     chosen = pop_switches(options)
     request = _Request(chosen=chosen, **options)
     read_once(*inputs_of(request).values())
-    check_report(request.report, request.output_file)
+    check_outputs(request.report, request.output_file, inputs_of(request))
     found = _run(request)
     if "never-hit" in request.fail_on and found.never_hit:
         raise click.exceptions.Exit(EXIT_FINDINGS)

@@ -27,7 +27,7 @@ from netpol.cli.options import (
     switch_options,
 )
 from netpol.cli.reading import flow_stream, read_cluster, read_once, warn
-from netpol.cli.report import ReportFile, check_report, report_option
+from netpol.cli.report import ReportFile, check_outputs, report_option
 from netpol.cli.writing import Request, opened
 from netpol.report.formats import CI_FORMATS
 
@@ -265,7 +265,7 @@ def _check(request: _Request) -> None:
         raise click.UsageError("--other-rule is for --exhaustive; of flows it is always shown")
     elif not request.flows:
         raise click.UsageError("Missing argument 'FLOWS...', or --exhaustive")
-    check_report(request.report, request.output_file)
+    check_outputs(request.report, request.output_file, _inputs(request))
     clusters = dict.fromkeys(_cluster(request, side) for side in _SIDES)
     if not all(clusters):
         raise click.UsageError(

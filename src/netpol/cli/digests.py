@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
+from netpol.standard import standard_input
+
 if TYPE_CHECKING:
     from netpol.report.html.provenance import InputDigest
 
@@ -123,7 +125,7 @@ def watched(
         yield InputWatch(paths, None, exclude)
         return
     real = sys.stdin
-    hashed = _Hashed(real.buffer)
+    hashed = _Hashed(standard_input())
     sys.stdin = io.TextIOWrapper(io.BufferedReader(hashed, 1 << 20))
     try:
         yield InputWatch(paths, hashed, exclude)

@@ -7,7 +7,7 @@ from click.core import ParameterSource
 
 from netpol.cli.ignore_kinds import ignore_kinds_option
 from netpol.cli.names import Namespace
-from netpol.cli.options import Size, env_option
+from netpol.cli.options import OutputPath, Size, env_option
 
 __all__ = [
     "CLUSTER",
@@ -104,7 +104,7 @@ MAX_MANIFEST = env_option(
 )
 OUTPUT_FILE = env_option(
     "--output-file",
-    type=PATH,
+    type=OutputPath(allow_dash=True),
     help="Write there instead of stdout; the file appears whole or not at all.",
 )
 START_ZONE = env_option(
@@ -133,7 +133,7 @@ MEMORY_BUDGET = env_option(
 JOBS = env_option(
     "--jobs",
     "-j",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=1024),
     default=2,
     show_default=True,
     help="Threads that read and judge, at most as many as processors (or 4); the results do not "

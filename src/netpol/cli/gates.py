@@ -12,7 +12,15 @@ from netpol.errors import ConfigError, FlowError, SnapshotError
 if TYPE_CHECKING:
     from netpol.flows.limits import SkipLimit
 
-__all__ = ["GATE_LIMIT", "MAX_SKIPPED", "NO_PODS", "need_flows", "need_pods", "skip_limit_of"]
+__all__ = [
+    "GATE_LIMIT",
+    "MAX_SKIPPED",
+    "NO_PODS",
+    "Limit",
+    "need_flows",
+    "need_pods",
+    "skip_limit_of",
+]
 
 #: What ``--max-skipped`` is with ``--fail-on`` where nobody says otherwise: a line that was cut off
 #: while a dump was written is no reason to stop, a column that another tool writes differently is.
@@ -26,7 +34,7 @@ NO_PODS = (
 )
 
 
-class _Limit(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.3
+class Limit(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.3
     """A number of records, or a share of them."""
 
     name = "limit"
@@ -47,7 +55,7 @@ class _Limit(click.ParamType):  # type: ignore[type-arg]  # generic only since c
 
 MAX_SKIPPED = env_option(
     "--max-skipped",
-    type=_Limit(),
+    type=Limit(),
     metavar="N|N%",
     help="Exit 2 if more records of the flow logs than this could not be read: a number, or a "
     f"share of all records.  [default: no limit; with --fail-on {GATE_LIMIT}]",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import netpol
-from netpol.cli.errors import exit_codes, short_usage_errors
+from netpol.cli.errors import exit_codes
 from netpol.cli.options import ARGUMENTS, CONTEXT
 
 __all__ = ["COMMANDS", "main"]
@@ -65,9 +65,9 @@ class LazyGroup(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Keep the words of the command line, for reports."""
+        """Keep the words of the command line, for reports; a wrong one is an exit code."""
         words = tuple(args)
-        with short_usage_errors():
+        with exit_codes():
             context = super().make_context(info_name, args, parent, **extra)
         context.meta[ARGUMENTS] = words
         return context

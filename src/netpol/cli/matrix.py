@@ -22,7 +22,7 @@ from netpol.cli.options import (
     switch_options,
 )
 from netpol.cli.reading import WorldInputs, inputs_of, read_once, read_world
-from netpol.cli.report import ReportFile, check_report, report_file, report_option
+from netpol.cli.report import ReportFile, check_outputs, report_file, report_option
 from netpol.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -131,11 +131,7 @@ class _Request(WorldInputs):
     show_default=True,
     help="table, json, csv, or dot (a graph).",
 )
-@env_option(
-    "--output-file",
-    type=flow_options.PATH,
-    help="Write there instead of stdout; the file appears whole or not at all.",
-)
+@flow_options.OUTPUT_FILE
 @report_option
 @env_option(
     "--memory-budget",
@@ -157,7 +153,7 @@ def matrix(**options: Any) -> None:
     _check(request)
     inputs = inputs_of(request)
     read_once(*inputs.values())
-    check_report(request.report, request.output_file)
+    check_outputs(request.report, request.output_file, inputs)
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(steps.opened_output(request.output_file))
         report = stack.enter_context(report_file(request.report, inputs, request.exclude))

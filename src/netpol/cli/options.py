@@ -20,6 +20,7 @@ __all__ = [
     "ChoiceList",
     "ChosenSwitches",
     "NetpolCommand",
+    "OutputPath",
     "PathOrRevision",
     "ProfilePair",
     "SectionedCommand",
@@ -58,6 +59,9 @@ CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_w
 
 #: Where ``main`` keeps the words of the command line, in ``click.Context.meta``.
 ARGUMENTS = "netpol.arguments"
+
+_SIZE_FLAGS = re.IGNORECASE | re.ASCII
+_LARGEST = (1 << 63) - 1  # bytes
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -119,7 +123,7 @@ def pop_switches(options: dict[str, Any]) -> ChosenSwitches:
     pairs = []
     for text in options.pop("node_address"):
         node, equals, address = text.partition("=")
-        if not (node and equals and address):
+        if not (node and equals and address and address.isascii()):
             raise click.BadParameter(f"{text!r} is not NODE=IP", param_hint="'--node-address'")
         pairs.append((node, address))
     names = [field.name for field in fields(Switches) if field.name != "node_addresses"]
@@ -167,9 +171,8 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic only since cli
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Give the number of bytes."""
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"\s*(\d+)\s*(?:([kmgt])(i?)b?|b)?\s*", value, re.IGNORECASE)
+        value = str(value)
+        match = re.fullmatch(r"\s*(\d{1,15})\s*(?:([kmgt])(i?)b?|b)?\s*", value, _SIZE_FLAGS)
         if match is None:
             self.fail(f"{value!r} is not a size such as 512MiB or 1G", param, ctx)
         number, unit, binary = match.groups()
@@ -177,7 +180,13 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic only since cli
         size = int(number) * (base ** ("kmgt".index(unit.lower()) + 1) if unit else 1)
         if not size:
             self.fail("a size is more than nothing", param, ctx)
+        if size > _LARGEST:
+            self.fail(f"{value!r} is more than there can be", param, ctx)
         return size
+
+
+class OutputPath(click.Path):
+    """Where to write. A settings file that nobody named cannot set it."""
 
 
 class PathOrRevision(click.ParamType):  # type: ignore[type-arg]

@@ -24,7 +24,7 @@ from netpol.cli.options import (
     switch_options,
 )
 from netpol.cli.reading import flow_stream, inputs_of, read_once, read_world
-from netpol.cli.report import check_report, report_option
+from netpol.cli.report import check_outputs, report_option
 from netpol.cli.writing import Request, opened
 from netpol.errors import FlowError
 
@@ -125,7 +125,7 @@ def replay(**options: Any) -> None:
 def _check(request: _Request) -> None:
     """Refuse what makes no sense before anything is read."""
     read_once(*inputs_of(request).values())
-    check_report(request.report, request.output_file)
+    check_outputs(request.report, request.output_file, inputs_of(request))
     comparing = request.compare_profiles is not None
     if set(request.fail_on) - ({"differs"} if comparing else {"deny", "unknown", "disagree"}):
         raise click.UsageError(

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 import shlex
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from netpol.cli.options import ARGUMENTS, env_option
+from netpol.cli.options import ARGUMENTS, OutputPath, env_option
 from netpol.errors import ConfigError
+from netpol.kube.filenames import is_manifest
 
 if TYPE_CHECKING:
     from netpol.cli.digests import InputWatch
@@ -25,27 +27,52 @@ if TYPE_CHECKING:
     from netpol.report.html.provenance import Provenance
     from netpol.report.html.sections import Section
 
-__all__ = ["ReportFile", "check_report", "report_file", "report_option"]
+__all__ = ["ReportFile", "check_outputs", "report_file", "report_option"]
 
 
 def report_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--report``."""
     return env_option(
         "--report",
-        type=click.Path(),
+        type=OutputPath(),
         metavar="FILE",
         help="Also write a page for a browser: one file that loads nothing (docs/report.md).",
     )(command)
 
 
-def check_report(report: str | None, output_file: str | None) -> None:
-    """Refuse a page that makes no sense."""
+def check_outputs(
+    report: str | None, output_file: str | None, inputs: Mapping[str, Sequence[str]]
+) -> None:
+    """Refuse a page that makes no sense, and an output that would replace what is read."""
+    for option, path in (("--report", report), ("--output-file", output_file)):
+        if path == "":
+            raise click.UsageError(f"{option} names no file")
+        if path not in (None, "-"):
+            _refuse_input(option, path, [*inputs.values(), _settings_file()])
     if report == "-":
         raise click.UsageError("--report writes a file; name one")
     if report is not None and output_file not in (None, "-"):
         both = {os.path.realpath(path) for path in (report, output_file) if path}
         if len(both) == 1:
             raise click.UsageError("--report and --output-file name the same file")
+
+
+def _refuse_input(option: str, path: str, inputs: Sequence[Sequence[str]]) -> None:
+    """Refuse an output that is a file that is read, or one in a directory that is."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return  # it would be new, or cannot be written, which is found later
+    if not stat.S_ISREG(status.st_mode):
+        return
+    for name in (name for given in inputs for name in given if name != "-"):
+        with suppress(OSError, ValueError):
+            read = os.stat(name)  # noqa: PTH116
+            below = os.path.realpath(path).startswith(os.path.join(os.path.realpath(name), ""))  # noqa: PTH118
+            if os.path.samestat(status, read) or (
+                stat.S_ISDIR(read.st_mode) and below and is_manifest(path)
+            ):
+                raise click.UsageError(f"{option} would replace {path}, which is read")
 
 
 class ReportFile:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from netpol.cli.options import CONTEXT
+from netpol.terminal import size_of
 
 if TYPE_CHECKING:
     from netpol.lint.catalogue.rule import Rule
@@ -63,7 +64,7 @@ def _written(rules: list[Rule], output: str, everything: bool) -> str:
         return "\n".join(f"### `{r.code}`\n\n{r.summary}.\n\n{as_markdown(r)}" for r in rules)
     if everything:
         return _table(rules)
-    width = min(shutil.get_terminal_size().columns, 100)
+    width = min(size_of(sys.stdout).columns, 100)
     return ("\n" + "-" * width + "\n\n").join(as_text(each, width) for each in rules)
 
 

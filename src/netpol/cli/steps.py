@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from netpol.errors import ConfigError, ManifestError
-from netpol.terminal import takes_escapes
+from netpol.terminal import size_of, takes_escapes
+from netpol.unfinished import begin
 
 if TYPE_CHECKING:
     from netpol.kube.inputs import Paths
@@ -35,6 +37,9 @@ __all__ = [
 #: Formats with one record per flow.
 RECORDS = ("csv", "jsonl", "arrow", "parquet")
 _BINARY = ("arrow", "parquet")
+
+#: Escapes that clear a line of progress and show the cursor again.
+_AS_BEFORE = b"\r\x1b[2K\x1b[?25h"
 
 AsText = Callable[[TextIO], str]
 
@@ -130,6 +135,11 @@ def progress(*, quiet: bool) -> Iterator[Callable[[int], None] | None]:
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} flows"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    width, height = size_of(sys.stderr)
+    console = Console(stderr=True, width=width, height=height)
+    terminal = sys.stderr.fileno()
+    _, ending = begin(lambda: terminal, lambda it: os.write(it, _AS_BEFORE))
+    with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task("", total=None)
         yield lambda records: shown.update(task, completed=records)
+    ending.finished()

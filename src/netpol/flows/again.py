@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import stat
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import IO, Self, cast
 
 from netpol.errors import FlowError, Location
 from netpol.flows.source import Source
+from netpol.standard import standard_input
 
 __all__ = ["Again"]
 
@@ -40,7 +40,9 @@ class Again:
             return Source(path)
         if path not in self._kept:
             with ExitStack() as opened:
-                raw = sys.stdin.buffer if path == "-" else opened.enter_context(_open(path))
+                raw = _open(path)
+                if path != "-":
+                    opened.enter_context(raw)
                 self._keep(path, raw)
         kept = self._kept[path]
         kept.seek(0)
@@ -90,6 +92,7 @@ def _reads_alike(path: str) -> bool:
 
 def _open(path: str) -> IO[bytes]:
     try:
-        return Path(path).open("rb")
+        return standard_input() if path == "-" else Path(path).open("rb")
     except OSError as error:
-        raise FlowError((error.strerror or str(error)).lower(), Location(path)) from None
+        where = Location("<stdin>" if path == "-" else path)
+        raise FlowError((error.strerror or str(error)).lower(), where) from None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-import sys
 import zlib
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,7 @@ from typing import IO, Self, cast
 import pyarrow as pa
 
 from netpol.errors import FlowError, Location
+from netpol.standard import standard_input
 
 __all__ = ["RestOfSource", "Source"]
 
@@ -84,11 +84,17 @@ class Source(io.RawIOBase):
         self.plain_path = path if as_it_is else None
 
     def _open(self, path: str) -> IO[bytes]:
-        if path == "-":
-            return sys.stdin.buffer
-        if Path(path).is_dir():
-            raise FlowError("is a directory; name the logs in it", Location(path))
         try:
+            if path == "-":
+                given = standard_input()
+                # What an embedding program put there may be no more than readable.
+                return (
+                    given
+                    if hasattr(given, "peek")
+                    else io.BufferedReader(cast("io.RawIOBase", given))
+                )
+            if Path(path).is_dir():
+                raise FlowError("is a directory; name the logs in it", Location(path))
             return Path(path).open("rb")
         except OSError as error:
             raise self._error(error) from None

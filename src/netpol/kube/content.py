@@ -23,6 +23,7 @@ from typing import IO, cast
 import pyarrow as pa
 
 from netpol.errors import ConfigError, Location, ManifestError
+from netpol.standard import standard_input
 
 __all__ = ["MAX_MANIFEST_BYTES", "as_utf8", "manifest_limit", "max_manifest_bytes", "read_limited"]
 
@@ -106,7 +107,7 @@ def read_limited(name: str, path: Path | None, data: bytes | None = None) -> byt
         return _of_archive(packer, raw) if packer else _within_limit(data, where)
     if path is None:
         _refuse_device(_status_of_stdin(), where)
-        return _of_stream(_Counted(sys.stdin.buffer, where))
+        return _of_stream(_Counted(standard_input(), where))
     _refuse_device(os.stat(path), where)  # noqa: PTH116 - before opening: a device may act
     with path.open("rb") as file:
         return _of_file(file, where)

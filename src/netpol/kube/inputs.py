@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from netpol.errors import InputError, Location, ManifestError, NothingThereError
 from netpol.kube.content import as_utf8, read_limited
+from netpol.kube.filenames import is_manifest
 from netpol.kube.globs import Globs
 
 __all__ = [
@@ -29,9 +30,6 @@ __all__ = [
     "read_input",
 ]
 
-_SUFFIXES = tuple(
-    suffix + packed for suffix in (".yaml", ".yml", ".json") for packed in ("", ".gz", ".zst")
-)
 
 #: Names that the search of a directory looks at: a repository of manifests has some thousands.
 MAX_SEARCHED = 1_000_000
@@ -56,11 +54,6 @@ class InputFile(NamedTuple):
 
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str] | InputFile]
-
-
-def is_manifest(name: str) -> bool:
-    """Say whether a file of this name is taken where a directory is searched."""
-    return name.endswith(_SUFFIXES)
 
 
 def named(paths: Paths) -> Location:

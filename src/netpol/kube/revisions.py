@@ -20,6 +20,7 @@ from netpol.errors import ConfigError, Location, ManifestError, NothingThereErro
 from netpol.kube.content import max_manifest_bytes
 from netpol.kube.globs import Globs
 from netpol.kube.inputs import InputFile, is_hidden, is_manifest, nothing_found
+from netpol.unfinished import begin
 
 __all__ = ["Revision", "find_revision", "revision_files"]
 
@@ -212,8 +213,9 @@ def _contents(revision: Revision, wanted: dict[str, bytes]) -> Iterator[bytes]:
 @contextlib.contextmanager
 def _running(revision: Revision, words: Sequence[str], given: IO[bytes]) -> Iterator[IO[bytes]]:
     """Run git and give what it writes; whoever has read enough may leave."""
-    try:
-        process = subprocess.Popen(  # noqa: S603
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603
             [*_GIT, *words],
             stdin=given,
             stdout=subprocess.PIPE,
@@ -221,6 +223,9 @@ def _running(revision: Revision, words: Sequence[str], given: IO[bytes]) -> Iter
             cwd=revision.root,
             env=os.environ | _ENVIRONMENT,
         )
+
+    try:
+        process, ending = begin(start, subprocess.Popen.kill)
     except (OSError, ValueError) as error:
         raise ManifestError(
             f"cannot be read: git cannot be run: {error}", Location(revision.name)
@@ -231,6 +236,7 @@ def _running(revision: Revision, words: Sequence[str], given: IO[bytes]) -> Iter
     finally:
         process.kill()
         process.communicate()
+        ending.finished()
 
 
 class _GitError(Exception):
@@ -240,18 +246,36 @@ class _GitError(Exception):
 def _git(*words: str) -> bytes:
     command = [*_GIT, *words]
     try:
-        done = subprocess.run(  # noqa: S603
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            env=os.environ | _ENVIRONMENT,
-        )
+        code, out, said = _run(command)
     except FileNotFoundError:
         raise _GitError("git is not installed") from None
     except (OSError, ValueError) as error:
         raise _GitError(f"git cannot be run: {error}") from None
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
+    if code:
+        lines = said.decode(errors="replace").strip().splitlines()
         raise _GitError(lines[0].removeprefix("fatal: ") if lines else "")
-    return done.stdout
+    return out
+
+
+def _run(command: list[str]) -> tuple[int, bytes, bytes]:
+    """Run a child that ends with us; give its exit code and what it wrote."""
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | _ENVIRONMENT,
+        )
+
+    child, ending = begin(start, subprocess.Popen.kill)
+    with child:
+        try:
+            out, said = child.communicate()
+        except BaseException:
+            child.kill()
+            raise
+        finally:
+            ending.finished()
+    return child.returncode, out, said

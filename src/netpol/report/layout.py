@@ -7,18 +7,19 @@ read as markup. Colour only underlines what the words already say.
 from __future__ import annotations
 
 import io
-import os
+import re
 from collections.abc import Callable, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from netpol.report.text import escape_controls
 from netpol.report.wording import count
 from netpol.tally import Weight
-from netpol.terminal import takes_escapes
+from netpol.terminal import NARROWEST, size_of, takes_escapes
 
 __all__ = [
     "NO_POLICIES",
@@ -35,6 +36,9 @@ __all__ = [
     "without_policies",
 ]
 
+_LEAST_FOLDED = 8  # columns of a name that is broken
+_ADDRESS = re.compile(r"\d\.\d+\.\d|[0-9a-f]:[0-9a-f]*:")
+
 #: What is said of a side, by its name.
 NO_POLICIES = "{}: no policies, so nothing is denied"
 
@@ -47,10 +51,12 @@ def printed(target: TextIO, print_on: Callable[[Console], None]) -> str:
     Coloured where ``takes_escapes`` says so. For a terminal as wide as it is, for anything else
     with lines as long as ``COLUMNS``, else 120. Lines have no trailing blanks.
     """
-    console = Console(
+    columns, lines = size_of(target)
+    console = _Paper(
         file=io.StringIO(),
         force_terminal=takes_escapes(target),
-        width=None if target.isatty() or os.environ.get("COLUMNS") else 120,
+        width=columns,
+        height=lines,
         highlight=False,
         markup=False,
         emoji=False,
@@ -58,6 +64,42 @@ def printed(target: TextIO, print_on: Callable[[Console], None]) -> str:
     with console.capture() as capture:
         print_on(console)
     return "\n".join(line.rstrip() for line in capture.get().split("\n"))
+
+
+class _Paper(Console):
+    """A console on which a table is as wide as its numbers need; a terminal breaks the lines."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, a table at least as wide as it must be."""
+        width = self.width
+        self.width = max([width, *(_least_width(each) for each in objects)])
+        try:
+            super().print(*objects, **options)
+        finally:
+            self.width = width
+
+
+def _least_width(printed: object) -> int:
+    """Give the columns that a table needs so that no number of it, port or address is cut."""
+    if not isinstance(printed, Table):
+        return 0
+    folded = [column for column in printed.columns if not column.no_wrap and not column.width]
+    words = [word for column in folded for text in _texts(column) for word in text.split()]
+    level = max([_LEAST_FOLDED, *(cell_len(word) for word in words if _ADDRESS.search(word))])
+    level = min(level, NARROWEST)
+    least = 0
+    for column in printed.columns:
+        widest = column.width or max(
+            (cell_len(line) for text in _texts(column) for line in text.splitlines()), default=0
+        )
+        is_folded = any(column is each for each in folded)
+        least += min(widest, level) if is_folded else widest
+    return least + sum(printed.padding[1::2]) * len(printed.columns)
+
+
+def _texts(column: Column) -> list[str]:
+    cells = [column.header, *column.cells]
+    return [cell.plain if isinstance(cell, Text) else str(cell) for cell in cells]
 
 
 def without_policies(
@@ -76,9 +118,10 @@ def listed(names: Sequence[str], limit: int) -> str:
 def print_item(console: Console, weight: Weight, text: str) -> None:
     """Print a number of flows and what about them."""
     table = Table.grid(padding=(0, 1))
-    table.add_column(justify="right", width=8, no_wrap=True)
+    number = count(weight.flows)
+    table.add_column(justify="right", width=max(8, len(number)), no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row(count(weight.flows), Text(text))
+    table.add_row(number, Text(text))
     console.print(table)
 
 
