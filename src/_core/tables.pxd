@@ -34,6 +34,7 @@ cdef enum:
     # Label columns with a meaning of their own (netpol.compiler.sides).
     OWN_NODE_COLUMN = 1
     HAIRPIN_COLUMN = 2
+    ROW_SPLIT = 2                # flag of a row: netpol.compiler.rowtables.SPLIT_ROW
     PAGE_SHIFT = 4
     PAGE_MASK = 15
 
@@ -42,6 +43,8 @@ cdef struct SideView:
     const uint32_t* pairs
     const uint32_t* label_pages   # [R, label_width]
     const uint32_t* cidr_pages    # [R, cidr_width]
+    const uint32_t* strips        # first piece of each, and the end of the last
+    const uint32_t* pieces        # [pieces, 2]: first CIDR column, place in runs
     size_t label_width
     size_t cidr_width
     const uint32_t* hairpin_rows  # [R]: row for hairpins, 0 if HAIRPIN_COLUMN tells

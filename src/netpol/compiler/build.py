@@ -130,7 +130,7 @@ class _Compilation:
             [port for rule in rules for port in rule.ports or ()],
             {item for ports in self.groups.ports for item in ports},
         )
-        self.row_ports = RowPorts(self.ports, switches)
+        self.row_ports = RowPorts(self.ports, switches, self.budget)
         around = Surroundings(snapshot, self.identities)
         self.egress, self.ingress = (
             SideCompiler(
@@ -141,14 +141,16 @@ class _Compilation:
             for side in (Side.EGRESS, Side.INGRESS)
         )  # fmt: skip
         marks = region_marks(snapshot, self.identities)
-        spans = self.egress.addresses.spans, self.ingress.addresses.spans
-        regions = {family: cut_regions(family, *spans, marks) for family in (4, 6)}
+        swept = self.egress.swept(), self.ingress.swept()
+        regions = {family: cut_regions(family, *swept, marks, self.budget) for family in (4, 6)}
         learned = DnsRegions(self.egress.addresses, self.ingress.addresses)
-        classes = [item for cut in regions.values() for item in cut.classes]
-        for address in learned.addresses:
-            classes += learned.all_at(address, region_of(regions, address))
+        at_times = [
+            item
+            for address in learned.addresses
+            for item in learned.all_at(address, region_of(regions, address))
+        ]
         for column, side in enumerate((self.egress, self.ingress)):
-            side.partition([item[column] for item in classes])
+            side.partition([item[column] for item in at_times])
         self.endpoints = Endpoints(self.identities, services, regions, learned)
         self.endpoints.resolve_all()
 
@@ -162,10 +164,12 @@ class _Compilation:
         parts = self._endpoint_parts()
         arrays.update(_backend_likeness(arrays, parts))
         store = local_pages(self.budget)
-        sides = tuple(
-            pack_side(side, self.switches, len(self.ports), store, self.budget)
-            for side in (self.egress, self.ingress)
-        )
+        sides, first_run = [], 0
+        for side in (self.egress, self.ingress):
+            sides.append(
+                pack_side(side, self.switches, len(self.ports), store, self.budget, first_run)
+            )
+            first_run += len(side.runs)
         for side, packed in zip(("egress", "ingress"), sides, strict=True):
             arrays.update({f"{name}_{side}": value for name, value in packed._asdict().items()})
         for compiler in (self.egress, self.ingress):
@@ -173,7 +177,7 @@ class _Compilation:
             arrays[f"hairpin_rows_{name}"] = np.array(compiler.hairpin_rows, np.uint32)
             arrays[f"seen_cidr_{name}"] = np.stack(compiler.seen_columns())
         arrays["pages"] = store.array()
-        arrays["runs"] = self._runs(arrays)
+        arrays["runs"] = np.array([*self.egress.runs, *self.ingress.runs], np.uint32)
         arrays["port_maps"] = np.array(self.row_ports.maps, np.uint16)
         arrays["decision_info"] = np.array(
             [
@@ -208,12 +212,6 @@ class _Compilation:
             for side in (self.egress, self.ingress)
         )
 
-    def _runs(self, arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint32]:
-        """Both sides' runs in one array: ingress bases move up by the length of egress's."""
-        pairs = arrays["pairs_ingress"]
-        pairs += np.uint32(len(self.egress.runs))
-        return np.array(self.egress.runs + self.ingress.runs, np.uint32)
-
     def _kernel(
         self,
         arrays: dict[str, npt.NDArray[Any]],
@@ -238,6 +236,8 @@ class _Compilation:
                 packed.pairs,
                 packed.label_pages[: side.subject_rows],
                 packed.cidr_pages[: side.subject_rows],
+                packed.strips,
+                packed.pieces,
             )
             for packed, side in zip(sides, (self.egress, self.ingress), strict=True)
         )
@@ -277,7 +277,7 @@ class _Compilation:
         keys = self.endpoints.keys
         parts = np.zeros((len(keys), 8), np.uint32)
         for column, side, name in ((2, self.egress, 0), (5, self.ingress, 1)):
-            columns = side.cidr_columns
+            columns = side.columns.of
             parts[:, column] = np.fromiter((columns[key.region[name]] for key in keys), np.uint32)
         pod = np.fromiter((key.pod for key in keys), np.int64, len(keys))
         is_pod = pod >= 0
@@ -358,7 +358,7 @@ class _Compilation:
     def _nodes(self) -> dict[str, npt.NDArray[np.uint32]]:
         """Give the sources that NAT may show a server: nodes, and anybody outside (R10, R29)."""
         found: dict[str, npt.NDArray[np.uint32]] = {}
-        columns, seen = self.ingress.cidr_columns, self.ingress.seen_columns()[1]
+        columns, seen = self.ingress.columns.of, self.ingress.seen_columns()[1]
         starts: list[npt.NDArray[np.int64]] = []
         all_nodes: list[int] = []
         for family in (4, 6):
@@ -464,10 +464,10 @@ def _service_names(services: ServicePorts) -> dict[str, list[str]]:
     return {group: sorted(names) for group, names in found.items()}
 
 
-def _address_peers(policies: list[Policy], side: Side) -> Iterator[AddressPeer]:
+def _address_peers(policies: list[Policy], side: Side) -> Iterator[list[AddressPeer]]:
     for policy in policies:
         for rule in rules_of(policy, side):
-            yield from (peer for peer in rule.peers or () if not isinstance(peer, PodPeer))
+            yield [peer for peer in rule.peers or () if not isinstance(peer, PodPeer)]
 
 
 def _policy_meta(policy: Policy, tier: Tier) -> dict[str, Any]:

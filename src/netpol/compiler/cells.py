@@ -17,7 +17,7 @@ import numpy.typing as npt
 from netpol._core.cells import Pages, pack_rows
 from netpol.compiler.endpoints import EndpointFlag
 from netpol.compiler.portclasses import PORT_PROTOCOLS, PortClasses
-from netpol.compiler.rowtables import SideTables
+from netpol.compiler.rowtables import SPLIT_ROW, SideTables
 from netpol.compiler.sides import OWN_NODE_COLUMN
 
 __all__ = [
@@ -118,6 +118,8 @@ def build_kernel(
     """
     if limit <= 0 or int(endpoints.parts[:, 7].max(initial=0)) >= _NODE_LIMIT:
         return None
+    if any((side.rows[:, 3] & SPLIT_ROW).any() for side in sides):
+        return None  # the runs of such a row by cell are just what it is split to avoid
     store = Pages(PAGE_CELLS, limit)
     built = []
     for number, side in enumerate(sides):

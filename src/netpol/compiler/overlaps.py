@@ -228,7 +228,7 @@ class _Row:
         self.tiers = side.row_tiers(row, self.classes.rules)
         width = len(self.classes.cidrs.bits)
         labels = _locals(self.classes.labels, len(side.column_ports))
-        cidrs = _locals(self.classes.cidrs, len(side.cidr_columns))
+        cidrs = _locals(self.classes.cidrs, len(side.columns))
         self._pairs = labels[peers.labels] * width + cidrs[peers.cidrs]
         self._width = width
 

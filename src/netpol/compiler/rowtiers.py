@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
 
-from netpol.compiler.columns import set_bits
+from netpol.compiler.columns import mask_of, set_bits
 from netpol.compiler.decisions import Decision, Witness
 from netpol.compiler.removals import Removals
 from netpol.compiler.rowcases import Case
@@ -121,14 +121,26 @@ class RowTiers:
         self._cnp_tie = cnp_tie
         self._label = label
         self._masks = dict.fromkeys((Tier.ADMIN, Tier.NETWORKPOLICY, Tier.BASELINE), 0)
-        for bit, rule in enumerate(rules):
-            self._masks[rule.tier] |= 1 << bit
-        self.doubtful = sum(1 << bit for bit, rule in enumerate(rules) if rule.doubtful)
+        for tier in self._masks:
+            self._masks[tier] = mask_of([n for n, rule in enumerate(rules) if rule.tier is tier])
+        self.doubtful = mask_of([bit for bit, rule in enumerate(rules) if rule.doubtful])
         self.network_policies = self._masks[Tier.NETWORKPOLICY]
         self.plain = not self._masks[Tier.ADMIN] and not self._masks[Tier.BASELINE]
         self.ties_matter = cnp_tie != "name-and-flag"
         self._removals = removals
         self.known: dict[tuple[object, ...], int] = {}
+
+    @property
+    def has_removals(self) -> bool:
+        """Whether decisions say what they hang on."""
+        return self._removals is not None
+
+    def among(self, rules: Sequence[int]) -> RowTiers:
+        """Give what decides cases in which only some of the rules match, or may."""
+        chosen = [self._rules[rule] for rule in rules]
+        found = RowTiers(self._side, chosen, self._isolating, self._cnp_tie, self._label)
+        found.plain = self.plain
+        return found
 
     def decide(self, case: Case, exempt: Reason | None = None) -> Decision:
         """Give the decision of a case; ``exempt`` is why isolation does not bind it (A10, A11)."""
