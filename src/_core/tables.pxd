@@ -88,7 +88,7 @@ cdef struct View:
     size_t outside_count[2]
     const uint32_t* pod_parts
     size_t pod_count
-    const uint16_t* port_maps
+    const uint32_t* port_maps
     const uint16_t* pages
     const uint32_t* runs
     const uint8_t* decision_info

@@ -101,7 +101,7 @@ cdef class CompiledTables:
         _fill_nodes(v, a, arrays)
         v.pod_parts = _u32(a["pod_parts"])
         v.pod_count = arrays["pod_parts"].shape[0]
-        v.port_maps = _u16(a["port_maps"])
+        v.port_maps = _u32(a["port_maps"])
         v.pages = _u16(a["pages"])
         v.runs = _u32(a["runs"])
         v.decision_info = _u8(a["decision_info"])

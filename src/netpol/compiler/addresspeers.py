@@ -130,9 +130,9 @@ class AddressPeers:
             parts[peer.network.version] += holed(of_network(peer.network), holes)
         self.spans.append(Span(place, {family: merged(item) for family, item in parts.items()}))
         if cidrs[0].scoped and switches.ipblock_scope != "any":  # R20
-            self.hidden_from_pods = self.sets.toggled(self.hidden_from_pods, place)
+            self.hidden_from_pods = self.sets.toggled(self.hidden_from_pods, [place])
             if switches.ipblock_scope == "non-cluster":
-                self.hidden_from_nodes = self.sets.toggled(self.hidden_from_nodes, place)
+                self.hidden_from_nodes = self.sets.toggled(self.hidden_from_nodes, [place])
 
     def _add_nodes(self, peer: NodePeer, place: int, around: Surroundings) -> None:
         matches, may = self._place(_MATCHES, place), self._place(_NODES, place)
@@ -171,7 +171,9 @@ class AddressPeers:
             if any(_holds(window, time) for window in merged):
                 places.append(self._place(_MATCHES, place))
             elif time is None and merged:
-                places.append(self._place(_DNS, place))  # R26: valid at times, and when is not known
+                places.append(
+                    self._place(_DNS, place)
+                )  # R26: valid at times, and when is not known
         return places
 
 

@@ -178,7 +178,7 @@ class _Compilation:
             arrays[f"seen_cidr_{name}"] = np.stack(compiler.seen_columns())
         arrays["pages"] = store.array()
         arrays["runs"] = np.array([*self.egress.runs, *self.ingress.runs], np.uint32)
-        arrays["port_maps"] = np.array(self.row_ports.maps, np.uint16)
+        arrays["port_maps"] = np.stack(self.row_ports.maps)
         arrays["decision_info"] = np.array(
             [
                 d.verdict

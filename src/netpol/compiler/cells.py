@@ -80,13 +80,13 @@ class RowTables:
 
     Attributes
     ----------
-    pages : uint16[pages, 16]; port_maps : uint16[maps, classes]; runs : uint32[...]
+    pages : uint16[pages, 16]; port_maps : uint32[maps, classes]; runs : uint32[...]
         As ``tables.LAYOUT`` describes them.
     verdicts : uint8[decisions], the verdict of each.
     """
 
     pages: npt.NDArray[np.uint16]
-    port_maps: npt.NDArray[np.uint16]
+    port_maps: U32
     runs: U32
     verdicts: npt.NDArray[np.uint8]
 
@@ -245,7 +245,7 @@ def _with_own_node(
 
 def _scale_maps(
     sides: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
-    port_maps: npt.NDArray[np.uint16],
+    port_maps: U32,
     limit: int,
 ) -> tuple[U32, list[npt.NDArray[np.int64]]] | None:
     """Give port maps times the number of a row's runs, and the map of each row of each side.

@@ -128,8 +128,8 @@ def _sweep(edges: dict[int, _Edge], sides: tuple[Swept, Swept], end: int) -> Reg
             break
         edge = edges[start]
         for number, side in enumerate(sides):
+            held[number] = side.sets.toggled(held[number], edge.places[number])
             for place in edge.places[number]:
-                held[number] = side.sets.toggled(held[number], place)
                 side.columns.switch(place)
             side.columns.reach(held[number])
         marks ^= edge.flag

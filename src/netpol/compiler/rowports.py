@@ -21,7 +21,6 @@ from netpol.compiler.budget import Budget
 from netpol.compiler.columns import mask_of
 from netpol.compiler.placesets import PlaceSets
 from netpol.compiler.portclasses import Matched, NamedPorts, PortClasses, PortKind, by_name
-from netpol.errors import CapacityError
 from netpol.policy.program import NamedPort, Port
 from netpol.switches import Switches
 
@@ -60,10 +59,14 @@ class LocalPorts:
     ----------
     map_id : the map.
     keys : per local class, the number of its set of places and its treatment.
+    spans : int64[n, 3], place, first program class where it holds, and the one after the last.
+    examples : int64[P], a program class of each local one.
     """
 
     map_id: int
     keys: list[tuple[int, Treatment]]
+    spans: npt.NDArray[np.int64]
+    examples: npt.NDArray[np.int64]
     _sets: PlaceSets
     _rules: int
     _meanings: int
@@ -77,10 +80,7 @@ class LocalPorts:
         return [
             (
                 treatment,
-                [
-                    (mask_of(rules.certain), mask_of(rules.possible))
-                    for rules in self.rules(local)
-                ],
+                [(mask_of(rules.certain), mask_of(rules.possible)) for rules in self.rules(local)],
             )
             for local, (_, treatment) in enumerate(self.keys)
         ]
@@ -110,8 +110,17 @@ class LocalPorts:
         return found
 
     def weighed(self, weights: Sequence[int]) -> list[int]:
-        """Give the sum of weights of the rules of each local class; twice for what names add."""
-        return self._sets.weighed([number for number, _ in self.keys], weights)
+        """Give the sum of weights of the rules of each local class; twice for what names add.
+
+        There is a weight for each rule, or one more for each where it only may match.
+        """
+        place, first, end = self.spans.T
+        weight = np.array(weights, np.int64)[place % len(weights)]
+        change = np.zeros(int(self.examples.max()) + 2, np.int64)
+        np.add.at(change, np.minimum(first, len(change) - 1), weight)
+        np.subtract.at(change, np.minimum(end, len(change) - 1), weight)
+        found: list[int] = change.cumsum()[self.examples].tolist()
+        return found
 
     def _split(self, places: list[int]) -> PortRules:
         middle = bisect_left(places, self._rules)
@@ -123,12 +132,12 @@ class RowPorts:
 
     Attributes
     ----------
-    maps : uint16[C] each, program port class -> local class. Map 0 sends everything to 0.
+    maps : uint32[C] each, program port class -> local class. Map 0 sends everything to 0.
     """
 
     def __init__(self, classes: PortClasses, switches: Switches, budget: Budget) -> None:
         self.classes = classes
-        self.maps: list[npt.NDArray[np.uint16]] = [np.zeros(len(classes), np.uint16)]
+        self.maps: list[npt.NDArray[np.uint32]] = [np.zeros(len(classes), np.uint32)]
         self._budget = budget
         self._treatment: list[int] = _treatments(classes, switches).tolist()
         # The first class, and those that are treated otherwise than the one before.
@@ -164,21 +173,19 @@ class RowPorts:
 
     def _build(self, ports: tuple[Ports, ...], meanings: tuple[NamedPorts, ...]) -> LocalPorts:
         sets = PlaceSets(2 * len(ports) * (1 + len(meanings)))
-        edges = self._edges(ports, meanings)
+        spans = self._spans(ports, meanings)
+        edges: dict[int, list[int]] = {}
+        for place, first, end in spans:
+            edges.setdefault(first, []).append(place)
+            edges.setdefault(end, []).append(place)
         treatment = self._treatment
         ids = {(0, 0): 0}
-        mapping = np.empty(len(self.classes), np.uint16)
+        mapping = np.empty(len(self.classes), np.uint32)
         cuts = sorted({*edges, *self._changes, len(self.classes)})
         number = 0
         for start, end in pairwise(cuts):
-            for place in edges.get(start, ()):
-                number = sets.toggled(number, place)
+            number = sets.toggled(number, edges.get(start, ()))
             local = ids.setdefault((number, treatment[start]), len(ids))
-            if local > 0xFFFF:
-                raise CapacityError(
-                    f"the rules of one subject tell more than 65535 port ranges apart (of "
-                    f"{len(cuts)}), which is all that fit. Merge port ranges in its policies"
-                )
             mapping[start:end] = local
         text = mapping.tobytes()
         map_id = self._map_ids.setdefault(text, len(self.maps))
@@ -188,43 +195,40 @@ class RowPorts:
             )
             self.maps.append(mapping)
         keys = [(number, Treatment(value)) for number, value in ids]
-        return LocalPorts(map_id, keys, sets, len(ports), len(meanings))
+        examples = np.zeros(len(keys), np.int64)
+        examples[mapping[::-1]] = np.arange(len(mapping) - 1, -1, -1)
+        return LocalPorts(
+            map_id, keys, np.array(spans, np.int64).reshape(-1, 3), examples, sets, len(ports),
+            len(meanings),
+        )  # fmt: skip
 
-    def _edges(
+    def _spans(
         self, ports: tuple[Ports, ...], meanings: tuple[NamedPorts, ...]
-    ) -> dict[int, list[int]]:
-        """Give the places that are switched at each class.
+    ) -> list[tuple[int, int, int]]:
+        """Give where each place holds: intervals of classes.
 
         A rule's place says that it matches, and with the number of rules added that it may. What
         names add is in places of each meaning, higher by twice that number for each.
         """
-        edges: dict[int, list[int]] = {}
+        spans: list[tuple[int, int, int]] = []
         count = len(ports)
         for bit, item in enumerate(ports):
             found = self._matched.get(item)
             if found is None:
                 found = self._matched[item] = self.classes.matched(item, {})
-            _switch(edges, found, bit, count)
+            _add_spans(spans, found, bit, count)
         named = _uses(ports)
-        if not named:
-            return edges
-        for meaning, names in enumerate(meanings, 1):
+        for meaning, names in enumerate(meanings if named else (), 1):
             numbers = by_name(names)
-            for bit in {bit for name in numbers for bit in named.get(name, ())}:
-                _switch(
-                    edges, self.classes.matched(ports[bit], numbers),
-                    2 * count * meaning + bit, count,
-                )  # fmt: skip
-        return edges
+            for bit in sorted({bit for name in numbers for bit in named.get(name, ())}):
+                found = self.classes.matched(ports[bit], numbers)
+                _add_spans(spans, found, 2 * count * meaning + bit, count)
+        return spans
 
 
-def _switch(edges: dict[int, list[int]], found: Matched, place: int, count: int) -> None:
-    for first, end in found.certain:
-        edges.setdefault(first, []).append(place)
-        edges.setdefault(end, []).append(place)
-    for item in found.possible:
-        edges.setdefault(item, []).append(place + count)
-        edges.setdefault(item + 1, []).append(place + count)
+def _add_spans(spans: list[tuple[int, int, int]], found: Matched, place: int, count: int) -> None:
+    spans += [(place, first, end) for first, end in found.certain]
+    spans += [(place + count, item, item + 1) for item in found.possible]
 
 
 def _uses(ports: tuple[Ports, ...]) -> dict[str, list[int]]:

@@ -22,7 +22,7 @@ from netpol.compiler.intervals import Interval
 from netpol.compiler.rowcases import Case, case_of
 from netpol.compiler.rowports import LocalPorts, PortRules, Treatment
 
-__all__ = ["Codes", "RowStrips", "Strips", "case_of_codes"]
+__all__ = ["Codes", "Decide", "RowStrips", "Strips", "case_of_codes", "plain_codes"]
 
 U32 = npt.NDArray[np.uint32]
 #: Rules, in order, as ``rule << _BITS`` with how each matches in its low bits.
@@ -34,6 +34,7 @@ _Edge = tuple[int, list[tuple[int, int]]]
 _BITS = 5
 _YES, _MAYBE, _NODES, _DNS, _PORT = (1 << bit for bit in range(_BITS))
 _LANES = (_YES, _NODES, _DNS)
+_DOUBTS = (_MAYBE, _NODES, _DNS)
 
 
 @dataclass(slots=True)
@@ -107,18 +108,23 @@ class RowStrips:
         # Of rules that only may match the first is listed, where NetworkPolicies are all there is.
         listed = self._ports.weighed([1] * width + [0 if self._plain else 1] * width)
         by_piece = sum(n * m for n, m in zip(pieces, listed, strict=True))
-        columns = [sum(end - first for lane in lanes for first, end in lane) for lanes in self._cidrs]
+        columns = [
+            sum(end - first for lane in lanes for first, end in lane) for lanes in self._cidrs
+        ]
         by_rule = sum(self._ports.weighed([n + 1 for n in columns])) * most
         return sum(pieces) + most * len(self._ports) + min(by_piece, by_rule)
 
-    def pairs(self, strips: Strips, decide: Decide, special: Sequence[Decide]) -> U32:
+    def pairs(self, strips: Strips, decide: Decide, special: Sequence[Decide | int]) -> U32:
         """Give uint32[classes of labels + special ones, local ports], numbers of strips.
 
-        ``special`` decide for nobody's labels in their own way.
+        ``special`` decide for nobody's labels in their own way, or are one place in the runs.
         """
         classes = len(self._labels.bits)
         extra = np.array(self._labels.extra, np.int64)
         found = np.empty((classes + len(special), len(self._ports)), np.uint32)
+        for place, other in enumerate(special, classes):
+            if isinstance(other, int):
+                found[place] = strips.intern((0, other))
         for local, (_, treatment) in enumerate(self._ports.keys):
             base: list[int] = []
             own: dict[int, int] = {}
@@ -132,7 +138,8 @@ class RowStrips:
                 base.append(strips.intern(_strip(nobody, treatment, decide)))
                 if meaning == 0:
                     for place, other in enumerate(special, classes):
-                        found[place, local] = strips.intern(_strip(nobody, treatment, other))
+                        if not isinstance(other, int):
+                            found[place, local] = strips.intern(_strip(nobody, treatment, other))
                 for place, codes in self._variants(mine).items():
                     if self._labels.extra[place] == meaning or mine is rules[0]:
                         told = self._told(edges, mine, codes)
@@ -259,3 +266,15 @@ def case_of_codes(codes: Codes, treatment: Treatment, *, whole: bool) -> tuple[l
         for flag in (_YES, _MAYBE, _NODES, _DNS, _PORT)
     )
     return rules, case_of(yes, (maybe, nodes, dns), (port, mask_of(bits)), treatment)
+
+
+def plain_codes(codes: Codes) -> tuple[list[int], int, list[bool]]:
+    """Give the rules that match, else the first that may (-1 if none), and if its peer does so.
+
+    By reason of doubt: labels, nodes, DNS. The codes are those of a plain row.
+    """
+    certain = [code >> _BITS for code in codes if code & _YES and code & _PORT]
+    if certain or not codes:
+        return certain, -1, []
+    code = codes[0]
+    return [], code >> _BITS, [not code & _YES and bool(code & bit) for bit in _DOUBTS]

@@ -72,7 +72,7 @@ LAYOUT: dict[str, tuple[str, int, str]] = {
                   "label column, node + 1, 1 if the pod is only its node, notes"),
     "port_lookup": ("uint16|uint32", 1, "3 * 65536 + 512: class by port of TCP, UDP and SCTP, then "
                     "by protocol: of other protocols, and where no port is recorded"),
-    "port_maps": ("uint16", 2, "maps, C: port class -> local class of the row's map"),
+    "port_maps": ("uint32", 2, "maps, C: port class -> local class of the row's map"),
     "runs": ("uint32", 1, "decisions, one run per (row, column pair): indexed by local port class"),
     "decision_info": ("uint8", 1, "D: verdict, | 4 if a rule allows, | 8 if priorities tie (B3.4), "
                       "| 16 if the own node is denied (A11.6)"),
