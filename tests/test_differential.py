@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 import netpol
 from netpol._core.plain import set_simd
-from netpol.compiler import sides
+from netpol.compiler import rows as compiled_rows
 from netpol.reference import ReferenceEvaluator
 from strategies import Case, cases
 from worlds import adapt_engine, adapt_reference, load, widened
@@ -34,7 +34,7 @@ def test_the_engine_agrees_with_the_reference_evaluator(case: Case) -> None:
     cells = netpol.compile(policies, snapshot, **chosen)
     rows = netpol.compile(policies, snapshot, dense_limit=0, **chosen)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sides, "SPLIT_FROM", -1)
+        patch.setattr(compiled_rows, "SPLIT_FROM", -1)
         strips = netpol.compile(policies, snapshot, **chosen)
     assert (cells.tables.meta["layout"], rows.tables.meta["layout"]) == ("dense", "paged")
     engines = {"cells": cells, "wide cells": widened(cells), "rows": rows, "strips": strips}

@@ -31,7 +31,7 @@ cdef enum:
     IS_TIMED = 32
     IS_ALONE = 64
     IS_NOTED = 128
-    # Label columns with a meaning of their own (netpol.compiler.sides).
+    # Label columns with a meaning of their own (netpol.compiler.rows).
     OWN_NODE_COLUMN = 1
     HAIRPIN_COLUMN = 2
     ROW_SPLIT = 2                # flag of a row: netpol.compiler.rowtables.SPLIT_ROW

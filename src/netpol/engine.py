@@ -17,8 +17,8 @@ from netpol._core.evaluate import notes as _notes
 from netpol._core.tables import CompiledTables
 from netpol.compiler.build import DENSE_LIMIT, compile_program
 from netpol.compiler.clusters import Clusters
+from netpol.compiler.rows import has_own_column
 from netpol.compiler.rowtables import ISOLATED_ROW
-from netpol.compiler.sides import has_own_column
 from netpol.compiler.tables import Tables
 from netpol.errors import InputError, Location
 from netpol.flows.batch import FlowBatch

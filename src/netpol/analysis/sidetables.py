@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.analysis.portsets import PortSets
+from netpol.compiler.rows import HAIRPIN_COLUMN, OWN_NODE_COLUMN
 from netpol.compiler.rowtables import SPLIT_ROW
-from netpol.compiler.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN
 from netpol.verdict import Side
 
 __all__ = ["Differences", "EngineSide", "Vectors", "combined"]

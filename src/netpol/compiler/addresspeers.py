@@ -1,9 +1,9 @@
 """Takes peers that match addresses, nodes and DNS answers, gives what holds at every address.
 
-The CIDRs of a rule together, the addresses of some nodes and the addresses of a name are all sets of
-addresses; so each of these is a *place* that holds on some ranges: 100 000 CIDRs of one rule are one
-place. Doubt is a place of its own: the lanes of an address's places are "matches", "may, for want of
-Node objects" and "may, for want of DNS answers" (semantics.md B4.3, B4.4, B4.6, C4).
+The CIDRs of a rule together, the addresses of some nodes and the addresses of a name are all sets
+of addresses; so each of these is a *place* that holds on some ranges: 100 000 CIDRs of one rule are
+one place. Doubt is a place of its own: the lanes of an address's places are "matches", "may, for
+want of Node objects" and "may, for want of DNS answers" (semantics.md B4.3, B4.4, B4.6, C4).
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ _ByFamily = dict[int, list[Interval]]
 
 
 class Span(NamedTuple):
-    """A place and where it holds: disjoint intervals of addresses, by family."""
+    """A place and where it holds: disjoint intervals of addresses of a family."""
 
     place: int
-    intervals: _ByFamily
+    family: int
+    intervals: list[Interval]
 
 
 class Surroundings:
@@ -77,8 +78,8 @@ class AddressPeers:
 
     Attributes
     ----------
-    lanes : how many lanes are in use: one where CIDRs are all there is. A place in lane n is n times
-        ``len(self)`` higher than in the first.
+    lanes : how many lanes are in use: one where CIDRs are all there is. A place in lane n is n
+        times ``len(self)`` higher than in the first.
     spans : where each place holds, for the sweep over addresses.
     sets : numbers the sets of places that addresses have.
     hidden_from_pods, hidden_from_nodes : the sets of places that an address does not have if it is
@@ -123,12 +124,15 @@ class AddressPeers:
     def _place(self, lane: int, place: int) -> int:
         return lane * len(self) + place
 
+    def _add_spans(self, place: int, parts: _ByFamily) -> None:
+        self.spans += [Span(place, family, item) for family, item in parts.items() if item]
+
     def _add_cidrs(self, cidrs: _Cidrs, place: int, switches: Switches) -> None:
         parts: _ByFamily = {4: [], 6: []}
         for peer in cidrs:
             holes = merged(map(of_network, peer.excepts))
             parts[peer.network.version] += holed(of_network(peer.network), holes)
-        self.spans.append(Span(place, {family: merged(item) for family, item in parts.items()}))
+        self._add_spans(place, {family: merged(item) for family, item in parts.items()})
         if cidrs[0].scoped and switches.ipblock_scope != "any":  # R20
             self.hidden_from_pods = self.sets.toggled(self.hidden_from_pods, [place])
             if switches.ipblock_scope == "non-cluster":
@@ -136,14 +140,13 @@ class AddressPeers:
 
     def _add_nodes(self, peer: NodePeer, place: int, around: Surroundings) -> None:
         matches, may = self._place(_MATCHES, place), self._place(_NODES, place)
-        self.spans.append(Span(matches, _hosts(around.node_addresses(peer))))
-        strangers = _EVERYWHERE if around.no_nodes else _hosts(around.strangers)
-        self.spans.append(Span(may, strangers))
+        self._add_spans(matches, _hosts(around.node_addresses(peer)))
+        self._add_spans(may, _EVERYWHERE if around.no_nodes else _hosts(around.strangers))
         self.hidden_from_pods = self.sets.joined(self.hidden_from_pods, (matches, may))
 
     def _add_domain(self, peer: DomainPeer, place: int, dns: DnsObservations | None) -> None:
         if dns is None or dns.may_have_more(peer.pattern):
-            self.spans.append(Span(self._place(_DNS, place), _EVERYWHERE))
+            self._add_spans(self._place(_DNS, place), _EVERYWHERE)
         for answer in dns.answers_to(peer.pattern) if dns is not None else ():
             address = int(answer.address)
             if isinstance(answer.address, IPv4Address):

@@ -31,10 +31,11 @@ from netpol.compiler.prefixes import build_prefixes
 from netpol.compiler.regions import cut_regions
 from netpol.compiler.replicas import KEEPS_PODS, distinct_replicas
 from netpol.compiler.rowports import RowPorts
+from netpol.compiler.rows import has_own_column, own_node_exemption
 from netpol.compiler.rowtables import SideTables, local_pages, pack_side
 from netpol.compiler.services import ServicePorts
 from netpol.compiler.servicetables import pack_services
-from netpol.compiler.sides import SideCompiler, has_own_column, own_node_exemption
+from netpol.compiler.sides import SideCompiler
 from netpol.compiler.subjects import rules_of
 from netpol.compiler.tables import Tables
 from netpol.kube.snapshot import Snapshot
@@ -58,6 +59,8 @@ __all__ = ["DENSE_LIMIT", "compile_program", "overlaps_of"]
 #: Bytes that each of the kernel's tables may take; beyond, the row tables alone are used, which are
 #: a quarter as fast. 100 000 pods and 5 000 policies need 7 MB, with labels of every pod's own 40.
 DENSE_LIMIT = 128 << 20
+
+_BYTES_A_RULE, _BYTES_A_PEER, _BYTES_A_PORT = 1800, 2000, 1200
 
 Pieces = Mapping[tuple[int, Side], Piece]
 
@@ -124,6 +127,7 @@ class _Compilation:
         self.decisions = DecisionTable(self.budget)
         self.identities, services = (clusters or Clusters()).of(snapshot, switches)
         rules = [rule for policy in policies for rule in (*policy.egress, *policy.ingress)]
+        _take_rules(rules, self.budget)
         names = _port_names(rules)
         self.groups = PodGroups(self.identities, names, switches)
         self.ports = cut_port_classes(
@@ -149,8 +153,8 @@ class _Compilation:
             for address in learned.addresses
             for item in learned.all_at(address, region_of(regions, address))
         ]
-        for column, side in enumerate((self.egress, self.ingress)):
-            side.partition([item[column] for item in at_times])
+        for compiler in (self.egress, self.ingress):
+            compiler.partition([item.of(compiler.side) for item in at_times])
         self.endpoints = Endpoints(self.identities, services, regions, learned)
         self.endpoints.resolve_all()
 
@@ -165,11 +169,11 @@ class _Compilation:
         arrays.update(_backend_likeness(arrays, parts))
         store = local_pages(self.budget)
         sides, first_run = [], 0
-        for side in (self.egress, self.ingress):
+        for compiler in (self.egress, self.ingress):
             sides.append(
-                pack_side(side, self.switches, len(self.ports), store, self.budget, first_run)
+                pack_side(compiler, self.switches, len(self.ports), store, self.budget, first_run)
             )
-            first_run += len(side.runs)
+            first_run += len(compiler.runs)
         for side, packed in zip(("egress", "ingress"), sides, strict=True):
             arrays.update({f"{name}_{side}": value for name, value in packed._asdict().items()})
         for compiler in (self.egress, self.ingress):
@@ -177,7 +181,7 @@ class _Compilation:
             arrays[f"hairpin_rows_{name}"] = np.array(compiler.hairpin_rows, np.uint32)
             arrays[f"seen_cidr_{name}"] = np.stack(compiler.seen_columns())
         arrays["pages"] = store.array()
-        arrays["runs"] = np.array([*self.egress.runs, *self.ingress.runs], np.uint32)
+        arrays["runs"] = np.array(self.egress.runs + self.ingress.runs, np.uint32)
         arrays["port_maps"] = np.stack(self.row_ports.maps)
         arrays["decision_info"] = np.array(
             [
@@ -276,9 +280,9 @@ class _Compilation:
         """Rows and columns of every endpoint; see ``tables.LAYOUT``."""
         keys = self.endpoints.keys
         parts = np.zeros((len(keys), 8), np.uint32)
-        for column, side, name in ((2, self.egress, 0), (5, self.ingress, 1)):
-            columns = side.columns.of
-            parts[:, column] = np.fromiter((columns[key.region[name]] for key in keys), np.uint32)
+        for column, side in ((2, self.egress), (5, self.ingress)):
+            of, which = side.columns.of, side.side
+            parts[:, column] = np.fromiter((of[key.region.of(which)] for key in keys), np.uint32)
         pod = np.fromiter((key.pod for key in keys), np.int64, len(keys))
         is_pod = pod >= 0
         group = self.groups.of_pod[pod[is_pod]]
@@ -432,6 +436,17 @@ _BY_RULE = (Reason.NP_RULE, Reason.CNP_ACCEPT)
 
 def _may_be_gateway(key: EndpointKey) -> bool:
     return key.kind is EndpointKind.EXTERNAL and bool(key.alternatives)
+
+
+def _take_rules(rules: list[Rule], budget: Budget) -> None:
+    """Take what a compile needs for each rule and its elements, before it makes anything of them.
+
+    In Python, as measured with 20 000 rules or elements of each shape in bench/growth.py.
+    """
+    peers = sum(len(rule.peers or ()) for rule in rules)
+    ports = sum(len(rule.ports or ()) for rule in rules)
+    size = len(rules) * _BYTES_A_RULE + peers * _BYTES_A_PEER + ports * _BYTES_A_PORT
+    budget.take(size, f"{len(rules)} rules with {peers} peers and {ports} ports")
 
 
 def _port_names(rules: list[Rule]) -> frozenset[str]:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from netpol._core.cells import Pages, pack_rows
 from netpol.compiler.endpoints import EndpointFlag
 from netpol.compiler.portclasses import PORT_PROTOCOLS, PortClasses
+from netpol.compiler.rows import OWN_NODE_COLUMN
 from netpol.compiler.rowtables import SPLIT_ROW, SideTables
-from netpol.compiler.sides import OWN_NODE_COLUMN
 
 __all__ = [
     "NO_COLUMN",

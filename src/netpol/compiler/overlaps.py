@@ -18,7 +18,8 @@ from netpol.compiler.acting import Acts, RowActs, TiedGroup, in_doubt
 from netpol.compiler.columns import Grouped, set_bits
 from netpol.compiler.realpeers import RealPeers
 from netpol.compiler.rowcases import Case
-from netpol.compiler.sides import RowClasses, SideCompiler
+from netpol.compiler.rows import RowClasses
+from netpol.compiler.sides import SideCompiler
 from netpol.compiler.subjects import rules_of
 from netpol.compiler.ties import disagreeing
 from netpol.policy.program import Action

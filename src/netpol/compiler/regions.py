@@ -18,11 +18,12 @@ from netpol.compiler.budget import Budget
 from netpol.compiler.cidrcolumns import CidrColumns
 from netpol.compiler.intervals import Interval, merged, of_network
 from netpol.compiler.placesets import PlaceSets
+from netpol.verdict import Side
 
 __all__ = ["FAMILY_BITS", "Mark", "Region", "Regions", "Swept", "cut_regions"]
 
 FAMILY_BITS = {4: 32, 6: 128}
-_BYTES = 1500  # of one region, its endpoint and its part of the sets, in Python
+_BYTES = 900  # of one region, its endpoint and its part of the sets, in Python
 
 
 class Mark(NamedTuple):
@@ -47,6 +48,10 @@ class Region(NamedTuple):
     ingress: int
     marks: int
     nodes: tuple[int, ...] = ()
+
+    def of(self, side: Side) -> int:
+        """Give the set of one side."""
+        return self.egress if side is Side.EGRESS else self.ingress
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,9 @@ def cut_regions(
     edges: dict[int, _Edge] = {0: _Edge()}
     for side, swept in enumerate((egress, ingress)):
         for span in swept.spans:
-            for edge in _edges(edges, span.intervals[family]):
-                edge.places[side].append(span.place)
+            if span.family == family:
+                for edge in _edges(edges, span.intervals):
+                    edge.places[side].append(span.place)
     flags: dict[int, list[Interval]] = {}
     nodes: dict[int, list[Interval]] = {}
     for mark in marks:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from netpol._core.cells import Pages
 from netpol.compiler.budget import Budget
 from netpol.compiler.columns import Grouped
-from netpol.compiler.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN, SideCompiler, has_own_column
+from netpol.compiler.rows import HAIRPIN_COLUMN, OWN_NODE_COLUMN, has_own_column
+from netpol.compiler.sides import SideCompiler
 from netpol.switches import Switches
 
 __all__ = ["ISOLATED_ROW", "PAGE", "SPLIT_ROW", "SideTables", "local_pages", "pack_side"]

@@ -9,9 +9,9 @@ their pairs. See docs/architecture.md, "The packed tables".
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from netpol.compiler.addresspeers import AddressPeers
 from netpol.compiler.budget import Budget
 from netpol.compiler.cidrcolumns import CidrColumns
-from netpol.compiler.columns import Grouped, Indexes, group_columns, mask_of
+from netpol.compiler.columns import Indexes, group_columns, mask_of
 from netpol.compiler.decisions import Decision, DecisionTable
 from netpol.compiler.intervals import merged
 from netpol.compiler.partition import PodGroups
@@ -27,129 +27,41 @@ from netpol.compiler.portclasses import NamedPorts
 from netpol.compiler.regions import Swept
 from netpol.compiler.removals import Removals
 from netpol.compiler.rowcases import Case, RowCases
-from netpol.compiler.rowports import LocalPorts, RowPorts, Treatment
-from netpol.compiler.rowtiers import RowTiers, TierRule, doubt_of
-from netpol.compiler.selection import YES
+from netpol.compiler.rowports import RowPorts
+from netpol.compiler.rows import (
+    NOT_A_POD_ROW,
+    NOT_ISOLATED_ROW,
+    CompiledRow,
+    Row,
+    RowClasses,
+    RowWidth,
+    own_node_exemption,
+)
+from netpol.compiler.rowtiers import RowTiers, TierRule
 from netpol.compiler.rulecolumns import RuleColumns, rule_columns
-from netpol.compiler.strips import Codes, Decide, RowStrips, Strips, case_of_codes, plain_codes
+from netpol.compiler.selection import YES
+from netpol.compiler.splitrows import SplitRow, on_own_node
+from netpol.compiler.strips import RowStrips, Strips
 from netpol.compiler.subjects import Subjects, rules_of
 from netpol.errors import CapacityError
 from netpol.policy.elements import Piece
-from netpol.policy.program import NamedPort, PodPeer, Policy, Rule
+from netpol.policy.program import NamedPort, PodPeer, Policy
 from netpol.switches import Switches
 from netpol.verdict import Reason, Side, Tier, Verdict
 
-__all__ = [
-    "HAIRPIN_COLUMN",
-    "NOT_A_POD_ROW",
-    "NOT_ISOLATED_ROW",
-    "OWN_NODE_COLUMN",
-    "CompiledRow",
-    "Row",
-    "RowClasses",
-    "SideCompiler",
-    "has_own_column",
-    "own_node_exemption",
-]
+__all__ = ["SideCompiler"]
 
-NOT_A_POD_ROW, NOT_ISOLATED_ROW = 0, 1
-NO_POD_COLUMN, OWN_NODE_COLUMN, HAIRPIN_COLUMN = 0, 1, 2
 _FIRST_COLUMN = 3
 #: Local classes of one row; their ids are 16 bits wide in the pages.
 MAX_LOCALS = 0xFFFF
 _ISOLATING = Decision._fields.index("isolating")
 # What one subject's rules may combine to: 10 us each, and 1.8 million where 2 500 policies meet.
 MAX_CASES = 1 << 22
-# Cells of classes of labels, CIDRs and ports: 1 us each, where a strip takes 40 us.
-SPLIT_FROM = 1 << 21
-SPLIT_BYTES = 64 << 20
-# In Python, until they are packed.
-STRIP_BYTES, RUN_BYTES = 48, 24
-
-
-def own_node_exemption(side: Side, switches: Switches) -> Reason | None:
-    """Give why NetworkPolicies do not bind the own node; None if they do (A11.1, A11.3)."""
-    chosen = switches.own_node_ingress if side is Side.INGRESS else switches.own_node_egress
-    return Reason.OWN_NODE if chosen == "allow" else None
-
-
-def has_own_column(side: Side, switches: Switches) -> bool:
-    """Whether decisions on the own node are others than on other nodes.
-
-    Where egress to it is denied, that is noted (A11.6).
-    """
-    return side is Side.EGRESS or own_node_exemption(side, switches) is not None
-
-
-class Row(NamedTuple):
-    """Subjects alike: the policies about them and, for ingress, what port names mean on them.
-
-    ``doubtful`` are those of ``policies`` that may not be about them (R24). ``hairpin`` marks the
-    twin of a row, by which traffic of a pod to itself is judged: cluster-scoped policies see the
-    pod as its own peer, NetworkPolicies are exempt (A10.3, B6.3).
-    """
-
-    policies: tuple[int, ...]
-    ports: NamedPorts = frozenset()
-    doubtful: tuple[int, ...] = ()
-    hairpin: bool = False
+# In Python, until they are packed; measured with 20 000 rules of each shape in bench/growth.py.
+STRIP_BYTES, RUN_BYTES, RUN_ENTRY_BYTES = 100, 120, 20
 
 
 _Meanings = tuple[list[NamedPorts], npt.NDArray[np.int64] | None]
-
-
-class RowClasses(NamedTuple):
-    """A row's rules in the order they are tried, and the classes of peers and ports they make.
-
-    ``everyone`` has the bits of the rules without peers.
-    """
-
-    rules: list[TierRule]
-    labels: Grouped
-    cidrs: Grouped
-    everyone: int
-    ports: LocalPorts
-
-    def cases(self) -> RowCases:
-        """Give the cases that the classes make."""
-        return RowCases(self.labels, self.cidrs, self.everyone, len(self.rules), self.ports.locals_)
-
-
-class _Width(NamedTuple):
-    """What is known of a row before its CIDR columns are grouped.
-
-    ``cidrs`` is at most how many classes they make; ``bytes`` what the bits of all classes take.
-    """
-
-    labels: Grouped
-    ports: LocalPorts
-    cidrs: int
-    bytes: int
-
-    @property
-    def splits(self) -> bool:
-        """Whether classes of peers times ports are too many for a table of all."""
-        return (
-            len(self.labels.bits) * self.cidrs * len(self.ports) > SPLIT_FROM
-            or self.bytes > SPLIT_BYTES
-        )
-
-
-@dataclass(slots=True)
-class CompiledRow:
-    """A row's local classes and what each pair of them says.
-
-    ``pairs[label local, cidr local]`` is the base of a run of decisions, one per local port class
-    of the row's port map. Of a row that is ``split``, ``pairs[label local, local port class]`` is a
-    strip.
-    """
-
-    port_map: int
-    labels: Grouped
-    cidrs: Grouped
-    special: tuple[int, int]  # label locals of own node and hairpin
-    pairs: npt.NDArray[np.uint32]
-    split: bool = False
 
 
 @dataclass(slots=True)
@@ -183,7 +95,8 @@ class SideCompiler:
     _rules: dict[int, list[RuleColumns]] = field(default_factory=dict)
     _named: dict[frozenset[str], _Meanings] = field(default_factory=dict)
     _runs: dict[tuple[int, ...], int] = field(default_factory=dict)
-    runs: list[int] = field(default_factory=list)
+    _single: dict[int, int] = field(default_factory=dict)
+    runs: array[int] = field(default_factory=lambda: array("I"))
 
     # --- partition ---------------------------------------------------------------------------
 
@@ -355,7 +268,7 @@ class SideCompiler:
     def _row_rules(self, row: Row) -> list[RuleColumns]:
         return [item for policy in row.policies for item in self._rules[policy]]
 
-    def _width(self, row: Row, rules: list[RuleColumns]) -> _Width:
+    def _width(self, row: Row, rules: list[RuleColumns]) -> RowWidth:
         """Measure a row before anything is made of it that may be large."""
         count = len(rules)
         meanings, extra = self._meanings(rules, row)
@@ -370,9 +283,9 @@ class SideCompiler:
         touched = sum(end - first for first, end in merged(spans))
         cidrs = 1 + min(touched, 2 * len(spans))
         lanes = count * (self.addresses.lanes * cidrs + 2 * len(meanings) * len(ports)) // 8
-        return _Width(labels, ports, cidrs, incidences * 8 + 2 * lanes)
+        return RowWidth(labels, ports, cidrs, incidences * 8 + 2 * lanes)
 
-    def _classes(self, row: Row, rules: list[RuleColumns], width: _Width) -> RowClasses:
+    def _classes(self, row: Row, rules: list[RuleColumns], width: RowWidth) -> RowClasses:
         count = len(rules)
         with self.budget.held(
             width.bytes, f"rules by class of peers and ports of {self._first(row)}"
@@ -401,7 +314,7 @@ class SideCompiler:
     def _first(self, row: Row) -> str:
         return self.policies[row.policies[0]].label
 
-    def _split_row(self, row: Row, rules: list[RuleColumns], width: _Width) -> CompiledRow:
+    def _split_row(self, row: Row, rules: list[RuleColumns], width: RowWidth) -> CompiledRow:
         """Give a row split by port; its pairs are strips by (label local, port local)."""
         everyone = frozenset(bit for bit, rule in enumerate(rules) if rule.rule.peers is None)
         tiers = self.row_tiers(row, self._ordered(row, rules))
@@ -415,7 +328,7 @@ class SideCompiler:
         self._take_pairs(row, labels + 2, len(width.ports), labels + 2)
         self.budget.take(bound * STRIP_BYTES, f"strips of what {self._first(row)} selects")
         decide = [
-            _SplitRow(self, tiers, exempt, special=special)
+            SplitRow(tiers, self._place, exempt, special=special)
             for exempt, special in (
                 (Reason.NP_HAIRPIN if row.hairpin else None, False),
                 (own_node_exemption(self.side, self.switches), True),
@@ -470,14 +383,14 @@ class SideCompiler:
         if cases > MAX_CASES:
             raise CapacityError(
                 f"the {self.side.label} rules of {len(row.policies)} policies on one subject "
-                f"({self._first(row)} is the first) combine to {cases:,} cases of peer and port; at most "
-                f"{MAX_CASES:,} are decided. Leave ports out of rules that list many CIDRs, or "
-                "split what the policies select"
+                f"({self._first(row)} is the first) combine to {cases:,} cases of peer and port; "
+                f"at most {MAX_CASES:,} are decided. Leave ports out of rules that list many "
+                "CIDRs, or split what the policies select"
             )
 
     def _constant_row(self, decision: int) -> CompiledRow:
         none = group_columns([])
-        base = self.intern_run((decision,))
+        base = self._intern_run((decision,))
         return CompiledRow(0, none, none, (0, 0), np.array([[base]], np.uint32))
 
     def _meanings(self, rules: list[RuleColumns], row: Row) -> _Meanings:
@@ -524,9 +437,9 @@ class SideCompiler:
             for port, case in enumerate(ids):
                 if outcome[port] < 0:
                     decision = tiers.decide(cases.bits(i, j, port), exempt)
-                    outcome[port] = self.intern(tiers, decision)
+                    outcome[port] = self._intern(tiers, decision)
                     cases.decided[port][case] = outcome[port]
-        return self.intern_run(tuple(outcome))
+        return self._intern_run(tuple(outcome))
 
     def _special(
         self, tiers: RowTiers, cases: RowCases, exempt: Reason | None, j: int, count: int
@@ -537,13 +450,23 @@ class SideCompiler:
         """
         if tiers.plain and exempt is not None:
             decision = self.decisions.intern(tiers.decide(Case(0, 0), exempt))
-            return self.intern_run((decision,) * count)
+            return self._intern_run((decision,) * count)
         decisions = [tiers.decide(cases.bits(0, j, port), exempt) for port in range(count)]
         if exempt is None:
-            decisions = list(map(_on_own_node, decisions))
-        return self.intern_run(tuple(map(self.decisions.intern, decisions)))
+            decisions = list(map(on_own_node, decisions))
+        return self._intern_run(tuple(map(self.decisions.intern, decisions)))
 
-    def intern(self, tiers: RowTiers, decision: Decision) -> int:
+    def _place(self, decision: Decision) -> int:
+        """Give the place of a run of one decision."""
+        number = self.decisions.intern(decision)
+        found = self._single.get(number)
+        if found is None:
+            self.budget.take(RUN_BYTES, "decisions by port and class of peers")
+            found = self._single[number] = len(self.runs)
+            self.runs.append(number)
+        return found
+
+    def _intern(self, tiers: RowTiers, decision: Decision) -> int:
         """Give the id of a decision of a row; the isolating policies are the same for all of it."""
         key = decision[:_ISOLATING] + decision[_ISOLATING + 1 :]
         found = tiers.known.get(key)
@@ -551,62 +474,12 @@ class SideCompiler:
             found = tiers.known[key] = self.decisions.intern(decision)
         return found
 
-    def intern_run(self, run: tuple[int, ...]) -> int:
+    def _intern_run(self, run: tuple[int, ...]) -> int:
         """Give the place of a run of decisions in ``runs``."""
         found = self._runs.get(run)
         if found is None:
-            self.budget.take(RUN_BYTES * len(run), "decisions by class of peers and port")
+            size = RUN_BYTES + RUN_ENTRY_BYTES * len(run)
+            self.budget.take(size, "decisions by class of peers and port")
             found = self._runs[run] = len(self.runs)
             self.runs.extend(run)
         return found
-
-
-def _on_own_node(decision: Decision) -> Decision:
-    """Give a decision on the own node that no exemption covers (A11.6)."""
-    return decision._replace(own_node=decision.reason is Reason.NP_IMPLICIT_DENY)
-
-
-@dataclass(slots=True)
-class _SplitRow:
-    """Decides the cases of a split row: of few rules each, so their bits are counted anew."""
-
-    side: SideCompiler
-    row: RowTiers
-    exempt: Reason | None
-    special: bool
-    known: dict[tuple[Codes, Treatment], int] = field(default_factory=dict)
-
-    def always(self) -> Decide | int:
-        """Give what gives places, or the one place that an exemption from all there is has."""
-        exempt = self.special and self.row.plain and self.exempt is not None
-        return self.place((), Treatment.PLAIN) if exempt else self.place
-
-    def place(self, codes: Codes, treatment: Treatment) -> int:
-        """Give the place of the decision in the runs."""
-        found = self.known.get((codes, treatment))
-        if found is None:
-            decision = self._decide(codes, treatment)
-            run = (self.side.intern(self.row, decision),)
-            found = self.known[codes, treatment] = self.side.intern_run(run)
-        return found
-
-    def _decide(self, codes: Codes, treatment: Treatment) -> Decision:
-        whole = self.row.has_removals  # whose bits are the row's
-        plain = self.row.plain and self.exempt is None and not whole
-        if plain and treatment <= Treatment.UNKNOWN_PROTOCOL:
-            return self._plainly(codes, treatment)
-        rules, case = case_of_codes(codes, treatment, whole=whole)
-        tiers = self.row if whole else self.row.among(rules)
-        return self._own(tiers.decide(case, self.exempt))
-
-    def _plainly(self, codes: Codes, treatment: Treatment) -> Decision:
-        """Decide by the rules themselves, as nearly all cases of 100 000 rules are."""
-        certain, possible, doubts = plain_codes(codes)
-        if certain:
-            return self._own(self.row.allowed(certain))
-        if possible < 0:
-            return self._own(self.row.denied())
-        return self._own(self.row.open(possible, doubt_of(doubts, treatment)))
-
-    def _own(self, decision: Decision) -> Decision:
-        return _on_own_node(decision) if self.special and self.exempt is None else decision

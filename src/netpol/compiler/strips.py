@@ -1,10 +1,10 @@
 """Takes a wide row's rules with their columns and ports, gives what each port says, as strips.
 
-A row of thousands of rules, each with CIDRs and ports of its own, has as many classes of addresses as
-of ports, and their product would be filled with what nearly always is the same. Such a row is *split*
-by port: for each class of labels and each local port it has a strip, the CIDR columns cut where the
-decision changes. Only the rules that a port matches cut it, so 60 000 rules of one CIDR and one port
-each take 60 000 strips of three pieces.
+A row of thousands of rules, each with CIDRs and ports of its own, has as many classes of addresses
+as of ports, and their product would be filled with what nearly always is the same. Such a row is
+*split* by port: for each class of labels and each local port it has a strip, the CIDR columns cut
+where the decision changes. Only the rules that a port matches cut it, so 60 000 rules of one CIDR
+and one port each take 60 000 strips of three pieces.
 """
 
 from __future__ import annotations
@@ -41,19 +41,20 @@ _DOUBTS = (_MAYBE, _NODES, _DNS)
 class Strips:
     """The strips of one side, equal ones stored once.
 
-    ``starts[n]`` is the first piece of strip n; a piece is the first CIDR column it is about and the
-    place of its decision in the runs.
+    ``starts[n]`` is the first piece of strip n; a piece is the first CIDR column it is about and
+    the place of its decision in the runs.
     """
 
     starts: array[int] = field(default_factory=lambda: array("I", [0]))
     pieces: array[int] = field(default_factory=lambda: array("I"))
-    _ids: dict[tuple[int, ...], int] = field(default_factory=dict)
+    _ids: dict[bytes, int] = field(default_factory=dict)
 
-    def intern(self, strip: tuple[int, ...]) -> int:
+    def intern(self, strip: array[int]) -> int:
         """Give the number of a strip: first column and place, piece after piece."""
-        found = self._ids.get(strip)
+        key = strip.tobytes()
+        found = self._ids.get(key)
         if found is None:
-            found = self._ids[strip] = len(self.starts) - 1
+            found = self._ids[key] = len(self.starts) - 1
             self.pieces.extend(strip)
             self.starts.append(len(self.pieces) // 2)
         return found
@@ -124,7 +125,7 @@ class RowStrips:
         found = np.empty((classes + len(special), len(self._ports)), np.uint32)
         for place, other in enumerate(special, classes):
             if isinstance(other, int):
-                found[place] = strips.intern((0, other))
+                found[place] = strips.intern(array("I", (0, other)))
         for local, (_, treatment) in enumerate(self._ports.keys):
             base: list[int] = []
             own: dict[int, int] = {}
@@ -244,14 +245,14 @@ class _Held:
         return rule << _BITS | self._code(rule) | (rule in self._port) * _PORT
 
 
-def _strip(told: list[tuple[int, Codes]], treatment: Treatment, decide: Decide) -> tuple[int, ...]:
+def _strip(told: list[tuple[int, Codes]], treatment: Treatment, decide: Decide) -> array[int]:
     """Give a strip: neighbours of which the same is said are one piece."""
-    strip: list[int] = []
+    strip = array("I")
     for column, codes in told:
         place = decide(codes, treatment)
         if not strip or strip[-1] != place:
-            strip += (column, place)
-    return tuple(strip)
+            strip.extend((column, place))
+    return strip
 
 
 def case_of_codes(codes: Codes, treatment: Treatment, *, whole: bool) -> tuple[list[int], Case]:
