@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 import netpol
 from netpol._core.plain import set_simd
+from netpol.compiler import rows as compiled_rows
 from netpol.reference import ReferenceEvaluator
 from strategies import Case, cases
 from worlds import adapt_engine, adapt_reference, load, widened
@@ -31,8 +33,12 @@ def test_the_engine_agrees_with_the_reference_evaluator(case: Case) -> None:
     expected = [adapt_reference(reference.judge(flow)) for flow in case.flows]
     cells = netpol.compile(policies, snapshot, **chosen)
     rows = netpol.compile(policies, snapshot, dense_limit=0, **chosen)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled_rows, "SPLIT_FROM", -1)
+        strips = netpol.compile(policies, snapshot, **chosen)
     assert (cells.tables.meta["layout"], rows.tables.meta["layout"]) == ("dense", "paged")
-    for name, engine in (("cells", cells), ("wide cells", widened(cells)), ("rows", rows)):
+    engines = {"cells": cells, "wide cells": widened(cells), "rows": rows, "strips": strips}
+    for name, engine in engines.items():
         for wanted in (True, False):
             kernel = f"{name}, SIMD {set_simd(wanted)}"
             compiled = adapt_engine(engine, case.flows)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from netpol._core.tables cimport ROW_SPLIT
+
 
 def _limit(array, size_t size, str name not None):
     if array.size and int(array.max()) >= size:
@@ -130,8 +132,7 @@ def _check_sides(dict a not None):
         if a[f"hairpin_rows_{side}"].shape != (count,):
             raise ValueError(f"table hairpin_rows_{side}: wrong shape")
         _limit(a[f"hairpin_rows_{side}"], count, f"hairpin_rows_{side}")
-        top_map = int(longest.max())
-        _limit(pairs.astype(np.int64) + top_map, runs + top_map, f"pairs_{side}")
+        _check_strips(a[f"strips_{side}"].astype(np.int64), a[f"pieces_{side}"], runs, side)
         _check_row_ends(a, side, rows, pairs, longest[rows[:, 2] // classes], runs)
         for kind, column, pod_column in (("label", 1, 1 if first == 0 else 3), ("cidr", 2, None)):
             table = a[f"{kind}_pages_{side}"]
@@ -165,16 +166,29 @@ def _check_row_ends(dict a not None, str side not None, rows, pairs, longest, si
     label_top = a["pages"].max(axis=1).astype(np.int64) if a["pages"].size else np.zeros(1, int)
     labels = label_top[a[f"label_pages_{side}"]].max(axis=1)
     cidrs = label_top[a[f"cidr_pages_{side}"]].max(axis=1)
-    last = rows[:, 0] + labels * rows[:, 1] + cidrs
+    split = rows[:, 3] & ROW_SPLIT != 0
+    columns = np.where(split, longest, cidrs)
+    last = rows[:, 0] + labels * rows[:, 1] + columns
     _limit(last, pairs.size, f"rows_{side}")
-    if (cidrs >= rows[:, 1]).any():
+    if (columns >= rows[:, 1]).any():
         raise ValueError(f"table cidr_pages_{side}: a local class is not one of its row's")
     edges = np.append(rows[1:, 0], pairs.size)
     if (edges < rows[:, 0]).any() or (edges > pairs.size).any():
         raise ValueError(f"table rows_{side}: pair bases must ascend")
     owner = np.repeat(np.arange(len(rows)), edges - rows[:, 0])
-    reach = pairs[int(rows[0, 0]):].astype(np.int64) + longest[owner]
-    _limit(reach, runs, f"pairs_{side}")
+    reach = pairs[int(rows[0, 0]):].astype(np.int64)
+    strip = split[owner]
+    _limit(reach[strip], a[f"strips_{side}"].size - 1, f"pairs_{side}")
+    _limit(reach[~strip] + longest[owner[~strip]], runs, f"pairs_{side}")
+
+
+def _check_strips(strips, pieces, size_t runs, str side not None):
+    """Each strip has a piece, and each piece's decision is in the runs."""
+    if pieces.shape[1] != 2 or strips.size == 0 or strips[0] != 0 or strips[-1] != len(pieces):
+        raise ValueError(f"table strips_{side}: does not fit its pieces")
+    if (np.diff(strips) < 1).any():
+        raise ValueError(f"table strips_{side}: a strip has no pieces")
+    _limit(pieces[:, 1], runs, f"pieces_{side}")
 
 
 def check_cells(dict a not None, own_columns):

@@ -31,9 +31,10 @@ cdef enum:
     IS_TIMED = 32
     IS_ALONE = 64
     IS_NOTED = 128
-    # Label columns with a meaning of their own (netpol.compiler.sides).
+    # Label columns with a meaning of their own (netpol.compiler.rows).
     OWN_NODE_COLUMN = 1
     HAIRPIN_COLUMN = 2
+    ROW_SPLIT = 2                # flag of a row: netpol.compiler.rowtables.SPLIT_ROW
     PAGE_SHIFT = 4
     PAGE_MASK = 15
 
@@ -42,6 +43,8 @@ cdef struct SideView:
     const uint32_t* pairs
     const uint32_t* label_pages   # [R, label_width]
     const uint32_t* cidr_pages    # [R, cidr_width]
+    const uint32_t* strips        # first piece of each, and the end of the last
+    const uint32_t* pieces        # [pieces, 2]: first CIDR column, place in runs
     size_t label_width
     size_t cidr_width
     const uint32_t* hairpin_rows  # [R]: row for hairpins, 0 if HAIRPIN_COLUMN tells
@@ -85,7 +88,7 @@ cdef struct View:
     size_t outside_count[2]
     const uint32_t* pod_parts
     size_t pod_count
-    const uint16_t* port_maps
+    const uint32_t* port_maps
     const uint16_t* pages
     const uint32_t* runs
     const uint8_t* decision_info

@@ -101,7 +101,7 @@ cdef class CompiledTables:
         _fill_nodes(v, a, arrays)
         v.pod_parts = _u32(a["pod_parts"])
         v.pod_count = arrays["pod_parts"].shape[0]
-        v.port_maps = _u16(a["port_maps"])
+        v.port_maps = _u32(a["port_maps"])
         v.pages = _u16(a["pages"])
         v.runs = _u32(a["runs"])
         v.decision_info = _u8(a["decision_info"])
@@ -121,7 +121,8 @@ cdef class CompiledTables:
 def _names_fronts(dict arrays not None):
     """Give uint8[E]: whether rules about an endpoint's egress see services' addresses (A15.3).
 
-    What a rule says of an address that no peer is about is the first run of its row.
+    What a rule says of an address that no peer is about is the first run of its row. Of rows that
+    are split by port that takes too long to say: they are taken to see them.
     """
     fronts = (arrays["endpoint_links"][:, 2:4] != 0).any(axis=1)
     several = arrays["endpoint_links"][:, 1]
@@ -132,11 +133,13 @@ def _names_fronts(dict arrays not None):
     ends = np.concatenate([np.flatnonzero(fronts), *owners]).astype(np.intp)
     columns = np.unique(arrays["endpoint_parts"][ends, 2])
     rows = arrays["rows_egress"][:, 0].astype(np.intp)
-    found = np.zeros(len(rows), np.bool_)
+    found = arrays["rows_egress"][:, 3] & ROW_SPLIT != 0
+    whole = np.flatnonzero(~found)
+    rows = rows[whole]
     for column in columns.tolist():
-        pages = arrays["cidr_pages_egress"][:, column // 16]
+        pages = arrays["cidr_pages_egress"][whole, column // 16]
         places = rows + arrays["pages"][pages, column % 16]
-        found |= arrays["pairs_egress"][places] != arrays["pairs_egress"][rows]
+        found[whole] |= arrays["pairs_egress"][places] != arrays["pairs_egress"][rows]
     return found[arrays["endpoint_parts"][:, 0]].astype(np.uint8)
 
 
@@ -185,6 +188,8 @@ cdef int _fill_side(
     side.pairs = _u32(a[f"pairs_{name}"])
     side.label_pages = _u32(a[f"label_pages_{name}"])
     side.cidr_pages = _u32(a[f"cidr_pages_{name}"])
+    side.strips = _u32(a[f"strips_{name}"])
+    side.pieces = _u32(a[f"pieces_{name}"])
     side.label_width = arrays[f"label_pages_{name}"].shape[1]
     side.cidr_width = arrays[f"cidr_pages_{name}"].shape[1]
     side.hairpin_rows = _u32(a[f"hairpin_rows_{name}"])

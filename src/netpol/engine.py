@@ -17,7 +17,8 @@ from netpol._core.evaluate import notes as _notes
 from netpol._core.tables import CompiledTables
 from netpol.compiler.build import DENSE_LIMIT, compile_program
 from netpol.compiler.clusters import Clusters
-from netpol.compiler.sides import has_own_column
+from netpol.compiler.rows import has_own_column
+from netpol.compiler.rowtables import ISOLATED_ROW
 from netpol.compiler.tables import Tables
 from netpol.errors import InputError, Location
 from netpol.flows.batch import FlowBatch
@@ -257,7 +258,7 @@ class Engine:
         """(namespace/name, isolated for egress, isolated for ingress) of every pod (A9.1)."""
         parts = self.tables.arrays["pod_parts"]
         isolated = [
-            self.tables.arrays[f"rows_{side}"][parts[:, column], 3] != 0
+            self.tables.arrays[f"rows_{side}"][parts[:, column], 3] & ISOLATED_ROW != 0
             for side, column in (("egress", 0), ("ingress", 2))
         ]
         return [

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 import netpol
 from netpol.compiler.addresspeers import AddressPeers, Surroundings
+from netpol.compiler.budget import Budget
+from netpol.compiler.cidrcolumns import CidrColumns
 from netpol.compiler.columns import group_columns
 from netpol.compiler.hashing import hash_key, hash_services
 from netpol.compiler.identities import Identities
 from netpol.compiler.portclasses import PORT_PROTOCOLS, cut_port_classes
-from netpol.compiler.regions import Mark, cut_regions
+from netpol.compiler.regions import Mark, Swept, cut_regions
 from netpol.compiler.selection import MAYBE, NO, YES, LabelSets
 from netpol.flows.flow import Flow
 from netpol.kube.snapshot import Snapshot
@@ -61,19 +63,32 @@ def test_a6_1_regions_say_which_peers_hold_an_address(
     egress: list[CidrPeer], ingress: list[CidrPeer]
 ) -> None:
     mark = Mark(IPv4Network("10.0.0.64/26"), 1)
-    sides = [AddressPeers(peers, AROUND, Switches()) for peers in (egress, ingress)]
-    regions = cut_regions(4, sides[0].spans, sides[1].spans, [mark, mark])
+    rules = [[peers[:2], *([peer] for peer in peers[2:])] for peers in (egress, ingress)]
+    sides = [AddressPeers(item, AROUND, Switches()) for item in rules]
+    swept = [_swept(side) for side in sides]
+    regions = cut_regions(4, swept[0], swept[1], [mark, mark], Budget(1 << 30))
     assert regions.starts == sorted(set(regions.starts))
     for address in range(0x09FFFFFE, 0x0A000102):
         region = regions.at(address)
-        for side, bits in zip(sides, (region.egress, region.ingress), strict=True):
-            for peer, index in side.index.items():
-                assert isinstance(peer, CidrPeer)
-                holds = _holds(peer.network, address) and not any(
-                    _holds(hole, address) for hole in peer.excepts
+        for side, made, here, number in zip(
+            rules, sides, swept, (region.egress, region.ingress), strict=True
+        ):
+            column = here.columns.of[number]
+            for peers in filter(None, side):
+                holds = any(
+                    _holds(peer.network, address)
+                    and not any(_holds(hole, address) for hole in peer.excepts)
+                    for peer in peers
                 )
-                assert bool(bits >> index & 1) == holds
+                (place,) = made.places(peers)
+                assert here.sets.has(number, place) == holds
+                assert any(a <= column < b for a, b in here.columns.members[place]) == holds
         assert bool(region.marks) == _holds(mark.network, address)
+
+
+def _swept(peers: AddressPeers) -> Swept:
+    size = peers.lanes * len(peers)
+    return Swept(peers.spans, peers.sets, CidrColumns(peers.sets, size, Budget(1 << 30)))
 
 
 def _holds(network: Any, address: int) -> bool:
@@ -81,9 +96,12 @@ def _holds(network: Any, address: int) -> bool:
 
 
 def test_a6_3_families_never_match_across() -> None:
-    everything = AddressPeers([CidrPeer(ip_network("0.0.0.0/0"))], AROUND, Switches())
-    assert cut_regions(6, everything.spans, [], []).at(5).egress == 0
-    assert cut_regions(4, everything.spans, [], []).at(5).egress == 1
+    everything = AddressPeers([[CidrPeer(ip_network("0.0.0.0/0"))]], AROUND, Switches())
+    nothing = AddressPeers([], AROUND, Switches())
+    for family, places in ((6, []), (4, [0])):
+        here = _swept(everything)
+        cut = cut_regions(family, here, _swept(nothing), [], Budget(1 << 30))
+        assert here.sets.places(cut.at(5).egress) == places
 
 
 # --- selectors ----------------------------------------------------------------------------------

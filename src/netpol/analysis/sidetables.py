@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.analysis.portsets import PortSets
-from netpol.compiler.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN
+from netpol.compiler.rows import HAIRPIN_COLUMN, OWN_NODE_COLUMN
+from netpol.compiler.rowtables import SPLIT_ROW
 from netpol.verdict import Side
 
 __all__ = ["Differences", "EngineSide", "Vectors", "combined"]
@@ -107,6 +108,8 @@ class EngineSide:
         self._pairs = arrays[f"pairs_{name}"]
         self._label_pages = arrays[f"label_pages_{name}"]
         self._cidr_pages = arrays[f"cidr_pages_{name}"]
+        self._strips = arrays[f"strips_{name}"].astype(np.int64)
+        self._pieces = arrays[f"pieces_{name}"]
         self._pages = arrays["pages"]
         self._runs = arrays["runs"]
         self._maps = arrays["port_maps"].reshape(-1)
@@ -141,8 +144,10 @@ class EngineSide:
 
     def row(self, row: int, peers: Int64s) -> Int32s:
         """Give int32[n], the number of the vector that a row has for each of n peers."""
-        base, width, ports, _ = self._rows[row].tolist()
+        base, width, ports, flags = self._rows[row].tolist()
         labels = self._locals(self._label_pages[row], peers[:, 0])
+        if flags & SPLIT_ROW:
+            return self._split_row(base + labels * width, ports, peers[:, 1])
         cidrs = self._locals(self._cidr_pages[row], peers[:, 1])
         places = labels * width + cidrs
         number_at: Int32s = np.zeros(int(places.max(initial=0)) + 1, np.int32)
@@ -151,6 +156,32 @@ class EngineSide:
             number_at[place] = self._vector(int(self._pairs[base + place]), ports)
         numbers: Int32s = number_at[places]
         return numbers
+
+    def _split_row(self, pairs: Int64s, ports: int, columns: Int64s) -> Int32s:
+        """Give what ``row`` does for a row that is split by port (``compiler/strips.py``).
+
+        All peers in the same place get it once; there are as many as its rules tell apart.
+        """
+        locals_ = self._maps[ports + self._ports].astype(np.int64)
+        distinct, which = np.unique(pairs << 32 | columns, return_inverse=True)
+        numbers = np.empty(len(distinct), np.int32)
+        for place, key in enumerate(distinct.tolist()):
+            strips = self._pairs[(key >> 32) + locals_].astype(np.int64)
+            runs = self._in_strips(strips, np.full(len(strips), key & 0xFFFFFFFF))
+            numbers[place] = self._told(self._runs[runs])
+        found: Int32s = numbers[which.reshape(-1)]
+        return found
+
+    def _in_strips(self, strips: Int64s, columns: Int64s) -> Int64s:
+        """Give the place in the runs that each strip has for the column beside it."""
+        low, high = self._strips[strips], self._strips[strips + 1]
+        while (high - low > 1).any():
+            middle = (low + high) // 2
+            inside = (self._pieces[middle, 0] <= columns) & (high - low > 1)
+            low = np.where(inside, middle, low)
+            high = np.where(inside | (high - low <= 1), high, middle)
+        found: Int64s = self._pieces[low, 1].astype(np.int64)
+        return found
 
     def hairpin(self, row: int, own: Int64s) -> int:
         """Give the vector for traffic of a pod to itself through a service (A10.3)."""
@@ -164,15 +195,21 @@ class EngineSide:
 
     def decisions(self, rows: Int64s, peers: Int64s, ports: Int64s) -> Int64s:
         """Give int64[n, m], the decision ids of n rows with n peers' columns, at m port classes."""
-        base, width, maps, _ = self._rows[rows].T
+        base, width, maps, flags = self._rows[rows].T
         pages = (self._label_pages, self._cidr_pages)
         label, cidr = (
             self._pages[index[rows, column // _PAGE], column % _PAGE].astype(np.int64)
             for index, column in zip(pages, peers.T, strict=True)
         )
-        runs = self._pairs[base + label * width + cidr].astype(np.int64)
+        split = flags & SPLIT_ROW != 0
         places = self._maps[maps[:, None] + self._ports[ports]].astype(np.int64)
-        found: Int64s = self._runs[runs[:, None] + places].astype(np.int64)
+        pairs = base + label * width
+        runs = self._pairs[pairs + np.where(split, 0, cidr)].astype(np.int64)[:, None] + places
+        if split.any():
+            strips = self._pairs[pairs[split][:, None] + places[split]].astype(np.int64)
+            columns = np.repeat(peers[split, 1], places.shape[1])
+            runs[split] = self._in_strips(strips.reshape(-1), columns).reshape(strips.shape)
+        found: Int64s = self._runs[runs].astype(np.int64)
         return found
 
     def _locals(self, index: npt.NDArray[np.uint32], columns: Int64s) -> Int64s:
@@ -183,10 +220,13 @@ class EngineSide:
         found = self._memo.get((run, ports))
         if found is None:
             decisions = self._runs[run + self._maps[ports + self._ports].astype(np.int64)]
-            who = None if self._deciders is None else self._deciders[decisions]
-            found = self._vectors.intern(self._verdicts[decisions], who)
-            self._memo[run, ports] = found
+            found = self._memo[run, ports] = self._told(decisions)
         return found
+
+    def _told(self, decisions: UInt32s) -> int:
+        """Give the number of the vector of some decisions, one a port class."""
+        who = None if self._deciders is None else self._deciders[decisions]
+        return self._vectors.intern(self._verdicts[decisions], who)
 
 
 def combined(

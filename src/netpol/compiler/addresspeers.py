@@ -1,37 +1,41 @@
-"""Takes peers that match addresses, nodes and DNS answers, gives the bits of every address.
+"""Takes peers that match addresses, nodes and DNS answers, gives what holds at every address.
 
-A CIDR, the addresses of some nodes and the addresses of a name are all sets of addresses; so each
-such peer of a side is a bit that holds on some ranges. Doubt is a bit of its own: the lanes of an
-address's bits are "matches", "may, for want of Node objects" and "may, for want of DNS answers"
-(semantics.md B4.3, B4.4, B4.6, C4).
+The CIDRs of a rule together, the addresses of some nodes and the addresses of a name are all sets
+of addresses; so each of these is a *place* that holds on some ranges: 100 000 CIDRs of one rule are
+one place. Doubt is a place of its own: the lanes of an address's places are "matches", "may, for
+want of Node objects" and "may, for want of DNS answers" (semantics.md B4.3, B4.4, B4.6, C4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from netpol.compiler.identities import BEGINNING, V4_MAPPED, Identities, family_of, parse_address
+from netpol.compiler.intervals import Interval, holed, merged, of_network
+from netpol.compiler.placesets import PlaceSets
 from netpol.compiler.selection import YES, LabelSets
 from netpol.dns.observations import DnsObservations, Window, merged_windows
 from netpol.kube.snapshot import Snapshot
 from netpol.policy.program import AddressPeer, CidrPeer, DomainPeer, NodePeer
 from netpol.switches import Switches
 
-__all__ = ["LANES", "AddressPeers", "Span", "Surroundings", "merged_networks"]
+__all__ = ["LANES", "AddressPeers", "Span", "Surroundings"]
 
 LANES = 3
 _MATCHES, _NODES, _DNS = range(LANES)
-Network = IPv4Network | IPv6Network
-_EVERYWHERE: tuple[Network, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+_EVERYWHERE = {4: [(0, 1 << 32)], 6: [(0, 1 << 128)]}
+_Cidrs = tuple[CidrPeer, ...]
+_ByFamily = dict[int, list[Interval]]
 
 
 class Span(NamedTuple):
-    """A bit and the networks at whose edges it toggles; nested ones exclude."""
+    """A place and where it holds: disjoint intervals of addresses of a family."""
 
-    bit: int
-    networks: Sequence[Network]
+    place: int
+    family: int
+    intervals: list[Interval]
 
 
 class Surroundings:
@@ -66,57 +70,83 @@ class Surroundings:
 
 
 class AddressPeers:
-    """The distinct address peers of one side, in order of first use.
+    """What the address peers of one side's rules amount to, in order of first use.
+
+    Parameters
+    ----------
+    peers : of each rule those that are no pods.
 
     Attributes
     ----------
-    index : peer -> its bit's place in each lane.
-    lanes : how many lanes are in use: one where CIDRs are all there is.
-    spans : what toggles where, for the sweep over addresses.
-    hidden_from_pods, hidden_from_nodes : bits that an address does not have if it is a pod's or a
-        node's: scoped CIDRs (A6.4), and nodes are no pods (B4.4).
+    lanes : how many lanes are in use: one where CIDRs are all there is. A place in lane n is n
+        times ``len(self)`` higher than in the first.
+    spans : where each place holds, for the sweep over addresses.
+    sets : numbers the sets of places that addresses have.
+    hidden_from_pods, hidden_from_nodes : the sets of places that an address does not have if it is
+        a pod's or a node's: scoped CIDRs (A6.4), and nodes are no pods (B4.4).
     """
 
     def __init__(
-        self, peers: Iterable[AddressPeer], around: Surroundings, switches: Switches
+        self,
+        peers: Iterable[Sequence[AddressPeer]],
+        around: Surroundings,
+        switches: Switches,
     ) -> None:
-        self.index = {peer: place for place, peer in enumerate(dict.fromkeys(peers))}
-        self.lanes = 1 if all(isinstance(peer, CidrPeer) for peer in self.index) else LANES
+        self._cidrs: dict[_Cidrs, int] = {}
+        self._others: dict[NodePeer | DomainPeer, int] = {}
+        for item in peers:
+            for cidrs in _by_scope(item):
+                self._cidrs.setdefault(cidrs, len(self))
+            for peer in item:
+                if not isinstance(peer, CidrPeer):
+                    self._others.setdefault(peer, len(self))
+        self.lanes = LANES if self._others else 1
+        self.sets = PlaceSets(self.lanes * len(self))
         self.spans: list[Span] = []
         self.hidden_from_pods = self.hidden_from_nodes = 0
         self._windows: dict[int, dict[int, list[Window]]] = {}  # address -> place -> windows
-        for peer, place in self.index.items():
-            if isinstance(peer, CidrPeer):
-                self._add_cidr(peer, place, switches)
-            elif isinstance(peer, NodePeer):
+        for cidrs, place in self._cidrs.items():
+            self._add_cidrs(cidrs, place, switches)
+        for peer, place in self._others.items():
+            if isinstance(peer, NodePeer):
                 self._add_nodes(peer, place, around)
             else:
                 self._add_domain(peer, place, around.dns)
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self._cidrs) + len(self._others)
 
-    def _bit(self, lane: int, place: int) -> int:
-        return 1 << (lane * len(self) + place)
+    def places(self, peers: Sequence[AddressPeer]) -> list[int]:
+        """Give the places of a rule's peers, in the first lane."""
+        found = [self._cidrs[cidrs] for cidrs in _by_scope(peers)]
+        return found + [self._others[peer] for peer in peers if not isinstance(peer, CidrPeer)]
 
-    def _add_cidr(self, peer: CidrPeer, place: int, switches: Switches) -> None:
-        bit = self._bit(_MATCHES, place)
-        self.spans.append(Span(bit, [peer.network, *merged_networks(peer.excepts)]))
-        if peer.scoped and switches.ipblock_scope != "any":  # R20
-            self.hidden_from_pods |= bit
+    def _place(self, lane: int, place: int) -> int:
+        return lane * len(self) + place
+
+    def _add_spans(self, place: int, parts: _ByFamily) -> None:
+        self.spans += [Span(place, family, item) for family, item in parts.items() if item]
+
+    def _add_cidrs(self, cidrs: _Cidrs, place: int, switches: Switches) -> None:
+        parts: _ByFamily = {4: [], 6: []}
+        for peer in cidrs:
+            holes = merged(map(of_network, peer.excepts))
+            parts[peer.network.version] += holed(of_network(peer.network), holes)
+        self._add_spans(place, {family: merged(item) for family, item in parts.items()})
+        if cidrs[0].scoped and switches.ipblock_scope != "any":  # R20
+            self.hidden_from_pods = self.sets.toggled(self.hidden_from_pods, [place])
             if switches.ipblock_scope == "non-cluster":
-                self.hidden_from_nodes |= bit
+                self.hidden_from_nodes = self.sets.toggled(self.hidden_from_nodes, [place])
 
     def _add_nodes(self, peer: NodePeer, place: int, around: Surroundings) -> None:
-        matches, may = self._bit(_MATCHES, place), self._bit(_NODES, place)
-        self.spans.append(Span(matches, [_host(a) for a in around.node_addresses(peer)]))
-        strangers = _EVERYWHERE if around.no_nodes else [_host(a) for a in around.strangers]
-        self.spans.append(Span(may, strangers))
-        self.hidden_from_pods |= matches | may
+        matches, may = self._place(_MATCHES, place), self._place(_NODES, place)
+        self._add_spans(matches, _hosts(around.node_addresses(peer)))
+        self._add_spans(may, _EVERYWHERE if around.no_nodes else _hosts(around.strangers))
+        self.hidden_from_pods = self.sets.joined(self.hidden_from_pods, (matches, may))
 
     def _add_domain(self, peer: DomainPeer, place: int, dns: DnsObservations | None) -> None:
         if dns is None or dns.may_have_more(peer.pattern):
-            self.spans.append(Span(self._bit(_DNS, place), _EVERYWHERE))
+            self._add_spans(self._place(_DNS, place), _EVERYWHERE)
         for answer in dns.answers_to(peer.pattern) if dns is not None else ():
             address = int(answer.address)
             if isinstance(answer.address, IPv4Address):
@@ -136,23 +166,26 @@ class AddressPeers:
                 if window.end is not None:
                     yield window.end
 
-    def learned(self, address: int, time: int | None) -> int:
-        """Give the bits that DNS answers add to an address at a time, or at one not recorded."""
-        bits = 0
+    def learned(self, address: int, time: int | None) -> list[int]:
+        """Give the places that DNS answers add to an address at a time, or at one not recorded."""
+        places = []
         for place, windows in self._windows.get(address, {}).items():
             merged = merged_windows(windows)
             if any(_holds(window, time) for window in merged):
-                bits |= self._bit(_MATCHES, place)
+                places.append(self._place(_MATCHES, place))
             elif time is None and merged:
-                bits |= self._bit(_DNS, place)  # R26: valid at times, and when is not known
-        return bits
+                places.append(
+                    self._place(_DNS, place)
+                )  # R26: valid at times, and when is not known
+        return places
 
 
-def merged_networks(networks: Sequence[Network]) -> list[Network]:
-    """Overlapping networks would toggle twice; disjoint ones toggle once each (A1.10)."""
-    if len(networks) < 2:
-        return list(networks)
-    return list(collapse_addresses(networks))  # type: ignore[type-var]
+def _by_scope(peers: Sequence[AddressPeer]) -> Iterator[_Cidrs]:
+    """Give the CIDRs of a rule, those that pods and nodes may be hidden from apart (A6.4)."""
+    for scoped in (True, False):
+        found = tuple(p for p in peers if isinstance(p, CidrPeer) and p.scoped is scoped)
+        if found:
+            yield found
 
 
 def _holds(window: Window, time: int | None) -> bool:
@@ -163,7 +196,10 @@ def _holds(window: Window, time: int | None) -> bool:
     )
 
 
-def _host(address: int) -> Network:
-    if family_of(address) == 4:
-        return IPv4Network(address - V4_MAPPED)
-    return IPv6Network(address)
+def _hosts(addresses: Iterable[int]) -> _ByFamily:
+    found: _ByFamily = {4: [], 6: []}
+    for address in addresses:
+        family = family_of(address)
+        first = address - V4_MAPPED if family == 4 else address
+        found[family].append((first, first + 1))
+    return {family: merged(item) for family, item in found.items()}

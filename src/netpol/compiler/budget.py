@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from netpol.errors import CapacityError
 
 __all__ = ["Budget"]
@@ -24,6 +27,15 @@ class Budget:
                 "at a time"
             )
         self.taken += size
+
+    @contextmanager
+    def held(self, size: int, cause: str) -> Iterator[None]:
+        """Take ``size`` bytes for as long as the block runs."""
+        self.take(size, cause)
+        try:
+            yield
+        finally:
+            self.taken -= size
 
 
 def _mebibytes(size: int) -> int:

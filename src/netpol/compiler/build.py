@@ -31,10 +31,11 @@ from netpol.compiler.prefixes import build_prefixes
 from netpol.compiler.regions import cut_regions
 from netpol.compiler.replicas import KEEPS_PODS, distinct_replicas
 from netpol.compiler.rowports import RowPorts
+from netpol.compiler.rows import has_own_column, own_node_exemption
 from netpol.compiler.rowtables import SideTables, local_pages, pack_side
 from netpol.compiler.services import ServicePorts
 from netpol.compiler.servicetables import pack_services
-from netpol.compiler.sides import SideCompiler, has_own_column, own_node_exemption
+from netpol.compiler.sides import SideCompiler
 from netpol.compiler.subjects import rules_of
 from netpol.compiler.tables import Tables
 from netpol.kube.snapshot import Snapshot
@@ -58,6 +59,8 @@ __all__ = ["DENSE_LIMIT", "compile_program", "overlaps_of"]
 #: Bytes that each of the kernel's tables may take; beyond, the row tables alone are used, which are
 #: a quarter as fast. 100 000 pods and 5 000 policies need 7 MB, with labels of every pod's own 40.
 DENSE_LIMIT = 128 << 20
+
+_BYTES_A_RULE, _BYTES_A_PEER, _BYTES_A_PORT = 1800, 2000, 1200
 
 Pieces = Mapping[tuple[int, Side], Piece]
 
@@ -124,13 +127,14 @@ class _Compilation:
         self.decisions = DecisionTable(self.budget)
         self.identities, services = (clusters or Clusters()).of(snapshot, switches)
         rules = [rule for policy in policies for rule in (*policy.egress, *policy.ingress)]
+        _take_rules(rules, self.budget)
         names = _port_names(rules)
         self.groups = PodGroups(self.identities, names, switches)
         self.ports = cut_port_classes(
             [port for rule in rules for port in rule.ports or ()],
             {item for ports in self.groups.ports for item in ports},
         )
-        self.row_ports = RowPorts(self.ports, switches)
+        self.row_ports = RowPorts(self.ports, switches, self.budget)
         around = Surroundings(snapshot, self.identities)
         self.egress, self.ingress = (
             SideCompiler(
@@ -141,14 +145,16 @@ class _Compilation:
             for side in (Side.EGRESS, Side.INGRESS)
         )  # fmt: skip
         marks = region_marks(snapshot, self.identities)
-        spans = self.egress.addresses.spans, self.ingress.addresses.spans
-        regions = {family: cut_regions(family, *spans, marks) for family in (4, 6)}
+        swept = self.egress.swept(), self.ingress.swept()
+        regions = {family: cut_regions(family, *swept, marks, self.budget) for family in (4, 6)}
         learned = DnsRegions(self.egress.addresses, self.ingress.addresses)
-        classes = [item for cut in regions.values() for item in cut.classes]
-        for address in learned.addresses:
-            classes += learned.all_at(address, region_of(regions, address))
-        for column, side in enumerate((self.egress, self.ingress)):
-            side.partition([item[column] for item in classes])
+        at_times = [
+            item
+            for address in learned.addresses
+            for item in learned.all_at(address, region_of(regions, address))
+        ]
+        for compiler in (self.egress, self.ingress):
+            compiler.partition([item.of(compiler.side) for item in at_times])
         self.endpoints = Endpoints(self.identities, services, regions, learned)
         self.endpoints.resolve_all()
 
@@ -162,10 +168,12 @@ class _Compilation:
         parts = self._endpoint_parts()
         arrays.update(_backend_likeness(arrays, parts))
         store = local_pages(self.budget)
-        sides = tuple(
-            pack_side(side, self.switches, len(self.ports), store, self.budget)
-            for side in (self.egress, self.ingress)
-        )
+        sides, first_run = [], 0
+        for compiler in (self.egress, self.ingress):
+            sides.append(
+                pack_side(compiler, self.switches, len(self.ports), store, self.budget, first_run)
+            )
+            first_run += len(compiler.runs)
         for side, packed in zip(("egress", "ingress"), sides, strict=True):
             arrays.update({f"{name}_{side}": value for name, value in packed._asdict().items()})
         for compiler in (self.egress, self.ingress):
@@ -173,8 +181,8 @@ class _Compilation:
             arrays[f"hairpin_rows_{name}"] = np.array(compiler.hairpin_rows, np.uint32)
             arrays[f"seen_cidr_{name}"] = np.stack(compiler.seen_columns())
         arrays["pages"] = store.array()
-        arrays["runs"] = self._runs(arrays)
-        arrays["port_maps"] = np.array(self.row_ports.maps, np.uint16)
+        arrays["runs"] = np.array(self.egress.runs + self.ingress.runs, np.uint32)
+        arrays["port_maps"] = np.stack(self.row_ports.maps)
         arrays["decision_info"] = np.array(
             [
                 d.verdict
@@ -208,12 +216,6 @@ class _Compilation:
             for side in (self.egress, self.ingress)
         )
 
-    def _runs(self, arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint32]:
-        """Both sides' runs in one array: ingress bases move up by the length of egress's."""
-        pairs = arrays["pairs_ingress"]
-        pairs += np.uint32(len(self.egress.runs))
-        return np.array(self.egress.runs + self.ingress.runs, np.uint32)
-
     def _kernel(
         self,
         arrays: dict[str, npt.NDArray[Any]],
@@ -238,6 +240,8 @@ class _Compilation:
                 packed.pairs,
                 packed.label_pages[: side.subject_rows],
                 packed.cidr_pages[: side.subject_rows],
+                packed.strips,
+                packed.pieces,
             )
             for packed, side in zip(sides, (self.egress, self.ingress), strict=True)
         )
@@ -276,9 +280,9 @@ class _Compilation:
         """Rows and columns of every endpoint; see ``tables.LAYOUT``."""
         keys = self.endpoints.keys
         parts = np.zeros((len(keys), 8), np.uint32)
-        for column, side, name in ((2, self.egress, 0), (5, self.ingress, 1)):
-            columns = side.cidr_columns
-            parts[:, column] = np.fromiter((columns[key.region[name]] for key in keys), np.uint32)
+        for column, side in ((2, self.egress), (5, self.ingress)):
+            of, which = side.columns.of, side.side
+            parts[:, column] = np.fromiter((of[key.region.of(which)] for key in keys), np.uint32)
         pod = np.fromiter((key.pod for key in keys), np.int64, len(keys))
         is_pod = pod >= 0
         group = self.groups.of_pod[pod[is_pod]]
@@ -358,7 +362,7 @@ class _Compilation:
     def _nodes(self) -> dict[str, npt.NDArray[np.uint32]]:
         """Give the sources that NAT may show a server: nodes, and anybody outside (R10, R29)."""
         found: dict[str, npt.NDArray[np.uint32]] = {}
-        columns, seen = self.ingress.cidr_columns, self.ingress.seen_columns()[1]
+        columns, seen = self.ingress.columns.of, self.ingress.seen_columns()[1]
         starts: list[npt.NDArray[np.int64]] = []
         all_nodes: list[int] = []
         for family in (4, 6):
@@ -434,6 +438,17 @@ def _may_be_gateway(key: EndpointKey) -> bool:
     return key.kind is EndpointKind.EXTERNAL and bool(key.alternatives)
 
 
+def _take_rules(rules: list[Rule], budget: Budget) -> None:
+    """Take what a compile needs for each rule and its elements, before it makes anything of them.
+
+    In Python, as measured with 20 000 rules or elements of each shape in bench/growth.py.
+    """
+    peers = sum(len(rule.peers or ()) for rule in rules)
+    ports = sum(len(rule.ports or ()) for rule in rules)
+    size = len(rules) * _BYTES_A_RULE + peers * _BYTES_A_PEER + ports * _BYTES_A_PORT
+    budget.take(size, f"{len(rules)} rules with {peers} peers and {ports} ports")
+
+
 def _port_names(rules: list[Rule]) -> frozenset[str]:
     return frozenset(
         port.name for rule in rules for port in rule.ports or () if isinstance(port, NamedPort)
@@ -464,10 +479,10 @@ def _service_names(services: ServicePorts) -> dict[str, list[str]]:
     return {group: sorted(names) for group, names in found.items()}
 
 
-def _address_peers(policies: list[Policy], side: Side) -> Iterator[AddressPeer]:
+def _address_peers(policies: list[Policy], side: Side) -> Iterator[list[AddressPeer]]:
     for policy in policies:
         for rule in rules_of(policy, side):
-            yield from (peer for peer in rule.peers or () if not isinstance(peer, PodPeer))
+            yield [peer for peer in rule.peers or () if not isinstance(peer, PodPeer)]
 
 
 def _policy_meta(policy: Policy, tier: Tier) -> dict[str, Any]:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from netpol._core.cells import Pages, pack_rows
 from netpol.compiler.endpoints import EndpointFlag
 from netpol.compiler.portclasses import PORT_PROTOCOLS, PortClasses
-from netpol.compiler.rowtables import SideTables
-from netpol.compiler.sides import OWN_NODE_COLUMN
+from netpol.compiler.rows import OWN_NODE_COLUMN
+from netpol.compiler.rowtables import SPLIT_ROW, SideTables
 
 __all__ = [
     "NO_COLUMN",
@@ -80,13 +80,13 @@ class RowTables:
 
     Attributes
     ----------
-    pages : uint16[pages, 16]; port_maps : uint16[maps, classes]; runs : uint32[...]
+    pages : uint16[pages, 16]; port_maps : uint32[maps, classes]; runs : uint32[...]
         As ``tables.LAYOUT`` describes them.
     verdicts : uint8[decisions], the verdict of each.
     """
 
     pages: npt.NDArray[np.uint16]
-    port_maps: npt.NDArray[np.uint16]
+    port_maps: U32
     runs: U32
     verdicts: npt.NDArray[np.uint8]
 
@@ -118,6 +118,8 @@ def build_kernel(
     """
     if limit <= 0 or int(endpoints.parts[:, 7].max(initial=0)) >= _NODE_LIMIT:
         return None
+    if any((side.rows[:, 3] & SPLIT_ROW).any() for side in sides):
+        return None  # the runs of such a row by cell are just what it is split to avoid
     store = Pages(PAGE_CELLS, limit)
     built = []
     for number, side in enumerate(sides):
@@ -243,7 +245,7 @@ def _with_own_node(
 
 def _scale_maps(
     sides: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
-    port_maps: npt.NDArray[np.uint16],
+    port_maps: U32,
     limit: int,
 ) -> tuple[U32, list[npt.NDArray[np.int64]]] | None:
     """Give port maps times the number of a row's runs, and the map of each row of each side.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Grouped", "group_columns", "set_bits"]
+__all__ = ["Grouped", "group_columns", "mask_of", "set_bits"]
 
 _LANE_BITS = 63
 Indexes = npt.NDArray[np.int64]
@@ -113,3 +113,15 @@ def set_bits(bits: int) -> list[int]:
         found.append(lowest.bit_length() - 1)
         bits ^= lowest
     return found
+
+
+def mask_of(places: Sequence[int]) -> int:
+    """Give the number whose bits are at these places."""
+    if len(places) < 8:
+        mask = 0
+        for place in places:
+            mask |= 1 << place
+        return mask
+    flags = np.zeros(max(places) + 1, np.uint8)
+    flags[places] = 1
+    return int.from_bytes(np.packbits(flags, bitorder="little").tobytes(), "little")

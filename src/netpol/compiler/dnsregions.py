@@ -41,7 +41,10 @@ class DnsRegions:
         ingress = self.ingress.learned(address, time)
         if not egress and not ingress:
             return region
-        return Region(region.egress | egress, region.ingress | ingress, region.marks)
+        return region._replace(
+            egress=self.egress.sets.joined(region.egress, egress),
+            ingress=self.ingress.sets.joined(region.ingress, ingress),
+        )
 
     def all_at(self, address: int, region: Region) -> Iterator[Region]:
         """Give every region that an address may be."""

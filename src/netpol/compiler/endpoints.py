@@ -13,7 +13,6 @@ from enum import IntEnum, IntFlag
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
-from netpol.compiler.columns import set_bits
 from netpol.compiler.dnsregions import DnsRegions
 from netpol.compiler.identities import (
     BEGINNING,
@@ -33,7 +32,6 @@ __all__ = ["EndpointFlag", "EndpointKey", "EndpointKind", "Endpoints", "region_m
 # Marks beside the notes.
 _LOOPBACK = 1 << 15
 _NOTES = _LOOPBACK - 1
-_FIRST_NODE = 16  # and beyond: whose node's pod range it is
 
 
 class EndpointKind(IntEnum):
@@ -95,8 +93,8 @@ def region_marks(snapshot: Snapshot, identities: Identities) -> list[Mark]:
         for text in {*(node.spec.pod_cidrs or ()), *([node.spec.pod_cidr or ""])}:
             network = _network(text)
             if network is not None:
-                node_mark = 1 << _FIRST_NODE + identities.node_index(node.metadata.name)
-                marks += [Mark(network, int(Note.IN_PODCIDR)), Mark(network, node_mark)]
+                index = identities.node_index(node.metadata.name)
+                marks.append(Mark(network, int(Note.IN_PODCIDR), index))
     return marks
 
 
@@ -162,7 +160,7 @@ class Endpoints:
         notes = region.marks & _NOTES
         nodes = tuple(
             self.intern(EndpointKey(EndpointKind.NODE, node=node, region=region))
-            for node in set_bits(region.marks >> _FIRST_NODE)
+            for node in region.nodes
         )
         if nodes:
             notes |= Note.POSSIBLE_NODE_GATEWAY

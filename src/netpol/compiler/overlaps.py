@@ -18,7 +18,8 @@ from netpol.compiler.acting import Acts, RowActs, TiedGroup, in_doubt
 from netpol.compiler.columns import Grouped, set_bits
 from netpol.compiler.realpeers import RealPeers
 from netpol.compiler.rowcases import Case
-from netpol.compiler.sides import RowClasses, SideCompiler
+from netpol.compiler.rows import RowClasses
+from netpol.compiler.sides import SideCompiler
 from netpol.compiler.subjects import rules_of
 from netpol.compiler.ties import disagreeing
 from netpol.policy.program import Action
@@ -228,7 +229,7 @@ class _Row:
         self.tiers = side.row_tiers(row, self.classes.rules)
         width = len(self.classes.cidrs.bits)
         labels = _locals(self.classes.labels, len(side.column_ports))
-        cidrs = _locals(self.classes.cidrs, len(side.cidr_columns))
+        cidrs = _locals(self.classes.cidrs, len(side.columns))
         self._pairs = labels[peers.labels] * width + cidrs[peers.cidrs]
         self._width = width
 

@@ -7,21 +7,33 @@ the three, "protocol not recorded", ICMP and all other protocols (semantics.md A
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.intervals import Interval, merged
 from netpol.compiler.selection import MAYBE, NO, YES, TriVector
 from netpol.policy.program import NamedPort, Port, PortRange
 
-__all__ = ["PORT_PROTOCOLS", "NamedPorts", "PortClasses", "PortKind", "cut_port_classes"]
+__all__ = [
+    "PORT_PROTOCOLS",
+    "Matched",
+    "NamedPorts",
+    "NumbersOfNames",
+    "PortClasses",
+    "PortKind",
+    "by_name",
+    "cut_port_classes",
+]
 
 PORT_PROTOCOLS = (6, 17, 132)
 #: What names mean on one destination pod: (name, protocol) -> port numbers (A8.4: the union).
 NamedPorts = frozenset[tuple[str, int, int]]  # (name, protocol, number)
+NumbersOfNames = Mapping[str, Sequence[tuple[int, int]]]  # name -> (protocol, number)
 
 
 class PortKind(IntEnum):
@@ -32,6 +44,13 @@ class PortKind(IntEnum):
     UNKNOWN_PROTOCOL = 2
     ICMP = 3
     OTHER = 4
+
+
+class Matched(NamedTuple):
+    """Classes that elements match: disjoint intervals of them, and those that they only may."""
+
+    certain: list[Interval]
+    possible: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +83,58 @@ class PortClasses:
 
         Sources: A7.2 (elements ORed), A8.2 (names), A17.2 (other protocols), C4 (not recorded).
         """
-        result = np.full(len(self), YES if ports is None else NO, np.uint8)
-        for port in ports or ():
-            np.maximum(result, self._element(port, names), out=result)
+        found = self.matched(ports, by_name(names))
+        result = np.full(len(self), NO, np.uint8)
+        result[found.possible] = MAYBE
+        for first, end in found.certain:
+            result[first:end] = YES
         return result
 
-    def _element(self, port: Port, names: NamedPorts) -> TriVector:
-        result = np.zeros(len(self), np.uint8)
-        if isinstance(port, PortRange):
-            same = self.protocol == port.protocol
-            inside = (self.first >= port.first) & (self.first <= port.last)
-            result[same & (self.kind == PortKind.PLAIN) & inside] = YES
-            all_ports = port.first == 0 and port.last == 65535
-            result[same & (self.kind == PortKind.UNKNOWN_PORT)] = YES if all_ports else MAYBE
-            result[self.kind == PortKind.UNKNOWN_PROTOCOL] = MAYBE
-            return result
-        for name, protocol, number in names:
-            if name == port.name and port.protocol in (None, protocol):
-                same = self.protocol == protocol
-                result[same & (self.kind == PortKind.PLAIN) & (self.first == number)] = YES
-                result[same & (self.kind == PortKind.UNKNOWN_PORT)] = MAYBE
-                result[self.kind == PortKind.UNKNOWN_PROTOCOL] = MAYBE
-        return result
+    def matched(self, ports: tuple[Port, ...] | None, numbers: NumbersOfNames) -> Matched:
+        """Give the same as intervals of classes: work and memory are those of the elements."""
+        if ports is None:
+            return Matched([(0, len(self))], [])
+        certain: list[Interval] = []
+        possible: set[int] = set()
+        for port in ports:
+            if isinstance(port, PortRange):
+                possible.update(self.unknown(None))
+                if port.protocol in PORT_PROTOCOLS:
+                    certain.append(self.plain(port.protocol, port.first, port.last))
+                    everywhere = port.first == 0 and port.last == 65535
+                    known = self.unknown(port.protocol)
+                    if everywhere:
+                        certain += [(place, place + 1) for place in known]
+                    possible.update(known)
+                continue
+            for protocol, number in numbers.get(port.name, ()):
+                if port.protocol in (None, protocol):
+                    possible.update((*self.unknown(None), *self.unknown(protocol)))
+                    if protocol in PORT_PROTOCOLS:
+                        certain.append(self.plain(protocol, number, number))
+        certain = merged(certain)
+        sure = {place for first, end in certain for place in possible if first <= place < end}
+        return Matched(certain, sorted(possible - sure))
+
+    def plain(self, protocol: int, first: int, last: int) -> Interval:
+        """Give the classes of ports ``first`` to ``last`` of TCP, UDP or SCTP."""
+        begin = int(self.slot_first[protocol])
+        base = int(self.slot_base[protocol])
+        return begin + int(self.lookup[base + first]), begin + int(self.lookup[base + last]) + 1
+
+    def unknown(self, protocol: int | None) -> tuple[int, ...]:
+        """Give the class of "port not recorded" of a protocol, or that of no protocol recorded."""
+        if protocol is None:
+            return (int(self.slot_first[255]),)
+        return (int(self.slot_first[256 + protocol]),) if protocol in PORT_PROTOCOLS else ()
+
+
+def by_name(names: NamedPorts) -> NumbersOfNames:
+    """Give what each name means."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for name, protocol, number in names:
+        found.setdefault(name, []).append((protocol, number))
+    return found
 
 
 def cut_port_classes(ports: Iterable[Port], names: Iterable[tuple[str, int, int]]) -> PortClasses:

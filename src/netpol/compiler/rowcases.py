@@ -15,7 +15,7 @@ from typing import NamedTuple
 from netpol.compiler.columns import Grouped
 from netpol.compiler.rowports import LocalPort, Treatment
 
-__all__ = ["Case", "RowCases"]
+__all__ = ["Case", "RowCases", "case_of"]
 
 _SHIFT = 32
 _FEW = 40
@@ -32,6 +32,27 @@ class Case(NamedTuple):
     possible: int
     doubts: tuple[int, int, int] = (0, 0, 0)
     treatment: Treatment = Treatment.PLAIN
+
+
+def case_of(
+    yes: int, doubts: tuple[int, int, int], ports: tuple[int, int], treatment: Treatment
+) -> Case:
+    """Give a case.
+
+    Parameters
+    ----------
+    yes : rules whose peer matches.
+    doubts : rules whose peer may, by reason, also such that match.
+    ports : rules whose port matches, and those whose does or may.
+    """
+    certain = yes & ports[0]
+    maybe, nodes, dns = doubts
+    if not nodes and not dns:
+        maybe &= ~yes
+        return Case(certain, (yes | maybe) & ports[1] & ~certain, (maybe, 0, 0), treatment)
+    open_ = maybe & ~yes, nodes & ~yes, dns & ~yes
+    possible = (yes | open_[0] | open_[1] | open_[2]) & ports[1] & ~certain
+    return Case(certain, possible, open_, treatment)
 
 
 class RowCases:
@@ -65,7 +86,6 @@ class RowCases:
         self._cidrs = [
             (bits & low, (bits >> count) & low, bits >> (2 * count)) for bits in cidrs.bits
         ]
-        self._doubtful = any(nodes or dns for _, nodes, dns in self._cidrs)
         self._labels = [
             ((bits & low) | everyone, bits >> count, meaning)
             for bits, meaning in zip(labels.bits, labels.extra, strict=True)
@@ -153,17 +173,9 @@ class RowCases:
         """Give a case by its classes and local port."""
         yes, maybe, meaning = self._labels[i]
         cidr, nodes, dns = self._cidrs[j]
-        yes |= cidr
         treatment, by_meaning = self._ports[port]
-        port_yes, port_maybe = by_meaning[meaning]
-        certain = yes & port_yes
-        either = port_yes | port_maybe
-        if not self._doubtful:
-            maybe &= ~yes
-            return Case(certain, (yes | maybe) & either & ~certain, (maybe, 0, 0), treatment)
-        doubts = maybe & ~yes, nodes & ~yes, dns & ~yes
-        possible = (yes | doubts[0] | doubts[1] | doubts[2]) & either & ~certain
-        return Case(certain, possible, doubts, treatment)
+        sure, may = by_meaning[meaning]
+        return case_of(yes | cidr, (maybe, nodes, dns), (sure, sure | may), treatment)
 
     def _label_keys(self, yes: int, maybe: int, meaning: int) -> Iterator[tuple[int, ...]]:
         for _, by_meaning in self._ports:

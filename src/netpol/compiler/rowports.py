@@ -7,21 +7,24 @@ cache. Rows whose rules have the same port lists share a map.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compiler.columns import Indexes, group_columns
-from netpol.compiler.portclasses import NamedPorts, PortClasses, PortKind
-from netpol.compiler.selection import MAYBE, YES, TriVector
-from netpol.errors import CapacityError
+from netpol.compiler.budget import Budget
+from netpol.compiler.columns import mask_of
+from netpol.compiler.placesets import PlaceSets
+from netpol.compiler.portclasses import Matched, NamedPorts, PortClasses, PortKind, by_name
 from netpol.policy.program import NamedPort, Port
 from netpol.switches import Switches
 
-__all__ = ["LocalPort", "LocalPorts", "RowPorts", "Treatment"]
+__all__ = ["LocalPort", "LocalPorts", "PortRules", "RowPorts", "Treatment"]
 
 Ports = tuple[Port, ...] | None
 
@@ -41,11 +44,87 @@ class Treatment(IntEnum):
 LocalPort = tuple[Treatment, list[tuple[int, int]]]
 
 
-class LocalPorts(NamedTuple):
-    """A row's port map and its local classes."""
+class PortRules(NamedTuple):
+    """Rules, in order, whose ports match in a local class, and those whose only may."""
+
+    certain: list[int]
+    possible: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPorts:
+    """A row's port map and its local classes.
+
+    Attributes
+    ----------
+    map_id : the map.
+    keys : per local class, the number of its set of places and its treatment.
+    spans : int64[n, 3], place, first program class where it holds, and the one after the last.
+    examples : int64[P], a program class of each local one.
+    """
 
     map_id: int
-    locals_: list[LocalPort]
+    keys: list[tuple[int, Treatment]]
+    spans: npt.NDArray[np.int64]
+    examples: npt.NDArray[np.int64]
+    _sets: PlaceSets
+    _rules: int
+    _meanings: int
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def locals_(self) -> list[LocalPort]:
+        """Give the local classes with their rules as bits: as many bits as rules, for each."""
+        return [
+            (
+                treatment,
+                [(mask_of(rules.certain), mask_of(rules.possible)) for rules in self.rules(local)],
+            )
+            for local, (_, treatment) in enumerate(self.keys)
+        ]
+
+    def rules(self, local: int) -> list[PortRules]:
+        """Give the rules of a local class by what port names mean."""
+        places = self._sets.places(self.keys[local][0])
+        width = 2 * self._rules
+        same = bisect_left(places, width)
+        everywhere = self._split(places[:same])
+        if same == len(places):
+            return [everywhere] * self._meanings
+        found = []
+        for meaning in range(1, self._meanings + 1):
+            first = bisect_left(places, meaning * width, same)
+            end = bisect_left(places, (meaning + 1) * width, first)
+            if first == end:
+                found.append(everywhere)
+                continue
+            mine = self._split([place - meaning * width for place in places[first:end]])
+            found.append(
+                PortRules(
+                    sorted({*everywhere.certain, *mine.certain}),
+                    sorted({*everywhere.possible, *mine.possible}),
+                )
+            )
+        return found
+
+    def weighed(self, weights: Sequence[int]) -> list[int]:
+        """Give the sum of weights of the rules of each local class; twice for what names add.
+
+        There is a weight for each rule, or one more for each where it only may match.
+        """
+        place, first, end = self.spans.T
+        weight = np.array(weights, np.int64)[place % len(weights)]
+        change = np.zeros(int(self.examples.max()) + 2, np.int64)
+        np.add.at(change, np.minimum(first, len(change) - 1), weight)
+        np.subtract.at(change, np.minimum(end, len(change) - 1), weight)
+        found: list[int] = change.cumsum()[self.examples].tolist()
+        return found
+
+    def _split(self, places: list[int]) -> PortRules:
+        middle = bisect_left(places, self._rules)
+        return PortRules(places[:middle], [place - self._rules for place in places[middle:]])
 
 
 class RowPorts:
@@ -53,16 +132,20 @@ class RowPorts:
 
     Attributes
     ----------
-    maps : uint16[C] each, program port class -> local class. Map 0 sends everything to 0.
+    maps : uint32[C] each, program port class -> local class. Map 0 sends everything to 0.
     """
 
-    def __init__(self, classes: PortClasses, switches: Switches) -> None:
+    def __init__(self, classes: PortClasses, switches: Switches, budget: Budget) -> None:
         self.classes = classes
-        self.maps: list[npt.NDArray[np.uint16]] = [np.zeros(len(classes), np.uint16)]
-        self._treatment = _treatments(classes, switches)
+        self.maps: list[npt.NDArray[np.uint32]] = [np.zeros(len(classes), np.uint32)]
+        self._budget = budget
+        self._treatment: list[int] = _treatments(classes, switches).tolist()
+        # The first class, and those that are treated otherwise than the one before.
+        self._changes = [0]
+        self._changes += [n for n, (a, b) in enumerate(pairwise(self._treatment), 1) if a != b]
         self._map_ids: dict[bytes, int] = {self.maps[0].tobytes(): 0}
         self._memo: dict[tuple[tuple[Ports, ...], tuple[NamedPorts, ...]], LocalPorts] = {}
-        self._vectors: dict[tuple[Ports, NamedPorts], TriVector] = {}
+        self._matched: dict[Ports, Matched] = {}
 
     def of(self, ports: Sequence[Ports], meanings: Sequence[NamedPorts]) -> LocalPorts:
         """Give the local classes of rules with these port lists.
@@ -89,48 +172,73 @@ class RowPorts:
         return protocol, first
 
     def _build(self, ports: tuple[Ports, ...], meanings: tuple[NamedPorts, ...]) -> LocalPorts:
-        count = len(ports)
-        entries: list[tuple[int, Indexes]] = []
-        for m, names in enumerate(meanings):
-            for bit, item in enumerate(ports):
-                vector = self._vector(item, names)
-                start = 2 * count * m + bit
-                entries.append((start, np.flatnonzero(vector == YES)))
-                entries.append((start + count, np.flatnonzero(vector == MAYBE)))
-        grouped = group_columns(entries, self._treatment.astype(np.int64))
-        if len(grouped.bits) > 65535:
-            raise CapacityError(
-                f"the rules of one subject tell {len(grouped.bits)} port ranges apart; "
-                "at most 65535 fit. Merge port ranges in its policies"
-            )
-        mapping = np.zeros(len(self.classes), np.uint16)
-        mapping[grouped.touched] = grouped.local
-        low = (1 << count) - 1
-        locals_ = [
-            (
-                Treatment(treatment),
-                [
-                    ((bits >> (2 * count * m)) & low, (bits >> (2 * count * m + count)) & low)
-                    for m in range(len(meanings))
-                ],
-            )
-            for bits, treatment in zip(grouped.bits, grouped.extra, strict=True)
-        ]
+        sets = PlaceSets(2 * len(ports) * (1 + len(meanings)))
+        spans = self._spans(ports, meanings)
+        edges: dict[int, list[int]] = {}
+        for place, first, end in spans:
+            edges.setdefault(first, []).append(place)
+            edges.setdefault(end, []).append(place)
+        treatment = self._treatment
+        ids = {(0, 0): 0}
+        mapping = np.empty(len(self.classes), np.uint32)
+        cuts = sorted({*edges, *self._changes, len(self.classes)})
+        number = 0
+        for start, end in pairwise(cuts):
+            number = sets.toggled(number, edges.get(start, ()))
+            local = ids.setdefault((number, treatment[start]), len(ids))
+            mapping[start:end] = local
         text = mapping.tobytes()
         map_id = self._map_ids.setdefault(text, len(self.maps))
         if map_id == len(self.maps):
+            self._budget.take(
+                mapping.nbytes, f"maps of {len(self.classes)} port classes, one a list of ports"
+            )
             self.maps.append(mapping)
-        return LocalPorts(map_id, locals_)
+        keys = [(number, Treatment(value)) for number, value in ids]
+        examples = np.zeros(len(keys), np.int64)
+        examples[mapping[::-1]] = np.arange(len(mapping) - 1, -1, -1)
+        return LocalPorts(
+            map_id, keys, np.array(spans, np.int64).reshape(-1, 3), examples, sets, len(ports),
+            len(meanings),
+        )  # fmt: skip
 
-    def _vector(self, ports: Ports, names: NamedPorts) -> TriVector:
-        if names:
-            used = {port.name for port in ports or () if isinstance(port, NamedPort)}
-            names = frozenset(item for item in names if item[0] in used)
-        key = (ports, names)
-        found = self._vectors.get(key)
-        if found is None:
-            found = self._vectors[key] = self.classes.match(ports, names)
-        return found
+    def _spans(
+        self, ports: tuple[Ports, ...], meanings: tuple[NamedPorts, ...]
+    ) -> list[tuple[int, int, int]]:
+        """Give where each place holds: intervals of classes.
+
+        A rule's place says that it matches, and with the number of rules added that it may. What
+        names add is in places of each meaning, higher by twice that number for each.
+        """
+        spans: list[tuple[int, int, int]] = []
+        count = len(ports)
+        for bit, item in enumerate(ports):
+            found = self._matched.get(item)
+            if found is None:
+                found = self._matched[item] = self.classes.matched(item, {})
+            _add_spans(spans, found, bit, count)
+        named = _uses(ports)
+        for meaning, names in enumerate(meanings if named else (), 1):
+            numbers = by_name(names)
+            for bit in sorted({bit for name in numbers for bit in named.get(name, ())}):
+                found = self.classes.matched(ports[bit], numbers)
+                _add_spans(spans, found, 2 * count * meaning + bit, count)
+        return spans
+
+
+def _add_spans(spans: list[tuple[int, int, int]], found: Matched, place: int, count: int) -> None:
+    spans += [(place, first, end) for first, end in found.certain]
+    spans += [(place + count, item, item + 1) for item in found.possible]
+
+
+def _uses(ports: tuple[Ports, ...]) -> dict[str, list[int]]:
+    """Give the rules that use each port name."""
+    found: dict[str, list[int]] = {}
+    for bit, item in enumerate(ports):
+        for port in item or ():
+            if isinstance(port, NamedPort):
+                found.setdefault(port.name, []).append(bit)
+    return found
 
 
 def _treatments(classes: PortClasses, switches: Switches) -> npt.NDArray[np.uint8]:

@@ -10,12 +10,15 @@ import numpy.typing as npt
 from netpol._core.cells import Pages
 from netpol.compiler.budget import Budget
 from netpol.compiler.columns import Grouped
-from netpol.compiler.sides import HAIRPIN_COLUMN, OWN_NODE_COLUMN, SideCompiler, has_own_column
+from netpol.compiler.rows import HAIRPIN_COLUMN, OWN_NODE_COLUMN, has_own_column
+from netpol.compiler.sides import SideCompiler
 from netpol.switches import Switches
 
-__all__ = ["PAGE", "SideTables", "local_pages", "pack_side"]
+__all__ = ["ISOLATED_ROW", "PAGE", "SPLIT_ROW", "SideTables", "local_pages", "pack_side"]
 
 PAGE = 16
+#: Flags of a row, in its last column.
+ISOLATED_ROW, SPLIT_ROW = 1, 2
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
 
@@ -27,6 +30,8 @@ class SideTables(NamedTuple):
     pairs: U32
     label_pages: U32
     cidr_pages: U32
+    strips: U32
+    pieces: U32
 
 
 def local_pages(budget: Budget) -> Pages:
@@ -42,8 +47,9 @@ def pack_side(
     port_classes: int,
     store: Pages,
     budget: Budget,
+    first_run: int,
 ) -> SideTables:
-    """Compile every row of a side and pack it.
+    """Compile every row of a side and pack it; its runs stand behind ``first_run`` others.
 
     Raises
     ------
@@ -52,7 +58,7 @@ def pack_side(
     """
     count = len(side.rows)
     labels = len(side.column_ports)
-    cidrs = len(side.cidr_columns)
+    cidrs = len(side.columns)
     name = side.side.label
     label_pages = _indexes(budget, count, labels, f"{count} {name} rows x {labels} label columns")
     cidr_pages = _indexes(budget, count, cidrs, f"{count} {name} rows x {cidrs} CIDR columns")
@@ -64,15 +70,19 @@ def pack_side(
     for index in range(count):
         row = side.compile_row(index)
         flat = row.pairs.reshape(-1)
+        if not row.split:
+            flat += np.uint32(first_run)
         pairs.append(flat)
         isolated = bool(side.isolating(side.rows[index]))
-        rows[index] = base, row.pairs.shape[1], row.port_map * port_classes, isolated
+        flags = isolated * ISOLATED_ROW | row.split * SPLIT_ROW
+        rows[index] = base, row.pairs.shape[1], row.port_map * port_classes, flags
         base += len(flat)
         columns, values = _with_special(row.labels, row.special, isolated and own,
                                         isolated and hairpin)  # fmt: skip
         store.put_sparse(label_pages[index], columns, values)
         store.put_sparse(cidr_pages[index], row.cidrs.touched, row.cidrs.local.astype(np.uint16))
-    return SideTables(rows, np.concatenate(pairs), label_pages, cidr_pages)
+    strips = side.strips.arrays(first_run)
+    return SideTables(rows, np.concatenate(pairs), label_pages, cidr_pages, *strips)
 
 
 def _indexes(budget: Budget, rows: int, columns: int, cause: str) -> U32:

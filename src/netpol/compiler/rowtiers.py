@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
 
-from netpol.compiler.columns import set_bits
+from netpol.compiler.columns import mask_of, set_bits
 from netpol.compiler.decisions import Decision, Witness
 from netpol.compiler.removals import Removals
 from netpol.compiler.rowcases import Case
@@ -21,7 +21,7 @@ from netpol.errors import ConfigError
 from netpol.policy.program import Action
 from netpol.verdict import Reason, Side, Tier, Verdict
 
-__all__ = ["RowTiers", "TierRule"]
+__all__ = ["RowTiers", "TierRule", "doubt_of"]
 
 ALLOW, DENY, UNKNOWN = Verdict.ALLOW, Verdict.DENY, Verdict.UNKNOWN
 _DOUBTS = (Reason.NAMESPACE_LABELS_UNKNOWN, Reason.NODES_UNKNOWN, Reason.DNS_UNKNOWN)
@@ -121,14 +121,26 @@ class RowTiers:
         self._cnp_tie = cnp_tie
         self._label = label
         self._masks = dict.fromkeys((Tier.ADMIN, Tier.NETWORKPOLICY, Tier.BASELINE), 0)
-        for bit, rule in enumerate(rules):
-            self._masks[rule.tier] |= 1 << bit
-        self.doubtful = sum(1 << bit for bit, rule in enumerate(rules) if rule.doubtful)
+        for tier in self._masks:
+            self._masks[tier] = mask_of([n for n, rule in enumerate(rules) if rule.tier is tier])
+        self.doubtful = mask_of([bit for bit, rule in enumerate(rules) if rule.doubtful])
         self.network_policies = self._masks[Tier.NETWORKPOLICY]
         self.plain = not self._masks[Tier.ADMIN] and not self._masks[Tier.BASELINE]
         self.ties_matter = cnp_tie != "name-and-flag"
         self._removals = removals
         self.known: dict[tuple[object, ...], int] = {}
+
+    @property
+    def has_removals(self) -> bool:
+        """Whether decisions say what they hang on."""
+        return self._removals is not None
+
+    def among(self, rules: Sequence[int]) -> RowTiers:
+        """Give what decides cases in which only some of the rules match, or may."""
+        chosen = [self._rules[rule] for rule in rules]
+        found = RowTiers(self._side, chosen, self._isolating, self._cnp_tie, self._label)
+        found.plain = self.plain
+        return found
 
     def decide(self, case: Case, exempt: Reason | None = None) -> Decision:
         """Give the decision of a case; ``exempt`` is why isolation does not bind it (A10, A11)."""
@@ -172,21 +184,38 @@ class RowTiers:
 
     def _plainly(self, case: Case) -> Decision:
         """Decide what most cases are without a fold: a seventh off the time of compiling."""
-        side, tier, isolating = self._side, Tier.NETWORKPOLICY, self._isolating
         if case.certain:
-            rule = self._first(case.certain)
-            return Decision(
-                side, ALLOW, Reason.NP_RULE, tier, rule.policy, rule.rule,
-                self._matching(case.certain), isolating,
-            )  # fmt: skip
+            return self.allowed(set_bits(case.certain))
         if not case.possible:
-            return Decision(
-                side, DENY, Reason.NP_IMPLICIT_DENY, tier, isolating[0], isolating=isolating
-            )
-        rule = self._first(case.possible)
+            return self.denied()
         reason = self._doubt(case, case.possible & -case.possible)
+        return self.open((case.possible & -case.possible).bit_length() - 1, reason)
+
+    def allowed(self, matching: Sequence[int]) -> Decision:
+        """Give the decision of NetworkPolicies some of whose rules match: the first allows."""
+        rules = self._rules
+        first = rules[matching[0]]
+        return Decision(
+            self._side, ALLOW, Reason.NP_RULE, Tier.NETWORKPOLICY, first.policy, first.rule,
+            tuple([(rules[bit].policy, rules[bit].rule) for bit in matching]), self._isolating,
+        )  # fmt: skip
+
+    def denied(self) -> Decision:
+        """Give the decision of NetworkPolicies none of whose rules matches, or may."""
+        isolating = self._isolating
+        return Decision(
+            self._side, DENY, Reason.NP_IMPLICIT_DENY, Tier.NETWORKPOLICY, isolating[0],
+            isolating=isolating,
+        )  # fmt: skip
+
+    def open(self, first: int, reason: Reason) -> Decision:
+        """Give the decision of NetworkPolicies none of whose rules matches; ``first`` may."""
+        rule, isolating = self._rules[first], self._isolating
         ways = Witness(ALLOW, rule.policy, rule.rule), Witness(DENY, isolating[0])
-        return Decision(side, UNKNOWN, reason, tier, rule.policy, rule.rule, (), isolating, ways)
+        return Decision(
+            self._side, UNKNOWN, reason, Tier.NETWORKPOLICY, rule.policy, rule.rule, (), isolating,
+            ways,
+        )  # fmt: skip
 
     def _matching(self, bits: int) -> tuple[tuple[int, int], ...]:
         rules = self._rules
@@ -247,12 +276,7 @@ class RowTiers:
         """Give why a rule only may match (R15, R24)."""
         if bit & self.doubtful:
             return Reason.NAMESPACE_LABELS_UNKNOWN
-        for reason, bits in zip(_DOUBTS, case.doubts, strict=True):
-            if bit & bits:
-                return reason
-        if case.treatment is Treatment.UNKNOWN_PROTOCOL:
-            return Reason.UNKNOWN_PROTOCOL
-        return Reason.UNKNOWN_PORT
+        return doubt_of([bool(bit & bits) for bits in case.doubts], case.treatment)
 
     # --- tiers of ordered rules --------------------------------------------------------------
 
@@ -289,6 +313,16 @@ class RowTiers:
             yield _Step(rule, doubt, _effect(rule, following))
             if certain:
                 return
+
+
+def doubt_of(peers: Sequence[bool], treatment: Treatment) -> Reason:
+    """Give why a rule only may match: its peer, by reason of doubt, or else its port (R15)."""
+    for reason, here in zip(_DOUBTS, peers, strict=True):
+        if here:
+            return reason
+    if treatment is Treatment.UNKNOWN_PROTOCOL:
+        return Reason.UNKNOWN_PROTOCOL
+    return Reason.UNKNOWN_PORT
 
 
 def _answer(credit: _Credit) -> _Answer:

@@ -9,126 +9,59 @@ their pairs. See docs/architecture.md, "The packed tables".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from netpol.compiler.addresspeers import AddressPeers
 from netpol.compiler.budget import Budget
-from netpol.compiler.columns import Grouped, Indexes, group_columns, set_bits
+from netpol.compiler.cidrcolumns import CidrColumns
+from netpol.compiler.columns import Indexes, group_columns, mask_of
 from netpol.compiler.decisions import Decision, DecisionTable
+from netpol.compiler.intervals import merged
 from netpol.compiler.partition import PodGroups
 from netpol.compiler.portclasses import NamedPorts
+from netpol.compiler.regions import Swept
 from netpol.compiler.removals import Removals
 from netpol.compiler.rowcases import Case, RowCases
-from netpol.compiler.rowports import LocalPorts, RowPorts
+from netpol.compiler.rowports import RowPorts
+from netpol.compiler.rows import (
+    NOT_A_POD_ROW,
+    NOT_ISOLATED_ROW,
+    CompiledRow,
+    Row,
+    RowClasses,
+    RowWidth,
+    own_node_exemption,
+)
 from netpol.compiler.rowtiers import RowTiers, TierRule
+from netpol.compiler.rulecolumns import RuleColumns, rule_columns
 from netpol.compiler.selection import YES
+from netpol.compiler.splitrows import SplitRow, on_own_node
+from netpol.compiler.strips import RowStrips, Strips
 from netpol.compiler.subjects import Subjects, rules_of
 from netpol.errors import CapacityError
 from netpol.policy.elements import Piece
-from netpol.policy.program import NamedPort, PodPeer, Policy, Rule
+from netpol.policy.program import NamedPort, PodPeer, Policy
 from netpol.switches import Switches
 from netpol.verdict import Reason, Side, Tier, Verdict
 
-__all__ = [
-    "HAIRPIN_COLUMN",
-    "NOT_A_POD_ROW",
-    "NOT_ISOLATED_ROW",
-    "OWN_NODE_COLUMN",
-    "CompiledRow",
-    "Row",
-    "RowClasses",
-    "SideCompiler",
-    "has_own_column",
-    "own_node_exemption",
-]
+__all__ = ["SideCompiler"]
 
-NOT_A_POD_ROW, NOT_ISOLATED_ROW = 0, 1
-NO_POD_COLUMN, OWN_NODE_COLUMN, HAIRPIN_COLUMN = 0, 1, 2
 _FIRST_COLUMN = 3
 #: Local classes of one row; their ids are 16 bits wide in the pages.
 MAX_LOCALS = 0xFFFF
 _ISOLATING = Decision._fields.index("isolating")
 # What one subject's rules may combine to: 10 us each, and 1.8 million where 2 500 policies meet.
 MAX_CASES = 1 << 22
-
-
-def own_node_exemption(side: Side, switches: Switches) -> Reason | None:
-    """Give why NetworkPolicies do not bind the own node; None if they do (A11.1, A11.3)."""
-    chosen = switches.own_node_ingress if side is Side.INGRESS else switches.own_node_egress
-    return Reason.OWN_NODE if chosen == "allow" else None
-
-
-def has_own_column(side: Side, switches: Switches) -> bool:
-    """Whether decisions on the own node are others than on other nodes.
-
-    Where egress to it is denied, that is noted (A11.6).
-    """
-    return side is Side.EGRESS or own_node_exemption(side, switches) is not None
-
-
-class Row(NamedTuple):
-    """Subjects alike: the policies about them and, for ingress, what port names mean on them.
-
-    ``doubtful`` are those of ``policies`` that may not be about them (R24). ``hairpin`` marks the
-    twin of a row, by which traffic of a pod to itself is judged: cluster-scoped policies see the
-    pod as its own peer, NetworkPolicies are exempt (A10.3, B6.3).
-    """
-
-    policies: tuple[int, ...]
-    ports: NamedPorts = frozenset()
-    doubtful: tuple[int, ...] = ()
-    hairpin: bool = False
+# In Python, until they are packed; measured with 20 000 rules of each shape in bench/growth.py.
+STRIP_BYTES, RUN_BYTES, RUN_ENTRY_BYTES = 100, 120, 20
 
 
 _Meanings = tuple[list[NamedPorts], npt.NDArray[np.int64] | None]
-
-
-class _RuleColumns(NamedTuple):
-    """One rule with its peers as sparse columns."""
-
-    policy: int
-    rule: Rule
-    label_yes: Indexes
-    label_maybe: Indexes
-    cidrs: tuple[Indexes, ...]  # by lane of ``AddressPeers``: matches, and two kinds of doubt
-    names: frozenset[str]
-
-
-class RowClasses(NamedTuple):
-    """A row's rules in the order they are tried, and the classes of peers and ports they make.
-
-    ``everyone`` has the bits of the rules without peers.
-    """
-
-    rules: list[TierRule]
-    labels: Grouped
-    cidrs: Grouped
-    everyone: int
-    ports: LocalPorts
-
-    def cases(self) -> RowCases:
-        """Give the cases that the classes make."""
-        return RowCases(self.labels, self.cidrs, self.everyone, len(self.rules), self.ports.locals_)
-
-
-@dataclass(slots=True)
-class CompiledRow:
-    """A row's local classes and what each pair of them says.
-
-    ``pairs[label local, cidr local]`` is the base of a run of decisions, one per local port class
-    of the row's port map.
-    """
-
-    port_map: int
-    labels: Grouped
-    cidrs: Grouped
-    special: tuple[int, int]  # label locals of own node and hairpin
-    pairs: npt.NDArray[np.uint32]
 
 
 @dataclass(slots=True)
@@ -157,43 +90,52 @@ class SideCompiler:
     row_of_group: npt.NDArray[np.int32] = field(init=False)
     column_of_group: npt.NDArray[np.int32] = field(init=False)
     column_ports: list[NamedPorts] = field(init=False)
-    cidr_columns: dict[int, int] = field(init=False)
-    _rules: dict[int, list[_RuleColumns]] = field(default_factory=dict)
+    columns: CidrColumns = field(init=False)
+    strips: Strips = field(default_factory=Strips)
+    _rules: dict[int, list[RuleColumns]] = field(default_factory=dict)
     _named: dict[frozenset[str], _Meanings] = field(default_factory=dict)
     _runs: dict[tuple[int, ...], int] = field(default_factory=dict)
-    runs: list[int] = field(default_factory=list)
+    _single: dict[int, int] = field(default_factory=dict)
+    runs: array[int] = field(default_factory=lambda: array("I"))
 
     # --- partition ---------------------------------------------------------------------------
 
-    def partition(self, cidr_masks: Sequence[int]) -> None:
-        """Give groups their row and label column, and sets of address peers their column.
+    def __post_init__(self) -> None:
+        size = self.addresses.lanes * len(self.addresses)
+        self.columns = CidrColumns(self.addresses.sets, size, self.budget)
 
-        ``cidr_masks`` are the bits of every kind of address.
+    def swept(self) -> Swept:
+        """Give what the sweep over addresses reads and fills."""
+        return Swept(self.addresses.spans, self.addresses.sets, self.columns)
+
+    def partition(self, learned: Iterable[int]) -> None:
+        """Give groups their row and label column, and all sets of address peers their column.
+
+        ``learned`` are the sets that DNS makes of those that the sweep has found.
         """
         self._assign_rows()
         matched = self._assign_columns()
-        hidden = self.addresses.hidden_from_pods, self.addresses.hidden_from_nodes
-        self.cidr_columns = {0: 0}
-        for mask in cidr_masks:
-            for seen in (mask, mask & ~hidden[0], mask & ~hidden[1]):
-                self.cidr_columns.setdefault(seen, len(self.cidr_columns))
-        members = _members(self.cidr_columns, self.addresses.lanes * len(self.addresses))
+        for number in (*self.columns.of, *learned):
+            self.columns.add(number)
+            for hidden in self._hidden():
+                self.columns.add(self.addresses.sets.without(number, hidden))
         for index, policy in enumerate(self.policies):
             self._rules[index] = [
-                self._rule_columns(index, rule, matched, members)
+                rule_columns(index, rule, matched, self.addresses, self.columns.members)
                 for rule in rules_of(policy, self.side)
             ]
 
+    def _hidden(self) -> tuple[int, int]:
+        return self.addresses.hidden_from_pods, self.addresses.hidden_from_nodes
+
     def seen_columns(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
         """Give uint32[CIDR columns] twice: the column of an address as a pod's, as a node's."""
-        pods = [
-            self.cidr_columns[mask & ~self.addresses.hidden_from_pods] for mask in self.cidr_columns
-        ]
-        nodes = [
-            self.cidr_columns[mask & ~self.addresses.hidden_from_nodes]
-            for mask in self.cidr_columns
-        ]
-        return np.array(pods, np.uint32), np.array(nodes, np.uint32)
+        of, sets = self.columns.of, self.addresses.sets
+        pods, nodes = (
+            np.array([of[sets.without(number, hidden)] for number in of], np.uint32)
+            for hidden in self._hidden()
+        )
+        return pods, nodes
 
     def isolating(self, row: Row) -> tuple[int, ...]:
         """Give the NetworkPolicies of a row: those that isolate its subjects."""
@@ -277,30 +219,6 @@ class SideCompiler:
         columns = self.column_of_group[members].astype(np.int64)
         return np.unique(columns[verdicts == YES]), np.unique(columns[verdicts != YES])
 
-    def _rule_columns(
-        self,
-        policy: int,
-        rule: Rule,
-        matched: dict[PodPeer, tuple[Indexes, Indexes]],
-        members: list[Indexes],
-    ) -> _RuleColumns:
-        yes, maybe, places = [], [], []
-        for peer in rule.peers or ():
-            if isinstance(peer, PodPeer):
-                certain, possible = matched[peer]
-                yes.append(certain)
-                maybe.append(possible)
-            else:
-                places.append(self.addresses.index[peer])
-        cidrs = [
-            _union([members[lane * len(self.addresses) + place] for place in places])
-            if places
-            else _NO_COLUMNS
-            for lane in range(self.addresses.lanes)
-        ]
-        names = frozenset(port.name for port in rule.ports or () if isinstance(port, NamedPort))
-        return _RuleColumns(policy, rule, _union(yes), _union(maybe), tuple(cidrs), names)
-
     # --- rows --------------------------------------------------------------------------------
 
     def compile_row(self, index: int) -> CompiledRow:
@@ -314,7 +232,11 @@ class SideCompiler:
                     Decision(self.side, Verdict.ALLOW, Reason.NOT_ISOLATED, Tier.NONE)
                 )
             )
-        classes = self.row_classes(row)
+        rules = self._row_rules(row)
+        width = self._width(row, rules)
+        if width.splits:
+            return self._split_row(row, rules, width)
+        classes = self._classes(row, rules, width)
         labels, cidrs, ports = classes.labels, classes.cidrs, classes.ports
         locals_ = len(labels.bits)
         special = (locals_, locals_ + 1)
@@ -329,12 +251,25 @@ class SideCompiler:
         for place, reason in zip(special, (own, Reason.NP_HAIRPIN), strict=True):
             # Where only NetworkPolicies speak, an exemption does not hang on the address.
             for j in range(1 if tiers.plain and reason is not None else len(cidrs.bits)):
-                pairs[place, j:] = self._special(tiers, cases, reason, j, len(ports.locals_))
+                pairs[place, j:] = self._special(tiers, cases, reason, j, len(ports))
         return CompiledRow(ports.map_id, labels, cidrs, special, pairs)
 
     def row_classes(self, row: Row) -> RowClasses:
-        """Give the rules of a row and the classes they make."""
-        rules = [item for policy in row.policies for item in self._rules[policy]]
+        """Give the rules of a row and the classes they make.
+
+        Raises
+        ------
+        CapacityError
+            If the bits of the classes would take too much.
+        """
+        rules = self._row_rules(row)
+        return self._classes(row, rules, self._width(row, rules))
+
+    def _row_rules(self, row: Row) -> list[RuleColumns]:
+        return [item for policy in row.policies for item in self._rules[policy]]
+
+    def _width(self, row: Row, rules: list[RuleColumns]) -> RowWidth:
+        """Measure a row before anything is made of it that may be large."""
         count = len(rules)
         meanings, extra = self._meanings(rules, row)
         labels = group_columns(
@@ -342,24 +277,69 @@ class SideCompiler:
             + [(count + bit, rule.label_maybe) for bit, rule in enumerate(rules)],
             extra,
         )
-        cidrs = group_columns(
-            [
-                (lane * count + bit, columns)
-                for bit, rule in enumerate(rules)
-                for lane, columns in enumerate(rule.cidrs)
-            ]
-        )
-        everyone = sum(1 << bit for bit, rule in enumerate(rules) if rule.rule.peers is None)
         ports = self.row_ports.of([item.rule.ports for item in rules], meanings)
-        ordered = [
+        spans = [span for rule in rules for lane in rule.cidrs for span in lane]
+        incidences = sum(end - first for first, end in spans)
+        touched = sum(end - first for first, end in merged(spans))
+        cidrs = 1 + min(touched, 2 * len(spans))
+        lanes = count * (self.addresses.lanes * cidrs + 2 * len(meanings) * len(ports)) // 8
+        return RowWidth(labels, ports, cidrs, incidences * 8 + 2 * lanes)
+
+    def _classes(self, row: Row, rules: list[RuleColumns], width: RowWidth) -> RowClasses:
+        count = len(rules)
+        with self.budget.held(
+            width.bytes, f"rules by class of peers and ports of {self._first(row)}"
+        ):
+            cidrs = group_columns(
+                [
+                    (lane * count + bit, columns)
+                    for bit, rule in enumerate(rules)
+                    for lane, columns in enumerate(rule.cidr_indexes)
+                ]
+            )
+        everyone = mask_of([bit for bit, rule in enumerate(rules) if rule.rule.peers is None])
+        return RowClasses(self._ordered(row, rules), width.labels, cidrs, everyone, width.ports)
+
+    def _ordered(self, row: Row, rules: list[RuleColumns]) -> list[TierRule]:
+        doubtful = set(row.doubtful)
+        return [
             TierRule(
                 item.policy, item.rule.index, self.tiers[item.policy],
                 self.policies[item.policy].priority, item.rule.action, item.rule.fail_closed,
-                item.policy in row.doubtful,
+                item.policy in doubtful,
             )
             for item in rules
         ]  # fmt: skip
-        return RowClasses(ordered, labels, cidrs, everyone, ports)
+
+    def _first(self, row: Row) -> str:
+        return self.policies[row.policies[0]].label
+
+    def _split_row(self, row: Row, rules: list[RuleColumns], width: RowWidth) -> CompiledRow:
+        """Give a row split by port; its pairs are strips by (label local, port local)."""
+        everyone = frozenset(bit for bit, rule in enumerate(rules) if rule.rule.peers is None)
+        tiers = self.row_tiers(row, self._ordered(row, rules))
+        strips = RowStrips(
+            [rule.cidrs for rule in rules], everyone, width.labels, width.ports,
+            plain=tiers.plain and not tiers.has_removals,
+        )  # fmt: skip
+        bound = strips.bound()
+        self.check_cases(row, bound)
+        labels = len(width.labels.bits)
+        self._take_pairs(row, labels + 2, len(width.ports), labels + 2)
+        self.budget.take(bound * STRIP_BYTES, f"strips of what {self._first(row)} selects")
+        decide = [
+            SplitRow(tiers, self._place, exempt, special=special)
+            for exempt, special in (
+                (Reason.NP_HAIRPIN if row.hairpin else None, False),
+                (own_node_exemption(self.side, self.switches), True),
+                (Reason.NP_HAIRPIN, True),
+            )
+        ]
+        pairs = strips.pairs(self.strips, decide[0].place, [one.always() for one in decide[1:]])
+        return CompiledRow(
+            width.ports.map_id, width.labels, group_columns([]), (labels, labels + 1), pairs,
+            split=True,
+        )  # fmt: skip
 
     def row_tiers(self, row: Row, rules: list[TierRule]) -> RowTiers:
         """Give what decides the cases of a row."""
@@ -380,29 +360,32 @@ class SideCompiler:
         return Removals(found)
 
     def _allocate_pairs(self, row: Row, labels: int, cidrs: int) -> npt.NDArray[np.uint32]:
-        """Give an empty pair table, if it fits: pages hold local classes in 16 bits."""
-        subject = self.policies[row.policies[0]].label
-        if max(labels, cidrs) > MAX_LOCALS:
+        """Give an empty pair table, if it fits."""
+        self._take_pairs(row, labels, cidrs, max(labels, cidrs))
+        return np.empty((labels, cidrs), np.uint32)
+
+    def _take_pairs(self, row: Row, labels: int, others: int, locals_: int) -> None:
+        """Take the room of a pair table; pages hold local classes of peers in 16 bits."""
+        subject = self._first(row)
+        if locals_ > MAX_LOCALS:
             raise CapacityError(
                 f"the {self.side.label} rules of {len(row.policies)} policies on one subject "
-                f"({subject} is the first) tell {max(labels, cidrs)} classes of peers apart; at "
+                f"({subject} is the first) tell {locals_} classes of peers apart; at "
                 f"most {MAX_LOCALS} fit. Give their peers fewer distinct selectors or CIDRs"
             )
         self.budget.take(
-            labels * cidrs * 4,
-            f"{labels} x {cidrs} classes of {self.side.label} peers of what {subject} selects",
+            labels * others * 4,
+            f"{labels} x {others} classes of {self.side.label} rules of what {subject} selects",
         )
-        return np.empty((labels, cidrs), np.uint32)
 
     def check_cases(self, row: Row, cases: int) -> None:
         """Raise ``CapacityError`` if a row has more cases than can be decided."""
         if cases > MAX_CASES:
-            subject = self.policies[row.policies[0]].label
             raise CapacityError(
                 f"the {self.side.label} rules of {len(row.policies)} policies on one subject "
-                f"({subject} is the first) combine to {cases:,} cases of peer and port; at most "
-                f"{MAX_CASES:,} are decided. Leave ports out of rules that list many CIDRs, or "
-                "split what the policies select"
+                f"({self._first(row)} is the first) combine to {cases:,} cases of peer and port; "
+                f"at most {MAX_CASES:,} are decided. Leave ports out of rules that list many "
+                "CIDRs, or split what the policies select"
             )
 
     def _constant_row(self, decision: int) -> CompiledRow:
@@ -410,7 +393,7 @@ class SideCompiler:
         base = self._intern_run((decision,))
         return CompiledRow(0, none, none, (0, 0), np.array([[base]], np.uint32))
 
-    def _meanings(self, rules: list[_RuleColumns], row: Row) -> _Meanings:
+    def _meanings(self, rules: list[RuleColumns], row: Row) -> _Meanings:
         """Give what port names may mean in this row, and which meaning each label column has.
 
         Ingress names resolve on the subject, so the row has one meaning; egress names resolve on
@@ -470,10 +453,18 @@ class SideCompiler:
             return self._intern_run((decision,) * count)
         decisions = [tiers.decide(cases.bits(0, j, port), exempt) for port in range(count)]
         if exempt is None:
-            decisions = [
-                item._replace(own_node=item.reason is Reason.NP_IMPLICIT_DENY) for item in decisions
-            ]
+            decisions = list(map(on_own_node, decisions))
         return self._intern_run(tuple(map(self.decisions.intern, decisions)))
+
+    def _place(self, decision: Decision) -> int:
+        """Give the place of a run of one decision."""
+        number = self.decisions.intern(decision)
+        found = self._single.get(number)
+        if found is None:
+            self.budget.take(RUN_BYTES, "decisions by port and class of peers")
+            found = self._single[number] = len(self.runs)
+            self.runs.append(number)
+        return found
 
     def _intern(self, tiers: RowTiers, decision: Decision) -> int:
         """Give the id of a decision of a row; the isolating policies are the same for all of it."""
@@ -484,26 +475,11 @@ class SideCompiler:
         return found
 
     def _intern_run(self, run: tuple[int, ...]) -> int:
+        """Give the place of a run of decisions in ``runs``."""
         found = self._runs.get(run)
         if found is None:
+            size = RUN_BYTES + RUN_ENTRY_BYTES * len(run)
+            self.budget.take(size, "decisions by class of peers and port")
             found = self._runs[run] = len(self.runs)
             self.runs.extend(run)
         return found
-
-
-_NO_COLUMNS = np.empty(0, np.int64)
-
-
-def _union(parts: list[Indexes]) -> Indexes:
-    if not parts:
-        return _NO_COLUMNS
-    return parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
-
-
-def _members(columns: dict[int, int], count: int) -> list[Indexes]:
-    """Turn column bit sets round: for each bit, the columns that have it."""
-    found: list[list[int]] = [[] for _ in range(count)]
-    for mask, column in columns.items():
-        for place in set_bits(mask):
-            found[place].append(column)
-    return [np.array(sorted(item), np.int64) for item in found]

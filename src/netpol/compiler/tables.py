@@ -20,7 +20,7 @@ from netpol.files import Replacement
 
 __all__ = ["LAYOUT", "VERSION", "Tables"]
 
-VERSION = 5
+VERSION = 6
 _MAGIC = b"netpol-tables\n"
 _ALIGN = 64
 
@@ -72,11 +72,12 @@ LAYOUT: dict[str, tuple[str, int, str]] = {
                   "label column, node + 1, 1 if the pod is only its node, notes"),
     "port_lookup": ("uint16|uint32", 1, "3 * 65536 + 512: class by port of TCP, UDP and SCTP, then "
                     "by protocol: of other protocols, and where no port is recorded"),
-    "port_maps": ("uint16", 2, "maps, C: port class -> local class of the row's map"),
+    "port_maps": ("uint32", 2, "maps, C: port class -> local class of the row's map"),
     "runs": ("uint32", 1, "decisions, one run per (row, column pair): indexed by local port class"),
     "decision_info": ("uint8", 1, "D: verdict, | 4 if a rule allows, | 8 if priorities tie (B3.4), "
                       "| 16 if the own node is denied (A11.6)"),
-    "rows_egress": ("uint32", 2, "R, 4: pair base, CIDR locals, port map base, isolated"),
+    "rows_egress": ("uint32", 2, "R, 4: pair base, CIDR locals (of a split row local ports), port "
+                    "map base, 1 if isolated | 2 if split by port"),
     "rows_ingress": ("uint32", 2, "as rows_egress"),
     "hairpin_rows_egress": ("uint32", 1, "R: row that judges traffic of the row's pods to "
                             "themselves, by their own label column; 0: the hairpin column does"),
@@ -84,7 +85,12 @@ LAYOUT: dict[str, tuple[str, int, str]] = {
     "seen_cidr_egress": ("uint32", 2, "2, K as used: CIDR column of an address as a pod's, and as "
                          "a node's (A6.4, B4.4)"),
     "seen_cidr_ingress": ("uint32", 2, "as seen_cidr_egress"),
-    "pairs_egress": ("uint32", 1, "run base by (label local, CIDR local) of each row"),
+    "pairs_egress": ("uint32", 1, "run base by (label local, CIDR local) of each row; of a split "
+                     "row strip by (label local, local port)"),
+    "strips_egress": ("uint32", 1, "strips + 1: first piece of each"),
+    "strips_ingress": ("uint32", 1, "as strips_egress"),
+    "pieces_egress": ("uint32", 2, "pieces, 2: first CIDR column it is about, place in runs"),
+    "pieces_ingress": ("uint32", 2, "as pieces_egress"),
     "pairs_ingress": ("uint32", 1, "as pairs_egress"),
     "label_pages_egress": ("uint32", 2, "R, L / 16: page of local classes"),
     "label_pages_ingress": ("uint32", 2, "as label_pages_egress"),
