@@ -21,7 +21,7 @@ _READ = _WORDS | {"dns", "kube", "policy", "flows", "likeness"}
 
 #: What each part may import besides itself: only what stands left of it in the picture.
 MAY_IMPORT = {
-    "errors": set(),
+    "errors": {"text"},
     "verdict": set(),
     "switches": {"errors"},
     "text": set(),
@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "kube": _WORDS | {"dns", "likeness", "times"},
     "policy": _WORDS | {"dns", "kube"},
     "flows": _WORDS | {"times", "_core"},
-    "reference": _WORDS | {"dns", "kube", "flows", "likeness"},
+    "reference": _WORDS | {"dns", "kube", "flows", "likeness", "text"},
     "compiler": _WORDS | {"files", "dns", "kube", "policy", "_core"},
     "verdicts": _READ | {"compiler", "reference", "engine", "notebook", "_core"},
     "engine": _READ | {"compiler", "reference", "verdicts", "_core"},
@@ -59,7 +59,7 @@ MAY_IMPORT = {
     | {"spread", "analysis"},
     "cli": _READ
     | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"}
-    | {"analysis", "recorded", "terminal", "lint"},
+    | {"analysis", "recorded", "terminal", "text", "lint"},
     "__main__": {"cli"},
     "__init__": _READ | {"compiler", "engine", "verdicts", "replay", "recorded", "analysis"},
 }

@@ -202,6 +202,9 @@ cdef class Scanner:
             raise IndexError("start and stop are not a range of the buffer")
         self._n_errors = 0
         if start == stop:
+            if final and self._skipping:  # a line that is too long, and all of it was read before
+                self._skipping = False
+                self.lines += 1
             return start
         cdef const uint8_t *begin = &buffer[0]
         cdef const uint8_t *p

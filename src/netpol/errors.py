@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from netpol.text import escape_controls
+
 __all__ = [
     "CapacityError",
     "ConfigError",
@@ -42,7 +44,7 @@ class Location(NamedTuple):
 
     def __str__(self) -> str:
         """Give ``file:line: field``, leaving out what is not known."""
-        place = self.file or ""
+        place = escape_controls(self.file or "")  # a name is one line of a message, whatever it holds
         if self.line is not None:
             place = f"{place}:{self.line}" if place else f"line {self.line}"
         return ": ".join(part for part in (place, self.field) if part)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import click
 
-from netpol.errors import NetpolError
+from netpol.errors import CapacityError, ConfigError, NetpolError, OutputError
+from netpol.text import escape_controls
 
 __all__ = ["EXIT_FINDINGS", "EXIT_INTERRUPTED", "EXIT_PIPE", "EXIT_USAGE", "exit_codes", "say"]
 
@@ -20,11 +21,18 @@ EXIT_PIPE = 141  # as a shell reports SIGPIPE
 
 
 def say(kind: str, message: str) -> None:
-    """Write ``netpol: kind: message`` to stderr, with control characters escaped."""
-    from netpol.report.text import escape_controls
+    """Write ``netpol: kind: message`` to stderr, what is hidden as escapes.
 
-    lines = [escape_controls(line) for line in message.splitlines()]
-    click.echo(f"netpol: {kind}: " + "\n  ".join(lines), err=True)
+    Only errors have line breaks of their own. No line of theirs passes for another message, nor,
+    beginning with ``::``, for a command to what runs a CI job.
+    """
+    own = message.split("\n") if kind == "error" else [message]
+    click.echo(f"netpol: {kind}: " + "\n  ".join(map(_shown, own)), err=True)
+
+
+def _shown(line: str) -> str:
+    text = escape_controls(line)
+    return text.replace("::", "\\x3a:", 1) if text.lstrip().startswith("::") else text
 
 
 @contextlib.contextmanager
@@ -36,7 +44,10 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except (click.ClickException, click.exceptions.Exit):
+    except click.ClickException as error:
+        error.message = escape_controls(error.message)
+        raise
+    except click.exceptions.Exit:
         raise
     except (KeyboardInterrupt, click.Abort):
         say("error", "interrupted")
@@ -53,11 +64,13 @@ def exit_codes() -> Iterator[None]:
 
 
 def _message(error: Exception) -> str:
+    if isinstance(error, ConfigError | OutputError | CapacityError):
+        return escape_controls(str(error))  # names of files and options, no line breaks of ours
     if isinstance(error, NetpolError):
         return str(error)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename is not None else ""
-        return f"{place}{error.strerror or error}"
+        return escape_controls(f"{place}{error.strerror or error}")
     if isinstance(error, MemoryError):
         return "out of memory; give less, or a smaller --memory-budget"
     return (

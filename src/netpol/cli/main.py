@@ -67,7 +67,8 @@ class LazyGroup(click.Group):
     ) -> click.Context:
         """Keep the words of the command line, for reports."""
         words = tuple(args)
-        context = super().make_context(info_name, args, parent, **extra)
+        with exit_codes():
+            context = super().make_context(info_name, args, parent, **extra)
         context.meta[ARGUMENTS] = words
         return context
 

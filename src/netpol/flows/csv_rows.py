@@ -18,7 +18,7 @@ import pyarrow.csv as pacsv
 from netpol.errors import FlowError, Location
 from netpol.flows.source import Source
 from netpol.flows.stats import ReadStats
-from netpol.flows.table_columns import header_names, sniff_delimiter
+from netpol.flows.table_columns import ended, header_names, sniff_delimiter
 
 __all__ = ["BATCH_ROWS", "CsvRows", "cell_text"]
 
@@ -92,8 +92,7 @@ class CsvRows:
                 yield part, self._lines(part.num_rows)
 
     def _open(self) -> Any:
-        head = self._source.head.removeprefix(b"\xef\xbb\xbf")
-        first = head.split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
+        first = ended(self._source.head.removeprefix(b"\xef\xbb\xbf"))
         names = self._find_columns(header_names(first), Location(self._source.name, 1))
         wanted = list(names.values())
         return pacsv.open_csv(

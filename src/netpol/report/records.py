@@ -6,23 +6,23 @@ as they come, so memory stays constant whatever the length of the log.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
+from netpol.report.csv_rows import field_writer
 from netpol.report.files import OutputSink
+from netpol.report.formats import CsvCells
+from netpol.report.json_text import value as json_value
 from netpol.report.parquet import ParquetWriter
 
 __all__ = ["FORMATS", "RecordWriter", "csv_lines", "json_lines", "record_writer"]
-
-_CSV_SPECIAL = re.compile(r'[",\r\n]')
 
 
 class TableWriter(Protocol):
@@ -63,9 +63,12 @@ class RecordWriter:
 
 
 @contextmanager
-def record_writer(kind: str, sink: OutputSink) -> Iterator[RecordWriter]:
+def record_writer(
+    kind: str, sink: OutputSink, csv_cells: CsvCells = "safe"
+) -> Iterator[RecordWriter]:
     """Give a writer of format ``kind`` (see ``FORMATS``), complete when the block ends."""
-    writer = RecordWriter(sink, FORMATS[kind])
+    make = partial(_csv, cells=csv_cells) if kind == "csv" else FORMATS[kind]
+    writer = RecordWriter(sink, make)
     try:
         yield writer
         writer.close()
@@ -89,19 +92,20 @@ class _LineWriter:
         """Do nothing: lines have no end mark."""
 
 
-def _csv(sink: OutputSink, schema: pa.Schema) -> TableWriter:
-    sink.write((",".join(map(_csv_field, schema.names)) + "\n").encode())
-    return _LineWriter(sink, csv_lines)
+def _csv(sink: OutputSink, schema: pa.Schema, cells: CsvCells = "safe") -> TableWriter:
+    sink.write((",".join(map(field_writer(cells), schema.names)) + "\n").encode())
+    return _LineWriter(sink, partial(csv_lines, cells=cells))
 
 
 def _json(sink: OutputSink, schema: pa.Schema) -> TableWriter:
     return _LineWriter(sink, json_lines)
 
 
-def csv_lines(batch: pa.RecordBatch) -> bytes:
+def csv_lines(batch: pa.RecordBatch, cells: CsvCells = "safe") -> bytes:
     """Give a record batch as CSV, quoted as RFC 4180 has it where needed; null is empty."""
+    field = field_writer(cells)
     fields = [
-        _texts(column, "," if index else "", _csv_field, "")
+        _texts(column, "," if index else "", field, "")
         for index, column in enumerate(batch.columns)
     ]
     return _joined_lines(batch.num_rows, [*fields, _text("\n")])
@@ -110,18 +114,10 @@ def csv_lines(batch: pa.RecordBatch) -> bytes:
 def json_lines(batch: pa.RecordBatch) -> bytes:
     """Give a record batch as JSON lines; null is ``null``."""
     members = [
-        _texts(column, f"{',' if index else '{'}{_json_value(name)}:", _json_value, "null")
+        _texts(column, f"{',' if index else '{'}{json_value(name)}:", json_value, "null")
         for index, (name, column) in enumerate(zip(batch.schema.names, batch.columns, strict=True))
     ]
     return _joined_lines(batch.num_rows, [*members, _text("}\n")])
-
-
-def _csv_field(value: str) -> str:
-    return '"' + value.replace('"', '""') + '"' if _CSV_SPECIAL.search(value) else value
-
-
-def _json_value(value: str) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 def _texts(
