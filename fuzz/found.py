@@ -37,6 +37,9 @@ from netpol.replay import (
     ReplaySummary,
     RuleUse,
 )
+from netpol.spread.collect import Spread
+from netpol.spread.namespaces import NamespaceFlows
+from netpol.spread.timeline import TimeSeries
 from netpol.tally import Weight
 from netpol.verdict import Note, Reason, Side, Tier, Verdict
 
@@ -51,6 +54,7 @@ __all__ = [
     "reachable",
     "repeated",
     "replayed",
+    "spread",
 ]
 
 NameOf = Callable[[int], str]
@@ -86,6 +90,18 @@ def _reader(name: str) -> ReaderCounts:
 
 def _dns(name: str) -> DnsCounts:
     return DnsCounts(1, 2, 3, _reader(name))
+
+
+def spread(name_of: NameOf, rows: int, series: Sequence[str]) -> Spread:
+    """Give what a spread can hold at most: 120 bars, and 400 namespaces with themselves."""
+    names = list(dict.fromkeys(name_of(n).partition("/deployment")[0] for n in range(400)))
+    time = TimeSeries(
+        1_769_800_000 * 10**9, 60, tuple((n,) * len(series) for n in range(min(rows, 120))), 1, 2
+    )
+    found = [
+        NamespaceFlows(src, dst, (WEIGHT,) * len(series)) for src in names for dst in names[:rows]
+    ]
+    return Spread(tuple(series), time, tuple(found))
 
 
 def replayed(name_of: NameOf, rows: int) -> ReplaySummary:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from fuzz.found import (
-    DISTINCT,
-    WEIGHT,
     NameOf,
     compared,
     covered,
@@ -15,6 +13,7 @@ from fuzz.found import (
     reachable,
     repeated,
     replayed,
+    spread,
 )
 from html_support import WHEN
 from netpol.analysis.diff import Kind
@@ -22,9 +21,6 @@ from netpol.report.html import compare, coverage, diff, matrix, replay
 from netpol.report.html.page import Page, render
 from netpol.report.html.provenance import InputDigest, Provenance, provenance
 from netpol.report.html.sections import Section
-from netpol.spread.collect import Spread
-from netpol.spread.namespaces import NamespaceFlows
-from netpol.spread.timeline import TimeSeries
 from netpol.verdict import Verdict
 
 __all__ = ["COMMANDS", "many_names", "page_of"]
@@ -51,23 +47,11 @@ def page_of(command: str, name_of: NameOf, rows: int) -> bytes:
     return render(Page(name, name, sections, name, WHEN))
 
 
-def _spread(name_of: NameOf, rows: int, series: Sequence[str]) -> Spread:
-    """Give what a spread can hold at most: 120 bars, and 400 namespaces with themselves."""
-    names = list(dict.fromkeys(name_of(n).partition("/deployment")[0] for n in range(400)))
-    time = TimeSeries(
-        1_769_800_000 * 10**9, 60, tuple((n,) * len(series) for n in range(min(rows, 120))), 1, 2
-    )
-    found = [
-        NamespaceFlows(src, dst, (WEIGHT,) * len(series)) for src in names for dst in names[:rows]
-    ]
-    return Spread(tuple(series), time, tuple(found))
-
-
 _VERDICTS = [verdict.label for verdict in Verdict]
 
 
 def _replay(name_of: NameOf, rows: int) -> tuple[Section, ...]:
-    return replay.sections(replayed(name_of, rows), _spread(name_of, rows, _VERDICTS))
+    return replay.sections(replayed(name_of, rows), spread(name_of, rows, _VERDICTS))
 
 
 def _compare(name_of: NameOf, rows: int) -> tuple[Section, ...]:
@@ -76,11 +60,11 @@ def _compare(name_of: NameOf, rows: int) -> tuple[Section, ...]:
 
 def _diff(name_of: NameOf, rows: int) -> tuple[Section, ...]:
     kinds = [str(kind) for kind in Kind]
-    return diff.sections(differing(name_of, rows), _spread(name_of, rows, kinds))
+    return diff.sections(differing(name_of, rows), spread(name_of, rows, kinds))
 
 
 def _coverage(name_of: NameOf, rows: int) -> tuple[Section, ...]:
-    return coverage.sections(covered(name_of, rows), _spread(name_of, rows, _VERDICTS))
+    return coverage.sections(covered(name_of, rows), spread(name_of, rows, _VERDICTS))
 
 
 def _matrix(name_of: NameOf, rows: int) -> tuple[Section, ...]:

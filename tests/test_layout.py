@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "replay": {"verdict", "switches", "dns", "kube", "flows", "fused", "engine", "verdicts"}
     | {"tally", "pairs", "recorded"},
     "profiles": {"errors", "switches"},
-    "analysis": _READ | {"fused", "compiler", "engine", "tally", "replay", "_core"},
+    "analysis": _READ | {"text", "fused", "compiler", "engine", "tally", "replay", "_core"},
     "compare": {"verdict", "switches", "kube", "flows", "tally", "replay", "analysis"},
     "spread": {"verdict", "flows", "engine", "tally", "analysis", "_core"},
     "lint": _WORDS | {"kube"},

@@ -18,6 +18,7 @@ import pyarrow.parquet
 
 from fuzz import found, rules
 from netpol.cli.errors import say
+from netpol.kube.unjudged import NOTHING_UNJUDGED
 from netpol.report import (
     ci,
     compare,
@@ -40,7 +41,7 @@ from netpol.report.csv_rows import written as csv_written
 from netpol.report.files import OutputSink
 from netpol.report.formats import CSV_CELLS
 from netpol.report.records import record_writer
-from netpol.kube.unjudged import NOTHING_UNJUDGED
+from netpol.verdict import Verdict
 
 __all__ = ["MEDIA", "one", "seeds"]
 
@@ -126,9 +127,10 @@ def _page(text: str) -> None:
     from netpol.report.html.page import Page, render
 
     name_of = _names(text)
+    spread = found.spread(name_of, ROWS, [verdict.label for verdict in Verdict])
     sections = (
-        *replay_page.sections(found.replayed(name_of, ROWS), None),
-        *coverage_page.sections(found.covered(name_of, ROWS), None),
+        *replay_page.sections(found.replayed(name_of, ROWS), spread),
+        *coverage_page.sections(found.covered(name_of, ROWS), spread),
         *matrix_page.sections(found.reachable(name_of, ROWS), found.exposed(name_of, ROWS)),
     )
     page = Page(text, text, sections, text, datetime(2026, 1, 31, tzinfo=UTC), text)

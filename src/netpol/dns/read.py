@@ -91,7 +91,7 @@ def _detect(head: bytes, where: Location) -> str:
     if holds_coredns(head) and not head.lstrip().startswith(b"{"):
         refuse_lone_cr(head, where)
         return "coredns"
-    if is_binary(head):
+    if is_binary(head) and not has_dns_header(head):
         raise FlowError("binary data, not a DNS log", where)
     if _JSON_ARRAY.match(head):
         raise FlowError("a JSON array; write one record a line, as jq -c '.[]' does", where)

@@ -2,6 +2,9 @@
 
 Cells are bytes as they stand: what is in them is for the reader of the table to judge. A row with
 another number of cells than the header is counted and left out.
+
+A row is a line, which LF, CRLF or CR ends. A line break in a quoted cell is an error: a quote that
+nobody closed would hide all rows behind it, and no row would have the right line.
 """
 
 from __future__ import annotations
@@ -44,6 +47,8 @@ class _Utf8:
         self._source = source
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._held = 0  # bytes of a character that the next read completes
+        self._ends = 0  # of lines, in what was given
+        self._last = b""  # byte given
 
     @property
     def closed(self) -> bool:
@@ -55,11 +60,24 @@ class _Utf8:
         while True:
             data = self._source.read(max(size - self._held, 1)) or b""
             if not self._held and data.isascii():
-                return data
+                return self._counted(data)
             text = self._decoder.decode(data, final=not data)
             self._held = len(self._decoder.getstate()[0])
             if text or not data:
-                return text.encode("utf-8", "replace")
+                return self._counted(text.encode("utf-8", "replace"))
+
+    @property
+    def lines(self) -> int:
+        """How many lines were given, the last maybe without its end."""
+        return self._ends + (self._last not in b"\r\n")
+
+    def _counted(self, data: bytes) -> bytes:
+        self._ends += data.count(b"\n")
+        if b"\r" in data or self._last == b"\r":
+            self._ends += data.count(b"\r") - data.count(b"\r\n")
+            self._ends -= self._last == b"\r" and data.startswith(b"\n")
+        self._last = data[-1:] or self._last
+        return data
 
 
 class CsvRows:
@@ -86,17 +104,25 @@ class CsvRows:
             raise self._fatal or error from None
 
     def _parts(self) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
-        for record_batch in self._open():
+        text = _Utf8(self._source)
+        for record_batch in self._open(text):
             for begin in range(0, record_batch.num_rows, BATCH_ROWS):
                 part = record_batch.slice(begin, BATCH_ROWS)
                 yield part, self._lines(part.num_rows)
+        more = text.lines - (self._next_row - 1 + len(self._odd_rows))
+        if more:
+            raise FlowError(
+                f"line breaks in quoted cells, or a quote that is not closed: {more:,} lines are "
+                "hidden in other rows; a row is to be one line",
+                Location(self._source.name),
+            )
 
-    def _open(self) -> Any:
+    def _open(self, text: _Utf8) -> Any:
         first = ended(self._source.head.removeprefix(b"\xef\xbb\xbf"))
         names = self._find_columns(header_names(first), Location(self._source.name, 1))
         wanted = list(names.values())
         return pacsv.open_csv(
-            pa.PythonFile(_Utf8(self._source), "r"),
+            pa.PythonFile(text, "r"),
             read_options=pacsv.ReadOptions(use_threads=False, block_size=CSV_BLOCK),
             parse_options=pacsv.ParseOptions(
                 delimiter=sniff_delimiter(first),

@@ -75,7 +75,7 @@ def detect_format(head: bytes, name: str) -> str:
     refuse_known(find_text(head, KNOWN), where, envelope)
     if _LOOKS_CONNTRACK.search(head) or _has_record(head):
         return "conntrack"
-    if is_binary(head):
+    if is_binary(head) and not looks_like_header(head):
         raise FlowError(_binary(head), where)
     _refuse_known_header(head, where)
     if looks_like_header(head):

@@ -41,6 +41,13 @@ class Repository(NamedTuple):
 
 
 def uri(file: str) -> str:
-    """Give a path as a URI reference; an absolute one as a ``file`` URI."""
-    path = quote(file, safe="/~-._!$&'()*+,;=@", errors="surrogateescape")
+    """Give a path as a URI reference; an absolute one as a ``file`` URI.
+
+    Bytes that are not UTF-8 are written as such; other half characters, which no path has, shown.
+    """
+    try:
+        octets = file.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        octets = file.encode(errors="backslashreplace")
+    path = quote(octets, safe="/~-._!$&'()*+,;=@")
     return f"file://{path}" if file.startswith("/") else path
