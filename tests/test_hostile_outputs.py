@@ -2,13 +2,265 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet
 import pytest
 
+from cli_support import process, run
+from fuzz import rules
 from fuzz.targets.outputs import MEDIA
 from hostile import HOSTILE
+from netpol.text import escape_controls, escape_hidden_in_json
+
+#: A page or a picture takes a second, so several names are one there.
+SLOW = ("page", "pictures")
 
 
-@pytest.mark.parametrize("medium", MEDIA)
+def _joined(names: Iterable[str], most: int) -> list[str]:
+    """Give the names, as many in one as there is room for."""
+    found = [""]
+    for name in names:
+        if found[-1] and len(os.fsencode(found[-1] + name)) > most:
+            found.append("")
+        found[-1] += name if not found[-1] else f"\u00b7{name}"
+    return [name for name in found if len(os.fsencode(name)) <= most]
+
+
+JOINED = _joined((name for name in HOSTILE.values() if name != "a\ud800b"), 290)
+
+
+@pytest.mark.parametrize("medium", [name for name in MEDIA if name not in SLOW])
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_name_in_every_medium(kind: str, medium: str) -> None:
     MEDIA[medium](HOSTILE[kind])
+
+
+@pytest.mark.parametrize("medium", SLOW)
+@pytest.mark.parametrize("names", JOINED, ids=ascii)
+def test_hostile_names_in_what_is_drawn(names: str, medium: str) -> None:
+    MEDIA[medium](names)
+
+
+def test_every_character_that_nobody_sees_is_an_escape() -> None:
+    for code in (*range(0x30000), *range(0xE0000, 0xE0200), *range(0x10FF00, 0x110000)):
+        c = chr(code)
+        assert escape_controls(f"a{c}") == f"a{rules.shown(c)}", hex(code)
+
+
+def test_json_of_every_character_means_the_same() -> None:
+    text = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x30000), *range(0xE0000, 0xE0200))))
+    assert rules.check_json(escape_hidden_in_json(json.dumps(text, ensure_ascii=False).encode())) == text
+
+
+# --- the command line ---------------------------------------------------------------------------
+
+#: What a name of an object can be in JSON: anything but halves of characters.
+NAMES = _joined(
+    # Two braces would make it a template, which is refused.
+    (name.replace("{{", "{") for name in HOSTILE.values() if name == rules.encodable(name)),
+    290,
+)
+#: What a name of a file can be.
+PATHS = _joined((name for name in HOSTILE.values() if not {"\0", "/", "\ud800"} & {*name}), 190)
+WAYS = {
+    "replay": ("table", "json", "csv", "jsonl", "arrow", "parquet"),
+    "diff": ("table", "json", "csv", "jsonl", "github", "sarif", "junit", "markdown"),
+    "coverage": ("table", "json", "github", "sarif", "junit", "markdown"),
+    "matrix": ("table", "json", "csv", "dot"),
+    "check": ("table", "json", "github", "sarif", "junit", "markdown"),
+}
+
+
+def _pod(name: str, namespace: str, address: str, labels: dict[str, str]) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {},
+        "status": {"podIP": address, "podIPs": [{"ip": address}], "phase": "Running"},
+    }
+
+
+def _world(folder: Path, name: str) -> tuple[str, str, str]:
+    """Write a cluster whose pods, labels and annotations are all called so; a policy; flows."""
+    items: list[object] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"n": name}}},
+        _pod(name, "shop", "10.0.0.1", {"app": name}),
+        _pod("web", "shop", "10.0.0.2", {"app": "web", name: name}),
+    ]
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "web", "namespace": "shop", "annotations": {name: name}},
+        "spec": {
+            "podSelector": {"matchLabels": {"app": "web"}},
+            "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "none"}}}]}],
+        },
+    }
+    flows = (
+        "src,dst,protocol,port,src_pod\n10.0.0.1,10.0.0.2,tcp,80,\n"
+        "10.0.0.2,10.0.0.1,tcp,80,\n10.0.0.2,x,tcp,80,\n"
+    )
+    paths = (folder / "cluster.json", folder / "policy.json", folder / "flows.csv")
+    for path, text in zip(
+        paths, (json.dumps({"kind": "List", "apiVersion": "v1", "items": items}), json.dumps(policy), flows),
+        strict=True,
+    ):  # fmt: skip
+        path.write_text(text)
+    cluster, policies, log = map(str, paths)
+    return cluster, policies, log
+
+
+def _checked(way: str, data: bytes) -> None:
+    """Check standard output of a command by the way it was asked for."""
+    if way in ("table", "dot"):
+        rules.check_text(data)
+        if way == "dot":
+            rules.check_dot(data)
+    elif way in ("json", "sarif"):
+        rules.check_json(data)
+    elif way == "jsonl":
+        rules.check_json_lines(data)
+    elif way == "csv":
+        text = rules.check_text(data)
+        header, *rows = csv.reader(io.StringIO(text), strict=True)
+        assert {len(row) for row in rows} <= {len(header)}
+        assert text.count("\n") == len(rows) + 1
+    elif way == "github":
+        text = rules.check_text(data)
+        rules.check_github(text, text.count("\n") - 1)
+    elif way == "junit":
+        rules.check_xml(data.decode().partition("\n")[2])
+    elif way == "markdown":
+        text = data.decode()
+        rules.check_markdown(text, max(text.count("\n|") - 2, 0))
+    elif way == "arrow":
+        pyarrow.ipc.open_stream(data).read_all().validate(full=True)
+    else:
+        pyarrow.parquet.read_table(pa.BufferReader(data)).validate(full=True)
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_a_cluster_of_hostile_names(name: str, tmp_path: Path) -> None:
+    cluster, policies, log = _world(tmp_path, name)
+    world = ["-c", cluster, "-p", policies]
+    arguments = {
+        "replay": [log, *world],
+        "diff": [log, "-c", cluster, "--before", policies, "--after", "none"],
+        "coverage": [log, *world],
+        "matrix": world,
+        "check": [policies, "-c", cluster],
+    }
+    for command, ways in WAYS.items():
+        for way in ways:
+            result = run(command, *arguments[command], "-o", way)
+            assert result.exit_code == 0 or command == "check", (command, way, result.output)
+            rules.check_text(result.stderr)
+            _checked(way, result.stdout_bytes)
+            if (command, way) == ("replay", "jsonl"):
+                first = json.loads(result.stdout_bytes.split(b"\n")[0])
+                assert first["src_identity"] == f"shop/{name}"
+    exact = run("replay", log, *world, "-o", "csv", "--csv-cells", "exact")
+    rows = list(csv.DictReader(io.StringIO(exact.stdout_bytes.decode(), newline=""), strict=True))
+    assert [row["src_identity"] for row in rows] == [f"shop/{name}", "shop/web"]
+    for words in (["-o", "table"], ["-o", "json"]):
+        result = run("explain", f"shop/{name}", "shop/web", "80", *world, *words)
+        rules.check_text(result.output)
+
+
+@pytest.mark.parametrize("name", PATHS, ids=ascii)
+def test_files_of_hostile_names(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    cluster, policies, log = _world(folder, "web-2")
+    world = ["-c", cluster, "-p", policies]
+    arguments = {
+        "replay": [log, *world],
+        "diff": [log, "-c", cluster, "--before", policies, "--after", "none"],
+        "coverage": [log, *world],
+        "matrix": world,
+        "check": [policies, "-c", cluster],
+    }
+    for command, ways in WAYS.items():
+        for way in ways:
+            result = run(command, *arguments[command], "-o", way)
+            assert "this is a bug" not in result.stderr
+            assert result.exit_code == 0, (command, way, result.output)
+            rules.check_text(result.stderr)
+            _checked(way, result.stdout_bytes)
+
+
+#: Commands that fail over a word, wherever words go: as a path, a name, a value, an option, a key.
+WRONG = [
+    ["{}"],
+    ["--{}"],
+    ["replay", "{}", "-c", "{}"],
+    ["replay", "x", "-c", "x", "--{}"],
+    ["replay", "x", "-c", "x", "--format", "{}"],
+    ["replay", "x", "-c", "x", "--fail-on", "{}"],
+    ["replay", "x", "-c", "x", "--start-zone", "{}"],
+    ["replay", "x", "-c", "x", "--top", "{}"],
+    ["replay", "x", "-c", "x", "--memory-budget", "{}"],
+    ["replay", "x", "-c", "x", "--output-file", "{}/y"],
+    ["replay", "x", "-c", "x", "--compare-profiles", "{}"],
+    ["replay", "x", "-c", "x", "--node-address", "{}"],
+    ["replay", "x", "-c", "x", "--namespace", "{}"],
+    ["replay", "x", "-c", "x", "--max-skipped", "{}"],
+    ["diff", "x", "-c", "x", "--before", "{}"],
+    ["diff", "x", "-c", "x", "--before", "HEAD:{}"],
+    ["diff", "x", "-c", "guide/cluster.yaml", "--without", "{}"],
+    ["matrix", "-c", "guide/cluster.yaml", "--src", "{}"],
+    ["matrix", "-c", "guide/cluster.yaml", "--port", "{}"],
+    ["explain", "{}", "shop/web", "80", "-c", "guide/cluster.yaml"],
+    ["explain", "shop/web", "shop/web", "{}", "-c", "guide/cluster.yaml"],
+    ["check", "guide/policies.yaml", "--ignore", "x{}"],
+    ["rule", "x{}"],
+    ["completion", "{}"],
+    ["--config", "{}", "check", "x"],
+]
+
+
+@pytest.mark.usefixtures("in_examples")
+@pytest.mark.parametrize("words", WRONG, ids=" ".join)
+def test_errors_over_hostile_words(words: list[str]) -> None:
+    for kind, name in HOSTILE.items():
+        if "\0" in name or "\ud800" in name:
+            continue  # no word of a command line has them
+        given = [word.replace("{}", name) for word in words]
+        result = run(*given)
+        said = rules.check_text(result.stderr)
+        assert result.exit_code == 2, (kind, given, said)
+        assert "this is a bug" not in said, (kind, said)
+        assert "Traceback" not in said
+        assert result.stdout == ""
+        assert not any(line.lstrip().startswith("::") for line in said.split("\n")), said
+
+
+def test_a_name_that_is_not_utf8_on_a_real_command_line(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/a\xff\x9b.csv"
+    done = process("replay", path, "-c", path, capture_output=True)  # type: ignore[arg-type]
+    assert done.returncode == 2
+    assert b"a\\udcff\\udc9b.csv" in done.stderr
+    assert rules.check_text(done.stderr)
+
+
+def test_exact_csv_is_not_for_a_terminal() -> None:
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    done = process(
+        "replay", "x", "-c", "x", "-o", "csv", "--csv-cells", "exact", stdout=slave, stderr=-1
+    )
+    os.close(slave)
+    os.close(master)
+    assert done.returncode == 2
+    assert b"--csv-cells exact writes what a terminal may act on" in done.stderr
+
+

@@ -25,7 +25,7 @@ class Request(Inputs):
 
     output: str
     output_file: str | None
-    csv_cells: CsvCells
+    csv_cells: CsvCells = "safe"
     report: str | None
     fail_on: tuple[str, ...]
 
