@@ -1,7 +1,7 @@
 """Takes what was written in a medium, raises ``AssertionError`` where it breaks the medium's rule.
 
-The rules are those of ``netpol.text``; they are checked by other means than they are kept: Unicode's
-own categories, and parsers that others wrote.
+The rules are those of ``netpol.text``; they are checked by other means than they are kept:
+Unicode's own categories, and parsers that others wrote.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def _strings(content: Any) -> Iterator[str]:
 def as_csv_cell(text: str) -> str:
     """Give what a cell of CSV must be read as where cells are safe."""
     text = shown(text)
-    for place in [*(m.end() for m in re.finditer(r"[;|]", text))][::-1] + [0]:
+    starts = [0, *(m.end() for m in re.finditer(r"[;|]", text))]
+    for place in reversed(starts):
         if _FORMULA.match(text, place):
             text = f"{text[:place]}'{text[place:]}"
     return text
@@ -146,7 +147,7 @@ def check_xml(text: str) -> ElementTree.Element:
 
 
 def check_svg(text: str) -> None:
-    """A picture that runs nothing and loads nothing."""
+    """See that a picture runs nothing and loads nothing."""
     for element in check_xml(text).iter():
         _check_element(element.tag.rpartition("}")[2], element.attrib, scripts=False)
 
@@ -225,7 +226,7 @@ _INLINE = {"text", "strong_open", "strong_close", "softbreak", "code_inline", "h
 
 
 def check_markdown(text: str, findings: int) -> None:
-    """A heading, counts and a table of the findings, in which no name is anything but text."""
+    """See a heading, counts and a table of the findings, in which every name is text."""
     text = check_text(text.replace("\n| \u26a0\ufe0f warning |", "\n| warning |"))
     table = text.partition("\n<details><summary>")[0]  # behind it stands what is known of codes
     tokens = MarkdownIt("commonmark").enable("table").parse(table)
@@ -253,6 +254,6 @@ _DOT = re.compile(
 
 
 def check_dot(data: bytes) -> None:
-    """A graph whose names end no string of it."""
+    """See a graph whose names end no string of it."""
     for line in check_text(data).removesuffix("\n").split("\n"):
         assert _DOT.fullmatch(line), line

@@ -57,7 +57,10 @@ def test_every_character_that_nobody_sees_is_an_escape() -> None:
 
 def test_json_of_every_character_means_the_same() -> None:
     text = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x30000), *range(0xE0000, 0xE0200))))
-    assert rules.check_json(escape_hidden_in_json(json.dumps(text, ensure_ascii=False).encode())) == text
+    assert (
+        rules.check_json(escape_hidden_in_json(json.dumps(text, ensure_ascii=False).encode()))
+        == text
+    )
 
 
 # --- the command line ---------------------------------------------------------------------------
@@ -65,7 +68,11 @@ def test_json_of_every_character_means_the_same() -> None:
 #: What a name of an object can be in JSON: anything but halves of characters.
 NAMES = _joined(
     # As a template, which is refused, it would not come so far.
-    (name.replace("{{", "{ {").replace("${", "$ {") for name in HOSTILE.values() if name == rules.encodable(name)),
+    (
+        name.replace("{{", "{ {").replace("${", "$ {")
+        for name in HOSTILE.values()
+        if name == rules.encodable(name)
+    ),
     290,
 )
 #: What a name of a file can be.
@@ -92,7 +99,11 @@ def _pod(name: str, namespace: str, address: str, labels: dict[str, str]) -> dic
 def _world(folder: Path, name: str) -> tuple[str, str, str]:
     """Write a cluster whose pods, labels and annotations are all called so; a policy; flows."""
     items: list[object] = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"n": name}}},
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": "shop", "labels": {"n": name}},
+        },
         _pod(name, "shop", "10.0.0.1", {"app": name}),
         _pod("web", "shop", "10.0.0.2", {"app": "web", name: name}),
     ]
@@ -110,10 +121,8 @@ def _world(folder: Path, name: str) -> tuple[str, str, str]:
         "10.0.0.2,10.0.0.1,tcp,80,\n10.0.0.2,x,tcp,80,\n"
     )
     paths = (folder / "cluster.json", folder / "policy.json", folder / "flows.csv")
-    for path, text in zip(
-        paths, (json.dumps({"kind": "List", "apiVersion": "v1", "items": items}), json.dumps(policy), flows),
-        strict=True,
-    ):  # fmt: skip
+    everything = json.dumps({"kind": "List", "apiVersion": "v1", "items": items})
+    for path, text in zip(paths, (everything, json.dumps(policy), flows), strict=True):
         path.write_text(text)
     cluster, policies, log = map(str, paths)
     return cluster, policies, log
@@ -262,5 +271,3 @@ def test_exact_csv_is_not_for_a_terminal() -> None:
     os.close(master)
     assert done.returncode == 2
     assert b"--csv-cells exact writes what a terminal may act on" in done.stderr
-
-

@@ -1,9 +1,10 @@
 """Attacks what a line is: of conntrack text, CSV and JSON lines of DNS.
 
-The first byte chooses the kind and how lines end (LF, CRLF, CR), the second how the text is cut into
-pieces, the rest makes the lines: good ones, bad ones, blank ones, some too long, some with NULs, CRs
-or quotes in them, the last perhaps without its end. Whatever the way they are given, the same lines
-are read, skipped and numbered, and none is lost: each is a record, blank, or skipped with its number.
+The first byte chooses the kind and how lines end (LF, CRLF, CR), the second how the text is cut
+into pieces, the rest makes the lines: good ones, bad ones, blank ones, some too long, some with
+NULs or no UTF-8 in them, the last perhaps without its end. Whatever the way they are given, the
+same lines are read, skipped and numbered, and none is lost: each is a record, blank, or skipped
+with its number.
 """
 
 from __future__ import annotations
@@ -144,7 +145,9 @@ class _Pieces(io.BufferedReader):
         return super().readinto(memoryview(buffer)[: self._size])
 
 
-def _read(kind: _Kind, text: bytes, size: int) -> tuple[list[int], int, int, dict[str, int], list[Any]]:
+def _read(
+    kind: _Kind, text: bytes, size: int
+) -> tuple[list[int], int, int, dict[str, int], list[Any]]:
     stats = ReadStats()
     with Source("-", _Pieces(text, size)) as source:
         lines = list(kind.read(source, stats))

@@ -44,7 +44,9 @@ class Location(NamedTuple):
 
     def __str__(self) -> str:
         """Give ``file:line: field``, leaving out what is not known."""
-        place = escape_controls(self.file or "")  # a name is one line of a message, whatever it holds
+        place = escape_controls(
+            self.file or ""
+        )  # a name is one line of a message, whatever it holds
         if self.line is not None:
             place = f"{place}:{self.line}" if place else f"line {self.line}"
         return ": ".join(part for part in (place, self.field) if part)

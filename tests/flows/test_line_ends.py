@@ -72,7 +72,13 @@ def test_two_records_with_a_cr_between_are_not_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [b"src,dst\rprotocol,port", b'"src\r",dst,protocol,port', b"\rsrc,dst\r", b"\r", b'src,dst,"a\r'],
+    [
+        b"src,dst\rprotocol,port",
+        b'"src\r",dst,protocol,port',
+        b"\rsrc,dst\r",
+        b"\r",
+        b'src,dst,"a\r',
+    ],
 )
 @pytest.mark.parametrize("kind", ["auto", "csv"])
 def test_a_cr_in_a_header_is_an_error_that_says_what(
@@ -120,7 +126,8 @@ def test_a_table_from_a_slow_pipe(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "hidden"), [(b'"a\nb"', 1), (b'"a\r\nb\rc"', 2), (b'"never closed', 2), (b'"\n\n\n"', 3)]
+    ("cell", "hidden"),
+    [(b'"a\nb"', 1), (b'"a\r\nb\rc"', 2), (b'"never closed', 2), (b'"\n\n\n"', 3)],
 )
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_rows_hidden_in_a_quoted_cell_are_an_error(
@@ -140,7 +147,9 @@ def test_quotes_that_hide_nothing_are_read(tmp_path: Path) -> None:
 
 def test_rows_hidden_in_a_dns_table_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "f"
-    path.write_bytes(DNS.replace(b"name,address", b"name,address,c") + b'c.example.com,10.0.0.3,"x\n')
+    path.write_bytes(
+        DNS.replace(b"name,address", b"name,address,c") + b'c.example.com,10.0.0.3,"x\n'
+    )
     path.write_bytes(b'name,address,c\na.example.com,10.0.0.1,"x\nb.example.com,10.0.0.2,\n')
     with pytest.raises(FlowError, match="hidden in other rows"):
         read_dns(path)

@@ -124,7 +124,11 @@ def coverage_html(coverage: Coverage) -> str:
             f"{rule.hits.sole:,}",
             where,
         )
-        rows.append("<tr>" + "".join(f"<td>{escape(escape_controls(cell))}</td>" for cell in cells) + "</tr>")
+        rows.append(
+            "<tr>"
+            + "".join(f"<td>{escape(escape_controls(cell))}</td>" for cell in cells)
+            + "</tr>"
+        )
     never = len(coverage.never_hit)
     left = len(rules) - len(rows)
     more = f"<p>and {left:,} more rules</p>" if left else ""

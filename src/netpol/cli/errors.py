@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -18,6 +19,9 @@ EXIT_FINDINGS = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 EXIT_PIPE = 141  # as a shell reports SIGPIPE
+
+#: What a command without arguments ends with, of our own words alone (click has it since 8.2).
+_HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
 def say(kind: str, message: str) -> None:
@@ -44,10 +48,12 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except click.ClickException as error:
-        error.message = escape_controls(error.message)
-        raise
-    except click.exceptions.Exit:
+    except click.UsageError as error:
+        shown = escape_controls(error.format_message())
+        if isinstance(error, _HELP) or shown == error.format_message():
+            raise
+        raise click.UsageError(shown, error.ctx) from None
+    except (click.ClickException, click.exceptions.Exit):
         raise
     except (KeyboardInterrupt, click.Abort):
         say("error", "interrupted")

@@ -1,4 +1,4 @@
-"""Takes fields, gives CSV in which none can do harm, or, where that is asked for, CSV to the letter.
+"""Takes fields, gives CSV in which none can do harm, or, if that is asked for, CSV to the letter.
 
 The two ways of writing it are in the table of ``text.py``. ``safe`` is the default because it costs
 nobody anything: no name of Kubernetes, address or word of ours has a hidden character or begins as

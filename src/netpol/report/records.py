@@ -105,8 +105,7 @@ def csv_lines(batch: pa.RecordBatch, cells: CsvCells = "safe") -> bytes:
     """Give a record batch as CSV, quoted as RFC 4180 has it where needed; null is empty."""
     spelling = _Spelling(field_writer(cells), _CSV_PLAIN, "", "")
     fields = [
-        _texts(column, "," if index else "", spelling)
-        for index, column in enumerate(batch.columns)
+        _texts(column, "," if index else "", spelling) for index, column in enumerate(batch.columns)
     ]
     return _joined_lines(batch.num_rows, [*fields, _text("\n")])
 
