@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,11 +14,13 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet
 import pytest
+from rich.cells import cell_len
 
 from cli_support import process, run
 from fuzz import rules
 from fuzz.targets.outputs import MEDIA
 from hostile import HOSTILE
+from netpol.cli import steps
 from netpol.text import escape_controls, escape_hidden_in_json
 
 #: A page or a picture takes a second, so several names are one there.
@@ -271,3 +274,66 @@ def test_exact_csv_is_not_for_a_terminal() -> None:
     os.close(master)
     assert done.returncode == 2
     assert b"--csv-cells exact writes what a terminal may act on" in done.stderr
+
+
+def test_a_name_that_is_a_formula_where_cells_are_cut_starts_none(tmp_path: Path) -> None:
+    """Namespaces are checked, so no cell begins with a hostile name; a part of one may."""
+    cluster, policies, log = _world(tmp_path, "a;=1+1")
+    world = ["-c", cluster, "-p", policies, "-q"]
+    change = ["--before", policies, "--after", "none", "--exhaustive"]
+    for words in (
+        ["replay", log, *world],
+        ["matrix", *world],
+        ["matrix", *world, "--exposure"],
+        ["diff", "-c", cluster, *change],
+    ):
+        safe = run(*words, "-o", "csv").stdout
+        exact = run(*words, "-o", "csv", "--csv-cells", "exact").stdout
+        assert "shop/a;'=1+1" in safe
+        assert "'" not in exact
+        assert safe.replace("'=", "=") == exact
+
+
+def test_a_table_of_wide_and_combining_names_stays_aligned(tmp_path: Path) -> None:
+    name = "\u4f60\u597d\U0001f600a\u0301\u0489\u202e\u05d0"
+    cluster, policies, log = _world(tmp_path, name)
+    lines = run("replay", log, "-c", cluster, "-p", policies, "-q").stdout.split("\n")
+    head = next(n for n, line in enumerate(lines) if line.startswith("FLOWS  FROM"))
+    row = lines[head + 1]
+    assert rules.shown(name) in row
+    assert cell_len(row.partition("shop/web")[0]) == lines[head].index("TO")
+    assert cell_len(row.partition("80/tcp")[0]) == lines[head].index("PORT")
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_text_of_manifests_is_shown_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "a: b # \u202e\x9b31m\tc\r\nd: e\n"
+    assert steps.shown_source(text, None) == text.encode()
+    monkeypatch.setattr(sys, "stdout", _Terminal())
+    assert steps.shown_source(text, "file") == text.encode()
+    assert steps.shown_source(text, None) == b"a: b # \\u202e\\x9b31m\tc\r\nd: e\n"
+
+
+@pytest.mark.usefixtures("in_examples")
+@pytest.mark.parametrize("way", ["table", "json"])
+def test_a_stdout_that_has_no_such_letters(tmp_path: Path, way: str) -> None:
+    cluster, policies, _ = _world(tmp_path, "\u4f60")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    asked = ["explain", "shop/\u4f60", "shop/web", "80"]
+    for words in (
+        [*asked, "-c", cluster, "-p", policies, *(["-o", "json"] if way == "json" else [])],
+        ["check", policies, "-c", cluster, "-o", way],
+    ):
+        done = process(*words, capture_output=True, env=environment)
+        assert b"this is a bug" not in done.stderr
+        assert done.returncode == 0, done.stderr
+        if way == "json":
+            rules.check_json(done.stdout)
+        else:
+            assert done.stdout.isascii()
