@@ -337,3 +337,15 @@ def test_a_stdout_that_has_no_such_letters(tmp_path: Path, way: str) -> None:
             rules.check_json(done.stdout)
         else:
             assert done.stdout.isascii()
+
+
+@pytest.mark.parametrize("name", PATHS[:2], ids=ascii)
+def test_a_page_about_files_of_hostile_names(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    cluster, policies, log = _world(folder, name.replace("\udcff", "").replace("\udc80", ""))
+    page = folder / "page.html"
+    result = run("replay", log, "-c", cluster, "-p", policies, "--report", str(page))
+    assert result.exit_code == 0, result.output
+    shown = rules.check_html(page.read_bytes(), scripts=1)
+    assert rules.shown(log) in shown
