@@ -16,12 +16,16 @@ import pyarrow.parquet
 import pytest
 from rich.cells import cell_len
 
-from cli_support import process, run
+from cli_support import ROOT, process, run
 from fuzz import rules
+from fuzz.targets import lines, outputs
 from fuzz.targets.outputs import MEDIA
 from hostile import HOSTILE
 from netpol.cli import steps
 from netpol.text import escape_controls, escape_hidden_in_json
+
+CORPUS = sorted((ROOT / "fuzz" / "corpus").glob("outputs/*"))
+CORPUS += sorted((ROOT / "fuzz" / "corpus").glob("lines/*"))
 
 #: A page or a picture takes a second, so several names are one there.
 SLOW = ("page", "pictures")
@@ -297,12 +301,12 @@ def test_a_name_that_is_a_formula_where_cells_are_cut_starts_none(tmp_path: Path
 def test_a_table_of_wide_and_combining_names_stays_aligned(tmp_path: Path) -> None:
     name = "\u4f60\u597d\U0001f600a\u0301\u0489\u202e\u05d0"
     cluster, policies, log = _world(tmp_path, name)
-    lines = run("replay", log, "-c", cluster, "-p", policies, "-q").stdout.split("\n")
-    head = next(n for n, line in enumerate(lines) if line.startswith("FLOWS  FROM"))
-    row = lines[head + 1]
+    found = run("replay", log, "-c", cluster, "-p", policies, "-q").stdout.split("\n")
+    head = next(n for n, line in enumerate(found) if line.startswith("FLOWS  FROM"))
+    row = found[head + 1]
     assert rules.shown(name) in row
-    assert cell_len(row.partition("shop/web")[0]) == lines[head].index("TO")
-    assert cell_len(row.partition("80/tcp")[0]) == lines[head].index("PORT")
+    assert cell_len(row.partition("shop/web")[0]) == found[head].index("TO")
+    assert cell_len(row.partition("80/tcp")[0]) == found[head].index("PORT")
 
 
 class _Terminal(io.StringIO):
@@ -349,3 +353,9 @@ def test_a_page_about_files_of_hostile_names(name: str, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     shown = rules.check_html(page.read_bytes(), scripts=1)
     assert rules.shown(log) in shown
+
+
+@pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.name)
+def test_what_attacks_have_found(file: Path) -> None:
+    target = {"outputs": outputs, "lines": lines}[file.parent.name]
+    target.one(file.read_bytes())

@@ -34,7 +34,10 @@ class Repository(NamedTuple):
             return file
         # Only ".." is resolved, not links: the repository knows the path by the link's name.
         path = Path(os.path.normpath(self.here / file))
-        real = path if path.is_relative_to(self.root) else Path(os.path.realpath(path))
+        try:
+            real = path if path.is_relative_to(self.root) else Path(os.path.realpath(path))
+        except ValueError:  # no file can be called so: it has a NUL, or half a character
+            real = path
         if real.is_relative_to(self.root):
             return real.relative_to(self.root).as_posix()
         return Path(file).as_posix()
