@@ -22,7 +22,7 @@ _READ = _WORDS | {"dns", "kube", "policy", "flows", "likeness"}
 #: What each part may import besides itself: only what stands left of it in the picture.
 MAY_IMPORT = {
     "brevity": set(),
-    "errors": {"brevity"},
+    "errors": {"brevity", "text"},
     "verdict": set(),
     "switches": {"errors"},
     "text": {"brevity"},
@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "kube": _WORDS | {"dns", "likeness", "times", "standard", "unfinished"},
     "policy": _WORDS | {"dns", "kube"},
     "flows": _WORDS | {"times", "standard", "_core"},
-    "reference": _WORDS | {"dns", "kube", "flows", "likeness"},
+    "reference": _WORDS | {"dns", "kube", "flows", "likeness", "text"},
     "compiler": _WORDS | {"files", "dns", "kube", "policy", "_core"},
     "verdicts": _READ | {"compiler", "reference", "engine", "notebook", "_core"},
     "engine": _READ | {"compiler", "reference", "verdicts", "_core"},
@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "replay": {"verdict", "switches", "dns", "kube", "flows", "fused", "engine", "verdicts"}
     | {"tally", "pairs", "recorded"},
     "profiles": {"errors", "switches"},
-    "analysis": _READ | {"fused", "compiler", "engine", "tally", "replay", "_core"},
+    "analysis": _READ | {"text", "fused", "compiler", "engine", "tally", "replay", "_core"},
     "compare": {"verdict", "switches", "kube", "flows", "tally", "replay", "analysis"},
     "spread": {"verdict", "flows", "engine", "tally", "analysis", "_core"},
     "lint": _WORDS | {"kube"},

@@ -217,6 +217,9 @@ cdef class Scanner:
         try:
             self._n_errors = 0
             if start == stop:
+                if final and self._skipping:  # a line that is too long, and all of it was read
+                    self._skipping = False
+                    self.lines += 1
                 return start
             begin = &buffer[0]
             self._begin = begin

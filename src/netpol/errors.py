@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from netpol.brevity import shortened
+from netpol.text import escape_controls
 
 __all__ = [
     "CapacityError",
@@ -43,8 +44,11 @@ class Location(NamedTuple):
     field: str | None = None
 
     def __str__(self) -> str:
-        """Give ``file:line: field``, leaving out what is not known; what is too long is cut."""
-        place = shortened(self.file or "")
+        """Give ``file:line: field``, leaving out what is not known; what is too long is cut.
+
+        A name is one line of a message, whatever it holds.
+        """
+        place = escape_controls(self.file or "")
         if self.line is not None:
             place = f"{place}:{self.line}" if place else f"line {self.line}"
         return ": ".join(part for part in (place, shortened(self.field or "")) if part)

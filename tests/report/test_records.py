@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import netpol
+from fuzz import rules
 from netpol.errors import OutputError
 from netpol.flows.reader import open_flows
 from netpol.report import parquet
@@ -79,7 +80,7 @@ def test_batches_with_different_dictionaries_come_back(kind: str, tmp_path: Path
     first = [("10.0.0.1", "shop/web", 80), ("10.0.0.2", None, None)]
     second = [("fd00::1", 'odd,"name"\n', 65535), ("10.0.0.1", "shop/web", 0)]
     path = tmp_path / "out"
-    with output_file(str(path)) as sink, record_writer(kind, sink) as writer:
+    with output_file(str(path)) as sink, record_writer(kind, sink, "exact") as writer:
         for rows in (first, second):
             writer.write(FakeVerdicts(table(rows)))
     assert read(kind, path) == table(first + second).to_pylist()
@@ -174,7 +175,7 @@ def test_json_lines_hold_any_text(rows: list[tuple[str, str | None, int | None]]
 @given(rows=ROWS)
 def test_csv_lines_hold_any_text(rows: list[tuple[str, str | None, int | None]]) -> None:
     (batch,) = table(rows).combine_chunks().to_batches()
-    back = list(csv.reader(io.StringIO(csv_lines(batch).decode(), newline="")))
+    back = list(csv.reader(io.StringIO(csv_lines(batch, "exact").decode(), newline="")))
     assert back == [
         [src, policy or "", "" if port is None else str(port)] for src, policy, port in rows
     ]
@@ -184,3 +185,20 @@ def test_a_slice_of_a_batch_gives_its_own_rows_only() -> None:
     (batch,) = table([("a", None, 1), ("b", "x", 2), ("c", "y", 3)]).to_batches()
     assert csv_lines(batch.slice(1, 1)) == b"b,x,2\n"
     assert csv_lines(batch.slice(3, 0)) == b""
+
+
+@given(rows=ROWS)
+def test_csv_lines_are_safe_by_default(rows: list[tuple[str, str | None, int | None]]) -> None:
+    (batch,) = table(rows).combine_chunks().to_batches()
+    cells = [[src, policy or "", "" if port is None else str(port)] for src, policy, port in rows]
+    rules.check_csv(csv_lines(batch), cells)
+
+
+@pytest.mark.parametrize("text", ["-1", " -1", "=1", "plain", "", "a-b c", "a;-b", 'x"', "\u202e"])
+def test_a_column_of_plain_words_but_one(text: str) -> None:
+    """Plain columns are written without looking at each text."""
+    words = ["10.0.0.1", "shop/web", text]
+    (batch,) = table([(word, None, 1) for word in words]).to_batches()
+    rules.check_csv(csv_lines(batch), [[word, "", "1"] for word in words])
+    lines = rules.check_json_lines(json_lines(batch))
+    assert [line["src"] for line in lines] == words

@@ -6,6 +6,7 @@ import html
 from typing import TYPE_CHECKING
 
 from netpol.analysis.diff_table import decider
+from netpol.text import escape_controls
 
 if TYPE_CHECKING:
     from netpol.analysis.diff import Diff, Group
@@ -52,4 +53,4 @@ def _row(group: Group) -> str:
 
 def _escaped(text: str) -> str:
     """Give text without markup, and without characters that turn or hide what is around them."""
-    return html.escape("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text))
+    return html.escape(escape_controls(text))

@@ -12,6 +12,7 @@ from netpol.analysis.changes import Change
 from netpol.analysis.reach import OTHER_CHANGE
 from netpol.analysis.sidebyside import Differing
 from netpol.replay import Pair
+from netpol.text import encodable
 from netpol.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -102,14 +103,14 @@ def _numbers(values: list[int | None]) -> pa.Array:
 
 
 def _causes(group: Group) -> str | None:
-    return ", ".join(one.text for one in group.responsible) or None
+    return encodable(", ".join(one.text for one in group.responsible)) or None
 
 
 def _judged(pairs: list[Pair]) -> dict[str, list[str]]:
     return {
         "side": [pair.side.label for pair in pairs],
         "reason": [pair.reason.label for pair in pairs],
-        "decided_by": ["; ".join(map(decider, pair.credits)) for pair in pairs],
+        "decided_by": [encodable("; ".join(map(decider, pair.credits))) for pair in pairs],
     }
 
 

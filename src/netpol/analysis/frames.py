@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from netpol.analysis.hits import Hits
+from netpol.text import encodable, escape_controls
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,7 +63,7 @@ def _common(policy: PolicyCoverage, rule: RuleCoverage) -> dict[str, Any]:
         "kind": policy.kind,
         "side": rule.side.label,
         "rule": rule.index,
-        "file": policy.file,
+        "file": None if policy.file is None else encodable(policy.file),
     }
 
 
@@ -123,7 +124,11 @@ def coverage_html(coverage: Coverage) -> str:
             f"{rule.hits.sole:,}",
             where,
         )
-        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+        rows.append(
+            "<tr>"
+            + "".join(f"<td>{escape(escape_controls(cell))}</td>" for cell in cells)
+            + "</tr>"
+        )
     never = len(coverage.never_hit)
     left = len(rules) - len(rows)
     more = f"<p>and {left:,} more rules</p>" if left else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from netpol.cli.flow_options import EXCLUDE, MAX_MANIFEST
 from netpol.cli.ignore_kinds import ignore_kinds_option
 from netpol.cli.names import Namespace, require_known
 from netpol.cli.options import CONTEXT, NetpolCommand
+from netpol.cli.steps import print_text
 from netpol.report.formats import CI_FORMATS
 from netpol.report.text import escape_controls
 from netpol.switches import Switches
@@ -177,8 +177,7 @@ def check(
     if result.snapshot is not None:
         require_known([result.snapshot], namespace)
     strict = strict or fail_on == "warning"
-    text = _written(result, output, strict)
-    click.echo(text.encode() if output in CI_FORMATS else text, nl=False)  # CI reads UTF-8
+    print_text(_written(result, output, strict))
     if result.error_count:
         ctx.exit(2)
     warned = any(finding.severity == "warning" for finding in result.findings)
@@ -186,9 +185,9 @@ def check(
         ctx.exit(1)
 
 
-def _written(result: CheckResult, output: str, strict: bool) -> str:
+def _written(result: CheckResult, output: str, strict: bool) -> str | bytes:
     if output == "json":
-        return _json(result) + "\n"
+        return _json(result)
     if output == "table":
         return _lines(result) + "\n"
     from netpol.report.check import annotations_of, heading_of
@@ -196,7 +195,7 @@ def _written(result: CheckResult, output: str, strict: bool) -> str:
 
     counts, version = _counts(result), netpol.__version__
     heading = heading_of(result, strict=strict, counts=counts, version=version)
-    return render(output, annotations_of(result), heading)
+    return render(output, annotations_of(result), heading).encode()  # CI reads UTF-8
 
 
 def _overlaps(policies: PolicySet, snapshot: Snapshot) -> list[Finding]:
@@ -257,8 +256,9 @@ def _plural(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _json(result: CheckResult) -> str:
-    """Give the result as one document; control characters are escaped by JSON itself."""
+def _json(result: CheckResult) -> bytes:
+    """Give the result as one document."""
+    from netpol.report.json_text import written
     from netpol.report.unjudged import unjudged_document
 
     document = {
@@ -276,7 +276,7 @@ def _json(result: CheckResult) -> str:
         "unjudged": unjudged_document(result.unjudged),
         "silenced": result.silenced,
     }
-    return json.dumps(document, indent=2, ensure_ascii=True)
+    return written(document)
 
 
 def _json_error(error: InputError) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def _written(request: _Request, found: Coverage) -> bytes:
         if request.output == "yaml":
             if found.unjudged and not request.quiet:
                 say("warning", found.unjudged.sentence(HERE))
-            return joined(files).encode()
+            return steps.shown_source(joined(files), request.output_file)
     if request.output == "json":
         from netpol.report import coverage_json
 

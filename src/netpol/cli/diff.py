@@ -208,6 +208,7 @@ _SUMMARIES = {
     "one row per change.",
 )
 @flow_options.OUTPUT_FILE
+@flow_options.CSV_CELLS
 @report_option
 @click.option(
     "--fail-on",
@@ -281,7 +282,7 @@ def _check(request: _Request) -> None:
         )
     named = (request.flows, request.policies, request.dns, request.before, request.after)
     read_once(*named, *clusters)
-    steps.refuse_garbage(request.output, request.output_file)
+    steps.refuse_garbage(request.output, request.output_file, request.csv_cells)
 
 
 def _inputs(request: _Request) -> dict[str, tuple[str, ...]]:
@@ -307,6 +308,7 @@ def _run_exhaustive(request: _Request) -> set[str]:
             other_rule=request.other_rule,
             memory_budget=request.memory_budget,
             fail_on=request.fail_on,
+            csv_cells=request.csv_cells,
         )
         sink.write(outcome.render(steps.text_target(request.output_file)))
     return outcome.found

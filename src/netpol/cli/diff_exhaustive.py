@@ -14,6 +14,7 @@ from netpol.report.formats import CI_FORMATS
 
 if TYPE_CHECKING:
     from netpol.analysis.exhaustive import ExhaustiveDiff
+    from netpol.report.formats import CsvCells
 
 __all__ = ["OUTPUTS", "Exhaustive", "exhaustively"]
 
@@ -38,6 +39,7 @@ def exhaustively(
     memory_budget: int,
     other_rule: bool = False,
     fail_on: Sequence[str] = (),
+    csv_cells: CsvCells = "safe",
 ) -> Exhaustive:
     """Compare everything; what is not proven counts as found, of every kind that it may be."""
     from netpol.analysis.exhaustive import exhaustive_diff
@@ -60,10 +62,12 @@ def exhaustively(
     text = partial(exhaustive.render, diff)
     if output == "table":
         return Exhaustive(found, lambda target: steps.encoded(text, target))
-    return Exhaustive(found, lambda _: _written(diff, output, fail_on))
+    return Exhaustive(found, lambda _: _written(diff, output, fail_on, csv_cells))
 
 
-def _written(diff: ExhaustiveDiff, output: str, fail_on: Sequence[str]) -> bytes:
+def _written(
+    diff: ExhaustiveDiff, output: str, fail_on: Sequence[str], csv_cells: CsvCells
+) -> bytes:
     if output == "json":
         from netpol.report import exhaustive_json
 
@@ -76,7 +80,7 @@ def _written(diff: ExhaustiveDiff, output: str, fail_on: Sequence[str]) -> bytes
         unjudged = of_sides(diff.unjudged, ("before", "after"), "compared")
         if unjudged:
             say("warning", unjudged)
-        return exhaustive_csv.render(diff)
+        return exhaustive_csv.render(diff, csv_cells)
     import netpol
     from netpol.report import ci
     from netpol.report.exhaustive_annotations import annotations_of, counts_of, gated

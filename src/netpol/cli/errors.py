@@ -7,13 +7,12 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
 from netpol import unfinished
-from netpol.brevity import MAX_WORD, shortened
-from netpol.errors import NetpolError, OutputError
+from netpol.errors import CapacityError, ConfigError, NetpolError, OutputError
 from netpol.text import escape_controls
 
 __all__ = [
@@ -33,12 +32,23 @@ EXIT_PIPE = 141  # as a shell reports SIGPIPE
 
 #: What is no bug, and shown alike where one looks for bugs.
 _EXPECTED = (click.ClickException, click.Abort, BrokenPipeError)
+#: What a command without arguments ends with, of our own words alone (click has it since 8.2).
+_HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
 def say(kind: str, message: str) -> None:
-    """Write ``netpol: kind: message`` to stderr, with control characters escaped."""
-    lines = [escape_controls(line) for line in message.splitlines()]
-    click.echo(f"netpol: {kind}: " + "\n  ".join(lines), err=True)
+    """Write ``netpol: kind: message`` to stderr, what is hidden as escapes.
+
+    Only errors have line breaks of their own. No line of theirs passes for another message, nor,
+    beginning with ``::``, for a command to what runs a CI job.
+    """
+    own = message.split("\n") if kind == "error" else [message]
+    click.echo(f"netpol: {kind}: " + "\n  ".join(map(_shown, own)), err=True)
+
+
+def _shown(line: str) -> str:
+    text = escape_controls(line)
+    return text.replace("::", "\\x3a:", 1) if text.lstrip().startswith("::") else text
 
 
 @contextlib.contextmanager
@@ -50,7 +60,7 @@ def exit_codes() -> Iterator[None]:
     """
     try:
         try:
-            with short_usage_errors():
+            with _plain_usage_errors():
                 yield
         except click.exceptions.Exit:
             _flush()
@@ -107,25 +117,27 @@ def _flush() -> None:
 
 
 @contextlib.contextmanager
-def short_usage_errors() -> Iterator[None]:
-    """Cut what click quotes: a word of the command line or of netpol.toml of any length."""
+def _plain_usage_errors() -> Iterator[None]:
+    """Show what is hidden of what click quotes, and cut what is too long to be read."""
     try:
         yield
     except click.UsageError as error:
-        message = error.format_message()
-        if len(message) <= MAX_WORD:
+        shown = escape_controls(error.format_message())
+        if isinstance(error, _HELP) or shown == error.format_message():
             raise
-        raise click.UsageError(shortened(message), error.ctx) from None
+        raise click.UsageError(shown, error.ctx) from None
 
 
 def _message(error: Exception) -> str:
+    if isinstance(error, ConfigError | OutputError | CapacityError):
+        return escape_controls(str(error))  # names of files and options, no line breaks of ours
     if isinstance(error, NetpolError):
         return str(error)
     if isinstance(error, OSError):
         # Whatever else is read or written has a name, or an error of its own.
         nameless = "standard output: cannot be written"
         place = f"{nameless if error.filename is None else error.filename}: "
-        return f"{place}{error.strerror or error}"
+        return escape_controls(f"{place}{error.strerror or error}")
     if isinstance(error, MemoryError):
         return "out of memory; give less, or a smaller --memory-budget"
     return (

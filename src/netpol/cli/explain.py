@@ -20,7 +20,7 @@ from netpol.cli.options import (
     switch_options,
 )
 from netpol.cli.reading import read_cluster, warn
-from netpol.cli.steps import policies_of
+from netpol.cli.steps import policies_of, print_text
 from netpol.terminal import takes_escapes
 
 if TYPE_CHECKING:
@@ -123,12 +123,12 @@ def explain(**options: Any) -> None:
     if options["output"] == "json":
         from netpol.report.explain_json import render
 
-        click.echo(render(explanation, replicas, unjudged), nl=False)
+        print_text(render(explanation, replicas, unjudged))
     else:
         from netpol.reference.storytext import written
 
         text = written(explanation, _paint()) + _appendix(replicas, unjudged)
-        click.echo(text, nl=False)
+        print_text(text)
     if {outcome.verdict.label for outcome in replicas.outcomes} & set(options["fail_on"]):
         raise click.exceptions.Exit(EXIT_FINDINGS)
 

@@ -8,9 +8,11 @@ from click.core import ParameterSource
 from netpol.cli.ignore_kinds import ignore_kinds_option
 from netpol.cli.names import Namespace
 from netpol.cli.options import OutputPath, Size, env_option
+from netpol.report.formats import CSV_CELLS as CSV_CELLS_WAYS
 
 __all__ = [
     "CLUSTER",
+    "CSV_CELLS",
     "DEDUP",
     "DNS",
     "EXCLUDE",
@@ -106,6 +108,14 @@ OUTPUT_FILE = env_option(
     "--output-file",
     type=OutputPath(allow_dash=True),
     help="Write there instead of stdout; the file appears whole or not at all.",
+)
+CSV_CELLS = env_option(
+    "--csv-cells",
+    type=click.Choice(CSV_CELLS_WAYS),
+    default=CSV_CELLS_WAYS[0],
+    show_default=True,
+    help="With -o csv: escape what cannot be seen, and put ' before what a spreadsheet would take "
+    "for a formula (safe), or write every text to the letter (exact).",
 )
 START_ZONE = env_option(
     "--start-zone",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from netpol.analysis.exposure import Exposure
     from netpol.analysis.matrix import Matrix
     from netpol.kube.unjudged import Unjudged
+    from netpol.report.formats import CsvCells
 
 __all__ = ["matrix"]
 
@@ -79,6 +80,7 @@ class _Request(WorldInputs):
     exposure: bool
     output: str
     output_file: str | None
+    csv_cells: CsvCells
     report: str | None
 
 
@@ -132,6 +134,7 @@ class _Request(WorldInputs):
     help="table, json, csv, or dot (a graph).",
 )
 @flow_options.OUTPUT_FILE
+@flow_options.CSV_CELLS
 @report_option
 @env_option(
     "--memory-budget",
@@ -167,6 +170,7 @@ def matrix(**options: Any) -> None:
 
 def _check(request: _Request) -> None:
     """Refuse what makes no sense before anything is read."""
+    steps.refuse_garbage(request.output, request.output_file, request.csv_cells)
     if not request.exposure:
         return
     if request.output == "dot":
@@ -255,8 +259,11 @@ def _matrix(request: _Request, found: _Found) -> bytes:
         return _text(request, lambda target: terminal.render(found.matrix, target, denied=denied))
     if request.output != "json":
         _say_unjudged(request, found)
-    writers = {"json": matrix_json.render, "csv": matrix_csv.render, "dot": matrix_dot.render}
-    return writers[request.output](found.matrix)
+    if request.output == "csv":
+        return matrix_csv.render(found.matrix, request.csv_cells)
+    if request.output == "dot":
+        return matrix_dot.render(found.matrix)
+    return matrix_json.render(found.matrix)
 
 
 def _say_unjudged(request: _Request, found: _Found) -> None:
@@ -280,7 +287,7 @@ def _exposed(request: _Request, found: _Found) -> bytes:
     if request.output == "json":
         return matrix_json.render_exposures(exposures, found.unjudged)
     _say_unjudged(request, found)
-    return matrix_csv.render_exposures(exposures)
+    return matrix_csv.render_exposures(exposures, request.csv_cells)
 
 
 def _write_report(report: ReportFile, request: _Request, found: _Found) -> None:

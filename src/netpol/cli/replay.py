@@ -75,6 +75,7 @@ class _Request(Request):
     help="A summary (table, json) or one record per flow (csv, jsonl, arrow, parquet).",
 )
 @flow_options.OUTPUT_FILE
+@flow_options.CSV_CELLS
 @report_option
 @env_option(
     "--fail-on",
@@ -134,7 +135,7 @@ def _check(request: _Request) -> None:
     source = click.get_current_context().get_parameter_source("profile")
     if comparing and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--profile and --compare-profiles exclude each other")
-    steps.refuse_garbage(request.output, request.output_file)
+    steps.refuse_garbage(request.output, request.output_file, request.csv_cells)
 
 
 def _run(request: _Request) -> Outcome:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from netpol.cli.options import CONTEXT
+from netpol.cli.steps import print_text
 from netpol.terminal import size_of
 
 if TYPE_CHECKING:
@@ -51,15 +51,17 @@ def rule(ctx: click.Context, codes: tuple[str, ...], everything: bool, output: s
         raise click.UsageError("name a code, or give --all", ctx)
     named = frozenset().union(*(codes_named(word) for word in codes)) if codes else {*RULES}
     found = [each for code, each in RULES.items() if code in named]
-    click.echo(_written(found, output, everything), nl=False)
+    print_text(_written(found, output, everything))
 
 
-def _written(rules: list[Rule], output: str, everything: bool) -> str:
+def _written(rules: list[Rule], output: str, everything: bool) -> str | bytes:
     from netpol.lint.catalogue.text import as_markdown, as_text
 
     if output == "json":
+        from netpol.report.json_text import written
+
         document = {"schema_version": SCHEMA_VERSION, "rules": [_json(each) for each in rules]}
-        return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+        return written(document)
     if output == "markdown":
         return "\n".join(f"### `{r.code}`\n\n{r.summary}.\n\n{as_markdown(r)}" for r in rules)
     if everything:

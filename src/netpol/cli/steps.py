@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -14,6 +15,7 @@ import click
 
 from netpol.errors import ConfigError, ManifestError
 from netpol.terminal import size_of, takes_escapes
+from netpol.text import escape_controls
 from netpol.unfinished import begin
 
 if TYPE_CHECKING:
@@ -28,8 +30,10 @@ __all__ = [
     "opened_output",
     "policies_of",
     "print_beside",
+    "print_text",
     "progress",
     "refuse_garbage",
+    "shown_source",
     "stdin_twice",
     "text_target",
 ]
@@ -48,13 +52,17 @@ def _to_stdout(output_file: str | None) -> bool:
     return output_file in (None, "-")
 
 
-def refuse_garbage(output: str, output_file: str | None) -> None:
-    """Refuse to write a binary format to a terminal."""
-    if output in _BINARY and _to_stdout(output_file) and sys.stdout.isatty():
-        raise click.UsageError(
-            f"{output} is binary and would garble the terminal; "
-            "give --output-file, or pipe it somewhere"
-        )
+def refuse_garbage(output: str, output_file: str | None, csv_cells: str = "safe") -> None:
+    """Refuse to write to a terminal what is binary, or may hold what a terminal acts on."""
+    if not (_to_stdout(output_file) and sys.stdout.isatty()):
+        return
+    if output in _BINARY:
+        what = f"{output} is binary and would garble the terminal"
+    elif output == "csv" and csv_cells == "exact":
+        what = "--csv-cells exact writes what a terminal may act on"
+    else:
+        return
+    raise click.UsageError(f"{what}; give --output-file, or pipe it somewhere")
 
 
 def opened_output(path: str | None) -> AbstractContextManager[OutputSink]:
@@ -72,6 +80,21 @@ def text_target(output_file: str | None) -> TextIO:
 def encoded(as_text: AsText, target: TextIO) -> bytes:
     """Give text as it should be written on ``target``."""
     return as_text(target).encode(target.encoding or "utf-8", errors="backslashreplace")
+
+
+def print_text(text: str | bytes) -> None:
+    """Print on stdout; what its encoding lacks comes as escapes, bytes as they are."""
+    if isinstance(text, str):
+        text = text.encode(sys.stdout.encoding or "utf-8", errors="backslashreplace")
+    click.echo(text, nl=False)
+
+
+def shown_source(text: str, output_file: str | None) -> bytes:
+    """Give the text of manifests: as it is, save on a terminal, where what is hidden is shown."""
+    if _to_stdout(output_file) and sys.stdout.isatty():
+        parts = re.split("(\r?\n|\t)", text)
+        text = "".join(part if part.isspace() else escape_controls(part) for part in parts)
+    return text.encode()
 
 
 def print_beside(as_text: AsText) -> None:

@@ -14,6 +14,7 @@ from netpol.cli.report import ReportFile, report_file
 if TYPE_CHECKING:
     from netpol.replay import RecordWriter
     from netpol.report.files import OutputSink
+    from netpol.report.formats import CsvCells
 
 __all__ = ["Request", "Written", "opened"]
 
@@ -24,6 +25,7 @@ class Request(Inputs):
 
     output: str
     output_file: str | None
+    csv_cells: CsvCells = "safe"
     report: str | None
     fail_on: tuple[str, ...]
 
@@ -57,5 +59,7 @@ def opened(
         if request.output in steps.RECORDS:
             from netpol.report.records import record_writer
 
-            records.append(stack.enter_context(record_writer(request.output, sink)))
+            records.append(
+                stack.enter_context(record_writer(request.output, sink, request.csv_cells))
+            )
         yield Written(sink, report, records)

@@ -34,7 +34,7 @@ def read_lines(source: Source, stats: ReadStats, *, strict: bool) -> Iterator[tu
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         text = line.decode("utf-8", "replace").rstrip("\r\n")
-        if text.strip():
+        if text.strip(" \t\r"):
             yield number, text
         else:
             stats.blank += 1

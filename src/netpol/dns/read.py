@@ -15,7 +15,7 @@ from netpol.dns.json_lines import read_json_lines
 from netpol.dns.observations import DnsObservations
 from netpol.errors import ConfigError, FlowError, Location
 from netpol.flows.csv_rows import CsvRows, cell_text
-from netpol.flows.detect import is_binary, refuse_empty_and_packed
+from netpol.flows.detect import is_binary, refuse_empty_and_packed, refuse_lone_cr
 from netpol.flows.source import Source
 from netpol.flows.stats import ReadStats
 from netpol.flows.table_columns import first_line
@@ -89,12 +89,14 @@ def _read(source: Source, gather: Gatherer) -> None:
 def _detect(head: bytes, where: Location) -> str:
     refuse_empty_and_packed(head, where)
     if holds_coredns(head) and not head.lstrip().startswith(b"{"):
+        refuse_lone_cr(head, where)
         return "coredns"
-    if is_binary(head):
+    if is_binary(head) and not has_dns_header(head):
         raise FlowError("binary data, not a DNS log", where)
     if _JSON_ARRAY.match(head):
         raise FlowError("a JSON array; write one record a line, as jq -c '.[]' does", where)
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        refuse_lone_cr(head, where)
         return "json"
     if has_dns_header(head):
         return "csv"

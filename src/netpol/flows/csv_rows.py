@@ -2,6 +2,9 @@
 
 Cells are bytes as they stand: what is in them is for the reader of the table to judge. A row with
 another number of cells than the header is counted and left out.
+
+A row is a line, which LF, CRLF or CR ends. A line break in a quoted cell is an error: a quote that
+nobody closed would hide all rows behind it, and no row would have the right line.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import pyarrow.csv as pacsv
 from netpol.errors import FlowError, Location
 from netpol.flows.source import HEAD_BYTES, Source
 from netpol.flows.stats import ReadStats
-from netpol.flows.table_columns import header_names, sniff_delimiter
+from netpol.flows.table_columns import ended, header_names, sniff_delimiter
 
 __all__ = ["BATCH_ROWS", "CsvRows", "cell_text"]
 
@@ -44,6 +47,8 @@ class _Utf8:
         self._source = source
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._held = 0  # bytes of a character that the next read completes
+        self._ends = 0  # of lines, in what was given
+        self._last = b""  # byte given
 
     @property
     def closed(self) -> bool:
@@ -51,7 +56,19 @@ class _Utf8:
         return self._source.closed
 
     def read(self, size: int) -> bytes:
-        """Give at most ``size`` bytes, none at the end."""
+        """Give ``size`` bytes, less only at the end.
+
+        pyarrow takes a read for a block, and gives up on a line that is longer than one: what a
+        pipe gives at once may be less than a line.
+        """
+        pieces, left = [], size
+        while left > 0 and (piece := self._some(left)):
+            pieces.append(piece)
+            left -= len(piece)
+        return self._counted(b"".join(pieces))
+
+    def _some(self, size: int) -> bytes:
+        """Give at most ``size`` bytes, as many as one read gives; none at the end."""
         while True:
             data = self._source.read(max(size - self._held, 1)) or b""
             if not self._held and data.isascii():
@@ -60,6 +77,23 @@ class _Utf8:
             self._held = len(self._decoder.getstate()[0])
             if text or not data:
                 return text.encode("utf-8", "replace")
+
+    @property
+    def lines(self) -> int:
+        """How many lines were given, the last maybe without its end."""
+        return self._ends + (self._last not in b"\r\n")
+
+    def _counted(self, data: bytes) -> bytes:
+        octets = np.frombuffer(data, np.uint8)  # bytes.count takes three times as long
+        feeds = octets == 10
+        self._ends += int(np.count_nonzero(feeds))
+        if b"\r" in data:
+            returns = octets == 13
+            pairs = returns[:-1] & feeds[1:]
+            self._ends += int(np.count_nonzero(returns)) - int(np.count_nonzero(pairs))
+        self._ends -= self._last == b"\r" and data.startswith(b"\n")
+        self._last = data[-1:] or self._last
+        return data
 
 
 class CsvRows:
@@ -95,22 +129,30 @@ class CsvRows:
         )
 
     def _parts(self) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
-        for record_batch in self._open():
+        text = _Utf8(self._source)
+        for record_batch in self._open(text):
             for begin in range(0, record_batch.num_rows, BATCH_ROWS):
                 part = record_batch.slice(begin, BATCH_ROWS)
                 yield part, self._lines(part.num_rows)
+        more = text.lines - (self._next_row - 1 + len(self._odd_rows))
+        if more:
+            raise FlowError(
+                f"line breaks in quoted cells, or a quote that is not closed: {more:,} lines are "
+                "hidden in other rows; a row is to be one line",
+                Location(self._source.name),
+            )
 
-    def _open(self) -> Any:
+    def _open(self, text: _Utf8) -> Any:
         head = self._source.head.removeprefix(b"\xef\xbb\xbf")
         if len(head) >= HEAD_BYTES and b"\n" not in head and b"\r" not in head:
             raise FlowError(
                 f"a header of more than {HEAD_BYTES >> 10} KiB", Location(self._source.name, 1)
             )
-        first = head.split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
+        first = ended(head)
         names = self._find_columns(header_names(first), Location(self._source.name, 1))
         wanted = list(names.values())
         return pacsv.open_csv(
-            pa.PythonFile(_Utf8(self._source), "r"),
+            pa.PythonFile(text, "r"),
             read_options=pacsv.ReadOptions(use_threads=False, block_size=CSV_BLOCK),
             parse_options=pacsv.ParseOptions(
                 delimiter=sniff_delimiter(first),
@@ -128,7 +170,7 @@ class CsvRows:
         """Take a row with another number of cells than the header."""
         self._odd_rows.append(row.number)
         self._stats.lines += 1
-        if not row.text.strip():
+        if not row.text.strip(" \t"):
             self._stats.blank += 1
         else:
             cause = f"{row.actual_columns} cells, not {row.expected_columns}"

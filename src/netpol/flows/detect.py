@@ -23,7 +23,7 @@ from netpol.flows.known.registry import ENVELOPES, KNOWN
 from netpol.flows.table_columns import first_line, header_names, looks_like_header
 from netpol.flows.table_known import known_table
 
-__all__ = ["FORMATS", "detect_format", "is_binary", "refuse_empty_and_packed"]
+__all__ = ["FORMATS", "detect_format", "is_binary", "refuse_empty_and_packed", "refuse_lone_cr"]
 
 #: Values of ``--format`` besides ``auto``.
 FORMATS = ("conntrack", "csv", "parquet", "arrow")
@@ -75,7 +75,7 @@ def detect_format(head: bytes, name: str) -> str:
     refuse_known(find_text(head, KNOWN), where, envelope)
     if _LOOKS_CONNTRACK.search(head) or _has_record(head):
         return "conntrack"
-    if is_binary(head):
+    if is_binary(head) and not looks_like_header(head):
         raise FlowError(_binary(head), where)
     _refuse_known_header(head, where)
     if looks_like_header(head):
@@ -149,9 +149,20 @@ def refuse_empty_and_packed(head: bytes, where: Location) -> None:
             )
 
 
+def refuse_lone_cr(head: bytes, where: Location) -> None:
+    """Raise ``FlowError`` for text whose lines end with CR alone: all of it would be one line."""
+    if b"\n" not in head and b"\r" in head.rstrip(b"\r"):
+        raise FlowError(
+            "its lines end with CR alone, as on old Macs; end them with LF: tr '\\r' '\\n'", where
+        )
+
+
 def is_binary(head: bytes) -> bool:
-    """Whether an input that begins with ``head`` is no text."""
-    return b"\0" in head or _binary_share(head) > 0.1
+    """Whether an input that begins with ``head`` is no text.
+
+    A NUL further on, as a crash leaves it in a log, only costs its line.
+    """
+    return b"\0" in head.lstrip(b"\r\n").split(b"\n", 1)[0] or _binary_share(head) > 0.1
 
 
 def _has_record(head: bytes) -> bool:
@@ -178,5 +189,4 @@ def _binary_share(head: bytes) -> float:
 
 
 def _first_line(head: bytes) -> str:
-    line = head.lstrip(b"\r\n").split(b"\n", 1)[0][:60]
-    return line.decode("utf-8", "replace").rstrip("\r")
+    return first_line(head[:512])[:60]

@@ -18,7 +18,7 @@ from netpol.flows.batch import FlowBatch
 from netpol.flows.conntrack import Entries, entries_to_batch, read_entries
 from netpol.flows.conntrack_events import merge_events
 from netpol.flows.dedup import Deduplicator
-from netpol.flows.detect import FORMATS, detect_format
+from netpol.flows.detect import FORMATS, detect_format, refuse_lone_cr
 from netpol.flows.evidence import Evidence
 from netpol.flows.limits import SkipLimit, skip_limit
 from netpol.flows.links import Links
@@ -232,9 +232,12 @@ class FlowStream:
         """Give the input's format. One that was named is still checked for being packed."""
         if not source.head.strip(b" \t\r\n"):
             return "conntrack"  # which has an empty table now and then
-        if self._format == "auto":
-            return detect_format(source.head, source.name)
-        return self._format
+        kind = self._format
+        if kind == "auto":
+            kind = detect_format(source.head, source.name)
+        if kind == "conntrack":
+            refuse_lone_cr(source.head, Location(source.name))
+        return kind
 
     def _entries(self, source: Source | RestOfSource, stats: ReadStats) -> Iterator[Entries]:
         return merge_events(read_entries(source, stats, strict=self._strict), stats)

@@ -98,6 +98,8 @@ class Source(io.RawIOBase):
             return Path(path).open("rb")
         except OSError as error:
             raise self._error(error) from None
+        except ValueError:  # of a NUL, or half a character
+            raise FlowError("no file can be called so", Location(self.name)) from None
 
     def _decompress(self, raw: IO[bytes]) -> IO[bytes]:
         self._raw = raw

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 
 from netpol.errors import FlowError, Location
@@ -10,6 +11,7 @@ from netpol.errors import FlowError, Location
 __all__ = [
     "COLUMNS",
     "DELIMITERS",
+    "ended",
     "first_line",
     "header_names",
     "looks_like_header",
@@ -17,6 +19,8 @@ __all__ = [
     "plain_name",
     "sniff_delimiter",
 ]
+
+_LINE_END = re.compile(rb"[\r\n]")
 
 DELIMITERS = (",", "\t", ";", "|")
 
@@ -138,6 +142,10 @@ def looks_like_header(
 
 
 def first_line(head: bytes) -> str:
-    """Give the first line of an input that is not blank."""
-    line = head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").split(b"\n", 1)[0]
-    return line.decode("utf-8", "replace").rstrip("\r")
+    """Give the first line of an input that is not blank; LF, CRLF or CR ends it, as in CSV."""
+    return ended(head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n"))
+
+
+def ended(text: bytes) -> str:
+    """Give text up to the end of its first line."""
+    return _LINE_END.split(text, maxsplit=1)[0].decode("utf-8", "replace")

@@ -18,6 +18,7 @@ from netpol.reference.story import (
     SideStory,
 )
 from netpol.reference.telling import packet_text
+from netpol.text import escape_controls
 from netpol.verdict import Side, Tier, Verdict
 
 __all__ = ["WIDTH", "Line", "lines_of", "wrapped", "written"]
@@ -42,9 +43,7 @@ def written(
     """Give the story as text; ``paint`` colours a text by its tone."""
     done = []
     for line in lines_of(explanation):
-        text = "".join(
-            c if c.isprintable() else c.encode("unicode_escape").decode() for c in line.text
-        )
+        text = escape_controls(line.text)
         done += [paint(part, line.tone) for part in wrapped(text, line.indent)] or [""]
     return "\n".join(done) + "\n"
 

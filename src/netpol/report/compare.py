@@ -107,4 +107,4 @@ def _print_switches(comparison: Comparison, console: Console) -> None:
 
 
 def _option(switch: str) -> str:
-    return "--" + switch.replace("_", "-")
+    return "--" + shown(switch).replace("_", "-")

@@ -12,8 +12,8 @@ from netpol.report.json import (
     credit_document,
     dns_document,
     reader_document,
-    written,
 )
+from netpol.report.json_text import written
 from netpol.report.unjudged import unjudged_document
 from netpol.verdict import Verdict
 

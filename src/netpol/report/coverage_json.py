@@ -14,7 +14,8 @@ from netpol.analysis.coverage import (
     SideCoverage,
 )
 from netpol.analysis.hits import Hits
-from netpol.report.json import SCHEMA_VERSION, dns_document, reader_document, written
+from netpol.report.json import SCHEMA_VERSION, dns_document, reader_document
+from netpol.report.json_text import written
 from netpol.report.unjudged import unjudged_document
 from netpol.report.wording import moment
 

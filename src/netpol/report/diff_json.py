@@ -12,8 +12,8 @@ from netpol.report.json import (
     Weigher,
     dns_document,
     reader_document,
-    written,
 )
+from netpol.report.json_text import written
 from netpol.report.unjudged import unjudged_document
 
 __all__ = ["change_document", "document", "render"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netpol.analysis.exhaustive import Change, ExhaustiveDiff, Judged, Part
 from netpol.report.csv_rows import ports_field, written
+from netpol.report.formats import CsvCells
 
 __all__ = ["render"]
 
@@ -13,13 +14,14 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def render(diff: ExhaustiveDiff) -> bytes:
+def render(diff: ExhaustiveDiff, cells: CsvCells = "safe") -> bytes:
     """Give the rows; lists in a field are apart by blanks, several deciders by ``; ``.
 
     ``file`` and ``line`` are where what decides stands, or stood.
     """
     changes = [*diff.changes, *(diff.other_rules.changes if diff.other_rules else ())]
-    return written(_COLUMNS, (_row(change, part) for change in changes for part in change.parts))
+    rows = (_row(change, part) for change in changes for part in change.parts)
+    return written(_COLUMNS, rows, cells)
 
 
 def _row(change: Change, part: Part) -> tuple[object, ...]:

@@ -8,7 +8,8 @@ from typing import Any
 from netpol.analysis.exhaustive import Change, ChangeList, ExhaustiveDiff, Judged, Part
 from netpol.analysis.portsets import Ports
 from netpol.report.diff_json import change_document
-from netpol.report.json import SCHEMA_VERSION, credit_document, written
+from netpol.report.json import SCHEMA_VERSION, credit_document
+from netpol.report.json_text import written
 from netpol.report.unjudged import unjudged_document
 
 __all__ = ["document", "ports_document", "render"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from netpol.flows.batch import PROTOCOL_NAMES
@@ -19,6 +18,7 @@ from netpol.reference.story import (
     RuleStory,
     SideStory,
 )
+from netpol.report.json_text import written
 from netpol.report.unjudged import unjudged_document
 from netpol.report.wording import NOTES, REASONS, settled_by
 from netpol.tally import SourceNat
@@ -32,7 +32,7 @@ SCHEMA_VERSION = 1
 
 def render(
     explanation: Explanation, replicas: Replicas, unjudged: Unjudged = NOTHING_UNJUDGED
-) -> str:
+) -> bytes:
     """Give the document with a final line break; control characters are escaped by JSON itself."""
     flow, outcome = explanation.flow, explanation.outcome
     protocol = None
@@ -74,7 +74,7 @@ def render(
         },
         "unjudged": unjudged_document(unjudged),
     }
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    return written(document)
 
 
 def _verdict(outcome: Outcome) -> dict[str, Any]:

@@ -88,7 +88,10 @@ def output_file(path: str) -> Iterator[OutputSink]:
     OutputError
         The file cannot be written: no such directory, no right to, disk full, a directory.
     """
-    target = Path(os.path.realpath(path))
+    try:
+        target = Path(os.path.realpath(path))
+    except ValueError:  # of a NUL, or half a character
+        raise OutputError(f"{path}: no file can be called so") from None
     if target.is_dir():
         raise OutputError(f"{path}: is a directory; name a file to write to")
     if target.exists() and not target.is_file():

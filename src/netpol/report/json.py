@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from netpol.recorded import Recorded, RecordedPair
 from netpol.replay import (
     Credit,
@@ -17,6 +15,7 @@ from netpol.replay import (
     ReaderCounts,
     ReplaySummary,
 )
+from netpol.report.json_text import written
 from netpol.report.unjudged import unjudged_document
 from netpol.report.wording import CAUSES, NOTES, REASONS, settled_by
 from netpol.tally import Weight
@@ -30,7 +29,6 @@ __all__ = [
     "document",
     "reader_document",
     "render",
-    "written",
 ]
 
 #: Raised when a field changes its meaning or goes; new fields do not raise it.
@@ -40,11 +38,6 @@ SCHEMA_VERSION = 1
 def render(summary: ReplaySummary) -> bytes:
     """Give the summary as indented JSON, ending in a newline."""
     return written(document(summary))
-
-
-def written(content: dict[str, Any]) -> bytes:
-    """Give a document as indented JSON, ending in a newline."""
-    return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
 
 
 def document(summary: ReplaySummary) -> dict[str, Any]:

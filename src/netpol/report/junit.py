@@ -63,6 +63,5 @@ def _names(group: str, name: str) -> dict[str, str]:
 
 
 def _shown(text: str) -> str:
-    """Escape what XML 1.0 cannot hold at all, controls and the two noncharacters among it."""
-    lines = [escape_controls(line) for line in text.split("\n")]
-    return "\n".join(lines).replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+    """Escape what is hidden, and so all that XML 1.0 cannot hold; line breaks stay."""
+    return "\n".join(escape_controls(line) for line in text.split("\n"))

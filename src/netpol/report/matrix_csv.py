@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from netpol.analysis.exposure import Exposure
 from netpol.analysis.matrix import Matrix
 from netpol.report.csv_rows import ports_field, written
+from netpol.report.formats import CsvCells
 
 __all__ = ["render", "render_exposures"]
 
@@ -16,7 +17,7 @@ _COLUMNS = (
 _EXPOSED = ("workload", "pods", "external", "networks", "stranger")
 
 
-def render(matrix: Matrix) -> bytes:
+def render(matrix: Matrix, cells: CsvCells = "safe") -> bytes:
     """Give the rows; lists in a field are apart by blanks, ``verdict`` is empty if pairs differ."""
     return written(
         _COLUMNS,
@@ -29,10 +30,11 @@ def render(matrix: Matrix) -> bytes:
             for reach in matrix.reaches()
             for cell in reach.cells
         ),
+        cells,
     )  # fmt: skip
 
 
-def render_exposures(exposures: Sequence[Exposure]) -> bytes:
+def render_exposures(exposures: Sequence[Exposure], cells: CsvCells = "safe") -> bytes:
     """Give one row for each workload."""
     return written(
         _EXPOSED,
@@ -41,4 +43,5 @@ def render_exposures(exposures: Sequence[Exposure]) -> bytes:
              ports_field(one.stranger))
             for one in exposures
         ),
+        cells,
     )  # fmt: skip

@@ -9,7 +9,8 @@ from netpol.analysis.exposure import Exposure
 from netpol.analysis.matrix import Matrix, Reach
 from netpol.kube.unjudged import Unjudged
 from netpol.report.exhaustive_json import ports_document
-from netpol.report.json import SCHEMA_VERSION, written
+from netpol.report.json import SCHEMA_VERSION
+from netpol.report.json_text import written
 from netpol.report.unjudged import unjudged_document
 
 __all__ = ["render", "render_exposures"]

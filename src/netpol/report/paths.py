@@ -34,13 +34,23 @@ class Repository(NamedTuple):
             return file
         # Only ".." is resolved, not links: the repository knows the path by the link's name.
         path = Path(os.path.normpath(self.here / file))
-        real = path if path.is_relative_to(self.root) else Path(os.path.realpath(path))
+        try:
+            real = path if path.is_relative_to(self.root) else Path(os.path.realpath(path))
+        except ValueError:  # no file can be called so: it has a NUL, or half a character
+            real = path
         if real.is_relative_to(self.root):
             return real.relative_to(self.root).as_posix()
         return Path(file).as_posix()
 
 
 def uri(file: str) -> str:
-    """Give a path as a URI reference; an absolute one as a ``file`` URI."""
-    path = quote(file, safe="/~-._!$&'()*+,;=@", errors="surrogateescape")
+    """Give a path as a URI reference; an absolute one as a ``file`` URI.
+
+    Bytes that are not UTF-8 are written as such; other half characters, which no path has, shown.
+    """
+    try:
+        octets = file.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        octets = file.encode(errors="backslashreplace")
+    path = quote(octets, safe="/~-._!$&'()*+,;=@")
     return f"file://{path}" if file.startswith("/") else path

@@ -6,23 +6,23 @@ as they come, so memory stays constant whatever the length of the log.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
+from netpol.report.csv_rows import field_writer
 from netpol.report.files import OutputSink
+from netpol.report.formats import CsvCells
+from netpol.report.json_text import value as json_value
 from netpol.report.parquet import ParquetWriter
 
 __all__ = ["FORMATS", "RecordWriter", "csv_lines", "json_lines", "record_writer"]
-
-_CSV_SPECIAL = re.compile(r'[",\r\n]')
 
 
 class TableWriter(Protocol):
@@ -63,9 +63,12 @@ class RecordWriter:
 
 
 @contextmanager
-def record_writer(kind: str, sink: OutputSink) -> Iterator[RecordWriter]:
+def record_writer(
+    kind: str, sink: OutputSink, csv_cells: CsvCells = "safe"
+) -> Iterator[RecordWriter]:
     """Give a writer of format ``kind`` (see ``FORMATS``), complete when the block ends."""
-    writer = RecordWriter(sink, FORMATS[kind])
+    make = partial(_csv, cells=csv_cells) if kind == "csv" else FORMATS[kind]
+    writer = RecordWriter(sink, make)
     try:
         yield writer
         writer.close()
@@ -89,20 +92,20 @@ class _LineWriter:
         """Do nothing: lines have no end mark."""
 
 
-def _csv(sink: OutputSink, schema: pa.Schema) -> TableWriter:
-    sink.write((",".join(map(_csv_field, schema.names)) + "\n").encode())
-    return _LineWriter(sink, csv_lines)
+def _csv(sink: OutputSink, schema: pa.Schema, cells: CsvCells = "safe") -> TableWriter:
+    sink.write((",".join(map(field_writer(cells), schema.names)) + "\n").encode())
+    return _LineWriter(sink, partial(csv_lines, cells=cells))
 
 
 def _json(sink: OutputSink, schema: pa.Schema) -> TableWriter:
     return _LineWriter(sink, json_lines)
 
 
-def csv_lines(batch: pa.RecordBatch) -> bytes:
+def csv_lines(batch: pa.RecordBatch, cells: CsvCells = "safe") -> bytes:
     """Give a record batch as CSV, quoted as RFC 4180 has it where needed; null is empty."""
+    spelling = _Spelling(field_writer(cells), _CSV_PLAIN, "", "")
     fields = [
-        _texts(column, "," if index else "", _csv_field, "")
-        for index, column in enumerate(batch.columns)
+        _texts(column, "," if index else "", spelling) for index, column in enumerate(batch.columns)
     ]
     return _joined_lines(batch.num_rows, [*fields, _text("\n")])
 
@@ -110,28 +113,32 @@ def csv_lines(batch: pa.RecordBatch) -> bytes:
 def json_lines(batch: pa.RecordBatch) -> bytes:
     """Give a record batch as JSON lines; null is ``null``."""
     members = [
-        _texts(column, f"{',' if index else '{'}{_json_value(name)}:", _json_value, "null")
+        _texts(column, f"{',' if index else '{'}{json_value(name)}:", _JSON)
         for index, (name, column) in enumerate(zip(batch.schema.names, batch.columns, strict=True))
     ]
     return _joined_lines(batch.num_rows, [*members, _text("}\n")])
 
 
-def _csv_field(value: str) -> str:
-    return '"' + value.replace('"', '""') + '"' if _CSV_SPECIAL.search(value) else value
+class _Spelling(NamedTuple):
+    """How texts are written: each by itself, or, of plain characters alone, between marks."""
+
+    write: Callable[[str], str]
+    plain: bytes
+    mark: str
+    null: str
 
 
-def _json_value(value: str) -> str:
-    return msgspec.json.encode(value).decode()
+_LETTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CSV_PLAIN = _LETTERS + b" :/._-"
+_JSON = _Spelling(json_value, _CSV_PLAIN + b"(),;=+@[]", '"', "null")
 
 
-def _texts(
-    column: pa.Array, prefix: str, quote: Callable[[str], str], null: str
-) -> pa.Array | pa.Scalar:
+def _texts(column: pa.Array, prefix: str, spelling: _Spelling) -> pa.Array | pa.Scalar:
     """Give a column of integers or strings as texts, each with ``prefix`` before it.
 
     Of a column without any value it is the one text of all.
     """
-    absent = _text(prefix + null)
+    absent = _text(prefix + spelling.null)
     if len(column) and column.null_count == len(column):
         return absent  # the same in every line: the column of recorded verdicts mostly is
     if pa.types.is_integer(column.type):
@@ -139,8 +146,26 @@ def _texts(
         return pc.fill_null(_join(_text(prefix), numbers), absent)
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    values = [prefix + quote(value) for value in column.dictionary.to_pylist()]
-    return pc.fill_null(pa.array(values, pa.large_string()).take(column.indices), absent)
+    return pc.fill_null(_spelled(column.dictionary, prefix, spelling).take(column.indices), absent)
+
+
+def _spelled(words: pa.Array, prefix: str, spelling: _Spelling) -> pa.Array:
+    """Give distinct texts as they are written. All plain, as nearly ever, they take no loop."""
+    if _are_plain(words, spelling):
+        marked = _text(prefix + spelling.mark), words.cast(pa.large_string()), _text(spelling.mark)
+        return _join(*marked)
+    values = [prefix + spelling.write(value) for value in words.to_pylist()]
+    return pa.array(values, pa.large_string())
+
+
+def _are_plain(words: pa.Array, spelling: _Spelling) -> bool:
+    data = words.buffers()[2]
+    if data is not None and data.to_pybytes().translate(None, spelling.plain):
+        return False
+    # Without marks, a text must not begin with what is more than itself there.
+    return bool(spelling.mark) or not any(
+        pc.any(pc.starts_with(words, start)).as_py() for start in ("-", " ")
+    )
 
 
 def _joined_lines(rows: int, parts: list[pa.Array | pa.Scalar]) -> bytes:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from netpol.report.annotations import Annotation
 from netpol.report.heading import Heading
+from netpol.report.json_text import written
 from netpol.report.paths import uri
 from netpol.report.text import escape_controls
 
@@ -45,7 +45,7 @@ def render(annotations: Sequence[Annotation], heading: Heading) -> str:
         "properties": {"counts": list(heading.counts)},
     }
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    return written(document).decode()
 
 
 def _rule(first: Annotation, heading: Heading) -> dict[str, Any]:
