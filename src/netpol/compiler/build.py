@@ -407,7 +407,7 @@ class _Compilation:
             "switches": asdict(self.switches),
             "port_protocols": list(PORT_PROTOCOLS),
             "newest": self.identities.newest,
-            "pods": [[pod.label, pod.workload] for pod in self.identities.pods],
+            "pods": [(pod.label, pod.workload) for pod in self.identities.pods],
             "nodes": self.identities.nodes,
             "located_nodes": sorted(self.identities.located_nodes),
             "services": _service_names(self.endpoints.services),
