@@ -46,17 +46,28 @@ def check_sides(dict a not None):
     if a["runs"].size == 0 or int(a["runs"].max()) >= decisions:
         raise wrong("runs", "an index points outside its table")
     longest = a["port_maps"].max(axis=1).astype(np.uint32)
+    ends = run_split(a), a["runs"].size
     tops = a["pages"].max(axis=1)
     for number, side in enumerate(("egress", "ingress")):
         if a[f"hairpin_rows_{side}"].max() >= a[f"rows_{side}"].shape[0]:
             raise wrong(f"hairpin_rows_{side}", "an index points outside its table")
         _check_rows(
             side, a[f"rows_{side}"], a[f"pairs_{side}"], a[f"label_pages_{side}"],
-            a[f"cidr_pages_{side}"], tops, longest, classes, a["runs"].size)
+            a[f"cidr_pages_{side}"], tops, longest, classes, ends[number])
         _check_columns(
             a["endpoint_parts"], a["pod_parts"], a[f"seen_cidr_{side}"], number,
             a[f"rows_{side}"].shape[0], 16 * a[f"label_pages_{side}"].shape[1],
             16 * a[f"cidr_pages_{side}"].shape[1])
+
+
+def run_split(dict a not None):
+    """Give where the runs of ingress begin: those of egress end before."""
+    return int(a["pairs_ingress"].min(initial=a["runs"].size))
+
+
+def cell_split(dict a not None):
+    """Do as ``run_split`` for ``cell_runs``."""
+    return int(a["dst_records"][:, 1].min()) if a["cell_runs"].size else 0
 
 
 def _check_rows(
@@ -141,6 +152,7 @@ def check_cells(dict a not None, own_columns, own_node):
     highest_port = maps[: count * classes].reshape(count, classes).max(axis=1).astype(np.uint32)
     tops = pages.max(axis=1).astype(np.uint16)
     indexes = a["cell_index_egress"], a["cell_index_ingress"]
+    ends = cell_split(a), a["cell_runs"].size
     for number, (name, side) in enumerate((("src", "egress"), ("dst", "ingress"))):
         index, (own, mask) = indexes[number], own_columns[number]
         rows, width = index.shape[0], index.shape[1] * 64
@@ -150,7 +162,7 @@ def check_cells(dict a not None, own_columns, own_node):
             raise ValueError("meta own_columns: not those of the switches")
         _check_records(
             f"{name}_records", a[f"{name}_records"], a["endpoint_parts"], index, tops,
-            highest_port, 3 * number, 64 * indexes[1 - number].shape[1], a["cell_runs"].size)
+            highest_port, 3 * number, 64 * indexes[1 - number].shape[1], ends[number])
         if own != NO_COLUMN:
             # Columns of this side stand in the records of the other end.
             _check_own(a["dst_records" if number == 0 else "src_records"], own, mask, width)
@@ -227,15 +239,18 @@ def _check_own(const uint32_t[:, ::1] records, uint64_t own, uint32_t mask, size
 # --- decisions ------------------------------------------------------------------------------------
 
 
-def check_decisions(list decisions not None, list counts not None, const uint8_t[::1] info):
-    """Check what decisions say of policies and rules.
+def check_decisions(dict a not None, list decisions not None, list counts not None):
+    """Check what decisions say of policies and rules, and that each side comes to its own.
 
     Parameters
     ----------
+    a : every array of netpol.compiler.tables.LAYOUT, as check_bounds and check_cells passed them.
     decisions : list of tuples, as netpol.compiler.decisions.Decision has them but for its marks.
     counts : per side, egress first, the rules that each policy has.
-    info : decision_info of netpol.compiler.tables.LAYOUT.
     """
+    cdef const uint8_t[::1] info = a["decision_info"]
+    sides = np.zeros(info.shape[0], np.uint8)
+    cdef uint8_t[::1] side_of = sides
     cdef tuple one, pair
     cdef size_t i
     cdef list mine
@@ -248,6 +263,7 @@ def check_decisions(list decisions not None, list counts not None, const uint8_t
         if info[i] != verdict | (4 if reason == NP_RULE or reason == CNP_ACCEPT else 0) | (
             8 if tie else 0) | (16 if own_node else 0):
             raise ValueError("meta decisions: not what table decision_info says")
+        side_of[i] = <uint8_t> side
         mine = counts[1] if side == 2 else counts[0]
         if side != 1 and side != 2 and (policy >= 0 or matching or isolating or witnesses):
             raise ValueError("meta decisions: a rule, and of no side")
@@ -261,6 +277,20 @@ def check_decisions(list decisions not None, list counts not None, const uint8_t
         for policy in isolating:
             if policy >= policies:
                 raise ValueError("meta decisions: no such policy")
+    _check_run_sides("runs", a["runs"], run_split(a), side_of)
+    _check_run_sides("cell_runs", a["cell_runs"], cell_split(a), side_of)
+
+
+def _check_run_sides(
+    str name, const uint32_t[::1] runs, size_t split, const uint8_t[::1] side_of
+):
+    """Check that runs are of egress before ``split`` and of ingress behind, or of no side."""
+    cdef size_t i
+    cdef uint8_t side
+    for i in range(<size_t> runs.shape[0]):
+        side = side_of[runs[i] & 0x3FFFFFFF]
+        if side and side != (1 if i < split else 2):
+            raise wrong(name, "a decision is of the other side")
 
 
 cdef inline int check_rule(long policy, long rule, long policies, list counts) except -1:

@@ -18,7 +18,7 @@ from netpol._core.tables import CompiledTables
 from netpol.compiler.build import DENSE_LIMIT, compile_program
 from netpol.compiler.clusters import Clusters
 from netpol.compiler.sides import has_own_column
-from netpol.compiler.tablemeta import PolicyMeta, write_meta
+from netpol.compiler.tablemeta import PolicyMeta, check_meta, write_meta
 from netpol.compiler.tables import Tables
 from netpol.errors import ConfigError, InputError, Location
 from netpol.flows.batch import FlowBatch
@@ -407,9 +407,16 @@ def load(path: str | os.PathLike[str]) -> Engine:
     """
     tables = Tables.load(path)
     try:
-        return Engine(tables)
+        return _checked(tables)
     except (ValueError, ConfigError) as error:
         raise InputError(f"table file is damaged: {error}", Location(os.fspath(path))) from error
+
+
+def _checked(tables: Tables) -> Engine:
+    """Give the engine of tables that nobody vouches for."""
+    engine = Engine(tables)
+    check_meta(tables.meta, tables.arrays)
+    return engine
 
 
 def _unpickle(arrays: dict[str, npt.NDArray[Any]], meta: bytes) -> Engine:
@@ -423,7 +430,7 @@ def _unpickle(arrays: dict[str, npt.NDArray[Any]], meta: bytes) -> Engine:
     if not isinstance(arrays, dict) or not isinstance(meta, bytes):
         raise InputError("a pickled engine is damaged, or of another version")
     try:
-        return Engine(Tables.checked(arrays, meta))
+        return _checked(Tables.checked(arrays, meta))
     except (ValueError, ConfigError) as error:
         raise InputError(f"a pickled engine is damaged: {error}") from error
 

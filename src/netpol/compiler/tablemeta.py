@@ -9,7 +9,6 @@ from dataclasses import fields
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
-import numpy as np
 import numpy.typing as npt
 
 from netpol._core.row_checks import check_decisions
@@ -19,7 +18,7 @@ from netpol.policy.program import Action
 from netpol.switches import Switches
 from netpol.verdict import Reason, Side, Tier, Verdict
 
-__all__ = ["NO_META", "PolicyMeta", "TableMeta", "read_meta", "write_meta"]
+__all__ = ["PolicyMeta", "TableMeta", "check_meta", "read_meta", "write_meta"]
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 _UInt32 = Annotated[int, msgspec.Meta(ge=0, le=(1 << 32) - 1)]
@@ -83,8 +82,6 @@ class TableMeta(TypedDict):
     unjudged: NotRequired[list[tuple[str, str, str, str, str, str, str, _Index]]]
 
 
-#: That of tables which say nothing yet.
-NO_META: TableMeta = {}  # type: ignore[typeddict-item]
 _decoder = msgspec.json.Decoder(TableMeta)
 
 
@@ -93,24 +90,32 @@ def write_meta(meta: TableMeta) -> bytes:
     return msgspec.json.encode(meta)
 
 
-def read_meta(text: bytes, arrays: dict[str, npt.NDArray[Any]]) -> TableMeta:
-    """Give what ``write_meta`` wrote, for arrays whose types are known and whose values are not.
+def read_meta(text: bytes) -> TableMeta:
+    """Give what ``write_meta`` wrote; what it names is left to ``check_meta``.
 
     Raises
     ------
     ValueError
-        It is not JSON of this form, or names what the arrays or the rest of it do not have.
+        It is not JSON of this form.
     """
     try:
         with gc_paused():
             meta = _decoder.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    _check(meta, arrays)
+    if set(meta["switches"]) != {field.name for field in fields(Switches)}:
+        raise ValueError("meta switches: not those there are")
     return meta
 
 
-def _check(meta: TableMeta, arrays: dict[str, npt.NDArray[Any]]) -> None:
+def check_meta(meta: TableMeta, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    """Check it against arrays that the core has taken, and so checked among themselves.
+
+    Raises
+    ------
+    ValueError
+        It names what the arrays or the rest of it do not have, or the other way round.
+    """
     for name, items, wanted in (
         ("pods", meta["pods"], len(arrays["pod_parts"])),
         ("nodes", meta["nodes"], arrays["node_starts"].shape[1] - 1),
@@ -118,14 +123,11 @@ def _check(meta: TableMeta, arrays: dict[str, npt.NDArray[Any]]) -> None:
     ):
         if len(items) != wanted:
             raise ValueError(f"meta {name}: not as many as in the tables")
-    if set(meta["switches"]) != {field.name for field in fields(Switches)}:
-        raise ValueError("meta switches: not those there are")
     for policy in meta["policies"]:
         if list(map(len, policy["rules"])) != list(map(len, policy["effects"])):
             raise ValueError("meta policies: not an effect for each rule")
     counts = [[len(policy["rules"][side]) for policy in meta["policies"]] for side in (0, 1)]
-    info = np.ascontiguousarray(arrays["decision_info"])
-    check_decisions(meta["decisions"], counts, info)
+    check_decisions(arrays, meta["decisions"], counts)
     if meta["decisions"][: len(_RESERVED)] != _RESERVED:
         raise ValueError("meta decisions: the reserved ones are others")
 

@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compiler.tablemeta import NO_META, TableMeta, read_meta, write_meta
+from netpol.compiler.tablemeta import TableMeta, read_meta, write_meta
 from netpol.errors import InputError, Location, OutputError
 from netpol.files import Replacement
 
@@ -207,11 +207,9 @@ class Tables:
         Raises
         ------
         ValueError
-            They are not of this form, or do not fit each other.
+            They are not of this form.
         """
-        tables = cls(arrays, NO_META)
-        tables.meta = read_meta(meta, arrays)
-        return tables
+        return cls(arrays, read_meta(meta))
 
 
 class _Head(msgspec.Struct, forbid_unknown_fields=True):

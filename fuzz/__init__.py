@@ -1,0 +1,1 @@
+"""Attacks that go on: targets, corpus and what runs them."""

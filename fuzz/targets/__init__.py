@@ -1,0 +1,1 @@
+"""One target a file: what is attacked, and what must hold."""
