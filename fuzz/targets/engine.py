@@ -108,9 +108,7 @@ def _batches() -> tuple[FlowBatch, ...]:
             "icmp_type": rng.integers(0, 255, count).astype(np.uint8),
             "time": times[rng.integers(0, 4, count)],
             "original_dst": [addresses[k] for k in rng.integers(0, len(addresses), count)],
-            "original_dport": np.array([80, 30080, 9000, 53], np.uint16)[
-                rng.integers(0, 4, count)
-            ],
+            "original_dport": np.array([80, 30080, 9000, 53], np.uint16)[rng.integers(0, 4, count)],
             "src_seen": [addresses[k] for k in rng.integers(0, len(addresses), count)],
             "evidence": rng.integers(0, 4, count).astype(np.uint8),
             "src_pod": [("x/a", "z/b", "", "x/host")[k] for k in rng.integers(0, 4, count)],
@@ -268,6 +266,8 @@ def seeds() -> list[bytes]:
     """Give inputs that change each array in some way, and the metadata."""
     found = []
     for world in range(len(_WORLDS)):
-        found += [bytes([world, 2, 0, 3 + n % 13, n, 2, n, 0, n % 7, n]) for n in range(len(_NAMES))]
+        found += [
+            bytes([world, 2, 0, 3 + n % 13, n, 2, n, 0, n % 7, n]) for n in range(len(_NAMES))
+        ]
         found += [bytes([world, 1, 0, 1, 0, n, n, n, n, n]) for n in range(1, 12)]
     return found

@@ -13,20 +13,13 @@ from netpol._core.tables cimport (
     HAIRPIN_COLUMN, IS_NODE, OWN_NODE_COLUMN, PART_EGRESS_CIDR, PART_INGRESS_CIDR, PART_NODE,
 )
 
-ctypedef fused small_t:
-    uint8_t
-    uint16_t
-
-ctypedef fused wide_t:
-    uint16_t
-    uint32_t
-
 cdef enum:
     FIRST_RULES = 13             # decisions below are reserved: netpol.compiler.decisions
-    NO_COLUMN = 0xFFFFFFFF
     UNKNOWN_NODE = 0xFFFF
     NP_RULE = 7                  # netpol.verdict.Reason
     CNP_ACCEPT = 11
+
+NO_COLUMN = 0xFFFFFFFF           # no C number: an enum would take it for -1
 
 
 cdef object wrong(str name, str what):
@@ -70,11 +63,11 @@ def cell_split(dict a not None):
     return int(a["dst_records"][:, 1].min()) if a["cell_runs"].size else 0
 
 
-def _check_rows(
+cdef int _check_rows(
     str side, const uint32_t[:, ::1] rows, const uint32_t[::1] pairs,
     const uint32_t[:, ::1] labels, const uint32_t[:, ::1] cidrs, const uint16_t[::1] tops,
     const uint32_t[::1] longest, uint32_t classes, size_t runs
-):
+) except -1:
     """Check that a row's pairs are its own, whatever its local classes, and end inside the runs."""
     cdef size_t i, k
     cdef uint64_t base, edge, label, cidr, width
@@ -102,7 +95,7 @@ def _check_rows(
 
 cdef inline uint64_t highest(
     const uint32_t[:, ::1] index, size_t row, const uint16_t[::1] tops
-):
+) noexcept:
     """Give the highest entry of any of a row's pages; 0x10000 where there is no such page."""
     cdef uint64_t found = 0
     cdef size_t p
@@ -113,10 +106,10 @@ cdef inline uint64_t highest(
     return found
 
 
-def _check_columns(
+cdef int _check_columns(
     const uint32_t[:, ::1] parts, const uint32_t[:, ::1] pods, const uint32_t[:, ::1] seen,
     size_t side, size_t rows, size_t labels, size_t cidrs
-):
+) except -1:
     """Check rows and columns of endpoints and pods; two label columns are nobody's own."""
     cdef size_t column = PART_INGRESS_CIDR if side else PART_EGRESS_CIDR
     cdef uint32_t row, label
@@ -178,7 +171,7 @@ def check_no_cells(dict a not None):
                 raise wrong(name, "cells, where there are none")
 
 
-def _check_verdicts(const uint32_t[::1] runs, const uint8_t[::1] info):
+cdef int _check_verdicts(const uint32_t[::1] runs, const uint8_t[::1] info) except -1:
     cdef size_t i
     cdef uint32_t decision
     for i in range(<size_t> runs.shape[0]):
@@ -189,11 +182,11 @@ def _check_verdicts(const uint32_t[::1] runs, const uint8_t[::1] info):
             raise wrong("cell_runs", "a verdict is not its decision's")
 
 
-def _check_records(
+cdef int _check_records(
     str name, const uint32_t[:, ::1] records, const uint32_t[:, ::1] parts,
     const uint32_t[:, ::1] index, const uint16_t[::1] tops, const uint32_t[::1] ports,
     size_t row_column, size_t across, size_t runs
-):
+) except -1:
     """Check first cell, runs, column, map and node of each endpoint."""
     cdef size_t rows = index.shape[0]
     cdef uint32_t width = 64 * index.shape[1]
@@ -224,7 +217,9 @@ def _check_records(
             raise wrong(name, "not on the node of its endpoint")
 
 
-def _check_own(const uint32_t[:, ::1] records, uint64_t own, uint32_t mask, size_t width):
+cdef int _check_own(
+    const uint32_t[:, ::1] records, uint64_t own, uint32_t mask, size_t width
+) except -1:
     """Check that the column of the own node, of any node, is one."""
     cdef size_t i
     for i in range(<size_t> records.shape[0]):
@@ -254,14 +249,14 @@ def check_decisions(dict a not None, list decisions not None, list counts not No
     cdef tuple one, pair
     cdef size_t i
     cdef list mine
-    cdef long side, verdict, policy, rule, policies = len(counts[0])
+    cdef long side, verdict, facts, policy, rule, policies = len(counts[0])
     if <size_t> len(decisions) != <size_t> info.shape[0]:
         raise ValueError("meta decisions: not as many as in table decision_info")
     for i in range(<size_t> len(decisions)):
         one = decisions[i]
         side, verdict, reason, _, policy, rule, matching, isolating, witnesses, tie, own_node = one
-        if info[i] != verdict | (4 if reason == NP_RULE or reason == CNP_ACCEPT else 0) | (
-            8 if tie else 0) | (16 if own_node else 0):
+        facts = verdict | (4 if reason == NP_RULE or reason == CNP_ACCEPT else 0)
+        if info[i] != facts | (8 if tie else 0) | (16 if own_node else 0):
             raise ValueError("meta decisions: not what table decision_info says")
         side_of[i] = <uint8_t> side
         mine = counts[1] if side == 2 else counts[0]
@@ -281,9 +276,9 @@ def check_decisions(dict a not None, list decisions not None, list counts not No
     _check_run_sides("cell_runs", a["cell_runs"], cell_split(a), side_of)
 
 
-def _check_run_sides(
+cdef int _check_run_sides(
     str name, const uint32_t[::1] runs, size_t split, const uint8_t[::1] side_of
-):
+) except -1:
     """Check that runs are of egress before ``split`` and of ingress behind, or of no side."""
     cdef size_t i
     cdef uint8_t side

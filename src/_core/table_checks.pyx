@@ -7,7 +7,7 @@ shapes, addresses, endpoints and services; ``row_checks`` has rows, cells and de
 
 import numpy as np
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from netpol._core.outcome cimport LOCAL_ENTRY
 from netpol._core.row_checks import check_sides
@@ -75,7 +75,7 @@ SOME = {
 }
 
 
-def wrong(str name not None, str what not None):
+cdef object wrong(str name, str what):
     """Give the error that a table is wrong."""
     return ValueError(f"table {name}: {what}")
 
@@ -97,12 +97,13 @@ def check_bounds(dict a not None):
     check_sides(a)
 
 
-def _check_shapes(dict a):
+cdef dict _check_shapes(dict a):
     """Check every shape, and give what its names stand for."""
     sizes = {}
     for name, shape in SHAPES.items():
         array = a[name]
-        if len(array.shape) != len(shape) or array.size > LIMIT * (2 if name == "cell_pages" else 1):
+        most = 2 * <object> LIMIT if name == "cell_pages" else LIMIT
+        if len(array.shape) != len(shape) or array.size > most:
             raise wrong(name, "wrong shape")
         for size, wanted in zip(array.shape, shape, strict=True):
             if isinstance(wanted, str):
@@ -129,7 +130,9 @@ def _check_shapes(dict a):
 # --- addresses ------------------------------------------------------------------------------------
 
 
-def _check_v4(const uint32_t[::1] root, const uint32_t[::1] blocks, size_t endpoints):
+cdef int _check_v4(
+    const uint32_t[::1] root, const uint32_t[::1] blocks, size_t endpoints
+) except -1:
     """Check that each block stands for one prefix, at the second or the third level."""
     cdef size_t count = blocks.shape[0] // 256
     cdef uint8_t[::1] level = np.zeros(count + 1, np.uint8)
@@ -144,12 +147,13 @@ def _check_v4(const uint32_t[::1] root, const uint32_t[::1] blocks, size_t endpo
     for i in range(256 * count):
         fits = fits and not (blocks[i] & POINTER and level[i // 256] != 2)
     if not fits:
-        raise wrong("v4_blocks", "an index points outside its table, where another does, or too deep")
+        raise wrong(
+            "v4_blocks", "an index points outside its table, where another does, or too deep")
 
 
 cdef inline bint take_entry(
     uint32_t entry, size_t endpoints, size_t blocks, uint8_t level, uint8_t[::1] levels
-):
+) noexcept:
     if not entry & POINTER:
         return entry < endpoints
     entry ^= POINTER
@@ -159,14 +163,14 @@ cdef inline bint take_entry(
     return True
 
 
-def _check_v6(const uint64_t[:, ::1] hash_, uint64_t seed, size_t endpoints):
+cdef int _check_v6(const uint64_t[:, ::1] hash_, uint64_t seed, size_t endpoints) except -1:
     """Check that each known address is found, as itself alone, and that looking for others ends.
 
     A lookup takes both slots of a bucket together, so one address in both gives a third endpoint;
     the key of an empty slot must be one that is never looked up.
     """
     cdef size_t mask = hash_.shape[0] // 2 - 1
-    cdef size_t i, bucket, probes
+    cdef size_t i, bucket, _probe
     cdef uint64_t mixed
     cdef bint room = False
     for i in range(<size_t> hash_.shape[0]):
@@ -184,7 +188,7 @@ def _check_v6(const uint64_t[:, ::1] hash_, uint64_t seed, size_t endpoints):
         mixed = (hash_[i, 0] ^ seed) * <uint64_t> 0x9E3779B97F4A7C15
         mixed = (mixed ^ (mixed >> 32) ^ hash_[i, 1]) * <uint64_t> 0xD6E8FEB86659FD93
         bucket = (mixed ^ (mixed >> 29)) & mask
-        for probes in range(V6_PROBES):
+        for _probe in range(V6_PROBES):
             if is_at(hash_, 2 * bucket, i) or is_at(hash_, 2 * bucket + 1, i):
                 break
             if hash_[2 * bucket + 1, 2] == EMPTY:
@@ -196,11 +200,11 @@ def _check_v6(const uint64_t[:, ::1] hash_, uint64_t seed, size_t endpoints):
         raise wrong("v6_hash", "must have a bucket with room")
 
 
-cdef inline bint is_at(const uint64_t[:, ::1] hash_, size_t slot, size_t wanted):
+cdef inline bint is_at(const uint64_t[:, ::1] hash_, size_t slot, size_t wanted) noexcept:
     return hash_[slot, 0] == hash_[wanted, 0] and hash_[slot, 1] == hash_[wanted, 1]
 
 
-def _check_regions(const uint64_t[:, ::1] starts):
+cdef int _check_regions(const uint64_t[:, ::1] starts) except -1:
     cdef size_t i
     if starts[0, 0] or starts[0, 1]:
         raise wrong("v6_starts", "must begin at ::")
@@ -214,8 +218,8 @@ def _check_regions(const uint64_t[:, ::1] starts):
 # --- endpoints ------------------------------------------------------------------------------------
 
 
-def _check_endpoints(dict a):
-    """Check that flags, kind, pod, node, alternatives and segments of an endpoint fit each other."""
+cdef int _check_endpoints(dict a) except -1:
+    """Check that flags, kind, pod, node, alternatives and segments of an endpoint fit."""
     cdef const uint32_t[:, ::1] source = a["src_records"]
     cdef const uint32_t[:, ::1] target = a["dst_records"]
     cdef const uint32_t[:, ::1] links = a["endpoint_links"]
@@ -254,7 +258,7 @@ def _check_endpoints(dict a):
         raise wrong("endpoint_links", "lists must end with their tables")
 
 
-cdef inline uint32_t flags_by(const uint32_t[:, ::1] links, size_t i):
+cdef inline uint32_t flags_by(const uint32_t[:, ::1] links, size_t i) noexcept:
     """Give the flags that what an endpoint is linked to makes; IS_ALONE hangs on other things."""
     return (
         FLAGS[links[i, LINK_KIND]]
@@ -265,7 +269,8 @@ cdef inline uint32_t flags_by(const uint32_t[:, ::1] links, size_t i):
 
 
 cdef int check_owner(
-    const uint32_t[:, ::1] parts, const uint32_t[:, ::1] pods, uint32_t kind, size_t i, size_t nodes
+    const uint32_t[:, ::1] parts, const uint32_t[:, ::1] pods, uint32_t kind, size_t i,
+    size_t nodes
 ) except -1:
     """Check that pods have the row, the label column and the node of their pod, others none."""
     cdef const uint32_t* part = &parts[i, 0]
@@ -294,7 +299,7 @@ cdef int check_alternatives(
     const uint32_t[:, ::1] links, const uint32_t[::1] others, const uint32_t[:, ::1] records,
     uint32_t kind, size_t i
 ) except -1:
-    """Check that alternatives are single owners: pods and nodes of an address, nodes of a gateway."""
+    """Check that alternatives are single owners: pods and nodes; of a gateway, nodes."""
     cdef size_t first = links[i, LINK_ALTERNATIVES]
     cdef size_t k
     cdef uint32_t wanted = IS_NODE | (IS_POD if kind == AMBIGUOUS else 0)
@@ -310,10 +315,10 @@ cdef int check_alternatives(
     return 0
 
 
-def _check_segments(
+cdef int _check_segments(
     const uint32_t[:, ::1] links, const int64_t[::1] starts, const uint32_t[::1] values,
     const uint32_t[:, ::1] records
-):
+) except -1:
     """Check that segments ascend from the beginning of time, and lead to what has no times."""
     cdef size_t i, k, first
     for i in range(<size_t> links.shape[0]):
@@ -326,7 +331,7 @@ def _check_segments(
             raise wrong("segment_values", "an index points outside its table, or to a timed one")
 
 
-def _check_lists(dict a):
+cdef int _check_lists(dict a) except -1:
     """Check lists of endpoints that stand for one owner each."""
     cdef const uint32_t[:, ::1] records = a["dst_records"]
     cdef const uint32_t[::1] list_
@@ -346,7 +351,7 @@ def _check_lists(dict a):
                 raise wrong(name, "an endpoint that is no node")
 
 
-def _check_nodes(dict a):
+cdef int _check_nodes(dict a) except -1:
     """Check that the endpoints of a family stand by their nodes, those of IPv4 first."""
     cdef const uint32_t[:, ::1] starts = a["node_starts"]
     cdef const uint32_t[::1] endpoints = a["node_endpoints"]
@@ -368,7 +373,7 @@ def _check_nodes(dict a):
                     raise wrong("node_endpoints", "an endpoint of another node")
 
 
-def _check_pods(const uint32_t[:, ::1] pods, size_t nodes):
+cdef int _check_pods(const uint32_t[:, ::1] pods, size_t nodes) except -1:
     cdef size_t i
     for i in range(<size_t> pods.shape[0]):
         if pods[i, 4] >= nodes or pods[i, 5] > 1 or pods[i, POD_COLUMNS - 1] >= NOTES:
@@ -378,11 +383,11 @@ def _check_pods(const uint32_t[:, ::1] pods, size_t nodes):
 # --- services -------------------------------------------------------------------------------------
 
 
-def _check_slots(const uint64_t[::1] keys, const uint32_t[::1] slots):
+cdef int _check_slots(const uint64_t[::1] keys, const uint32_t[::1] slots) except -1:
     """Check that each key is found at its place, and that looking for others ends."""
     cdef size_t mask = slots.shape[0] - 1
     cdef size_t count = keys.shape[0]
-    cdef size_t i, filled = 0, probes
+    cdef size_t i, filled = 0, _probe
     cdef uint64_t slot
     for i in range(count):
         if i and keys[i] <= keys[i - 1]:
@@ -399,7 +404,7 @@ def _check_slots(const uint64_t[::1] keys, const uint32_t[::1] slots):
     for i in range(count):
         slot = keys[i] * <uint64_t> 0x9E3779B97F4A7C15
         slot = (slot ^ (slot >> 32)) & mask
-        for probes in range(SLOT_PROBES):
+        for _probe in range(SLOT_PROBES):
             if slots[slot] == i + 1 or slots[slot] == 0:
                 break
             slot = (slot + 1) & mask
@@ -407,7 +412,7 @@ def _check_slots(const uint64_t[::1] keys, const uint32_t[::1] slots):
             raise wrong("service_slots", "a key is where nobody looks for it")
 
 
-def _check_services(dict a):
+cdef int _check_services(dict a) except -1:
     """Check entries, their backends and replicas, and which entry is for a client's own node."""
     cdef const uint32_t[:, ::1] entries = a["service_entries"]
     cdef const uint32_t[:, ::1] kept = a["service_replicas"]

@@ -36,6 +36,7 @@ from netpol.compiler.services import ServicePorts
 from netpol.compiler.servicetables import pack_services
 from netpol.compiler.sides import SideCompiler, has_own_column, own_node_exemption
 from netpol.compiler.subjects import rules_of
+from netpol.compiler.tablemeta import PolicyMeta, TableMeta
 from netpol.compiler.tables import Tables
 from netpol.kube.snapshot import Snapshot
 from netpol.policy.elements import Piece
@@ -399,11 +400,11 @@ class _Compilation:
         parts[:, 6] = [0 if pod.as_node or pod.node in located else unknown for pod in pods]
         return parts
 
-    def _meta(self, layout: str, own: list[tuple[int, int]]) -> dict[str, Any]:
+    def _meta(self, layout: str, own: list[tuple[int, int]]) -> TableMeta:
         return {
             "layout": layout,
             "order_always": self._has_wide_address_peers(Side.EGRESS),
-            "own_columns": own,
+            "own_columns": (own[0], own[1]),
             "switches": asdict(self.switches),
             "port_protocols": list(PORT_PROTOCOLS),
             "newest": self.identities.newest,
@@ -470,7 +471,7 @@ def _address_peers(policies: list[Policy], side: Side) -> Iterator[AddressPeer]:
             yield from (peer for peer in rule.peers or () if not isinstance(peer, PodPeer))
 
 
-def _policy_meta(policy: Policy, tier: Tier) -> dict[str, Any]:
+def _policy_meta(policy: Policy, tier: Tier) -> PolicyMeta:
     source = policy.source
     return {
         "kind": policy.kind,
