@@ -5,6 +5,7 @@ Nothing that a saved file says is trusted: whoever indexes by what is here must 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
@@ -55,12 +56,15 @@ _DecisionMeta = tuple[
     _TierCode,
     _IndexOrNone,
     _IndexOrNone,
-    list[_Rule],
-    list[_Index],
-    list[tuple[_VerdictCode, _IndexOrNone, _IndexOrNone]],
+    Sequence[_Rule],
+    Sequence[_Index],
+    Sequence[tuple[_VerdictCode, _IndexOrNone, _IndexOrNone]],
     bool,
     bool,
 ]
+
+
+_MarksMeta = tuple[Sequence[_Index], Sequence[_Index], Sequence[tuple[_Index, _VerdictCode]]]
 
 
 class TableMeta(TypedDict):
@@ -78,7 +82,7 @@ class TableMeta(TypedDict):
     services: dict[str, list[str]]
     policies: list[PolicyMeta]
     decisions: list[_DecisionMeta]
-    marks: NotRequired[list[tuple[list[_Index], list[_Index], list[tuple[_Index, _VerdictCode]]]]]
+    marks: NotRequired[list[_MarksMeta]]
     unjudged: NotRequired[list[tuple[str, str, str, str, str, str, str, _Index]]]
 
 

@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Annotated, Any
 from zlib import crc32
 
@@ -183,7 +184,7 @@ class Tables:
         """
         where = Location(os.fspath(path))
         try:
-            if not stat.S_ISREG(os.stat(path).st_mode):
+            if not stat.S_ISREG(Path(path).stat().st_mode):
                 raise InputError("cannot read tables: not a regular file", where)
             mapped = np.memmap(path, np.uint8, "r")
         except (OSError, ValueError) as error:
