@@ -259,6 +259,14 @@ def test_arrays_in_use_cannot_be_changed() -> None:
         engine.tables.arrays["runs"][0] = 1 << 30
 
 
+CORPUS = sorted((Path(target.__file__).parents[1] / "corpus" / "engine").iterdir())
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
+def test_what_was_found_stays_found(path: Path) -> None:
+    target.one(path.read_bytes())
+
+
 @pytest.mark.parametrize("seed", target.seeds()[::7], ids=bytes.hex)
 def test_changes_at_random_are_refused_or_harmless(seed: bytes) -> None:
     target.one(seed)
