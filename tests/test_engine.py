@@ -166,7 +166,7 @@ def damaged(data: bytes) -> dict[str, bytes]:
         "another file": b"apiVersion: v1\n" * 20,
         "cut in the directory": data[:200],
         "cut in the arrays": data[: len(data) // 2],
-        "another version": data.replace(f'"version":{VERSION}'.encode(), b'"version":99', 1),
+        "another version": data.replace(b"netpol-tables %d" % VERSION, b"netpol-tables 99", 1),
     }
 
 

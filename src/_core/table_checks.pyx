@@ -1,234 +1,479 @@
-"""Takes the packed tables, raises ``ValueError`` unless every index kernels follow is inside."""
+"""Takes the packed tables, raises ``ValueError`` unless kernels can follow every value in them.
+
+A saved file that was damaged, or made to harm, must not become a wild read, an endless loop or an
+id that nobody has. Range alone is not enough: what a value leads to is checked beside it. Here are
+shapes, addresses, endpoints and services; ``row_checks`` has rows, cells and decisions.
+"""
 
 import numpy as np
 
-from netpol._core.tables cimport ROW_SPLIT
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from netpol._core.outcome cimport LOCAL_ENTRY
+from netpol._core.row_checks import check_sides
+from netpol._core.tables cimport (
+    IS_ALONE, IS_AMBIGUOUS, IS_LOOPBACK, IS_NODE, IS_NOTED, IS_POD, IS_SERVICE, IS_TIMED,
+    LINK_ALTERNATIVE_COUNT, LINK_ALTERNATIVES, LINK_NODE_PORT_GROUP, LINK_NOTES, LINK_OWN_GROUP,
+    LINK_SEGMENT_COUNT, LINK_SEGMENTS, PART_EGRESS_LABEL, PART_EGRESS_ROW, PART_INGRESS_LABEL,
+    PART_INGRESS_ROW, PART_NODE, PART_POD, POD_COLUMNS,
+)
+
+cdef enum:
+    LINK_KIND = 7
+    # EndpointKind.
+    EXTERNAL = 0
+    POD = 1
+    NODE = 2
+    LOOPBACK = 3
+    AMBIGUOUS = 4
+    KINDS = 5
+    NOTES = 4096                 # netpol.verdict.Note, and what Tally has room for
+    WAYS = 7
+    LIMIT = 0x7FFFFFFF           # vector kernels index by signed 32 bits
+    V6_PROBES = 8                # netpol.compiler.prefixes
+    SLOT_PROBES = 4096           # more than any table half full needs
+
+cdef uint32_t POINTER = 0x80000000
+cdef uint64_t EMPTY = 0xFFFFFFFF
+cdef uint64_t MAPPED = 0xFFFF00000000
+cdef int64_t BEGINNING = -9223372036854775807 - 1
+cdef uint32_t[KINDS] FLAGS = [0, IS_POD, IS_NODE, IS_LOOPBACK, IS_AMBIGUOUS]
+
+# What each dimension has to be: a number, or a name for what is equal wherever it stands.
+SHAPES = {
+    "v4_root": (65536,), "v4_blocks": ("v4",), "v6_hash": ("v6", 4), "v6_seed": (1,),
+    "v6_starts": ("regions", 2), "v6_values": ("regions",),
+    "src_records": ("endpoints", 4), "dst_records": ("endpoints", 4),
+    "endpoint_parts": ("endpoints", 8), "endpoint_links": ("endpoints", 8),
+    "alternatives": ("alternatives",), "segment_starts": ("segments",),
+    "segment_values": ("segments",), "service_keys": ("services",), "service_slots": ("slots",),
+    "service_entries": ("entries", 3), "service_locals": ("locals",),
+    "service_replicas": ("entries", 2), "replicas": ("replicas", 2), "node_ports": (8192,),
+    "backend_endpoints": ("backends",), "backend_ports": ("backends",),
+    "backend_ways": ("backends",), "backend_pods": ("backends",), "backend_alike": ("backends",),
+    "node_endpoints": ("at nodes",), "node_starts": (2, "nodes"), "node_samples_v4": ("n4",),
+    "node_samples_v6": ("n6",), "outside_v4": ("o4",), "outside_v6": ("o6",),
+    "pod_parts": ("pods", 7), "port_lookup": (197120,), "port_maps": ("maps", "classes"),
+    "runs": ("runs",), "decision_info": ("decisions",), "pages": ("pages", 16),
+    "rows_egress": ("rows e", 4), "rows_ingress": ("rows i", 4),
+    "hairpin_rows_egress": ("rows e",), "hairpin_rows_ingress": ("rows i",),
+    "seen_cidr_egress": (2, "cidr e"), "seen_cidr_ingress": (2, "cidr i"),
+    "pairs_egress": ("pairs e",), "pairs_ingress": ("pairs i",),
+    "strips_egress": ("strips e",), "strips_ingress": ("strips i",),
+    "pieces_egress": ("pieces e", 2), "pieces_ingress": ("pieces i", 2),
+    "label_pages_egress": ("rows e", "label pages e"),
+    "label_pages_ingress": ("rows i", "label pages i"),
+    "cidr_pages_egress": ("rows e", "cidr pages e"),
+    "cidr_pages_ingress": ("rows i", "cidr pages i"),
+    "cell_index_egress": ("cell rows e", "cell pages e"),
+    "cell_index_ingress": ("cell rows i", "cell pages i"), "cell_pages": ("cell pages", 64),
+    "cell_maps": ("cell maps",), "cell_runs": ("cell runs",),
+}
+# Dimensions that must not be 0.
+SOME = {
+    "v6", "regions", "endpoints", "slots", "nodes", "maps", "classes", "decisions", "pages",
+    "rows e", "rows i", "strips e", "strips i", "cidr e", "cidr i", "label pages e", "label pages i", "cidr pages e",
+    "cidr pages i",
+}
 
 
-def _limit(array, size_t size, str name not None):
-    if array.size and int(array.max()) >= size:
-        raise ValueError(f"table {name}: an index points outside its table")
+cdef object wrong(str name, str what):
+    """Give the error that a table is wrong."""
+    return ValueError(f"table {name}: {what}")
 
 
 def check_bounds(dict a not None):
-    """Check every index; a saved file that was damaged must not become a wild read."""
-    endpoints = a["src_records"].shape[0]
-    blocks = a["v4_blocks"].size // 256
-    for name in ("v4_root", "v4_blocks"):
-        entries = a[name]
-        pointers = entries >= 0x80000000
-        _limit(entries[~pointers], endpoints, name)
-        _limit(entries[pointers] & np.uint32(0x7FFFFFFF), blocks, name)
-    flat = a["v4_blocks"]
-    last = (flat[flat >= 0x80000000] & np.uint32(0x7FFFFFFF)).astype(np.int64)
-    if (flat.reshape(-1, 256)[last] >= 0x80000000).any():
-        raise ValueError("table v4_blocks: more than three levels")
-    if a["v4_root"].size != 65536 or endpoints == 0:
-        raise ValueError("table v4_root: must have 65536 entries")
-    slots = a["v6_hash"].shape[0]
-    if slots < 2 or slots & (slots - 1) or a["v6_hash"].shape[1] != 4:
-        raise ValueError("table v6_hash: size must be a power of two")
-    hashed = a["v6_hash"][:, 2]
-    if not (hashed[1::2] == 0xFFFFFFFF).any():
-        raise ValueError("table v6_hash: must have a bucket with room")
-    _limit(hashed[hashed != 0xFFFFFFFF], endpoints, "v6_hash")
-    if a["v6_starts"].shape != (a["v6_values"].size, 2) or a["v6_starts"][0].any():
-        raise ValueError("table v6_starts: must begin at ::")
-    for name in ("v6_values", "alternatives", "segment_values", "backend_endpoints",
-                 "node_endpoints", "node_samples_v4", "node_samples_v6", "outside_v4",
-                 "outside_v6"):
-        _limit(a[name], endpoints, name)
-        if (a["dst_records"][a[name].astype(np.intp), 2] >> np.uint32(24) & 8).any():
-            if name not in ("v6_values", "segment_values"):
-                raise ValueError(f"table {name}: an ambiguous endpoint, where one is meant")
-    starts = a["node_starts"].astype(np.int64)
-    if starts.ndim != 2 or starts.shape[0] != 2 or starts.shape[1] == 0:
-        raise ValueError("table node_starts: wrong shape")
-    if (np.diff(starts, axis=1) < 0).any():
-        raise ValueError("table node_starts: must ascend")
-    _limit(starts, a["node_endpoints"].size + 1, "node_starts")
-    for name, column in (("endpoint_parts", 7), ("pod_parts", 4)):
-        _limit(a[name][:, column], starts.shape[1], name)
-    _check_endpoints(a, endpoints)
-    _check_sides(a)
+    """Check all but the cells. ``a`` has every array of ``LAYOUT``, of its types."""
+    sizes = _check_shapes(a)
+    _check_v4(a["v4_root"], a["v4_blocks"], sizes["endpoints"])
+    _check_v6(a["v6_hash"], int(a["v6_seed"][0]), sizes["endpoints"])
+    _check_regions(a["v6_starts"])
+    _check_endpoints(a)
+    _check_segments(a["endpoint_links"], a["segment_starts"], a["segment_values"],
+                    a["dst_records"])
+    _check_lists(a)
+    _check_nodes(a)
+    _check_pods(a["pod_parts"], sizes["nodes"])
+    _check_slots(a["service_keys"], a["service_slots"])
+    _check_services(a)
+    check_sides(a)
 
 
-def _check_endpoints(dict a not None, size_t endpoints):
-    pods = a["pod_parts"].shape[0]
-    parts, links = a["endpoint_parts"], a["endpoint_links"]
-    for name, width in (
-        ("endpoint_parts", 8), ("endpoint_links", 8), ("src_records", 4), ("dst_records", 4)
+cdef dict _check_shapes(dict a):
+    """Check every shape, and give what its names stand for."""
+    sizes = {}
+    for name, shape in SHAPES.items():
+        array = a[name]
+        most = 2 * <object> LIMIT if name == "cell_pages" else LIMIT
+        if len(array.shape) != len(shape) or array.size > most:
+            raise wrong(name, "wrong shape")
+        for size, wanted in zip(array.shape, shape, strict=True):
+            if isinstance(wanted, str):
+                wanted = sizes.setdefault(wanted, size)
+                if size > LIMIT:
+                    raise wrong(name, "wrong shape")
+            if size != wanted:
+                raise wrong(name, "wrong shape")
+    for name in SOME:
+        if not sizes[name]:
+            raise ValueError(f"tables without {name}")
+    if sizes["entries"] != sizes["services"] + sizes["locals"]:
+        raise wrong("service_entries", "wrong shape")
+    if sizes["v4"] % 256:
+        raise wrong("v4_blocks", "wrong shape")
+    for name, size, least in (
+        ("v6_hash", sizes["v6"], 2), ("service_slots", sizes["slots"], 2 * sizes["services"])
     ):
-        if a[name].shape != (endpoints, width):
-            raise ValueError(f"table {name}: wrong shape")
-    if a["pod_parts"].shape[1] != 7:
-        raise ValueError("table pod_parts: wrong shape")
-    _limit(parts[:, 6], pods + 1, "endpoint_parts")
-    flags = a["dst_records"][:, 2] >> np.uint32(24)
-    if (a["src_records"][:, 2] >> np.uint32(24) != flags).any():
-        raise ValueError("table src_records: other flags than dst_records")
-    ends = links.astype(np.int64)
-    _limit(ends[:, 0] + ends[:, 1], a["alternatives"].size + 1, "endpoint_links")
-    _limit(ends[:, 4] + ends[:, 5], a["segment_values"].size + 1, "endpoint_links")
-    ambiguous = (flags & 8) != 0
-    timed = (flags & 32) != 0
-    if (links[ambiguous, 1] == 0).any() or (links[timed, 5] == 0).any():
-        raise ValueError("table endpoint_links: an ambiguous or timed endpoint names nobody")
-    slots = a["service_slots"]
-    if slots.size == 0 or slots.size & (slots.size - 1) or slots.all():
-        raise ValueError("table service_slots: size must be a power of two, one slot empty")
-    _limit(slots, a["service_keys"].size + 1, "service_slots")
-    if a["node_ports"].size != 8192:
-        raise ValueError("table node_ports: wrong size")
-    if a["segment_starts"].size != a["segment_values"].size:
-        raise ValueError("table segment_starts: wrong size")
-    entries = a["service_entries"].astype(np.int64)
-    count = a["service_keys"].size + a["service_locals"].size
-    if entries.shape != (count, 3):
-        raise ValueError("table service_entries: wrong shape")
-    _check_locals(a["service_locals"], a["service_keys"].size)
-    _limit(entries[:, 0] + entries[:, 1], a["backend_endpoints"].size + 1, "service_entries")
-    kept = a["service_replicas"].astype(np.int64)
-    if kept.shape != (count, 2) or a["replicas"].shape[1] != 2:
-        raise ValueError("table service_replicas: wrong shape")
-    _limit(kept[:, 0] + kept[:, 1], a["replicas"].shape[0] + 1, "service_replicas")
-    _limit(a["replicas"][:, 0], endpoints, "replicas")
-    _limit(a["replicas"][:, 1], a["port_maps"].shape[1], "replicas")
-    for name in ("backend_ports", "backend_ways", "backend_pods", "backend_alike"):
-        if a[name].size != a["backend_endpoints"].size:
-            raise ValueError(f"table {name}: wrong size")
-    _limit(a["backend_ways"], 7, "backend_ways")
+        if size < least or size & (size - 1):
+            raise wrong(name, "size must be a power of two, with room")
+    return sizes
 
 
-def _check_locals(locals_, size_t entries):
-    if (locals_[1:] <= locals_[:-1]).any():
-        raise ValueError("table service_locals: must ascend")
-    if locals_.size and int(locals_[-1] >> np.uint64(32)) >= entries:
-        raise ValueError("table service_locals: an index points outside its table")
+# --- addresses ------------------------------------------------------------------------------------
 
 
-def _check_sides(dict a not None):
-    decisions = a["decision_info"].size
-    if decisions < 13:
-        raise ValueError("table decision_info: the reserved decisions are missing")
-    _limit(a["runs"], decisions, "runs")
-    classes = a["port_maps"].shape[1]
-    _check_ports(a, classes)
-    longest = a["port_maps"].max(axis=1).astype(np.int64)
-    runs = a["runs"].size
-    pages = a["pages"].shape[0]
-    if a["pages"].shape[1] != 16:
-        raise ValueError("table pages: wrong shape")
-    for side, first in (("egress", 0), ("ingress", 3)):
-        rows, pairs = a[f"rows_{side}"].astype(np.int64), a[f"pairs_{side}"]
-        count = rows.shape[0]
-        if rows.shape[1] != 4 or count == 0:
-            raise ValueError(f"table rows_{side}: wrong shape")
-        _limit(rows[:, 2], a["port_maps"].size - classes + 1, f"rows_{side}")
-        if (rows[:, 2] % classes).any():
-            raise ValueError(f"table rows_{side}: port map base is not a map's")
-        _limit(a["endpoint_parts"][:, first], count, "endpoint_parts")
-        _limit(a["pod_parts"][:, 0 if first == 0 else 2], count, "pod_parts")
-        if a[f"hairpin_rows_{side}"].shape != (count,):
-            raise ValueError(f"table hairpin_rows_{side}: wrong shape")
-        _limit(a[f"hairpin_rows_{side}"], count, f"hairpin_rows_{side}")
-        _check_strips(a[f"strips_{side}"].astype(np.int64), a[f"pieces_{side}"], runs, side)
-        _check_row_ends(a, side, rows, pairs, longest[rows[:, 2] // classes], runs)
-        for kind, column, pod_column in (("label", 1, 1 if first == 0 else 3), ("cidr", 2, None)):
-            table = a[f"{kind}_pages_{side}"]
-            _limit(table, pages, f"{kind}_pages_{side}")
-            if table.shape[0] != count or table.shape[1] == 0:
-                raise ValueError(f"table {kind}_pages_{side}: wrong shape")
-            width = table.shape[1] * 16
-            if kind == "cidr":
-                _check_seen(a[f"seen_cidr_{side}"], a["endpoint_parts"][:, first + 2], width, side)
-            _limit(a["endpoint_parts"][:, first + column], width, "endpoint_parts")
-            if pod_column is not None:
-                _limit(a["pod_parts"][:, pod_column], width, "pod_parts")
+cdef int _check_v4(
+    const uint32_t[::1] root, const uint32_t[::1] blocks, size_t endpoints
+) except -1:
+    """Check that each block stands for one prefix, at the second or the third level."""
+    cdef size_t count = blocks.shape[0] // 256
+    cdef uint8_t[::1] level = np.zeros(count + 1, np.uint8)
+    cdef size_t i
+    cdef bint fits = True
+    for i in range(65536):
+        fits = fits and take_entry(root[i], endpoints, count, 2, level)
+    if not fits:
+        raise wrong("v4_root", "an index points outside its table, or where another does")
+    for i in range(256 * count):
+        fits = fits and take_entry(blocks[i], endpoints, count, 3, level)
+    for i in range(256 * count):
+        fits = fits and not (blocks[i] & POINTER and level[i // 256] != 2)
+    if not fits:
+        raise wrong(
+            "v4_blocks", "an index points outside its table, where another does, or too deep")
 
 
-def _check_seen(seen, used, size_t width, str side not None):
-    """Every CIDR column in use has a form as a pod's and as a node's."""
-    if seen.ndim != 2 or seen.shape[0] != 2:
-        raise ValueError(f"table seen_cidr_{side}: wrong shape")
-    _limit(used, seen.shape[1], f"seen_cidr_{side}")
-    _limit(seen, width, f"seen_cidr_{side}")
+cdef inline bint take_entry(
+    uint32_t entry, size_t endpoints, size_t blocks, uint8_t level, uint8_t[::1] levels
+) noexcept:
+    if not entry & POINTER:
+        return entry < endpoints
+    entry ^= POINTER
+    if entry >= blocks or levels[entry]:
+        return False
+    levels[entry] = level
+    return True
 
 
-def _check_ports(dict a not None, size_t classes):
-    if a["port_lookup"].size != 3 * 65536 + 512:
-        raise ValueError("table port_lookup: wrong size")
-    _limit(a["port_lookup"], classes, "port_lookup")
+cdef int _check_v6(const uint64_t[:, ::1] hash_, uint64_t seed, size_t endpoints) except -1:
+    """Check that each known address is found, as itself alone, and that looking for others ends.
+
+    A lookup takes both slots of a bucket together, so one address in both gives a third endpoint;
+    the key of an empty slot must be one that is never looked up.
+    """
+    cdef size_t mask = hash_.shape[0] // 2 - 1
+    cdef size_t i, bucket, _probe
+    cdef uint64_t mixed
+    cdef bint room = False
+    for i in range(<size_t> hash_.shape[0]):
+        if hash_[i, 3]:
+            raise wrong("v6_hash", "a slot has more than an address and an endpoint")
+        if hash_[i, 2] == EMPTY:
+            room |= i & 1
+            if hash_[i, 0] or hash_[i, 1] != MAPPED or (not i & 1 and hash_[i + 1, 2] != EMPTY):
+                raise wrong("v6_hash", "an empty slot has an address, or a filled one behind it")
+            continue
+        if hash_[i, 2] >= endpoints:
+            raise wrong("v6_hash", "an index points outside its table")
+        if hash_[i, 0] == 0 and hash_[i, 1] >> 32 == 0xFFFF:
+            raise wrong("v6_hash", "an address is not of IPv6")
+        mixed = (hash_[i, 0] ^ seed) * <uint64_t> 0x9E3779B97F4A7C15
+        mixed = (mixed ^ (mixed >> 32) ^ hash_[i, 1]) * <uint64_t> 0xD6E8FEB86659FD93
+        bucket = (mixed ^ (mixed >> 29)) & mask
+        for _probe in range(V6_PROBES):
+            if is_at(hash_, 2 * bucket, i) or is_at(hash_, 2 * bucket + 1, i):
+                break
+            if hash_[2 * bucket + 1, 2] == EMPTY:
+                raise wrong("v6_hash", "an address is where nobody looks for it")
+            bucket = (bucket + 1) & mask
+        if bucket != i // 2 or (i & 1 and is_at(hash_, i - 1, i)):
+            raise wrong("v6_hash", "an address is there twice, or where nobody looks for it")
+    if not room:
+        raise wrong("v6_hash", "must have a bucket with room")
 
 
-def _check_row_ends(dict a not None, str side not None, rows, pairs, longest, size_t runs):
-    """Each row's pairs, whatever its local classes, and each run, must end inside their tables."""
-    label_top = a["pages"].max(axis=1).astype(np.int64) if a["pages"].size else np.zeros(1, int)
-    labels = label_top[a[f"label_pages_{side}"]].max(axis=1)
-    cidrs = label_top[a[f"cidr_pages_{side}"]].max(axis=1)
-    split = rows[:, 3] & ROW_SPLIT != 0
-    columns = np.where(split, longest, cidrs)
-    last = rows[:, 0] + labels * rows[:, 1] + columns
-    _limit(last, pairs.size, f"rows_{side}")
-    if (columns >= rows[:, 1]).any():
-        raise ValueError(f"table cidr_pages_{side}: a local class is not one of its row's")
-    edges = np.append(rows[1:, 0], pairs.size)
-    if (edges < rows[:, 0]).any() or (edges > pairs.size).any():
-        raise ValueError(f"table rows_{side}: pair bases must ascend")
-    owner = np.repeat(np.arange(len(rows)), edges - rows[:, 0])
-    reach = pairs[int(rows[0, 0]):].astype(np.int64)
-    strip = split[owner]
-    _limit(reach[strip], a[f"strips_{side}"].size - 1, f"pairs_{side}")
-    _limit(reach[~strip] + longest[owner[~strip]], runs, f"pairs_{side}")
+cdef inline bint is_at(const uint64_t[:, ::1] hash_, size_t slot, size_t wanted) noexcept:
+    return hash_[slot, 0] == hash_[wanted, 0] and hash_[slot, 1] == hash_[wanted, 1]
 
 
-def _check_strips(strips, pieces, size_t runs, str side not None):
-    """Each strip has a piece, and each piece's decision is in the runs."""
-    if pieces.shape[1] != 2 or strips.size == 0 or strips[0] != 0 or strips[-1] != len(pieces):
-        raise ValueError(f"table strips_{side}: does not fit its pieces")
-    if (np.diff(strips) < 1).any():
-        raise ValueError(f"table strips_{side}: a strip has no pieces")
-    _limit(pieces[:, 1], runs, f"pieces_{side}")
+cdef int _check_regions(const uint64_t[:, ::1] starts) except -1:
+    cdef size_t i
+    if starts[0, 0] or starts[0, 1]:
+        raise wrong("v6_starts", "must begin at ::")
+    for i in range(1, <size_t> starts.shape[0]):
+        if starts[i, 0] < starts[i - 1, 0] or (
+            starts[i, 0] == starts[i - 1, 0] and starts[i, 1] <= starts[i - 1, 1]
+        ):
+            raise wrong("v6_starts", "must ascend")
 
 
-def check_cells(dict a not None, own_columns):
-    """Check the kernel's tables: ``own_columns`` as CompiledTables takes them."""
-    pages, runs = a["cell_pages"], a["cell_runs"]
-    narrow = a["port_lookup"].dtype == np.uint16
-    if (pages.dtype, a["cell_maps"].dtype) != (
-        (np.uint8, np.uint16) if narrow else (np.uint16, np.uint32)
+# --- endpoints ------------------------------------------------------------------------------------
+
+
+cdef int _check_endpoints(dict a) except -1:
+    """Check that flags, kind, pod, node, alternatives and segments of an endpoint fit."""
+    cdef const uint32_t[:, ::1] source = a["src_records"]
+    cdef const uint32_t[:, ::1] target = a["dst_records"]
+    cdef const uint32_t[:, ::1] links = a["endpoint_links"]
+    cdef const uint32_t[:, ::1] parts = a["endpoint_parts"]
+    cdef const uint32_t[:, ::1] pods = a["pod_parts"]
+    cdef const uint32_t[::1] others = a["alternatives"]
+    cdef size_t nodes = a["node_starts"].shape[1]
+    # Groups are numbered from 3 as they get ports; before come those of NodePorts.
+    cdef uint32_t groups = a["service_keys"].size + 3
+    cdef uint64_t alternatives = 0, segments = 0
+    cdef uint32_t flags, kind
+    cdef size_t i
+    for i in range(<size_t> links.shape[0]):
+        kind = links[i, LINK_KIND]
+        flags = target[i, 2] >> 24
+        if kind >= KINDS or links[i, LINK_NOTES] >= NOTES:
+            raise wrong("endpoint_links", "no such kind, or no such notes")
+        if flags != source[i, 2] >> 24 or flags & ~<uint32_t> IS_ALONE != flags_by(links, i):
+            raise wrong("dst_records", "flags are not those of the endpoint")
+        if flags & IS_ALONE:
+            if kind != POD and (kind != EXTERNAL or links[i, LINK_ALTERNATIVE_COUNT] == 0):
+                raise wrong("dst_records", "flags are not those of the endpoint")
+        elif kind == EXTERNAL and links[i, LINK_ALTERNATIVE_COUNT]:
+            raise wrong("dst_records", "flags are not those of the endpoint")
+        if links[i, LINK_NODE_PORT_GROUP] >= groups or links[i, LINK_OWN_GROUP] >= groups:
+            raise wrong("endpoint_links", "no such group of service ports")
+        if links[i, LINK_ALTERNATIVES] != alternatives or links[i, LINK_SEGMENTS] != segments:
+            raise wrong("endpoint_links", "lists must follow each other")
+        alternatives += links[i, LINK_ALTERNATIVE_COUNT]
+        segments += links[i, LINK_SEGMENT_COUNT]
+        if alternatives > <size_t> others.shape[0]:
+            raise wrong("endpoint_links", "an index points outside its table")
+        check_owner(parts, pods, kind, i, nodes)
+        check_alternatives(links, others, target, kind, i)
+    if alternatives != a["alternatives"].size or segments != a["segment_values"].size:
+        raise wrong("endpoint_links", "lists must end with their tables")
+
+
+cdef inline uint32_t flags_by(const uint32_t[:, ::1] links, size_t i) noexcept:
+    """Give the flags that what an endpoint is linked to makes; IS_ALONE hangs on other things."""
+    return (
+        FLAGS[links[i, LINK_KIND]]
+        | (IS_SERVICE if links[i, LINK_NODE_PORT_GROUP] or links[i, LINK_OWN_GROUP] else 0)
+        | (IS_TIMED if links[i, LINK_SEGMENT_COUNT] else 0)
+        | (IS_NOTED if links[i, LINK_NOTES] else 0)
+    )
+
+
+cdef int check_owner(
+    const uint32_t[:, ::1] parts, const uint32_t[:, ::1] pods, uint32_t kind, size_t i,
+    size_t nodes
+) except -1:
+    """Check that pods have the row, the label column and the node of their pod, others none."""
+    cdef const uint32_t* part = &parts[i, 0]
+    cdef const uint32_t* pod
+    if kind != POD:
+        if part[PART_POD] or part[PART_EGRESS_ROW] or part[PART_INGRESS_ROW] or (
+            part[PART_EGRESS_LABEL] or part[PART_INGRESS_LABEL]
+        ):
+            raise wrong("endpoint_parts", "what is no pod has the columns of one")
+        if part[PART_NODE] and kind != NODE or part[PART_NODE] >= nodes:
+            raise wrong("endpoint_parts", "no such node")
+        return 0
+    if part[PART_POD] == 0 or part[PART_POD] > <size_t> pods.shape[0]:
+        raise wrong("endpoint_parts", "no such pod")
+    pod = &pods[part[PART_POD] - 1, 0]
+    if (
+        part[PART_EGRESS_ROW] != pod[0] or part[PART_EGRESS_LABEL] != pod[1]
+        or part[PART_INGRESS_ROW] != pod[2] or part[PART_INGRESS_LABEL] != pod[3]
+        or part[PART_NODE] != pod[4]
     ):
-        raise ValueError("table cell_pages, cell_maps: not of the widths that port_lookup has")
-    classes = a["port_maps"].shape[1]
-    map_count = a["cell_maps"].size // classes
-    if pages.shape[1] != 64 or map_count == 0 or a["cell_maps"].size % 2:
-        raise ValueError("table cell_pages, cell_maps: wrong shape")
-    decision = (runs & np.uint32(0x3FFFFFFF)).astype(np.int64)
-    _limit(decision, a["decision_info"].size, "cell_runs")
-    if (runs >> np.uint32(30) != a["decision_info"][decision] & 3).any():
-        raise ValueError("table cell_runs: a verdict is not its decision's")
-    maps = a["cell_maps"][:map_count * classes].reshape(map_count, classes)
-    highest_port = maps.max(axis=1).astype(np.int64)
-    highest_cell = pages.max(axis=1).astype(np.int64)
-    other = {"src": "ingress", "dst": "egress"}
-    for number, (name, side) in enumerate((("src", "egress"), ("dst", "ingress"))):
-        index, records = a[f"cell_index_{side}"], a[f"{name}_records"].astype(np.int64)
-        rows, width = index.shape[0], index.shape[1] * 64
-        if rows > a[f"rows_{side}"].shape[0] or width == 0 or rows * width > 1 << 32:
-            raise ValueError(f"table cell_index_{side}: wrong shape")
-        _limit(a["endpoint_parts"][:, 3 * number], rows, "endpoint_parts")
-        _limit(index, pages.shape[0], f"cell_index_{side}")
-        if (records[:, 0] != a["endpoint_parts"][:, 3 * number].astype(np.int64) * width).any():
-            raise ValueError(f"table {name}_records: first cell is not its row's")
-        across = a[f"cell_index_{other[name]}"].shape[1] * 64
-        _limit(records[:, 2] & 0xFFFFFF, across, f"{name}_records")
-        # Columns of this side stand in the records of the other end.
-        ends = a["dst_records" if name == "src" else "src_records"]
-        own, mask = own_columns[number]
-        nodes = ends[(ends[:, 2] >> np.uint32(24)) & 2 != 0, 2].astype(np.int64) & 0xFFFFFF & mask
-        if own != 0xFFFFFFFF and own + int(nodes.max(initial=0)) >= width:
-            raise ValueError("meta own_columns: no such column")
-        _limit(records[:, 3] & 0xFFFF, map_count, f"{name}_records")
-        top = highest_cell[index].max(axis=1)[records[:, 0] // width]
-        _limit(records[:, 1] + top + highest_port[records[:, 3] & 0xFFFF], runs.size,
-               f"{name}_records")
+        raise wrong("endpoint_parts", "a pod has other columns than pod_parts says")
+    return 0
+
+
+cdef int check_alternatives(
+    const uint32_t[:, ::1] links, const uint32_t[::1] others, const uint32_t[:, ::1] records,
+    uint32_t kind, size_t i
+) except -1:
+    """Check that alternatives are single owners: pods and nodes; of a gateway, nodes."""
+    cdef size_t first = links[i, LINK_ALTERNATIVES]
+    cdef size_t k
+    cdef uint32_t wanted = IS_NODE | (IS_POD if kind == AMBIGUOUS else 0)
+    if (kind == AMBIGUOUS and links[i, LINK_ALTERNATIVE_COUNT] == 0) or (
+        kind != AMBIGUOUS and kind != EXTERNAL and links[i, LINK_ALTERNATIVE_COUNT]
+    ):
+        raise wrong("endpoint_links", "an ambiguous endpoint names nobody, or another does")
+    for k in range(first, first + links[i, LINK_ALTERNATIVE_COUNT]):
+        if others[k] >= <size_t> records.shape[0]:
+            raise wrong("alternatives", "an index points outside its table")
+        if not records[others[k], 2] >> 24 & wanted or records[others[k], 2] >> 24 & IS_TIMED:
+            raise wrong("alternatives", "an endpoint that is not one pod or one node")
+    return 0
+
+
+cdef int _check_segments(
+    const uint32_t[:, ::1] links, const int64_t[::1] starts, const uint32_t[::1] values,
+    const uint32_t[:, ::1] records
+) except -1:
+    """Check that segments ascend from the beginning of time, and lead to what has no times."""
+    cdef size_t i, k, first
+    for i in range(<size_t> links.shape[0]):
+        first = links[i, LINK_SEGMENTS]
+        for k in range(first, first + links[i, LINK_SEGMENT_COUNT]):
+            if starts[k] != BEGINNING if k == first else starts[k] <= starts[k - 1]:
+                raise wrong("segment_starts", "must ascend from the beginning")
+    for k in range(<size_t> values.shape[0]):
+        if values[k] >= <size_t> records.shape[0] or records[values[k], 2] >> 24 & IS_TIMED:
+            raise wrong("segment_values", "an index points outside its table, or to a timed one")
+
+
+cdef int _check_lists(dict a) except -1:
+    """Check lists of endpoints that stand for one owner each."""
+    cdef const uint32_t[:, ::1] records = a["dst_records"]
+    cdef const uint32_t[::1] list_
+    cdef size_t k
+    for name, wanted in (
+        ("v6_values", 0), ("backend_endpoints", 0), ("node_endpoints", IS_NODE),
+        ("node_samples_v4", IS_NODE), ("node_samples_v6", IS_NODE), ("outside_v4", 0),
+        ("outside_v6", 0),
+    ):
+        list_ = a[name]
+        for k in range(<size_t> list_.shape[0]):
+            if list_[k] >= <size_t> records.shape[0]:
+                raise wrong(name, "an index points outside its table")
+            if records[list_[k], 2] >> 24 & (IS_AMBIGUOUS | IS_TIMED):
+                raise wrong(name, "an ambiguous or timed endpoint, where one is meant")
+            if wanted and not records[list_[k], 2] >> 24 & <uint32_t> wanted:
+                raise wrong(name, "an endpoint that is no node")
+
+
+cdef int _check_nodes(dict a) except -1:
+    """Check that the endpoints of a family stand by their nodes, those of IPv4 first."""
+    cdef const uint32_t[:, ::1] starts = a["node_starts"]
+    cdef const uint32_t[::1] endpoints = a["node_endpoints"]
+    cdef const uint32_t[:, ::1] parts = a["endpoint_parts"]
+    cdef size_t nodes = starts.shape[1] - 1
+    cdef size_t family, node, k
+    if starts[0, 0] or starts[1, 0] != starts[0, nodes] or (
+        starts[1, nodes] != <size_t> endpoints.shape[0]
+    ):
+        raise wrong("node_starts", "must begin and end with its table")
+    for family in range(2):
+        for node in range(nodes):
+            if starts[family, node] > starts[family, node + 1] or (
+                starts[family, node + 1] > <size_t> endpoints.shape[0]
+            ):
+                raise wrong("node_starts", "must ascend")
+            for k in range(starts[family, node], starts[family, node + 1]):
+                if parts[endpoints[k], PART_NODE] != node + 1:
+                    raise wrong("node_endpoints", "an endpoint of another node")
+
+
+cdef int _check_pods(const uint32_t[:, ::1] pods, size_t nodes) except -1:
+    cdef size_t i
+    for i in range(<size_t> pods.shape[0]):
+        if pods[i, 4] >= nodes or pods[i, 5] > 1 or pods[i, POD_COLUMNS - 1] >= NOTES:
+            raise wrong("pod_parts", "no such node, or no such notes")
+
+
+# --- services -------------------------------------------------------------------------------------
+
+
+cdef int _check_slots(const uint64_t[::1] keys, const uint32_t[::1] slots) except -1:
+    """Check that each key is found at its place, and that looking for others ends."""
+    cdef size_t mask = slots.shape[0] - 1
+    cdef size_t count = keys.shape[0]
+    cdef size_t i, filled = 0, _probe
+    cdef uint64_t slot
+    for i in range(count):
+        if i and keys[i] <= keys[i - 1]:
+            raise wrong("service_keys", "must ascend")
+        # Groups are numbered as they get ports: there are no more of them.
+        if keys[i] >> 24 == 0 or keys[i] >> 24 >= count + 3:
+            raise wrong("service_keys", "no such group")
+    for i in range(mask + 1):
+        filled += slots[i] != 0
+        if slots[i] > count:
+            raise wrong("service_slots", "an index points outside its table")
+    if filled != count:
+        raise wrong("service_slots", "not as many as there are keys")
+    for i in range(count):
+        slot = keys[i] * <uint64_t> 0x9E3779B97F4A7C15
+        slot = (slot ^ (slot >> 32)) & mask
+        for _probe in range(SLOT_PROBES):
+            if slots[slot] == i + 1 or slots[slot] == 0:
+                break
+            slot = (slot + 1) & mask
+        if slots[slot] != i + 1:
+            raise wrong("service_slots", "a key is where nobody looks for it")
+
+
+cdef int _check_services(dict a) except -1:
+    """Check entries, their backends and replicas, and which entry is for a client's own node."""
+    cdef const uint32_t[:, ::1] entries = a["service_entries"]
+    cdef const uint32_t[:, ::1] kept = a["service_replicas"]
+    cdef const uint32_t[:, ::1] replicas = a["replicas"]
+    cdef const uint32_t[:, ::1] parts = a["endpoint_parts"]
+    cdef const uint32_t[::1] backends = a["backend_endpoints"]
+    cdef const uint32_t[::1] owners = a["backend_pods"]
+    cdef const uint8_t[::1] ways = a["backend_ways"]
+    cdef const uint8_t[::1] alike = a["backend_alike"]
+    cdef size_t services = a["service_keys"].size
+    cdef uint32_t classes = a["port_maps"].shape[1]
+    cdef uint64_t backend = 0, replica = 0
+    cdef size_t i, k
+    for i in range(<size_t> entries.shape[0]):
+        if entries[i, 0] != backend or kept[i, 0] != replica:
+            raise wrong("service_entries", "lists must follow each other")
+        backend += entries[i, 1]
+        replica += kept[i, 1]
+        if entries[i, 2] >> WAYS & ~<uint32_t> (i < services):
+            raise wrong("service_entries", "no such way")
+        if backend > <size_t> backends.shape[0]:
+            break
+        for k in range(entries[i, 0], backend):
+            if ways[k] >= WAYS or not entries[i, 2] >> ways[k] & 1:
+                raise wrong("backend_ways", "not a way of its service")
+            # The first of an entry is compared with another's last, and that is not read.
+            if alike[k] > 1 or alike[k] and k > entries[i, 0] and ways[k] != ways[k - 1]:
+                raise wrong("backend_alike", "alike to none before it")
+    if backend != <size_t> backends.shape[0] or replica != <size_t> replicas.shape[0]:
+        raise wrong("service_entries", "lists must end with their tables")
+    for k in range(<size_t> backends.shape[0]):
+        if owners[k] != parts[backends[k], PART_POD]:
+            raise wrong("backend_pods", "not the pod of its endpoint")
+    for k in range(<size_t> replicas.shape[0]):
+        if replicas[k, 0] >= <size_t> parts.shape[0] or replicas[k, 1] >= classes:
+            raise wrong("replicas", "an index points outside its table")
+        if parts[replicas[k, 0], PART_POD] == 0:
+            raise wrong("replicas", "an endpoint that is no pod")
+    _check_locals(a["service_locals"], entries, services, a["node_starts"].shape[1])
+
+
+cdef int _check_locals(
+    const uint64_t[::1] locals_, const uint32_t[:, ::1] entries, size_t services, size_t nodes
+) except -1:
+    """Check that each local entry has one for all other nodes, first, and no other entry any."""
+    cdef size_t i, entry, marked = 0, found = 0
+    for i in range(<size_t> locals_.shape[0]):
+        entry = locals_[i] >> 32
+        if entry >= services or (locals_[i] & 0xFFFFFFFF) >= nodes:
+            raise wrong("service_locals", "an index points outside its table")
+        if i and locals_[i] <= locals_[i - 1]:
+            raise wrong("service_locals", "must ascend")
+        if not entries[entry, 2] & LOCAL_ENTRY or (
+            (locals_[i] & 0xFFFFFFFF) != 0 and (i == 0 or locals_[i - 1] >> 32 != entry)
+        ):
+            raise wrong("service_locals", "an entry without one for all other nodes")
+        found += (locals_[i] & 0xFFFFFFFF) == 0
+    for i in range(services):
+        marked += (entries[i, 2] & LOCAL_ENTRY) != 0
+    if marked != found:
+        raise wrong("service_entries", "a local entry without one for all other nodes")
+    return 0

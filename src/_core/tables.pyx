@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from netpol._core.table_checks import check_bounds, check_cells
-
 cdef const uint32_t* _u32(object array) except NULL:
     cdef const uint32_t[::1] flat = _flat(array)
     return &flat[0]
@@ -41,7 +39,8 @@ cdef class CompiledTables:
 
     Parameters
     ----------
-    arrays : dict of C-contiguous arrays, as netpol.compiler.tables.LAYOUT describes them.
+    arrays : dict of C-contiguous arrays, as netpol.compiler.tables.LAYOUT describes them. They
+        must not be changed afterwards, so they are made read-only.
     dense : whether the cells are there.
     own_columns : per side, own-node column of the cells (0xffffffff if not exempt), and the bits of
         the node's own column that are added to it.
@@ -64,13 +63,12 @@ cdef class CompiledTables:
         cdef View* v = &self.view
         self._arrays = {}
         for name, array in arrays.items():
-            if not array.flags.c_contiguous:
+            if not array.flags.c_contiguous or not array.flags.aligned:
                 raise ValueError(f"table {name}: not contiguous")
+            array.flags.writeable = False
             # Empty tables need an address that stays alive as long as this object does.
             self._arrays[name] = _flat(array)
-        check_bounds(arrays)
-        if dense:
-            check_cells(arrays, own_columns)
+        _check(arrays, dense, own_columns, own_node)
         a = self._arrays
         _fill_plain(&v.plain, a, arrays, own_columns)
         v.v6_hash = _u64(a["v6_hash"])
@@ -116,6 +114,18 @@ cdef class CompiledTables:
         v.has_node_ports = bool(arrays["node_ports"].any())
         _fill_side(&v.egress, a, arrays, "egress", own_node[0], hairpin_exempt)
         _fill_side(&v.ingress, a, arrays, "ingress", own_node[1], hairpin_exempt)
+
+
+def _check(dict arrays not None, bint dense, own_columns, own_node):
+    # Both modules need the numbers declared beside this one's class, so it has to be there first.
+    from netpol._core.row_checks import check_cells, check_no_cells
+    from netpol._core.table_checks import check_bounds
+
+    check_bounds(arrays)
+    if dense:
+        check_cells(arrays, own_columns, own_node)
+    else:
+        check_no_cells(arrays)
 
 
 def _names_fronts(dict arrays not None):

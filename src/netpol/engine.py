@@ -19,8 +19,9 @@ from netpol.compiler.build import DENSE_LIMIT, compile_program
 from netpol.compiler.clusters import Clusters
 from netpol.compiler.rows import has_own_column
 from netpol.compiler.rowtables import ISOLATED_ROW
+from netpol.compiler.tablemeta import PolicyMeta, check_meta, write_meta
 from netpol.compiler.tables import Tables
-from netpol.errors import InputError, Location
+from netpol.errors import ConfigError, InputError, Location
 from netpol.flows.batch import FlowBatch
 from netpol.flows.fitting import fitting
 from netpol.flows.normalise import batch_from
@@ -214,14 +215,11 @@ class Engine:
         self.tables = tables
         self.source = source
         meta = tables.meta
-        options = dict(meta["switches"])
+        options: dict[str, Any] = dict(meta["switches"])
         options["node_addresses"] = tuple(tuple(pair) for pair in options["node_addresses"])
         self.switches = Switches(**options)
         self.policies = tuple(_policy_info(item) for item in meta["policies"])
         self.unjudged = Unjudged.of_rows(meta.get("unjudged", ()))
-        self.endpoints = EndpointTable(tables)
-        if len(meta["decisions"]) != tables.arrays["decision_info"].size:
-            raise ValueError("table decision_info: not as many as there are decisions")
         self._core = CompiledTables(
             tables.arrays,
             dense=meta["layout"] == "dense",
@@ -235,11 +233,12 @@ class Engine:
             order_always=meta["order_always"],
             node_port_egress=_NODE_PORT_EGRESS[self.switches.node_port_egress],
         )
+        self.endpoints = EndpointTable(tables)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the tables alone; ``explain`` of a copy tells what the tables know."""
         arrays = {name: np.asarray(array) for name, array in self.tables.arrays.items()}
-        return _unpickle, (arrays, self.tables.meta)
+        return _unpickle, (arrays, write_meta(self.tables.meta))
 
     def __repr__(self) -> str:
         return (
@@ -412,22 +411,46 @@ def compile(  # noqa: A001
 def load(path: str | os.PathLike[str]) -> Engine:
     """Map tables that ``Engine.save`` wrote.
 
+    What the file says is checked once, so the engine can be used whatever that was; who wrote it
+    decides what it answers. The file must not be written to while it is mapped: ``save`` puts a
+    new one in its place.
+
     Raises
     ------
     InputError
         The file cannot be read, is damaged, or of another version.
     """
+    tables = Tables.load(path)
     try:
-        return Engine(Tables.load(path))
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise InputError(f"table file is damaged: {error}", Location(str(path))) from error
+        return _checked(tables)
+    except (ValueError, ConfigError) as error:
+        raise InputError(f"table file is damaged: {error}", Location(os.fspath(path))) from error
 
 
-def _unpickle(arrays: dict[str, Any], meta: dict[str, Any]) -> Engine:
-    return Engine(Tables(arrays, meta))
+def _checked(tables: Tables) -> Engine:
+    """Give the engine of tables that nobody vouches for."""
+    engine = Engine(tables)
+    check_meta(tables.meta, tables.arrays)
+    return engine
 
 
-def _policy_info(item: dict[str, Any]) -> PolicyInfo:
+def _unpickle(arrays: dict[str, npt.NDArray[Any]], meta: bytes) -> Engine:
+    """Give the engine of what ``Engine.__reduce__`` gave, checked as a file's tables are.
+
+    Raises
+    ------
+    InputError
+        It is damaged.
+    """
+    if not isinstance(arrays, dict) or not isinstance(meta, bytes):
+        raise InputError("a pickled engine is damaged, or of another version")
+    try:
+        return _checked(Tables.checked(arrays, meta))
+    except (ValueError, ConfigError) as error:
+        raise InputError(f"a pickled engine is damaged: {error}") from error
+
+
+def _policy_info(item: PolicyMeta) -> PolicyInfo:
     namespace, name = item["namespace"], item["name"]
     egress, ingress = (tuple(lines) for lines in item["rules"])
     return PolicyInfo(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,7 @@ from netpol.compiler.services import ServicePorts
 from netpol.compiler.servicetables import pack_services
 from netpol.compiler.sides import SideCompiler
 from netpol.compiler.subjects import rules_of
+from netpol.compiler.tablemeta import PolicyMeta, TableMeta
 from netpol.compiler.tables import Tables
 from netpol.kube.snapshot import Snapshot
 from netpol.policy.elements import Piece
@@ -199,7 +200,8 @@ class _Compilation:
         arrays["endpoint_parts"] = parts
         arrays.update(self._endpoint_links())
         arrays["pod_parts"] = self._pod_parts()
-        layout = "dense" if arrays["cell_index_egress"].size else "paged"
+        dense = bool(arrays["cell_index_egress"].size)
+        layout: Literal["dense", "paged"] = "dense" if dense else "paged"
         return Tables(arrays, self._meta(layout, kernel.own_columns))
 
     def overlaps(self) -> Overlaps:
@@ -403,15 +405,15 @@ class _Compilation:
         parts[:, 6] = [0 if pod.as_node or pod.node in located else unknown for pod in pods]
         return parts
 
-    def _meta(self, layout: str, own: list[tuple[int, int]]) -> dict[str, Any]:
-        return {
+    def _meta(self, layout: Literal["dense", "paged"], own: list[tuple[int, int]]) -> TableMeta:
+        meta: TableMeta = {
             "layout": layout,
             "order_always": self._has_wide_address_peers(Side.EGRESS),
-            "own_columns": own,
+            "own_columns": (own[0], own[1]),
             "switches": asdict(self.switches),
             "port_protocols": list(PORT_PROTOCOLS),
             "newest": self.identities.newest,
-            "pods": [[pod.label, pod.workload] for pod in self.identities.pods],
+            "pods": [(pod.label, pod.workload) for pod in self.identities.pods],
             "nodes": self.identities.nodes,
             "located_nodes": sorted(self.identities.located_nodes),
             "services": _service_names(self.endpoints.services),
@@ -419,9 +421,11 @@ class _Compilation:
                 _policy_meta(policy, tier)
                 for policy, tier in zip(self.policies, self.tiers, strict=True)
             ],
-            "decisions": [list(decision[:-1]) for decision in self.decisions.items],
-            **({"marks": [item.marks for item in self.decisions.items]} if self._marked else {}),
+            "decisions": [decision[:-1] for decision in self.decisions.items],
         }
+        if self._marked:
+            meta["marks"] = [item.marks for item in self.decisions.items]
+        return meta
 
 
 _KIND_FLAGS = {
@@ -485,7 +489,7 @@ def _address_peers(policies: list[Policy], side: Side) -> Iterator[list[AddressP
             yield [peer for peer in rule.peers or () if not isinstance(peer, PodPeer)]
 
 
-def _policy_meta(policy: Policy, tier: Tier) -> dict[str, Any]:
+def _policy_meta(policy: Policy, tier: Tier) -> PolicyMeta:
     source = policy.source
     return {
         "kind": policy.kind,
@@ -495,11 +499,17 @@ def _policy_meta(policy: Policy, tier: Tier) -> dict[str, Any]:
         "name": policy.name,
         "file": source.file if source else "",
         "line": source.line if source else 0,
-        "isolates": [policy.isolates_egress, policy.isolates_ingress],
-        "rules": [
-            [source.line_of(f"spec.{side}[{rule.index}]") if source else 0 for rule in rules]
-            for side, rules in (("egress", policy.egress), ("ingress", policy.ingress))
-        ],
-        "effects": [[rule.action for rule in rules] for rules in (policy.egress, policy.ingress)],
-        "times": list(policy.times),
+        "isolates": (policy.isolates_egress, policy.isolates_ingress),
+        "rules": (_lines(policy, Side.EGRESS), _lines(policy, Side.INGRESS)),
+        "effects": (
+            [rule.action for rule in policy.egress],
+            [rule.action for rule in policy.ingress],
+        ),
+        "times": policy.times,
     }
+
+
+def _lines(policy: Policy, side: Side) -> list[int]:
+    """Give the line of each rule of a side, 0 where not known."""
+    source, rules = policy.source, rules_of(policy, side)
+    return [source.line_of(f"spec.{side.label}[{rule.index}]") if source else 0 for rule in rules]

@@ -1,27 +1,38 @@
 """The packed form: a named set of NumPy arrays with documented dtypes, versioned, saved as is.
 
-``Tables`` holds the arrays the core reads. ``save`` writes one file: a magic line, a JSON directory
-(names, dtypes, shapes, offsets, metadata), then the arrays, each on a 64-byte boundary, so that
-``load`` maps the file and copies nothing. There is no pickle inside.
+``Tables`` holds the arrays the core reads. ``save`` writes one file: a line with the version, one
+with the size of what follows and a checksum, a JSON directory (names, dtypes, shapes, metadata),
+then the arrays as listed, each on a 64-byte boundary, so that ``load`` maps the file and copies
+nothing. There is no pickle inside.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import Any
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Annotated, Any
+from zlib import crc32
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.tablemeta import TableMeta, read_meta, write_meta
 from netpol.errors import InputError, Location, OutputError
 from netpol.files import Replacement
 
 __all__ = ["LAYOUT", "VERSION", "Tables"]
 
 VERSION = 6
-_MAGIC = b"netpol-tables\n"
+_MAGIC = b"netpol-tables"
+_NAMED = re.compile(rb"netpol-tables(?: ([0-9]{1,9}))?\n")
+_SIZES = re.compile(rb"([0-9]{1,15}) ([0-9a-f]{8})\n")
+_LONGEST = 64  # bytes of both lines
 _ALIGN = 64
 
 #: name -> (dtype or dtypes, dimensions, meaning). Sizes: E endpoints, R rows, L label columns and
@@ -112,14 +123,20 @@ class Tables:
     """The arrays of ``LAYOUT`` by name, and metadata that is plain JSON."""
 
     arrays: dict[str, npt.NDArray[Any]]
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: TableMeta
 
     def __post_init__(self) -> None:
-        for name, (dtype, dimensions, _) in LAYOUT.items():
-            array = self.arrays.get(name)
-            known = array is not None and array.dtype.name in dtype.split("|")
-            if array is None or not known or array.ndim != dimensions:
-                raise ValueError(f"table {name}: expected {dtype} of {dimensions} dimensions")
+        if self.arrays.keys() != LAYOUT.keys():
+            raise ValueError("tables: not those of this version")
+        for name, (dtypes, dimensions, _) in LAYOUT.items():
+            array = self.arrays[name]
+            # By the type itself: one of another byte order has the same name.
+            if (
+                not isinstance(array, np.ndarray)
+                or array.dtype not in [np.dtype(dtype) for dtype in dtypes.split("|")]
+                or array.ndim != dimensions
+            ):
+                raise ValueError(f"table {name}: expected {dtypes} of {dimensions} dimensions")
 
     @property
     def nbytes(self) -> int:
@@ -134,31 +151,33 @@ class Tables:
         OutputError
             If the file cannot be written.
         """
-        directory: dict[str, Any] = {}
-        offset = 0
-        for name, array in self.arrays.items():
-            directory[name] = {
-                "dtype": array.dtype.str, "shape": list(array.shape), "offset": offset,
-            }  # fmt: skip
-            offset += -(-array.nbytes // _ALIGN) * _ALIGN
-        head = msgspec.json.encode(
-            {"version": VERSION, "arrays": directory, "size": offset, "meta": self.meta}
-        )
-        prefix = _MAGIC + b"%d\n" % len(head) + head
-        prefix += b"\0" * (-len(prefix) % _ALIGN)
+        listed = {name: (array.dtype.str, array.shape) for name, array in self.arrays.items()}
+        meta = msgspec.Raw(write_meta(self.meta))
+        head = msgspec.json.encode({"arrays": listed, "meta": meta})
+        begin = len(_first_lines(len(head), 0))
+        checksum = 0
+        for part in self._parts(begin, head):
+            checksum = crc32(part, checksum)
         try:
             new = Replacement(path)
             try:
-                new.file.write(prefix)
-                for array in self.arrays.values():
-                    new.file.write(np.ascontiguousarray(array).data)
-                    new.file.write(b"\0" * (-array.nbytes % _ALIGN))
+                new.file.write(_first_lines(len(head), checksum))
+                for part in self._parts(begin, head):
+                    new.file.write(part)
                 new.commit()
             except BaseException:
                 new.abandon()
                 raise
         except OSError as error:
             raise OutputError(f"{path}: cannot save tables: {error.strerror or error}") from error
+
+    def _parts(self, begin: int, head: bytes) -> Iterator[bytes | memoryview]:
+        """Give what follows the first lines, which have ``begin`` bytes."""
+        yield head
+        yield b"\0" * (-(begin + len(head)) % _ALIGN)
+        for array in self.arrays.values():
+            yield np.ascontiguousarray(array).data
+            yield b"\0" * (-array.nbytes % _ALIGN)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tables:
@@ -167,32 +186,90 @@ class Tables:
         Raises
         ------
         InputError
-            If the file cannot be read, is not a table file, is cut short, or of another version.
+            If the file cannot be read, is not a table file, is damaged, or of another version.
         """
-        where = Location(str(path))
+        where = Location(os.fspath(path))
         try:
+            if not stat.S_ISREG(Path(path).stat().st_mode):
+                raise InputError("cannot read tables: not a regular file", where)
             mapped = np.memmap(path, np.uint8, "r")
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read tables: {error}", where) from error
-        if bytes(mapped[: len(_MAGIC)]) != _MAGIC:
-            raise InputError("not a netpol table file", where)
         try:
-            newline = bytes(mapped[: len(_MAGIC) + 24]).index(b"\n", len(_MAGIC))
-            length = int(bytes(mapped[len(_MAGIC) : newline]))
-            head = msgspec.json.decode(bytes(mapped[newline + 1 : newline + 1 + length]))
-            if head["version"] != VERSION:
-                raise InputError(
-                    f"tables of version {head['version']}; this is version {VERSION}", where
-                )
-            begin = -(-(newline + 1 + length) // _ALIGN) * _ALIGN
-            arrays = {}
-            for name, entry in head["arrays"].items():
-                dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
-                size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-                start = begin + entry["offset"]
-                if start + size > len(mapped):
-                    raise InputError("table file is cut short", where)
-                arrays[name] = mapped[start : start + size].view(dtype).reshape(shape)
-            return cls(arrays, head["meta"])
-        except (ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
+            begin, length = _read_first_lines(mapped)
+            head = _head_decoder.decode(mapped[begin : begin + length].data)
+            arrays = _map_arrays(mapped, begin + length, head.arrays)
+            return cls.checked(arrays, bytes(head.meta))
+        except RecursionError:
+            raise InputError("table file is damaged: nested too deeply", where) from None
+        except ValueError as error:
             raise InputError(f"table file is damaged: {error}", where) from error
+        except InputError as error:
+            raise InputError(error.message, where) from error
+
+    @classmethod
+    def checked(cls, arrays: dict[str, npt.NDArray[Any]], meta: bytes) -> Tables:
+        """Give tables of arrays and metadata (as ``write_meta`` gives it) that nobody vouches for.
+
+        Raises
+        ------
+        ValueError
+            They are not of this form.
+        """
+        return cls(arrays, read_meta(meta))
+
+
+class _Head(msgspec.Struct, forbid_unknown_fields=True):
+    """The directory: of each array its dtype and shape. They follow each other as listed."""
+
+    arrays: dict[str, tuple[str, tuple[Annotated[int, msgspec.Meta(ge=0)], ...]]]
+    meta: msgspec.Raw
+
+
+_head_decoder = msgspec.json.Decoder(_Head)
+
+
+def _first_lines(length: int, checksum: int) -> bytes:
+    return b"%s %d\n%d %08x\n" % (_MAGIC, VERSION, length, checksum)
+
+
+def _read_first_lines(mapped: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    """Give where the directory begins, and its length, if what follows is what was written.
+
+    The checksum is against accidents: whoever means harm can work it out, so all is checked.
+    """
+    text = bytes(mapped[:_LONGEST])
+    named = _NAMED.match(text)
+    if named is None:
+        raise InputError("not a netpol table file")
+    if named[1] is None or int(named[1]) != VERSION:
+        version = f"version {int(named[1])}" if named[1] else "a version before 6"
+        raise InputError(
+            f"tables of {version}; this is version {VERSION}: compile the policies again"
+        )
+    found = _SIZES.match(text, named.end())
+    if found is None:
+        raise ValueError("no size and checksum")
+    if crc32(mapped[found.end() :].data) != int(found[2], 16):
+        raise ValueError("it is cut short or was changed (its checksum is another)")
+    return found.end(), int(found[1])
+
+
+def _map_arrays(
+    mapped: npt.NDArray[np.uint8], end: int, listed: dict[str, tuple[str, tuple[int, ...]]]
+) -> dict[str, npt.NDArray[Any]]:
+    """Give the arrays that follow the directory, which ends at ``end``."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, (text, shape) in listed.items():
+        dtypes = LAYOUT[name][0].split("|") if name in LAYOUT else []
+        dtype = next((item for item in map(np.dtype, dtypes) if item.str == text), None)
+        if dtype is None:
+            raise ValueError(f"table {name}: not one of this version, or of another type")
+        start = -(-end // _ALIGN) * _ALIGN
+        end = start + prod(shape) * dtype.itemsize
+        if end > len(mapped):
+            raise ValueError(f"table {name}: goes beyond the end of the file")
+        arrays[name] = mapped[start:end].view(dtype).reshape(shape)
+    if -(-end // _ALIGN) * _ALIGN != len(mapped):
+        raise ValueError("the file goes on behind its tables")
+    return arrays

@@ -84,16 +84,16 @@ class Unjudged:
         *most, last = [one.text for one in self.counts]
         return f"{', '.join(most)} and {last}" if most else last
 
-    def rows(self) -> list[list[Any]]:
-        """Give them as plain lists, which ``of_rows`` reads."""
+    def rows(self) -> list[tuple[str, str, str, str, str, str, str, int]]:
+        """Give them as plain tuples, which ``of_rows`` reads."""
         return [
-            [*key, kind.title, kind.plural, source.file, source.line]
+            (*key, kind.title, kind.plural, source.file, source.line)
             for key, (kind, source) in self.objects.items()
         ]
 
     @classmethod
     def of_rows(cls, rows: Iterable[Sequence[Any]]) -> Unjudged:
-        """Give what ``rows`` gave as lists."""
+        """Give what ``rows`` gave, as lists or tuples."""
         return cls(
             {
                 (group, kind, namespace, name): (
