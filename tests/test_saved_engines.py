@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,49 @@ def test_a_value_is_checked_beside_what_it_leads_to(
             _unpickle(changed, meta)
 
 
+def strip_without_pieces(a: Arrays) -> None:
+    a["strips_egress"][1] = 0
+
+
+def strip_beyond_the_pieces(a: Arrays) -> None:
+    a["strips_ingress"][1:] += 1 << 20
+
+
+def piece_of_no_run(a: Arrays) -> None:
+    a["pieces_egress"][-1, 1] = a["runs"].size
+
+
+def pair_to_no_strip(a: Arrays) -> None:
+    a["pairs_egress"][-1] = a["strips_egress"].size - 1
+
+
+def port_of_the_next_row(a: Arrays) -> None:
+    a["rows_egress"][np.flatnonzero(a["rows_egress"][:, 3] & 2)[0], 1] -= 1
+
+
+def split_though_it_is_whole(a: Arrays) -> None:
+    a["rows_ingress"][0, 3] |= 2
+    a["pairs_ingress"][0] = a["strips_ingress"].size - 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        strip_without_pieces, strip_beyond_the_pieces, piece_of_no_run, pair_to_no_strip,
+        port_of_the_next_row, split_though_it_is_whole,
+    ],
+    ids=lambda change: change.__name__,
+)  # fmt: skip
+def test_rows_that_are_split_by_port(change: Callable[[Arrays], None]) -> None:
+    arrays, meta = saved("split")
+    assert (arrays["rows_egress"][:, 3] & 2).any()
+    _unpickle(arrays, meta)
+    arrays, meta = saved("split")
+    change(arrays)
+    with pytest.raises(InputError, match="a pickled engine is damaged"):
+        _unpickle(arrays, meta)
+
+
 def set_to(*path: Any, value: Any) -> Callable[[Any], None]:
     def change(meta: Any) -> None:
         for step in path[:-1]:
@@ -203,7 +247,9 @@ def test_no_shape_in_a_file_is_trusted(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "tables"
     _unpickle(*saved()).save(path)
     shape = SHAPES[kind].encode()
-    rewrite(path, lambda head: head.replace(b'"runs":["<u4",[141]]', b'"runs":["<u4",%s]' % shape))
+    rewrite(
+        path, lambda head: re.sub(rb'"runs":\["<u4",\[[0-9]+\]', b'"runs":["<u4",' + shape, head)
+    )
     with pytest.raises(InputError, match="table file is damaged"):
         netpol.load(path)
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 import netpol
+from netpol.compiler import rows
 from netpol.compiler.tablemeta import write_meta
 from netpol.compiler.tables import LAYOUT, Tables
 from netpol.engine import _unpickle
@@ -28,7 +29,7 @@ from netpol.flows.normalise import batch_from
 from netpol.tally import Tally
 
 _HERE = Path(__file__).parent.parent
-_WORLDS = ("dense", "paged", "wide")
+_WORLDS = ("dense", "paged", "wide", "split")
 _NAMES = tuple(LAYOUT)
 _TYPES = ("<u1", "<u2", "<u4", "<u8", "<i8", "<f8", ">u2", ">u4", ">u8", "|O", "<i4", "|b1")
 _VALUES: tuple[Any, ...] = (
@@ -59,12 +60,16 @@ def _saved() -> dict[str, tuple[dict[str, npt.NDArray[Any]], bytes]]:
     sets = netpol.read_policies([world]), netpol.read_snapshot([world])
     dense = netpol.compile(*sets).tables
     paged = netpol.compile(*sets, dense_limit=0).tables
+    whole_up_to, rows.SPLIT_FROM = rows.SPLIT_FROM, -1
+    split = netpol.compile(*sets).tables
+    rows.SPLIT_FROM = whole_up_to
     wide = dict(dense.arrays)
     for name, dtype in (("cell_pages", "u2"), ("cell_maps", "u4"), ("port_lookup", "u4")):
         wide[name] = wide[name].astype(dtype)
     return {
         "dense": (dense.arrays, write_meta(dense.meta)),
         "paged": (paged.arrays, write_meta(paged.meta)),
+        "split": (split.arrays, write_meta(split.meta)),
         "wide": (wide, write_meta(dense.meta)),
     }
 
