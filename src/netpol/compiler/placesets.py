@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
-from netpol.compiler.columns import mask_of, set_bits
+from netpol.compiler.columns import set_bits
 
 __all__ = ["PlaceSets"]
 
@@ -38,7 +38,10 @@ class PlaceSets:
         self._without: dict[tuple[int, int, int], int] = {}
 
     def toggled(self, number: int, places: Sequence[int]) -> int:
-        """Give the set in which each place is on if it was off, and off if it was on."""
+        """Give the set in which each place is on if it was off, and off if it was on.
+
+        A place may come twice: it is then as it was.
+        """
         if len(places) > 1:
             return self._toggled(number, self._height, sorted(places), 0, len(places), 0)
         return self._one(number, self._height, places[0]) if places else number
@@ -102,8 +105,10 @@ class PlaceSets:
     ) -> int:
         """Switch ``places[low:high]``, which lie below a node that begins with place ``first``."""
         if level == 0:
-            inside = mask_of([place - first for place in places[low:high]])
-            return self._block(self._blocks[number] ^ inside)
+            bits = self._blocks[number]
+            for place in places[low:high]:
+                bits ^= 1 << place - first
+            return self._block(bits)
         children = list(self._nodes[number])
         size = _BLOCK << _FAN_SHIFT * (level - 1)
         while low < high:

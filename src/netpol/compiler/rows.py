@@ -35,6 +35,7 @@ NO_POD_COLUMN, OWN_NODE_COLUMN, HAIRPIN_COLUMN = 0, 1, 2
 # Cells of classes of labels, CIDRs and ports: 1 us each, where a strip takes 40 us.
 SPLIT_FROM = 1 << 21
 SPLIT_BYTES = 64 << 20
+SPLIT_GAIN = 8
 
 
 def own_node_exemption(side: Side, switches: Switches) -> Reason | None:
@@ -94,12 +95,21 @@ class RowWidth(NamedTuple):
     bytes: int
 
     @property
+    def cells(self) -> int:
+        """How many classes of peers times ports there may be."""
+        return len(self.labels.bits) * self.cidrs * len(self.ports)
+
+    @property
     def splits(self) -> bool:
-        """Whether classes of peers times ports are too many for a table of all."""
-        return (
-            len(self.labels.bits) * self.cidrs * len(self.ports) > SPLIT_FROM
-            or self.bytes > SPLIT_BYTES
-        )
+        """Whether a table of all cells may be too much."""
+        return self.cells > SPLIT_FROM or self.bytes > SPLIT_BYTES
+
+    def pays(self, pieces: int) -> bool:
+        """Whether a split row, of at most so many pieces, is better than a table.
+
+        It is not where both are much: flows are judged a quarter as fast by strips.
+        """
+        return pieces * SPLIT_GAIN < self.cells or self.bytes > SPLIT_BYTES or SPLIT_FROM < 0
 
 
 @dataclass(slots=True)

@@ -235,7 +235,9 @@ class SideCompiler:
         rules = self._row_rules(row)
         width = self._width(row, rules)
         if width.splits:
-            return self._split_row(row, rules, width)
+            split = self._split_row(row, rules, width)
+            if split is not None:
+                return split
         classes = self._classes(row, rules, width)
         labels, cidrs, ports = classes.labels, classes.cidrs, classes.ports
         locals_ = len(labels.bits)
@@ -314,8 +316,8 @@ class SideCompiler:
     def _first(self, row: Row) -> str:
         return self.policies[row.policies[0]].label
 
-    def _split_row(self, row: Row, rules: list[RuleColumns], width: RowWidth) -> CompiledRow:
-        """Give a row split by port; its pairs are strips by (label local, port local)."""
+    def _split_row(self, row: Row, rules: list[RuleColumns], width: RowWidth) -> CompiledRow | None:
+        """Give a row split by port, if that is less: pairs are strips by (label, port local)."""
         everyone = frozenset(bit for bit, rule in enumerate(rules) if rule.rule.peers is None)
         tiers = self.row_tiers(row, self._ordered(row, rules))
         strips = RowStrips(
@@ -323,10 +325,16 @@ class SideCompiler:
             plain=tiers.plain and not tiers.has_removals,
         )  # fmt: skip
         bound = strips.bound()
-        self.check_cases(row, bound)
+        if not width.pays(bound.pieces + bound.listed):
+            self.check_cases(row, bound.cases)
+            return None
+        self.check_cases(row, bound.pieces + bound.listed)
         labels = len(width.labels.bits)
         self._take_pairs(row, labels + 2, len(width.ports), labels + 2)
-        self.budget.take(bound * STRIP_BYTES, f"strips of what {self._first(row)} selects")
+        self.budget.take(
+            (bound.pieces + bound.listed) * STRIP_BYTES,
+            f"strips of what {self._first(row)} selects",
+        )
         decide = [
             SplitRow(tiers, self._place, exempt, special=special)
             for exempt, special in (

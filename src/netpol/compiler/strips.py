@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from netpol.compiler.intervals import Interval
 from netpol.compiler.rowcases import Case, case_of
 from netpol.compiler.rowports import LocalPorts, PortRules, Treatment
 
-__all__ = ["Codes", "Decide", "RowStrips", "Strips", "case_of_codes", "plain_codes"]
+__all__ = ["Bound", "Codes", "Decide", "RowStrips", "Strips", "case_of_codes", "plain_codes"]
 
 U32 = npt.NDArray[np.uint32]
 #: Rules, in order, as ``rule << _BITS`` with how each matches in its low bits.
@@ -66,6 +67,18 @@ class Strips:
         return np.array(self.starts, np.uint32), pieces
 
 
+class Bound(NamedTuple):
+    """How much a row has.
+
+    ``cases`` is about how many cases there are to decide, exactly where CIDRs lie apart or inside
+    each other; ``pieces`` and rules ``listed`` as matching in them are at most those of strips.
+    """
+
+    cases: int
+    pieces: int
+    listed: int
+
+
 class RowStrips:
     """The strips of one row.
 
@@ -99,13 +112,15 @@ class RowStrips:
                 code = _MAYBE if maybe else _YES
                 self._classes.setdefault(rule, []).append((place, code))
 
-    def bound(self) -> int:
-        """Give at most how many pieces there are, and rules listed as matching in one."""
+    def bound(self) -> Bound:
+        """Give at most how much there is, without making it."""
         width = len(self._cidrs)
-        cuts = self._ports.weighed([1 + 2 * sum(map(len, lanes)) for lanes in self._cidrs])
+        cuts = self._ports.weighed([sum(map(len, lanes)) for lanes in self._cidrs])
         classes = self._ports.weighed([len(self._classes.get(rule, ())) for rule in range(width)])
         most = len(self._labels.bits)
-        pieces = [(1 + n) * min(1 + m, most) for n, m in zip(cuts, classes, strict=True)]
+        variants = [min(1 + n, most) for n in classes]
+        cases = sum((1 + n) * m for n, m in zip(cuts, variants, strict=True))
+        pieces = [(1 + 2 * n) * m for n, m in zip(cuts, variants, strict=True)]
         # Of rules that only may match the first is listed, where NetworkPolicies are all there is.
         listed = self._ports.weighed([1] * width + [0 if self._plain else 1] * width)
         by_piece = sum(n * m for n, m in zip(pieces, listed, strict=True))
@@ -113,7 +128,7 @@ class RowStrips:
             sum(end - first for lane in lanes for first, end in lane) for lanes in self._cidrs
         ]
         by_rule = sum(self._ports.weighed([n + 1 for n in columns])) * most
-        return sum(pieces) + most * len(self._ports) + min(by_piece, by_rule)
+        return Bound(cases, sum(pieces) + most * len(self._ports), min(by_piece, by_rule))
 
     def pairs(self, strips: Strips, decide: Decide, special: Sequence[Decide | int]) -> U32:
         """Give uint32[classes of labels + special ones, local ports], numbers of strips.
