@@ -58,8 +58,8 @@ def test_a_compile_grows_as_its_input_does(
     shape: str, measure: Callable[[Callable[[], object]], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As with many thousand rules: a row of 400 would not be split.
-    monkeypatch.setattr(rows, "SPLIT_FROM", 1 << 10)
-    monkeypatch.setattr(rows, "SPLIT_BYTES", 1 << 10)
+    monkeypatch.setattr(rows, "SPLIT_FROM", 0)
+    monkeypatch.setattr(rows, "SPLIT_BYTES", 0)
     nothing, small, large = (
         measure(partial(netpol.compile, *world(shape, number))) for number in (1, SMALL, 4 * SMALL)
     )
