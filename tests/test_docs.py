@@ -99,3 +99,10 @@ def test_sql_marks_the_answers() -> None:
         ]
         base.executemany("INSERT INTO flows VALUES (?, ?, ?, ?, ?)", rows)
         assert [row[-1] for row in base.execute(query)] == [0, 1, 0]
+
+
+def test_security_page_names_tests_that_exist() -> None:
+    cited = re.findall(r"`([\w/]+\.py)::(\w+)`", text(DOCS / "security.md"))
+    assert len(cited) > 60
+    for file, name in cited:
+        assert f"def {name}(" in text(ROOT / "tests" / file), f"{file}::{name}"
