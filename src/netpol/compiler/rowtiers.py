@@ -129,6 +129,8 @@ class RowTiers:
         self.ties_matter = cnp_tie != "name-and-flag"
         self._removals = removals
         self.known: dict[tuple[object, ...], int] = {}
+        # Nine cases in ten are open where 2 500 policies meet, for few reasons.
+        self._opened: dict[tuple[int, Reason], Decision] = {}
 
     @property
     def has_removals(self) -> bool:
@@ -210,12 +212,15 @@ class RowTiers:
 
     def open(self, first: int, reason: Reason) -> Decision:
         """Give the decision of NetworkPolicies none of whose rules matches; ``first`` may."""
-        rule, isolating = self._rules[first], self._isolating
-        ways = Witness(ALLOW, rule.policy, rule.rule), Witness(DENY, isolating[0])
-        return Decision(
-            self._side, UNKNOWN, reason, Tier.NETWORKPOLICY, rule.policy, rule.rule, (), isolating,
-            ways,
-        )  # fmt: skip
+        found = self._opened.get((first, reason))
+        if found is None:
+            rule, isolating = self._rules[first], self._isolating
+            ways = Witness(ALLOW, rule.policy, rule.rule), Witness(DENY, isolating[0])
+            found = self._opened[first, reason] = Decision(
+                self._side, UNKNOWN, reason, Tier.NETWORKPOLICY, rule.policy, rule.rule, (),
+                isolating, ways,
+            )  # fmt: skip
+        return found
 
     def _matching(self, bits: int) -> tuple[tuple[int, int], ...]:
         rules = self._rules
@@ -276,7 +281,9 @@ class RowTiers:
         """Give why a rule only may match (R15, R24)."""
         if bit & self.doubtful:
             return Reason.NAMESPACE_LABELS_UNKNOWN
-        return doubt_of([bool(bit & bits) for bits in case.doubts], case.treatment)
+        doubts = case.doubts
+        peers = [bool(bit & bits) for bits in doubts] if any(doubts) else ()
+        return doubt_of(peers, case.treatment)
 
     # --- tiers of ordered rules --------------------------------------------------------------
 
@@ -317,9 +324,8 @@ class RowTiers:
 
 def doubt_of(peers: Sequence[bool], treatment: Treatment) -> Reason:
     """Give why a rule only may match: its peer, by reason of doubt, or else its port (R15)."""
-    for reason, here in zip(_DOUBTS, peers, strict=True):
-        if here:
-            return reason
+    if True in peers:
+        return _DOUBTS[peers.index(True)]
     if treatment is Treatment.UNKNOWN_PROTOCOL:
         return Reason.UNKNOWN_PROTOCOL
     return Reason.UNKNOWN_PORT
