@@ -220,7 +220,8 @@ def test_while_it_is_imported(tmp_path: Path) -> None:
 def test_while_nobody_reads_its_output() -> None:
     read, write = os.pipe()
     fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
-    child = started("replay", FLOWS, *GUIDE, "-q", "-o", "jsonl", stdout=write)
+    # Nine times, so that what is written is more than the pipe holds.
+    child = started("replay", *[FLOWS] * 9, *GUIDE, "-q", "-o", "jsonl", stdout=write)
 
     def is_full() -> bool:
         return bool(struct.unpack("i", fcntl.ioctl(read, termios.FIONREAD, b"\0" * 4))[0] == 4096)

@@ -27,7 +27,7 @@ cdef object wrong(str name, str what):
     return ValueError(f"table {name}: {what}")
 
 
-def check_sides(dict a not None):
+cdef object check_sides(dict a):
     """Check ports, runs and both sides' row tables; shapes and endpoints were checked before."""
     decisions = a["decision_info"].size
     classes = a["port_maps"].shape[1]
@@ -56,7 +56,7 @@ def check_sides(dict a not None):
             16 * a[f"cidr_pages_{side}"].shape[1])
 
 
-def run_split(dict a not None):
+cdef object run_split(dict a):
     """Give where the runs of ingress begin: those of egress end before.
 
     What leads there are the pairs of rows that are not split, and the pieces of strips.
@@ -70,7 +70,7 @@ def run_split(dict a not None):
     return int(min(first))
 
 
-def cell_split(dict a not None):
+cdef object cell_split(dict a):
     """Do as ``run_split`` for ``cell_runs``."""
     return int(a["dst_records"][:, 1].min()) if a["cell_runs"].size else 0
 
@@ -165,7 +165,7 @@ cdef int _check_columns(
 # --- cells ----------------------------------------------------------------------------------------
 
 
-def check_cells(dict a not None, own_columns, own_node):
+cdef object check_cells(dict a, object own_columns, object own_node):
     """Check the kernel's tables: ``own_columns`` and ``own_node`` as CompiledTables takes them."""
     pages, maps, classes = a["cell_pages"], a["cell_maps"], a["port_maps"].shape[1]
     if (pages.dtype, maps.dtype) != (
@@ -195,7 +195,7 @@ def check_cells(dict a not None, own_columns, own_node):
             _check_own(a["dst_records" if number == 0 else "src_records"], own, mask, width)
 
 
-def check_no_cells(dict a not None):
+cdef object check_no_cells(dict a):
     """Check that records say nothing of cells, where there are none."""
     cdef const uint32_t[:, ::1] records
     for name in ("src_records", "dst_records"):

@@ -10,7 +10,7 @@ import numpy as np
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from netpol._core.outcome cimport LOCAL_ENTRY
-from netpol._core.row_checks import check_sides
+from netpol._core.row_checks cimport check_sides
 from netpol._core.tables cimport (
     IS_ALONE, IS_AMBIGUOUS, IS_LOOPBACK, IS_NODE, IS_NOTED, IS_POD, IS_SERVICE, IS_TIMED,
     LINK_ALTERNATIVE_COUNT, LINK_ALTERNATIVES, LINK_NODE_PORT_GROUP, LINK_NOTES, LINK_OWN_GROUP,
@@ -82,7 +82,7 @@ cdef object wrong(str name, str what):
     return ValueError(f"table {name}: {what}")
 
 
-def check_bounds(dict a not None):
+cdef object check_bounds(dict a):
     """Check all but the cells. ``a`` has every array of ``LAYOUT``, of its types."""
     sizes = _check_shapes(a)
     _check_v4(a["v4_root"], a["v4_blocks"], sizes["endpoints"])

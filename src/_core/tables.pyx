@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from netpol._core.row_checks cimport check_cells, check_no_cells
+from netpol._core.table_checks cimport check_bounds
+
 cdef const uint32_t* _u32(object array) except NULL:
     cdef const uint32_t[::1] flat = _flat(array)
     return &flat[0]
@@ -118,8 +121,6 @@ cdef class CompiledTables:
 
 def _check(dict arrays not None, bint dense, own_columns, own_node):
     # Both modules need the numbers declared beside this one's class, so it has to be there first.
-    from netpol._core.row_checks import check_cells, check_no_cells
-    from netpol._core.table_checks import check_bounds
 
     check_bounds(arrays)
     if dense:

@@ -41,9 +41,10 @@ def run(prog_name: str | None = None) -> NoReturn:
         code = end.code if isinstance(end.code, int) else 0
     code = _flushed(code)
     unfinished.wait_if_ending()
-    if any(thread.name != _WATCH for thread in threading.enumerate()[1:]):
+    if code or any(thread.name != _WATCH for thread in threading.enumerate()[1:]):
         # A thread that waits for a pipe would be met by the interpreter's end, which aborts if the
-        # thread holds the lock of a stream. All that is written is out.
+        # thread holds the lock of a stream. Those of Arrow, which an error may leave reading, are
+        # not even listed. All that is written is out.
         os._exit(code)
     sys.exit(code)
 

@@ -185,7 +185,7 @@ records = st.lists(
 
 
 @given(records)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_format_gives_the_windows_of_a_brute_force(
     read, rows: list[tuple[int | None, str, str, int | None]]
 ) -> None:
@@ -451,7 +451,7 @@ def test_paths_that_are_none(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_follows_is_read_or_refused_but_never_breaks(read, rest: bytes) -> None:
     for head in (
         HEADER.encode(),

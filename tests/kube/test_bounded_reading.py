@@ -207,6 +207,8 @@ def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_search_passes_over_links_to_what_blocks(tmp_path: Path) -> None:
+    tmp_path = tmp_path / "above" / "here"  # a link up must not lead to what other tests leave
+    tmp_path.mkdir(parents=True)
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "p.yaml").write_bytes(POLICY)
     (tmp_path / "pipe.yaml").symlink_to("pipe")

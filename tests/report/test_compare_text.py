@@ -61,7 +61,7 @@ def comparison(name: str) -> Comparison:
     )
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 200])
+@pytest.mark.parametrize("width", [72, 80, 100, 200])
 @pytest.mark.parametrize("name", ["shop/web", LONG, HOSTILE, "日本/語" * 9])
 def test_every_line_fits(width: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))

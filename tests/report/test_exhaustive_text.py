@@ -97,7 +97,7 @@ def test_other_rules_are_counted_without_being_listed() -> None:
     assert "another rule may match" in unsure
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("width", [72, 80, 120])
 def test_it_fits(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     text = exhaustive.render(different("a-long-namespace/a-rather-long-name"), io.StringIO())

@@ -102,7 +102,7 @@ def shown(content: ReplaySummary, width: int, monkeypatch: pytest.MonkeyPatch) -
     return render(content, io.StringIO())
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 200])
+@pytest.mark.parametrize("width", [72, 80, 100, 200])
 @pytest.mark.parametrize("name", ["shop/web", LONG, HOSTILE, "日本/語" * 9])
 def test_every_line_fits(width: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.cells import cell_len

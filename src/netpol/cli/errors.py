@@ -138,7 +138,7 @@ def _message(error: Exception) -> str:
         nameless = "standard output: cannot be written"
         place = f"{nameless if error.filename is None else error.filename}: "
         return escape_controls(f"{place}{error.strerror or error}")
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or str(error) == "can't start new thread":
         return "out of memory; give less, or a smaller --memory-budget"
     return (
         f"this is a bug: {type(error).__name__}: {error}\n"
