@@ -72,7 +72,8 @@ SHAPES = {
 # Dimensions that must not be 0.
 SOME = {
     "v6", "regions", "endpoints", "slots", "nodes", "maps", "classes", "decisions", "pages",
-    "rows e", "rows i", "strips e", "strips i", "cidr e", "cidr i", "label pages e", "label pages i", "cidr pages e",
+    "rows e", "rows i", "strips e", "strips i", "cidr e", "cidr i", "label pages e",
+    "label pages i", "cidr pages e",
     "cidr pages i",
 }
 
