@@ -160,7 +160,10 @@ def _change_shape(array: npt.NDArray[Any], data: _Data) -> npt.NDArray[Any]:
     """Change type, number of rows, or order."""
     kind = data.number(7)
     if kind == 0:
-        return array.astype(_TYPES[data.number(len(_TYPES))])
+        try:
+            return array.astype(_TYPES[data.number(len(_TYPES))])
+        except OverflowError:  # of objects, which an earlier change made
+            return array
     if kind == 1:
         return array[: data.number(len(array) + 1)].copy()
     if kind == 2:
