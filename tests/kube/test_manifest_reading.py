@@ -14,7 +14,7 @@ import pytest
 from policy_text import check_text, fields, manifest, stored
 
 from netpol.errors import ManifestError
-from netpol.kube import documents, yamltree
+from netpol.kube import jsonlines, yamltree
 from netpol.kube.manifests import read_documents
 from netpol.kube.policies import PolicySet, read_policies
 
@@ -412,7 +412,7 @@ def test_documents_are_lazy_about_lines(tmp_path: Path, monkeypatch: pytest.Monk
     def fail(*_: object) -> dict[str, int]:
         raise AssertionError("lines were looked for without need")
 
-    monkeypatch.setattr(documents, "field_lines", fail)
+    monkeypatch.setattr(jsonlines.JsonLines, "_open", fail)
     path = tmp_path / "p.json"
     path.write_text(json.dumps(as_json(POLICY)))
     assert names(read_policies(path)) == ["p"]

@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from netpol.errors import Location, ManifestError
+from netpol.kube.jsonlines import BAD_JSON, JsonLines
 from netpol.kube.objects import Source
 from netpol.kube.typed import decode_value
-from netpol.kube.yamltree import YamlDocument, field_lines, read_yaml
+from netpol.kube.yamltree import field_lines, read_yaml
 
 __all__ = [
-    "BAD_JSON",
     "Document",
     "FieldLines",
     "JsonDocument",
@@ -27,9 +27,6 @@ __all__ = [
 ]
 
 T = TypeVar("T", bound=Struct)
-
-#: What msgspec raises for text that is no JSON, or not of the type wanted.
-BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class FieldLines(Mapping[str, int]):
@@ -158,8 +155,7 @@ class JsonDocument:
     def field_source(self) -> Source:
         """Give the place with a line for each field."""
         # A copy: the raw text is a view that keeps the whole file in memory.
-        text, file, offset = bytes(self._raw), self.file, self.line - 1
-        return Source(file, self.line, FieldLines(lambda: _json_field_lines(text, file, offset)))
+        return Source(self.file, self.line, JsonLines(bytes(self._raw), self.line))
 
     def _line_of_duplicate(self) -> int:
         """Find the line with the YAML reader, which knows JSON and refuses duplicates too."""
@@ -218,14 +214,6 @@ def duplicate_key(text: bytes) -> str | None:
 def _next_word(text: str, place: int) -> int:
     found = _WORD.search(text, place)
     return found.start() if found else len(text)
-
-
-def _json_field_lines(text: bytes, file: str, offset: int) -> dict[str, int]:
-    try:
-        documents: list[YamlDocument] = list(read_yaml(text.decode(), file))
-    except (ManifestError, UnicodeDecodeError):
-        return {}
-    return field_lines(documents[0].value, documents[0].lines, offset) if documents else {}
 
 
 _HEADER = re.compile(

@@ -6,14 +6,14 @@ One document, several, or one a line; in each an object, a list of a kind, or an
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-import pyarrow as pa
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from netpol.errors import Location, ManifestError
-from netpol.kube.documents import BAD_JSON, duplicate_key
+from netpol.kube.documents import duplicate_key
+from netpol.kube.jsonlines import BAD_JSON, address_of
 
 __all__ = [
     "LineCounter",
@@ -97,11 +97,11 @@ def duplicate_beside_items(
     """
     if not lists:
         return None
-    base, kept, pieces = _address(data), start, []
+    base, kept, pieces = address_of(data), start, []
     for items in lists:
         if items:
-            pieces.append(data[kept : _address(items[0]) - base])
-            kept = _address(items[-1]) - base + len(memoryview(items[-1]))
+            pieces.append(data[kept : address_of(items[0]) - base])
+            kept = address_of(items[-1]) - base + len(memoryview(items[-1]))
     pieces.append(data[kept:end])
     return duplicate_key(b"".join(pieces))
 
@@ -111,13 +111,13 @@ class LineCounter:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._base = _address(data)
+        self._base = address_of(data)
         self._offset = 0
         self._line = 1
 
     def line_of(self, raw: Raw) -> int:
         """Give the 1-based line that a raw view begins on."""
-        return self.line_at(_address(raw) - self._base)
+        return self.line_at(address_of(raw) - self._base)
 
     def line_at(self, offset: int) -> int:
         """Give the 1-based line that an offset is on."""
@@ -126,12 +126,6 @@ class LineCounter:
         self._line += self._data.count(b"\n", self._offset, offset)
         self._offset = offset
         return self._line
-
-
-def _address(buffer: Any) -> int:
-    # A tenth of what NumPy takes to say the same, at every object.
-    address: int = pa.py_buffer(buffer).address
-    return address
 
 
 def _malformed(file: str, data: bytes, error: Exception, start: int, end: int) -> ManifestError:

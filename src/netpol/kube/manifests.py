@@ -17,10 +17,11 @@ from msgspec import Raw
 
 from netpol.errors import InputError, Location, ManifestError, NothingThereError
 from netpol.kube import templates
-from netpol.kube.documents import BAD_JSON, Document, JsonDocument, ValueDocument, json_header
+from netpol.kube.documents import Document, JsonDocument, ValueDocument, json_header
 from netpol.kube.findings import Finding
 from netpol.kube.globs import Globs
 from netpol.kube.inputs import InputFile, Paths, find_inputs, read_content
+from netpol.kube.jsonlines import BAD_JSON
 from netpol.kube.jsonstream import Stream, after_head, blank_noise, split_stream
 from netpol.kube.jsontext import (
     LineCounter,

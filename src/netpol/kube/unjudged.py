@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from netpol.kube.documents import BAD_JSON, Document
+from netpol.kube.documents import Document
+from netpol.kube.jsonlines import BAD_JSON
 from netpol.kube.objects import Source
 from netpol.kube.unjudged_kinds import UnjudgedKind, group_of, plural_of, unjudged_kind
 
