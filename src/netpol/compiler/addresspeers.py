@@ -80,6 +80,7 @@ class AddressPeers:
     ----------
     lanes : how many lanes are in use: one where CIDRs are all there is. A place in lane n is n
         times ``len(self)`` higher than in the first.
+    by_rule : the places of each rule's peers, in the first lane.
     spans : where each place holds, for the sweep over addresses.
     sets : numbers the sets of places that addresses have.
     hidden_from_pods, hidden_from_nodes : the sets of places that an address does not have if it is
@@ -94,12 +95,7 @@ class AddressPeers:
     ) -> None:
         self._cidrs: dict[_Cidrs, int] = {}
         self._others: dict[NodePeer | DomainPeer, int] = {}
-        for item in peers:
-            for cidrs in _by_scope(item):
-                self._cidrs.setdefault(cidrs, len(self))
-            for peer in item:
-                if not isinstance(peer, CidrPeer):
-                    self._others.setdefault(peer, len(self))
+        self.by_rule = [self._places(item) if item else [] for item in peers]
         self.lanes = LANES if self._others else 1
         self.sets = PlaceSets(self.lanes * len(self))
         self.spans: list[Span] = []
@@ -116,10 +112,13 @@ class AddressPeers:
     def __len__(self) -> int:
         return len(self._cidrs) + len(self._others)
 
-    def places(self, peers: Sequence[AddressPeer]) -> list[int]:
-        """Give the places of a rule's peers, in the first lane."""
-        found = [self._cidrs[cidrs] for cidrs in _by_scope(peers)]
-        return found + [self._others[peer] for peer in peers if not isinstance(peer, CidrPeer)]
+    def _places(self, peers: Sequence[AddressPeer]) -> list[int]:
+        """Give the places of a rule's peers, known ones or new."""
+        found = [self._cidrs.setdefault(cidrs, len(self)) for cidrs in _by_scope(peers)]
+        for peer in peers:
+            if not isinstance(peer, CidrPeer):
+                found.append(self._others.setdefault(peer, len(self)))
+        return found
 
     def _place(self, lane: int, place: int) -> int:
         return lane * len(self) + place
@@ -180,12 +179,12 @@ class AddressPeers:
         return places
 
 
-def _by_scope(peers: Sequence[AddressPeer]) -> Iterator[_Cidrs]:
+def _by_scope(peers: Sequence[AddressPeer]) -> list[_Cidrs]:
     """Give the CIDRs of a rule, those that pods and nodes may be hidden from apart (A6.4)."""
-    for scoped in (True, False):
-        found = tuple(p for p in peers if isinstance(p, CidrPeer) and p.scoped is scoped)
-        if found:
-            yield found
+    cidrs = [peer for peer in peers if isinstance(peer, CidrPeer)]
+    scoped = tuple([peer for peer in cidrs if peer.scoped])
+    others = tuple([peer for peer in cidrs if not peer.scoped])
+    return [found for found in (scoped, others) if found]
 
 
 def _holds(window: Window, time: int | None) -> bool:

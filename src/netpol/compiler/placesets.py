@@ -44,7 +44,7 @@ class PlaceSets:
         """
         if len(places) > 1:
             return self._toggled(number, self._height, sorted(places), 0, len(places), 0)
-        return self._one(number, self._height, places[0]) if places else number
+        return self._one(number, places[0]) if places else number
 
     def has(self, number: int, place: int) -> bool:
         """Whether a set has a place."""
@@ -70,12 +70,11 @@ class PlaceSets:
                 found += [first + bit for bit in set_bits(self._blocks[node])]
                 continue
             size = _BLOCK << _FAN_SHIFT * (level - 1)
-            children = self._nodes[node]
-            waiting += [
-                (children[way], level - 1, first + way * size)
-                for way in range(_FAN - 1, -1, -1)
-                if children[way]
-            ]
+            end = first + _FAN * size
+            for child in reversed(self._nodes[node]):
+                end -= size
+                if child:
+                    waiting.append((child, level - 1, end))
         return found
 
     def count(self, number: int) -> int:
@@ -92,13 +91,17 @@ class PlaceSets:
             self._sizes[number, level] = found
         return found
 
-    def _one(self, number: int, level: int, place: int) -> int:
-        if level == 0:
-            return self._block(self._blocks[number] ^ 1 << (place & _BLOCK - 1))
-        children = self._nodes[number]
-        way = place >> _SHIFT + _FAN_SHIFT * (level - 1) & _FAN - 1
-        child = self._one(children[way], level - 1, place)
-        return self._node((*children[:way], child, *children[way + 1 :]))
+    def _one(self, number: int, place: int) -> int:
+        above = []
+        for level in range(self._height - 1, -1, -1):
+            children = self._nodes[number]
+            way = place >> _SHIFT + _FAN_SHIFT * level & _FAN - 1
+            above.append((children, way))
+            number = children[way]
+        number = self._block(self._blocks[number] ^ 1 << (place & _BLOCK - 1))
+        for children, way in reversed(above):
+            number = self._node((*children[:way], number, *children[way + 1 :]))
+        return number
 
     def _toggled(
         self, number: int, level: int, places: Sequence[int], low: int, high: int, first: int

@@ -23,6 +23,8 @@ from netpol.verdict import Side
 __all__ = ["FAMILY_BITS", "Mark", "Region", "Regions", "Swept", "cut_regions"]
 
 FAMILY_BITS = {4: 32, 6: 128}
+#: By address, what is switched there: on if it was off, off if it was on.
+_Switched = dict[int, list[int]]
 _BYTES = 900  # of one region, its endpoint and its part of the sets, in Python
 
 
@@ -75,12 +77,16 @@ class Swept(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Edge:
-    """What is switched at one address: places by side, a mark's flag, nodes."""
+class _Edges:
+    """What is switched at which address: places by side, flags of marks, nodes."""
 
-    places: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
-    flag: int = 0
-    nodes: list[int] = field(default_factory=list)
+    places: tuple[_Switched, _Switched] = field(default_factory=lambda: ({}, {}))
+    flags: _Switched = field(default_factory=dict)
+    nodes: _Switched = field(default_factory=dict)
+
+    def addresses(self) -> set[int]:
+        """Give all addresses at which something is switched, and 0."""
+        return {0}.union(*self.places, self.flags, self.nodes)
 
 
 def cut_regions(
@@ -93,12 +99,11 @@ def cut_regions(
     CapacityError
         If the regions would exceed the budget; decided before they are made.
     """
-    edges: dict[int, _Edge] = {0: _Edge()}
-    for side, swept in enumerate((egress, ingress)):
+    edges = _Edges()
+    for switched, swept in zip(edges.places, (egress, ingress), strict=True):
         for span in swept.spans:
             if span.family == family:
-                for edge in _edges(edges, span.intervals):
-                    edge.places[side].append(span.place)
+                _switch(switched, span.place, span.intervals)
     flags: dict[int, list[Interval]] = {}
     nodes: dict[int, list[Interval]] = {}
     for mark in marks:
@@ -107,40 +112,50 @@ def cut_regions(
             if mark.node >= 0:
                 nodes.setdefault(mark.node, []).append(of_network(mark.network))
     for flag, intervals in flags.items():
-        for edge in _edges(edges, merged(intervals)):
-            edge.flag ^= flag
+        _switch(edges.flags, flag, merged(intervals))
     for node, intervals in nodes.items():
-        for edge in _edges(edges, merged(intervals)):
-            edge.nodes.append(node)
-    budget.take(len(edges) * _BYTES, f"{len(edges)} IPv{family} address ranges")
-    return _sweep(edges, (egress, ingress), 1 << FAMILY_BITS[family])
+        _switch(edges.nodes, node, merged(intervals))
+    addresses = edges.addresses()
+    budget.take(len(addresses) * _BYTES, f"{len(addresses)} IPv{family} address ranges")
+    return _sweep(sorted(addresses), edges, (egress, ingress), 1 << FAMILY_BITS[family])
 
 
-def _edges(edges: dict[int, _Edge], intervals: Iterable[Interval]) -> Iterable[_Edge]:
+def _switch(switched: _Switched, item: int, intervals: Iterable[Interval]) -> None:
     for interval in intervals:
         for address in interval:
-            yield edges.setdefault(address, _Edge())
+            known = switched.get(address)
+            if known is None:
+                switched[address] = [item]
+            else:
+                known.append(item)
 
 
-def _sweep(edges: dict[int, _Edge], sides: tuple[Swept, Swept], end: int) -> Regions:
+def _sweep(
+    addresses: Iterable[int], edges: _Edges, sides: tuple[Swept, Swept], end: int
+) -> Regions:
     starts: list[int] = []
     classes: list[Region] = []
     held = [0, 0]
     marks = 0
     nodes: set[int] = set()
+    located: tuple[int, ...] = ()
     interned: dict[Region, Region] = {}
-    for start in sorted(edges):
+    for start in addresses:
         if start >= end:
             break
-        edge = edges[start]
         for number, side in enumerate(sides):
-            held[number] = side.sets.toggled(held[number], edge.places[number])
-            for place in edge.places[number]:
-                side.columns.switch(place)
-            side.columns.reach(held[number])
-        marks ^= edge.flag
-        nodes.symmetric_difference_update(edge.nodes)
-        region = Region(held[0], held[1], marks, tuple(sorted(nodes)))
+            places = edges.places[number].get(start)
+            if places is not None:
+                held[number] = side.sets.toggled(held[number], places)
+                for place in places:
+                    side.columns.switch(place)
+                side.columns.reach(held[number])
+        for flag in edges.flags.get(start, ()):
+            marks ^= flag
+        if start in edges.nodes:
+            nodes.symmetric_difference_update(edges.nodes[start])
+            located = tuple(sorted(nodes))
+        region = Region(held[0], held[1], marks, located)
         region = interned.setdefault(region, region)
         if not classes or classes[-1] is not region:
             starts.append(start)

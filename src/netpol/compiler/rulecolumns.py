@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from netpol.compiler.addresspeers import AddressPeers
 from netpol.compiler.columns import Indexes
 from netpol.compiler.intervals import Interval, merged
-from netpol.policy.program import AddressPeer, NamedPort, PodPeer, Rule
+from netpol.policy.program import NamedPort, PodPeer, Rule
 
 __all__ = ["MatchedLabels", "RuleColumns", "rule_columns"]
 
@@ -51,26 +50,19 @@ def rule_columns(
     policy: int,
     rule: Rule,
     matched: MatchedLabels,
-    addresses: AddressPeers,
-    members: Sequence[Sequence[Interval]],
+    places: Sequence[int],
+    members: Sequence[Sequence[Sequence[Interval]]],
 ) -> RuleColumns:
-    """Give a rule with its columns; ``members`` are those of each place of ``addresses``."""
-    yes, maybe = [], []
-    others: list[AddressPeer] = []
-    for peer in rule.peers or ():
-        if isinstance(peer, PodPeer):
-            certain, possible = matched[peer]
-            yes.append(certain)
-            maybe.append(possible)
-        else:
-            others.append(peer)
-    places = addresses.places(others) if others else []
-    cidrs = tuple(
-        _joined([members[lane * len(addresses) + place] for place in places])
-        for lane in range(addresses.lanes)
-    )
-    names = frozenset(port.name for port in rule.ports or () if isinstance(port, NamedPort))
-    return RuleColumns(policy, rule, _union(yes), _union(maybe), cidrs, names)
+    """Give a rule with its columns.
+
+    ``places`` are those of its peers that match addresses, ``members`` the columns of each place by
+    lane, as ``AddressPeers`` and ``CidrColumns`` have them.
+    """
+    pods = [matched[peer] for peer in rule.peers or () if isinstance(peer, PodPeer)]
+    cidrs = tuple([_joined([lane[place] for place in places]) for lane in members])
+    names = frozenset([port.name for port in rule.ports or () if isinstance(port, NamedPort)])
+    yes, maybe = _union([yes for yes, _ in pods]), _union([maybe for _, maybe in pods])
+    return RuleColumns(policy, rule, yes, maybe, cidrs, names)
 
 
 _NO_COLUMNS = np.empty(0, np.int64)

@@ -40,7 +40,7 @@ from netpol.compiler.rows import (
 from netpol.compiler.rowtiers import RowTiers, TierRule
 from netpol.compiler.rulecolumns import RuleColumns, rule_columns
 from netpol.compiler.selection import YES
-from netpol.compiler.splitrows import SplitRow, on_own_node
+from netpol.compiler.splitrows import OwnNode, SplitRow, on_own_node
 from netpol.compiler.strips import RowStrips, Strips
 from netpol.compiler.subjects import Subjects, rules_of
 from netpol.errors import CapacityError
@@ -119,9 +119,14 @@ class SideCompiler:
             self.columns.add(number)
             for hidden in self._hidden():
                 self.columns.add(self.addresses.sets.without(number, hidden))
+        places, count = iter(self.addresses.by_rule), len(self.addresses)
+        members = [
+            self.columns.members[lane * count : (lane + 1) * count]
+            for lane in range(self.addresses.lanes)
+        ]
         for index, policy in enumerate(self.policies):
             self._rules[index] = [
-                rule_columns(index, rule, matched, self.addresses, self.columns.members)
+                rule_columns(index, rule, matched, next(places), members)
                 for rule in rules_of(policy, self.side)
             ]
 
@@ -335,15 +340,17 @@ class SideCompiler:
             (bound.pieces + bound.listed) * STRIP_BYTES,
             f"strips of what {self._first(row)} selects",
         )
-        decide = [
-            SplitRow(tiers, self._place, exempt, special=special)
-            for exempt, special in (
-                (Reason.NP_HAIRPIN if row.hairpin else None, False),
-                (own_node_exemption(self.side, self.switches), True),
-                (Reason.NP_HAIRPIN, True),
-            )
-        ]
-        pairs = strips.pairs(self.strips, decide[0].place, [one.always() for one in decide[1:]])
+        hairpin = Reason.NP_HAIRPIN
+        exemption = own_node_exemption(self.side, self.switches)
+        decide = SplitRow(tiers, self._place, hairpin if row.hairpin else None)
+        unexempt = SplitRow(tiers, self._place, None) if row.hairpin else decide
+        own_node = (
+            OwnNode(unexempt, self._decision_at, self._place).place
+            if exemption is None
+            else SplitRow(tiers, self._place, exemption).always()
+        )
+        to_itself = SplitRow(tiers, self._place, hairpin).always()
+        pairs = strips.pairs(self.strips, decide.place, [own_node, to_itself])
         return CompiledRow(
             width.ports.map_id, width.labels, group_columns([]), (labels, labels + 1), pairs,
             split=True,
@@ -473,6 +480,9 @@ class SideCompiler:
             found = self._single[number] = len(self.runs)
             self.runs.append(number)
         return found
+
+    def _decision_at(self, place: int) -> Decision:
+        return self.decisions.items[self.runs[place]]
 
     def _intern(self, tiers: RowTiers, decision: Decision) -> int:
         """Give the id of a decision of a row; the isolating policies are the same for all of it."""

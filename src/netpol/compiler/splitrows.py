@@ -11,7 +11,7 @@ from netpol.compiler.rowtiers import RowTiers, doubt_of
 from netpol.compiler.strips import Codes, Decide, case_of_codes, plain_codes
 from netpol.verdict import Reason
 
-__all__ = ["SplitRow", "on_own_node"]
+__all__ = ["OwnNode", "SplitRow", "on_own_node"]
 
 
 def on_own_node(decision: Decision) -> Decision:
@@ -26,20 +26,19 @@ class SplitRow:
     row: RowTiers
     place_of: Callable[[Decision], int]
     exempt: Reason | None
-    special: bool
-    known: dict[Treatment, dict[Codes, int]] = field(default_factory=dict)
+    known: dict[tuple[Treatment, Codes], int] = field(default_factory=dict)
 
     def always(self) -> Decide | int:
         """Give what gives places, or the one place that an exemption from all there is has."""
-        exempt = self.special and self.row.plain and self.exempt is not None
+        exempt = self.row.plain and self.exempt is not None
         return self.place((), Treatment.PLAIN) if exempt else self.place
 
     def place(self, codes: Codes, treatment: Treatment) -> int:
         """Give the place of the decision in the runs."""
-        known = self.known.setdefault(treatment, {})
-        found = known.get(codes)
+        key = treatment, codes
+        found = self.known.get(key)
         if found is None:
-            found = known[codes] = self.place_of(self._decide(codes, treatment))
+            found = self.known[key] = self.place_of(self._decide(codes, treatment))
         return found
 
     def _decide(self, codes: Codes, treatment: Treatment) -> Decision:
@@ -49,16 +48,36 @@ class SplitRow:
             return self._plainly(codes, treatment)
         rules, case = case_of_codes(codes, treatment, whole=whole)
         tiers = self.row if whole else self.row.among(rules)
-        return self._own(tiers.decide(case, self.exempt))
+        return tiers.decide(case, self.exempt)
 
     def _plainly(self, codes: Codes, treatment: Treatment) -> Decision:
         """Decide by the rules themselves, as nearly all cases of 100 000 rules are."""
         certain, possible, doubts = plain_codes(codes)
         if certain:
-            return self._own(self.row.allowed(certain))
+            return self.row.allowed(certain)
         if possible < 0:
-            return self._own(self.row.denied())
-        return self._own(self.row.open(possible, doubt_of(doubts, treatment)))
+            return self.row.denied()
+        return self.row.open(possible, doubt_of(doubts, treatment))
 
-    def _own(self, decision: Decision) -> Decision:
-        return on_own_node(decision) if self.special and self.exempt is None else decision
+
+@dataclass(slots=True)
+class OwnNode:
+    """Decides the cases of the own node that no exemption covers: as any other, but for the note.
+
+    Nearly all are of the same place as the ordinary ones then, which ``SplitRow`` knows already.
+    """
+
+    ordinary: SplitRow
+    decision_at: Callable[[int], Decision]
+    place_of: Callable[[Decision], int]
+    known: dict[int, int] = field(default_factory=dict)
+
+    def place(self, codes: Codes, treatment: Treatment) -> int:
+        """Give the place of the decision in the runs."""
+        ordinary = self.ordinary.place(codes, treatment)
+        found = self.known.get(ordinary)
+        if found is None:
+            decision = self.decision_at(ordinary)
+            noted = on_own_node(decision)
+            found = self.known[ordinary] = self.place_of(noted) if noted.own_node else ordinary
+        return found

@@ -34,6 +34,7 @@ Decide = Callable[[Codes, Treatment], int]
 _Edge = tuple[int, list[tuple[int, int]]]
 _BITS = 5
 _YES, _MAYBE, _NODES, _DNS, _PORT = (1 << bit for bit in range(_BITS))
+_CERTAIN = _YES | _PORT
 _LANES = (_YES, _NODES, _DNS)
 _DOUBTS = (_MAYBE, _NODES, _DNS)
 
@@ -102,6 +103,7 @@ class RowStrips:
     ) -> None:
         self._plain = plain
         self._cidrs = cidrs
+        self._lanes = max(map(len, cidrs), default=0)
         self._everyone = everyone
         self._labels = labels
         self._ports = ports
@@ -136,7 +138,7 @@ class RowStrips:
         ``special`` decide for nobody's labels in their own way, or are one place in the runs.
         """
         classes = len(self._labels.bits)
-        extra = np.array(self._labels.extra, np.int64)
+        extra = np.array(self._labels.extra, np.int64) if any(self._labels.extra) else None
         found = np.empty((classes + len(special), len(self._ports)), np.uint32)
         for place, other in enumerate(special, classes):
             if isinstance(other, int):
@@ -160,7 +162,7 @@ class RowStrips:
                     if self._labels.extra[place] == meaning or mine is rules[0]:
                         told = self._told(edges, mine, codes)
                         own[place] = strips.intern(_strip(told, treatment, decide))
-            found[:classes, local] = np.array(base, np.uint32)[extra] if extra.any() else base[0]
+            found[:classes, local] = base[0] if extra is None else np.array(base)[extra]
             for place, strip in own.items():
                 found[place, local] = strip
         return found
@@ -191,6 +193,8 @@ class RowStrips:
         self, edges: list[_Edge], mine: PortRules, labels: dict[int, int]
     ) -> list[tuple[int, Codes]]:
         """Give how rules match from each of some columns on, for a class of labels."""
+        if not mine.possible and not labels and self._lanes == 1:
+            return _certainly(edges)
         held = _Held(mine, plain=self._plain)
         for rule, code in labels.items():
             held.label(rule, code)
@@ -200,6 +204,16 @@ class RowStrips:
                 held.switch(rule, code)
             told.append((column, held.codes()))
         return told
+
+
+def _certainly(edges: list[_Edge]) -> list[tuple[int, Codes]]:
+    """Give the same where ports match all rules and nothing is in doubt: so are most ports."""
+    held: set[int] = set()
+    told = []
+    for column, switched in edges:
+        held.symmetric_difference_update([rule for rule, _ in switched])
+        told.append((column, tuple([rule << _BITS | _CERTAIN for rule in sorted(held)])))
+    return told
 
 
 class _Held:
@@ -249,7 +263,7 @@ class _Held:
         if not self._plain:
             return tuple([self._told(rule) for rule in sorted({*self._certain, *self._possible})])
         if self._certain:
-            return tuple([rule << _BITS | _YES | _PORT for rule in sorted(self._certain)])
+            return tuple([rule << _BITS | _CERTAIN for rule in sorted(self._certain)])
         if not self._possible:
             return ()
         while self._first[0] not in self._possible:
@@ -289,8 +303,9 @@ def plain_codes(codes: Codes) -> tuple[list[int], int, list[bool]]:
 
     By reason of doubt: labels, nodes, DNS. The codes are those of a plain row.
     """
-    certain = [code >> _BITS for code in codes if code & _YES and code & _PORT]
-    if certain or not codes:
-        return certain, -1, []
+    if not codes:
+        return [], -1, []
     code = codes[0]
+    if code & _CERTAIN == _CERTAIN:  # then so are all
+        return [code >> _BITS for code in codes], -1, []
     return [], code >> _BITS, [not code & _YES and bool(code & bit) for bit in _DOUBTS]

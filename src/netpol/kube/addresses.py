@@ -69,10 +69,11 @@ def parse_cidr(text: str) -> ParsedCIDR:
         length -= 96
         problems.append("is an IPv4-mapped IPv6 range, read as IPv4")
     network: Network
+    # By their numbers: an address would be written as text and read again.
     if isinstance(folded, IPv4Address):
-        network = IPv4Network((folded, length), strict=False)
+        network = IPv4Network((int(folded), length), strict=False)
     else:
-        network = IPv6Network((folded, length), strict=False)
+        network = IPv6Network((int(folded), length), strict=False)
     if network.network_address != folded:
         problems.append(HOST_BITS)
     return ParsedCIDR(network, tuple(problems))
@@ -88,6 +89,8 @@ def _parse(text: str) -> tuple[Address, bool]:
         plain = ".".join(map(str, octets))
         zeros = plain != tail
         tail = plain
+        if not colon and max(octets) < 256:
+            return IPv4Address(bytes(octets)), zeros
     if not colon:
         return IPv4Address(tail), zeros
     if "%" in text:
