@@ -8,7 +8,7 @@ cache. Rows whose rules have the same port lists share a map.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
@@ -24,7 +24,7 @@ from netpol.compiler.portclasses import Matched, NamedPorts, PortClasses, PortKi
 from netpol.policy.program import NamedPort, Port
 from netpol.switches import Switches
 
-__all__ = ["LocalPort", "LocalPorts", "PortRules", "RowPorts", "Treatment"]
+__all__ = ["LocalPort", "LocalPorts", "PortLists", "PortRules", "RowPorts", "Treatment"]
 
 Ports = tuple[Port, ...] | None
 
@@ -42,6 +42,28 @@ class Treatment(IntEnum):
 #: A local class of ports: its treatment, and the bits of (matching, maybe matching) rules for each
 #: meaning that port names may have.
 LocalPort = tuple[Treatment, list[tuple[int, int]]]
+
+
+_Span = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PortLists:
+    """The port lists of some rules; rows of the same rules differ only in what names mean.
+
+    Attributes
+    ----------
+    lists : of each rule.
+    spans : where they match or may whatever names mean, as ``LocalPorts`` has them.
+    named : per port name, the rules that use it.
+    """
+
+    lists: tuple[Ports, ...]
+    spans: list[_Span]
+    named: dict[str, list[int]]
+
+    def __len__(self) -> int:
+        return len(self.lists)
 
 
 class PortRules(NamedTuple):
@@ -144,16 +166,31 @@ class RowPorts:
         self._changes = [0]
         self._changes += [n for n, (a, b) in enumerate(pairwise(self._treatment), 1) if a != b]
         self._map_ids: dict[bytes, int] = {self.maps[0].tobytes(): 0}
-        self._memo: dict[tuple[tuple[Ports, ...], tuple[NamedPorts, ...]], LocalPorts] = {}
+        self._lists: dict[tuple[Ports, ...], PortLists] = {}
+        self._memo: dict[tuple[PortLists, tuple[NamedPorts, ...]], LocalPorts] = {}
         self._matched: dict[Ports, Matched] = {}
 
-    def of(self, ports: Sequence[Ports], meanings: Sequence[NamedPorts]) -> LocalPorts:
+    def lists(self, ports: Iterable[Ports]) -> PortLists:
+        """Give the port lists of some rules, those of equal ones once."""
+        key = tuple(ports)
+        found = self._lists.get(key)
+        if found is None:
+            spans: list[_Span] = []
+            for rule, item in enumerate(key):
+                matched = self._matched.get(item)
+                if matched is None:
+                    matched = self._matched[item] = self.classes.matched(item, {})
+                _add_spans(spans, matched, rule, len(key))
+            found = self._lists[key] = PortLists(key, spans, _uses(key))
+        return found
+
+    def of(self, ports: PortLists, meanings: Sequence[NamedPorts]) -> LocalPorts:
         """Give the local classes of rules with these port lists.
 
         ``meanings`` are the sets of resolved names a destination may have; local classes are fine
         enough for all of them.
         """
-        key = (tuple(ports), tuple(meanings))
+        key = (ports, tuple(meanings))
         found = self._memo.get(key)
         if found is None:
             found = self._memo[key] = self._build(*key)
@@ -171,7 +208,7 @@ class RowPorts:
             first = int(1 not in edges)
         return protocol, first
 
-    def _build(self, ports: tuple[Ports, ...], meanings: tuple[NamedPorts, ...]) -> LocalPorts:
+    def _build(self, ports: PortLists, meanings: tuple[NamedPorts, ...]) -> LocalPorts:
         sets = PlaceSets(2 * len(ports) * (1 + len(meanings)))
         spans = self._spans(ports, meanings)
         edges: dict[int, list[int]] = {}
@@ -202,42 +239,33 @@ class RowPorts:
             len(meanings),
         )  # fmt: skip
 
-    def _spans(
-        self, ports: tuple[Ports, ...], meanings: tuple[NamedPorts, ...]
-    ) -> list[tuple[int, int, int]]:
+    def _spans(self, ports: PortLists, meanings: tuple[NamedPorts, ...]) -> list[_Span]:
         """Give where each place holds: intervals of classes.
 
         A rule's place says that it matches, and with the number of rules added that it may. What
         names add is in places of each meaning, higher by twice that number for each.
         """
-        spans: list[tuple[int, int, int]] = []
-        count = len(ports)
-        for bit, item in enumerate(ports):
-            found = self._matched.get(item)
-            if found is None:
-                found = self._matched[item] = self.classes.matched(item, {})
-            _add_spans(spans, found, bit, count)
-        named = _uses(ports)
-        for meaning, names in enumerate(meanings if named else (), 1):
+        spans = [*ports.spans]
+        for meaning, names in enumerate(meanings if ports.named else (), 1):
             numbers = by_name(names)
-            for bit in sorted({bit for name in numbers for bit in named.get(name, ())}):
-                found = self.classes.matched(ports[bit], numbers)
-                _add_spans(spans, found, 2 * count * meaning + bit, count)
+            for rule in sorted({rule for name in numbers for rule in ports.named.get(name, ())}):
+                found = self.classes.matched(ports.lists[rule], numbers)
+                _add_spans(spans, found, 2 * len(ports) * meaning + rule, len(ports))
         return spans
 
 
-def _add_spans(spans: list[tuple[int, int, int]], found: Matched, place: int, count: int) -> None:
+def _add_spans(spans: list[_Span], found: Matched, place: int, count: int) -> None:
     spans += [(place, first, end) for first, end in found.certain]
     spans += [(place + count, item, item + 1) for item in found.possible]
 
 
-def _uses(ports: tuple[Ports, ...]) -> dict[str, list[int]]:
+def _uses(ports: Sequence[Ports]) -> dict[str, list[int]]:
     """Give the rules that use each port name."""
     found: dict[str, list[int]] = {}
-    for bit, item in enumerate(ports):
+    for rule, item in enumerate(ports):
         for port in item or ():
             if isinstance(port, NamedPort):
-                found.setdefault(port.name, []).append(bit)
+                found.setdefault(port.name, []).append(rule)
     return found
 
 

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.compiler.columns import Grouped
+from netpol.compiler.intervals import merged
 from netpol.compiler.portclasses import NamedPorts
 from netpol.compiler.rowcases import RowCases
-from netpol.compiler.rowports import LocalPorts
+from netpol.compiler.rowports import LocalPorts, PortLists, RowPorts
 from netpol.compiler.rowtiers import TierRule
+from netpol.compiler.rulecolumns import RuleColumns
 from netpol.switches import Switches
 from netpol.verdict import Reason, Side
 
@@ -25,6 +27,7 @@ __all__ = [
     "CompiledRow",
     "Row",
     "RowClasses",
+    "RowRules",
     "RowWidth",
     "has_own_column",
     "own_node_exemption",
@@ -81,6 +84,32 @@ class RowClasses(NamedTuple):
     def cases(self) -> RowCases:
         """Give the cases that the classes make."""
         return RowCases(self.labels, self.cidrs, self.everyone, len(self.rules), self.ports.locals_)
+
+
+class RowRules(NamedTuple):
+    """The rules of some policies, in order, and what is the same in every row that has those.
+
+    ``incidences`` are the CIDR columns of all rules, one by one; ``cidrs`` is at most how many
+    classes they make.
+    """
+
+    policies: tuple[int, ...]
+    rules: list[RuleColumns]
+    ports: PortLists
+    incidences: int
+    cidrs: int
+
+    @classmethod
+    def of(
+        cls, policies: tuple[int, ...], rules: list[RuleColumns], row_ports: RowPorts
+    ) -> RowRules:
+        """Give the rules of ``policies``, measured."""
+        spans = [span for rule in rules for lane in rule.cidrs for span in lane]
+        touched = sum(end - first for first, end in merged(spans))
+        return cls(
+            policies, rules, row_ports.lists([item.rule.ports for item in rules]),
+            sum(end - first for first, end in spans), 1 + min(touched, 2 * len(spans)),
+        )  # fmt: skip
 
 
 class RowWidth(NamedTuple):

@@ -21,7 +21,6 @@ from netpol.compiler.budget import Budget
 from netpol.compiler.cidrcolumns import CidrColumns
 from netpol.compiler.columns import Indexes, group_columns, mask_of
 from netpol.compiler.decisions import Decision, DecisionTable
-from netpol.compiler.intervals import merged
 from netpol.compiler.partition import PodGroups
 from netpol.compiler.portclasses import NamedPorts
 from netpol.compiler.regions import Swept
@@ -34,6 +33,7 @@ from netpol.compiler.rows import (
     CompiledRow,
     Row,
     RowClasses,
+    RowRules,
     RowWidth,
     own_node_exemption,
 )
@@ -93,6 +93,7 @@ class SideCompiler:
     columns: CidrColumns = field(init=False)
     strips: Strips = field(default_factory=Strips)
     _rules: dict[int, list[RuleColumns]] = field(default_factory=dict)
+    _last: RowRules | None = None
     _named: dict[frozenset[str], _Meanings] = field(default_factory=dict)
     _runs: dict[tuple[int, ...], int] = field(default_factory=dict)
     _single: dict[int, int] = field(default_factory=dict)
@@ -237,8 +238,8 @@ class SideCompiler:
                     Decision(self.side, Verdict.ALLOW, Reason.NOT_ISOLATED, Tier.NONE)
                 )
             )
-        rules = self._row_rules(row)
-        width = self._width(row, rules)
+        of = self._row_rules(row)
+        rules, width = of.rules, self._width(row, of)
         if width.splits:
             split = self._split_row(row, rules, width)
             if split is not None:
@@ -269,28 +270,28 @@ class SideCompiler:
         CapacityError
             If the bits of the classes would take too much.
         """
-        rules = self._row_rules(row)
-        return self._classes(row, rules, self._width(row, rules))
+        of = self._row_rules(row)
+        return self._classes(row, of.rules, self._width(row, of))
 
-    def _row_rules(self, row: Row) -> list[RuleColumns]:
-        return [item for policy in row.policies for item in self._rules[policy]]
+    def _row_rules(self, row: Row) -> RowRules:
+        """Give the rules of a row; of the row before, where only what port names mean differs."""
+        if self._last is None or self._last.policies != row.policies:
+            rules = [item for policy in row.policies for item in self._rules[policy]]
+            self._last = RowRules.of(row.policies, rules, self.row_ports)
+        return self._last
 
-    def _width(self, row: Row, rules: list[RuleColumns]) -> RowWidth:
+    def _width(self, row: Row, of: RowRules) -> RowWidth:
         """Measure a row before anything is made of it that may be large."""
-        count = len(rules)
-        meanings, extra = self._meanings(rules, row)
+        count = len(of.rules)
+        meanings, extra = self._meanings(of.rules, row)
         labels = group_columns(
-            [(bit, rule.label_yes) for bit, rule in enumerate(rules)]
-            + [(count + bit, rule.label_maybe) for bit, rule in enumerate(rules)],
+            [(bit, rule.label_yes) for bit, rule in enumerate(of.rules)]
+            + [(count + bit, rule.label_maybe) for bit, rule in enumerate(of.rules)],
             extra,
         )
-        ports = self.row_ports.of([item.rule.ports for item in rules], meanings)
-        spans = [span for rule in rules for lane in rule.cidrs for span in lane]
-        incidences = sum(end - first for first, end in spans)
-        touched = sum(end - first for first, end in merged(spans))
-        cidrs = 1 + min(touched, 2 * len(spans))
-        lanes = count * (self.addresses.lanes * cidrs + 2 * len(meanings) * len(ports)) // 8
-        return RowWidth(labels, ports, cidrs, incidences * 8 + 2 * lanes)
+        ports = self.row_ports.of(of.ports, meanings)
+        lanes = count * (self.addresses.lanes * of.cidrs + 2 * len(meanings) * len(ports)) // 8
+        return RowWidth(labels, ports, of.cidrs, of.incidences * 8 + 2 * lanes)
 
     def _classes(self, row: Row, rules: list[RuleColumns], width: RowWidth) -> RowClasses:
         count = len(rules)
