@@ -43,6 +43,14 @@ run(prog_name="netpol")
 """
 
 
+def printed_by(code: str, *arguments: str) -> list[str]:
+    """Run code in a process of its own, which must not crash; give the lines it printed."""
+    command = [sys.executable, "-X", "faulthandler", "-c", code, *arguments]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert found.returncode == 0, found.stdout[-500:] + found.stderr[-3000:]
+    return found.stdout.splitlines()
+
+
 def started(*words: str, code: str | None = None, **options: Any) -> subprocess.Popen[bytes]:
     """Start netpol, or code that runs it; what is not said otherwise is a pipe."""
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)

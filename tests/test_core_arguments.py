@@ -9,13 +9,12 @@ import importlib
 import inspect
 import pkgutil
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import netpol._core
+from process_support import printed_by
 
 CORE = Path(__file__).parent.parent / "src" / "_core"
 MODULES = sorted(item.name for item in pkgutil.iter_modules(netpol._core.__path__))
@@ -98,16 +97,8 @@ print("done", done)
 
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_of_the_core_crashes(module: str) -> None:
-    found = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", CALLS, module],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    last = found.stderr.strip().splitlines()[-30:]
-    assert found.returncode == 0, "\n".join(last)
-    assert found.stdout.startswith("done ")
+    found = printed_by(CALLS, module)
+    assert found[-1].startswith("done ")
 
 
 #: Run in a process of its own: every function and method of a module with every kind of argument.
@@ -261,15 +252,8 @@ print("done", done)
 @pytest.mark.parametrize("module", MODULES)
 def test_every_kind_of_argument(module: str) -> None:
     for seed in (1, 2):
-        found = subprocess.run(
-            [sys.executable, "-X", "faulthandler", "-c", ANY_KIND, module, str(seed)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert found.returncode == 0, "\n".join(found.stderr.strip().splitlines()[-30:])
-        assert found.stdout.startswith("done ")
+        found = printed_by(ANY_KIND, module, str(seed))
+        assert found[-1].startswith("done ")
 
 
 #: Each would be read or written outside an array, if it were not refused.
@@ -362,15 +346,8 @@ print("done")
 
 
 def test_what_points_outside_is_refused() -> None:
-    found = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", OUTSIDE],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert found.returncode == 0, found.stdout[-300:] + found.stderr[-3000:]
-    assert found.stdout.endswith("done\n")
+    found = printed_by(OUTSIDE)
+    assert found[-1] == "done"
 
 
 ONE_NONE = """
@@ -492,15 +469,8 @@ print("done")
 
 
 def test_one_argument_that_is_none_is_refused() -> None:
-    found = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", ONE_NONE],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert found.returncode == 0, found.stdout[-300:] + found.stderr[-3000:]
-    assert found.stdout.endswith("done\n")
+    found = printed_by(ONE_NONE)
+    assert found[-1] == "done"
 
 
 @pytest.mark.parametrize("file", sorted(CORE.glob("*.pyx")), ids=lambda file: file.name)

@@ -164,17 +164,23 @@ def _checked(way: str, data: bytes) -> None:
         pyarrow.parquet.read_table(pa.BufferReader(data)).validate(full=True)
 
 
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_a_cluster_of_hostile_names(name: str, tmp_path: Path) -> None:
-    cluster, policies, log = _world(tmp_path, name)
+def _arguments(cluster: str, policies: str, log: str) -> dict[str, list[str]]:
+    """Give what each command is asked about the world."""
     world = ["-c", cluster, "-p", policies]
-    arguments = {
+    return {
         "replay": [log, *world],
         "diff": [log, "-c", cluster, "--before", policies, "--after", "none"],
         "coverage": [log, *world],
         "matrix": world,
         "check": [policies, "-c", cluster],
     }
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_a_cluster_of_hostile_names(name: str, tmp_path: Path) -> None:
+    cluster, policies, log = _world(tmp_path, name)
+    world = ["-c", cluster, "-p", policies]
+    arguments = _arguments(cluster, policies, log)
     for command, ways in WAYS.items():
         for way in ways:
             result = run(command, *arguments[command], "-o", way)
@@ -197,14 +203,7 @@ def test_files_of_hostile_names(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     folder.mkdir()
     cluster, policies, log = _world(folder, "web-2")
-    world = ["-c", cluster, "-p", policies]
-    arguments = {
-        "replay": [log, *world],
-        "diff": [log, "-c", cluster, "--before", policies, "--after", "none"],
-        "coverage": [log, *world],
-        "matrix": world,
-        "check": [policies, "-c", cluster],
-    }
+    arguments = _arguments(cluster, policies, log)
     for command, ways in WAYS.items():
         for way in ways:
             result = run(command, *arguments[command], "-o", way)

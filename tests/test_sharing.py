@@ -5,10 +5,9 @@ Everything runs in a process of its own, since a crash of the interpreter is wha
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
+
+from process_support import printed_by
 
 WORLD = """
 import os, sys, threading
@@ -152,17 +151,10 @@ assert sum(weight[0] for weight in tally.core.outcomes.items().values()) == 30 *
 }
 
 
-def run(code: str) -> str:
-    found = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", WORLD + code + "\nprint('done')"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert found.returncode == 0, found.stdout[-500:] + found.stderr[-3000:]
-    assert found.stdout.endswith("done\n")
-    return found.stdout
+def run(code: str) -> list[str]:
+    found = printed_by(WORLD + code + "\nprint('done')")
+    assert found[-1] == "done"
+    return found
 
 
 @pytest.mark.parametrize("name", SHARED)

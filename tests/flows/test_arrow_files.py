@@ -6,8 +6,6 @@ Whatever might crash runs in a process of its own: the interpreter's end is what
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import pytest
 
 import netpol
 from netpol.errors import FlowError
+from process_support import printed_by
 
 SRC = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
 FORMS = ("file", "stream")
@@ -39,19 +38,6 @@ for path in sys.argv[1:]:
     else:
         print("read", rows)
 """
-
-
-def run(code: str, *arguments: str) -> list[str]:
-    """Run code in a process of its own; give the lines it printed."""
-    found = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert found.returncode == 0, found.stdout[-500:] + found.stderr[-3000:]
-    return found.stdout.splitlines()
 
 
 def packed(table: Any, form: str) -> bytes:
@@ -140,7 +126,7 @@ def test_damaged_values_are_refused_with_their_place(tmp_path: Path, form: str) 
         whole = tmp_path / f"{name}.whole.arrow"
         whole.write_bytes(packed(make(), form))
         paths.append(str(whole))
-    for path, said in zip(paths, run(READ, *paths), strict=True):
+    for path, said in zip(paths, printed_by(READ, *paths), strict=True):
         if path.endswith(".whole.arrow"):
             assert said.startswith("read "), (path, said)
         else:
@@ -216,7 +202,7 @@ for at in range(8, len(content) - {width}, {width}):
 print(refused)
 """
     (tmp_path / "whole").write_bytes(content)
-    assert int(run(code)[-1]) > 20
+    assert int(printed_by(code)[-1]) > 20
 
 
 def test_a_stream_longer_than_what_is_looked_at_is_read_whole(tmp_path: Path) -> None:
@@ -247,7 +233,7 @@ try:
 except FlowError as error:
     print("refused", error)
 """
-    first, second = run(code)
+    first, second = printed_by(code)
     assert first == "50000"
     assert second.startswith(f"refused {path}: not a readable arrow table")
 
@@ -288,7 +274,9 @@ def test_parquet_whose_columns_contradict_themselves(tmp_path: Path) -> None:
             path.write_bytes(content[:at] + bytes([byte]) + content[at + 1 :])
             paths.append(str(path))
     said = [
-        line for part in range(0, len(paths), 500) for line in run(READ, *paths[part : part + 500])
+        line
+        for part in range(0, len(paths), 500)
+        for line in printed_by(READ, *paths[part : part + 500])
     ]
     assert len(said) == len(paths)
     assert any(line.startswith("refused") for line in said)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzz.targets.conntrack import in_pieces
 from netpol._core.conntrack import CAUSES, MAX_LINE, STATE_NAMES, Scanner
 
 from . import strict_conntrack
@@ -193,31 +194,6 @@ def test_trap_8_real_mixed_dump():
     assert (scanner.rows, scanner.repaired, sum(scanner.counts)) == (27, 1, 0)
 
 
-def _in_pieces(text: bytes, cuts: list[int], capacity: int, fast: bool) -> dict[str, object]:
-    """Scan with the input arriving in pieces and the columns filling up."""
-    scanner = Scanner(capacity, fast)
-    columns: dict[str, list[bytes]] = {name: [] for name in scanner.columns}
-    done = 0
-    for stop in [*sorted(min(c, len(text)) for c in cuts), len(text)]:
-        final = stop == len(text)
-        while True:
-            # Only the bytes that have arrived are handed over.
-            part = text[done:stop]
-            done += scanner.scan(part, 0, len(part), final)
-            scanner.widen()
-            for name, column in scanner.columns.items():
-                columns[name].append(column[: scanner.rows].tobytes())
-            full = scanner.rows == capacity
-            scanner.clear()
-            if not full:
-                break
-    counts = (scanner.lines, scanner.blank, scanner.notices, scanner.repaired)
-    pieces = {name: b"".join(parts) for name, parts in columns.items()}
-    rows = len(pieces["protocol"])
-    assert done == len(text)
-    return {"rows": rows, "counts": counts, "causes": scanner.counts} | pieces
-
-
 MIXED = (
     dump("n1.L.with_stderr_mixed_in.txt")[60000:]
     + dump("libfmt.events_DESTROY.txt")[:3000]
@@ -231,14 +207,15 @@ MIXED = (
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, len(MIXED)), max_size=12), st.integers(1, 90), st.booleans())
 def test_any_split_of_the_input_gives_the_same(cuts, capacity, fast):
-    assert _in_pieces(MIXED, cuts, capacity, fast) == outcome(scan(MIXED))
+    expected = in_pieces(MIXED, [], len(MIXED), fast=True)
+    assert in_pieces(MIXED, sorted(cuts), capacity, fast=fast) == expected
 
 
 def test_split_at_every_byte_of_a_few_lines():
     text = LINE + LINE[:100] + MESSAGE + LINE[100:] + b"bad\n" + LINE
-    expected = outcome(scan(text))
+    expected = in_pieces(text, [], len(text), fast=True)
     for cut in range(len(text)):
-        assert _in_pieces(text, [cut], 2, True) == expected
+        assert in_pieces(text, [cut], 2, fast=True) == expected
 
 
 SEEDS = sorted(
