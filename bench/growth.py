@@ -46,6 +46,11 @@ def v4(number: int) -> str:
     return f"{ip_address(0x14000000 + 256 * number)}/24"
 
 
+def host(number: int) -> str:
+    """Give an address every 161 /24s: each has a block of the trie of its own."""
+    return f"{ip_address(0x14000000 + 256 * 161 * number & 0xDFFFFFFF)}/32"
+
+
 def v6(number: int) -> str:
     """Give every other /64 from 2001:db8:: on, so that none joins the next."""
     return f"{ip_address((0x20010DB8 << 96) + (number << 65))}/64"
@@ -66,6 +71,7 @@ def app(number: int) -> NetworkPolicyPeer:
 #: Shapes that grow as their input does.
 GROWTH: dict[str, Callable[[int], Rules]] = {
     "one rule, n CIDRs": lambda n: [([block(v4(i)) for i in range(n)], None)],
+    "one rule, n addresses": lambda n: [([block(host(i)) for i in range(n)], None)],
     "one rule, n IPv6 CIDRs": lambda n: [([block(v6(i)) for i in range(n)], None)],
     "one rule, n excepts": lambda n: [([block("0.0.0.0/0", *(v4(2 * i) for i in range(n)))], None)],
     "one rule, n ports": lambda n: [(None, [port(i) for i in range(n)])],

@@ -24,6 +24,7 @@ __all__ = ["POINTER", "PrefixTables", "build_prefixes"]
 POINTER = np.uint32(1 << 31)
 _BUCKET = 2  # slots of 32 bytes, one cache line
 _MAX_PROBES = 8
+_PIECE = 256  # blocks of the trie filled at once
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
 
@@ -85,19 +86,19 @@ def _trie(starts: U64, values: U32, budget: Budget) -> tuple[U32, U32]:
     budget.take(
         (65536 + 256 * (len(split16) + len(split24))) * 4, f"{len(starts)} IPv4 address ranges"
     )
-    low = np.arange(256, dtype=np.uint64)
     root = at(np.arange(65536, dtype=np.uint64) << np.uint64(16))
     root[split16.astype(np.int64)] = POINTER | np.arange(len(split16), dtype=np.uint32)
-    middle = at(((split16[:, None] << np.uint64(8)) + low << np.uint64(8)).reshape(-1))
-    if len(split24):
-        owner = np.searchsorted(split16, split24 >> np.uint64(8))
-        place = owner * 256 + (split24 & np.uint64(0xFF)).astype(np.int64)
-        middle[place] = POINTER | np.arange(
-            len(split16), len(split16) + len(split24), dtype=np.uint32
-        )
-    leaves = at(((split24[:, None] << np.uint64(8)) + low).reshape(-1))
-    blocks = np.concatenate([middle, leaves])
-    return root, blocks if len(blocks) else np.zeros(256, np.uint32)
+    blocks = np.zeros((max(len(split16) + len(split24), 1), 256), np.uint32)
+    for first, split, shift in ((0, split16, 16), (len(split16), split24, 8)):
+        below = np.arange(256, dtype=np.uint64) << np.uint64(shift - 8)
+        # In pieces: looking values up takes 20 bytes for each entry of 4.
+        for begin in range(0, len(split), _PIECE):
+            part = (split[begin : begin + _PIECE] << np.uint64(shift))[:, None] + below
+            blocks[first + begin : first + begin + len(part)] = at(part)
+    owner = np.searchsorted(split16, split24 >> np.uint64(8))
+    numbers = np.arange(len(split16), len(split16) + len(split24), dtype=np.uint32)
+    blocks[owner, (split24 & np.uint64(0xFF)).astype(np.int64)] = POINTER | numbers
+    return root, blocks.reshape(-1)
 
 
 def _hash(known: Mapping[int, int], budget: Budget) -> tuple[U64, U64]:
