@@ -40,15 +40,14 @@ fuzz: $(VENV)/.stamp-fuzz
 SAN := build/sanitize
 SAN_TESTS := tests/test_core_arguments.py tests/test_engine.py tests/test_engine_columns.py \
   tests/test_tally.py tests/test_fused.py tests/flows/test_scanner.py tests/flows/test_prefixes.py \
-  tests/flows/test_addresses.py tests/compiler
+  tests/flows/test_addresses.py tests/compiler tests/test_differential.py
 SAN_RUNS ?= 500
 SAN_RUN = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) libstdc++.so.6" \
   ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=64 \
   UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc ARROW_DEFAULT_MEMORY_POOL=system \
   $(SAN)/venv/bin/python
 sanitize: $(SAN)/.stamp
-	$(SAN_RUN) -m pytest -q -p no:cacheprovider $(SAN_TESTS)
-	NETPOL_EXAMPLES=100 $(SAN_RUN) -m pytest -q -p no:cacheprovider tests/test_differential.py
+	NETPOL_EXAMPLES=100 $(SAN_RUN) -m pytest -q -p no:cacheprovider $(SAN_TESTS)
 	$(SAN_RUN) -m fuzz.run all --blind --runs $(SAN_RUNS) --seed 1 --folder $(SAN)/fuzz
 
 bench: $(VENV)/.stamp-dev

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 from pathlib import Path
@@ -17,6 +18,8 @@ import netpol._core
 from process_support import printed_by
 
 CORE = Path(__file__).parent.parent / "src" / "_core"
+#: Calls of each module: under sanitizers, with fewer examples, a tenth.
+ROUNDS = 4 * int(os.environ.get("NETPOL_EXAMPLES", "1000"))
 MODULES = sorted(item.name for item in pkgutil.iter_modules(netpol._core.__path__))
 
 #: Run in a process of its own: every function and class of a module, called in every wrong way.
@@ -112,7 +115,7 @@ from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
 from netpol.tally import HAS_PORTS
 
-name, seed = sys.argv[1], int(sys.argv[2])
+name, seed, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 module = importlib.import_module(f"netpol._core.{name}")
 dice = random.Random(seed)
 engine = netpol.compile(PolicySet(), Snapshot())
@@ -228,7 +231,7 @@ kinds = [v for v in vars(module).values() if inspect.isclass(v) and v.__module__
 calls = [v for k, v in vars(module).items()
          if callable(v) and not inspect.isclass(v) and not k.startswith("__")]
 CORE = (engine._core, verdicts.opened, verdicts.storage)
-while done < 4000 and (kinds or calls):
+while done < rounds and (kinds or calls):
     for call in calls:
         # Arguments that fit come first now and then, so that those behind them are looked at.
         given = [argument() for _ in range(dice.randrange(12))]
@@ -252,7 +255,7 @@ print("done", done)
 @pytest.mark.parametrize("module", MODULES)
 def test_every_kind_of_argument(module: str) -> None:
     for seed in (1, 2):
-        found = printed_by(ANY_KIND, module, str(seed))
+        found = printed_by(ANY_KIND, module, str(seed), str(ROUNDS))
         assert found[-1].startswith("done ")
 
 
