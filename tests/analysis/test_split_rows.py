@@ -6,10 +6,10 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 import netpol
-from analysis.support import random_worlds
+from analysis.support import EXAMPLES, random_worlds
 from analysis.test_exhaustive import OTHERS
 from netpol.analysis.coverage import CoverageEngine
 from netpol.analysis.exhaustive import exhaustive_diff
@@ -18,6 +18,8 @@ from netpol.compiler import rows
 from netpol.flows.normalise import batch_from
 from strategies import Case, cases, policies_of
 from worlds import load
+
+some_worlds = settings(random_worlds, max_examples=max(1, EXAMPLES // 2))
 
 
 def engines_of(case: Case, policies: list[Any]) -> tuple[Any, Any]:
@@ -30,7 +32,7 @@ def engines_of(case: Case, policies: list[Any]) -> tuple[Any, Any]:
         return whole, netpol.compile(loaded, snapshot, **chosen)
 
 
-@random_worlds
+@some_worlds
 @given(cases(flows=0))
 def test_the_matrix_is_the_same(case: Case) -> None:
     whole, split = engines_of(case, case.policies)
@@ -39,7 +41,7 @@ def test_the_matrix_is_the_same(case: Case) -> None:
         assert found[0] == found[1]
 
 
-@random_worlds
+@some_worlds
 @given(cases(flows=0), OTHERS)
 def test_an_exhaustive_diff_is_the_same(case: Case, other: tuple[bytes, int]) -> None:
     """Also of a split engine with a whole one: each has classes of its own."""
@@ -52,7 +54,7 @@ def test_an_exhaustive_diff_is_the_same(case: Case, other: tuple[bytes, int]) ->
             assert getattr(found, name) == getattr(expected, name), name
 
 
-@random_worlds
+@some_worlds
 @given(cases(flows=0))
 def test_nothing_differs_between_the_forms(case: Case) -> None:
     whole, split = engines_of(case, case.policies)
@@ -63,7 +65,7 @@ def test_nothing_differs_between_the_forms(case: Case) -> None:
         assert not found.other_rules.changes
 
 
-@random_worlds
+@some_worlds
 @given(cases(12))
 def test_coverage_is_the_same(case: Case) -> None:
     """Coverage asks what each decision hangs on, so its rows keep the bits of all rules."""
