@@ -1,7 +1,8 @@
 """Attacks the command line: real options with hostile values, over a tiny cluster.
 
 Must hold: whatever the words and variables, the command ends with a documented exit code, never
-with a traceback or "this is a bug"; a failure prints no data; no input is replaced.
+with a traceback or "this is a bug"; a failure prints no data; no input is replaced. What a word
+names outside of the folder cannot be written, whoever runs this.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import click
 from click.testing import CliRunner, Result
 
+from fuzz.confined import confined
 from netpol.cli.main import COMMANDS, main
 
 __all__ = ["check", "folder", "one", "seeds"]
@@ -125,10 +127,12 @@ def _options(name: str) -> list[click.Option]:
 
 @cache
 def folder() -> Path:
-    """Give the folder that everything runs in, one a process."""
+    """Give the folder that everything runs in, one a process: ``..`` and ``../..`` are its own."""
     kept = tempfile.TemporaryDirectory(prefix="netpol-fuzz-")
     _KEPT.append(kept)
-    return Path(kept.name)
+    made = Path(kept.name) / "two" / "down"
+    made.mkdir(parents=True)
+    return made
 
 
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
@@ -147,9 +151,10 @@ def check(
     before = Path.cwd()
     os.chdir(place)
     try:
-        result = CliRunner().invoke(
-            main, words, prog_name="netpol", input=stdin, env={**hidden, **settings}
-        )
+        with confined(place.parent.parent):
+            result = CliRunner().invoke(
+                main, words, prog_name="netpol", input=stdin, env={**hidden, **settings}
+            )
     finally:
         os.chdir(before)
     shown = (words, settings, result.exit_code, result.stderr[-2000:])
