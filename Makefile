@@ -28,11 +28,15 @@ format: $(VENV)/.stamp-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Attacks TARGET for TIME seconds, guided by coverage where atheris has a wheel for this Python.
+# Attacks TARGET for TIME seconds; guided by coverage of the Python code where atheris has a wheel for
+# this Python, and of the core where there is clang, too, which builds it in a venv of its own.
 TARGET ?= all
 TIME ?= 60
+GUIDED := build/guided
+CLANG ?= $(firstword $(foreach at,$(subst :, ,$(PATH)),$(wildcard $(at)/clang $(at)/clang-[1-9]*[0-9])))
 fuzz: $(VENV)/.stamp-fuzz
-	$(BIN)/python -m fuzz.run $(TARGET) --time $(TIME)
+	python=$(GUIDED)/venv/bin/python; [ -e $(GUIDED)/.stamp ] || python=$(BIN)/python; \
+	  $$python -m fuzz.run $(TARGET) --time $(TIME)
 
 # The core built with ASan and UBSan in a venv of its own, over the tests that go into it and every
 # target of fuzz/. Arrow's and Python's own allocators are put aside: they would hide what is behind
@@ -78,13 +82,24 @@ $(VENV)/.stamp-dev: $(BIN)/python $(CORE)
 $(VENV)/.stamp-fuzz: $(VENV)/.stamp-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3' || \
 	  echo "no atheris for this Python: mutations are not guided" >&2
+	if [ -n "$(CLANG)" ] && $(BIN)/python -c 'import atheris' 2>/dev/null; then \
+	  $(MAKE) CC="$(CLANG)" $(GUIDED)/.stamp; \
+	else echo "no clang: coverage of the core does not guide" >&2; fi
 	@touch $@
 
-$(SAN)/.stamp: $(VENV)/.stamp-dev
-	$(PYTHON) -m venv --without-pip $(SAN)/venv
+# $(call core,FOLDER,OPTION): the core built with OPTION in a venv of its own, with all that .venv has.
+define core
+	$(PYTHON) -m venv --without-pip $(1)/venv
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
-	  "$$($(SAN)/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dev.pth"
-	$(BIN)/python -m pip --python $(SAN)/venv/bin/python install --quiet --no-deps \
-	  --disable-pip-version-check --editable . --config-settings=build-dir=$(SAN)/core \
-	  --config-settings=cmake.define.NETPOL_SANITIZE=ON
-	@touch $@
+	  "$$($(1)/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dev.pth"
+	$(BIN)/python -m pip --python $(1)/venv/bin/python install --quiet --no-deps \
+	  --disable-pip-version-check --editable . --config-settings=build-dir=$(1)/core \
+	  --config-settings=cmake.define.$(2)=ON
+	@touch $(1)/.stamp
+endef
+
+$(SAN)/.stamp: $(VENV)/.stamp-dev
+	$(call core,$(SAN),NETPOL_SANITIZE)
+
+$(GUIDED)/.stamp: $(VENV)/.stamp-dev
+	$(call core,$(GUIDED),NETPOL_GUIDE)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fuzz.targets
+from fuzz.guide import load_counters
 
 CORPUS = Path(__file__).with_name("corpus")
 
@@ -41,5 +42,6 @@ def names() -> list[str]:
 
 def load(name: str) -> Target:
     """Import a target: one of ``names()``, or a module by its full name, dots and all."""
+    load_counters()
     module = importlib.import_module(name if "." in name else f"fuzz.targets.{name}")
     return Target(name, module.one, module.seeds)

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from fuzz.findings import ROOT, Folder
+from fuzz.guide import how
 from fuzz.registry import names
 from fuzz.watch import Plan, Result, attack
 
@@ -31,12 +32,13 @@ def try_again(name: str, folder: Folder) -> None:
             folder.forget(file)
 
 
-def tell(result: Result, folder: Folder, seed: int) -> int:
+def tell(result: Result, folder: Folder, plan: Plan) -> int:
     """Print what came of a target; give how many findings there are."""
     files = folder.files()
     print(
         f"{result.target}: {result.inputs:,} inputs, {len(files)} findings, "
-        f"{result.deaths} workers died, {result.seconds:.0f} s, seed {seed}",
+        f"{result.deaths} workers died, {result.seconds:.0f} s, {how(plan.blind)}, "
+        f"seed {plan.seed}",
         flush=True,
     )
     for file in files:
@@ -72,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         for file in folder.files():
             if file not in before:
                 minimise(name, file)
-        findings += tell(result, folder, seed)
+        findings += tell(result, folder, plan)
     return 1 if findings else 0
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import importlib.util
 import os
 import sys
 import time
 from pathlib import Path
 
 from fuzz.findings import Folder, of_error
+from fuzz.guide import has_atheris, load_counters
 from fuzz.limits import hold_addresses, resident
 from fuzz.mutate import Mutator
 from fuzz.slot import Slot
@@ -52,6 +52,7 @@ class Runner:
 
 def guided(options: argparse.Namespace, slot: Slot, folder: Folder) -> None:
     """Let atheris choose; it does not come back."""
+    load_counters()
     import atheris
 
     with atheris.instrument_imports(include=GUIDED, enable_loader_override=False):
@@ -102,8 +103,7 @@ def main() -> None:
     faulthandler.enable()
     folder = Folder(options.folder, options.target)
     with Slot(options.folder / "slot") as slot:
-        has_atheris = importlib.util.find_spec("atheris") is not None
-        (blind if options.blind or not has_atheris else guided)(options, slot, folder)
+        (blind if options.blind or not has_atheris() else guided)(options, slot, folder)
 
 
 if __name__ == "__main__":
