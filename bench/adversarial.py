@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 
 from bench.population import POD_NET, Workload
 from bench.rules import block, match, policy, policy_set, tcp
-from netpol.kube.objects import (
+from netpol.kube.api.objects import (
     LabelSelector,
     LabelSelectorRequirement,
     Namespace,

@@ -66,8 +66,8 @@ def run(case: str, times: int, folder: Path) -> None:
             scanner.scan(text, 0, len(text), True)
         return
     import netpol
-    from netpol.flows.batch import FlowBatch
-    from netpol.tally import Tally
+    from netpol.model.batch import FlowBatch
+    from netpol.run.sums import Tally
 
     kind, _, name = case.partition("-")
     engine = netpol.load(folder / name)

@@ -23,8 +23,7 @@ import numpy as np
 import netpol
 from bench.population import PortSpec, Workload, build_cluster
 from bench.rules import block, match, policy, policy_set, tcp
-from netpol.errors import CapacityError
-from netpol.kube.objects import (
+from netpol.kube.api.objects import (
     LabelSelector,
     Namespace,
     NetworkPolicyPeer,
@@ -33,6 +32,7 @@ from netpol.kube.objects import (
 )
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
+from netpol.model.errors import CapacityError
 
 __all__ = ["GROWTH", "REFUSED", "main"]
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
-from netpol.kube.objects import Pod
+from netpol.kube.api.objects import Pod
 
 if TYPE_CHECKING:
     from bench.shapes import World

@@ -16,8 +16,8 @@ import numpy as np
 
 from bench.population import PROTOCOLS, Array
 from bench.shapes import World, make_flows
-from netpol.flows.batch import FlowBatch
-from netpol.kube.objects import LabelSelector, NetworkPolicyPeer, Pod
+from netpol.kube.api.objects import LabelSelector, NetworkPolicyPeer, Pod
+from netpol.model.batch import FlowBatch
 
 __all__ = ["Flat", "FlatRule", "MaskPeer", "PythonPeer", "ordinary_flows"]
 

@@ -22,7 +22,7 @@ import numpy as np
 from bench.peers import Flat, FlatRule
 from bench.population import PROTOCOLS, Array
 from bench.shapes import World
-from netpol.flows.batch import FlowBatch
+from netpol.model.batch import FlowBatch
 
 __all__ = ["AclPeer", "available"]
 

@@ -10,7 +10,7 @@ from bench.peers import Flat
 from bench.peers_sql import ANY_TARGET, relations
 from bench.population import Array
 from bench.shapes import World
-from netpol.flows.batch import FlowBatch
+from netpol.model.batch import FlowBatch
 
 __all__ = ["PolarsPeer"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.population import Array
-from netpol.flows.batch import FlowBatch
+from netpol.model.batch import FlowBatch
 
 __all__ = ["TablePeer"]
 

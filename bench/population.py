@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netpol.kube.objects import (
+from netpol.kube.api.objects import (
     Container,
     ContainerPort,
     Endpoint,

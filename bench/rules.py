@@ -15,7 +15,7 @@ from ipaddress import IPv4Address
 
 from bench.population import POD_NET, Workload
 from bench.workloads import ENVIRONMENTS, TIERS
-from netpol.kube.objects import (
+from netpol.kube.api.objects import (
     IPBlock,
     LabelSelector,
     LabelSelectorRequirement,

@@ -16,7 +16,7 @@ from bench.shapes import (
     make_adversarial,
     make_flows,
 )
-from netpol.errors import CapacityError
+from netpol.model.errors import CapacityError
 
 COMPILED_KINDS = [kind for kind in ADVERSARIAL_KINDS if kind not in REFUSED_KINDS]
 

@@ -10,9 +10,9 @@ import pytest
 
 import netpol
 from bench.shapes import World
-from netpol.analysis.diff import Kind
-from netpol.analysis.exhaustive import exhaustive_diff
-from netpol.analysis.matrix import Question, reachability
+from netpol.questions.diff.exhaustive import exhaustive_diff
+from netpol.questions.diff.groups import Kind
+from netpol.questions.reach.matrix import Question, reachability
 
 #: What is done to the policies -> which of them are left.
 CHANGES = {"same": slice(None, None, -1), "three-less": slice(-3), "half": slice(None, None, 2)}

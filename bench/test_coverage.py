@@ -14,9 +14,9 @@ import pytest
 import netpol
 from bench.conftest import cached_engine
 from bench.shapes import World, write_conntrack
-from netpol.analysis.coverage import CoverageEngine
 from netpol.flows.reader import open_flows
-from netpol.replay import replay
+from netpol.questions.coverage.coverage import CoverageEngine
+from netpol.questions.replay.replay import replay
 
 
 @pytest.mark.benchmark(group="coverage")

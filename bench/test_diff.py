@@ -14,9 +14,9 @@ import pytest
 import netpol
 from bench.conftest import cached_engine
 from bench.shapes import World, write_conntrack
-from netpol.analysis.diff import Diff, diff
 from netpol.flows.reader import open_flows
-from netpol.replay import replay
+from netpol.questions.diff.diff import Diff, diff
+from netpol.questions.replay.replay import replay
 
 _ROUNDS = 5
 

@@ -18,7 +18,7 @@ from bench.peers import MaskPeer, PythonPeer, ordinary_flows
 from bench.peers_frames import PolarsPeer
 from bench.peers_sql import DuckPeer
 from bench.peers_tables import TablePeer
-from netpol.verdict import Verdict
+from netpol.model.verdict import Verdict
 
 #: Name -> how to build it of a world and an engine, and how many flows a round takes.
 PEERS: dict[str, tuple[Callable[[Any, Any], Any], int]] = {

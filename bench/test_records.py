@@ -12,8 +12,8 @@ import pytest
 from bench.conftest import cached_engine
 from bench.shapes import World, write_conntrack
 from netpol.flows.reader import open_flows
-from netpol.replay import replay
-from netpol.report.records import record_writer
+from netpol.questions.replay.replay import replay
+from netpol.report.records.records import record_writer
 
 
 @pytest.mark.benchmark(group="replay")

@@ -13,7 +13,7 @@ import pytest
 from bench.conftest import cached_engine
 from bench.shapes import World, write_conntrack, write_manifests
 from netpol.flows.reader import open_flows
-from netpol.replay import replay
+from netpol.questions.replay.replay import replay
 
 
 @pytest.mark.benchmark(group="replay")
@@ -41,7 +41,7 @@ PEAK = """
 import sys
 import netpol
 from netpol.flows.reader import open_flows
-from netpol.replay import replay
+from netpol.questions.replay.replay import replay
 engine = netpol.compile(netpol.read_policies([sys.argv[1]]), netpol.read_snapshot([sys.argv[1]]))
 replay(engine, open_flows([sys.argv[2]] * int(sys.argv[3])))
 print(next(l.split()[1] for l in open("/proc/self/status") if l.startswith("VmHWM")))

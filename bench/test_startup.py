@@ -10,7 +10,7 @@ import pytest
 
 CODE = {
     "import": "import netpol",
-    "help": "import sys; sys.argv = ['netpol', '--help']; from netpol.cli import main; main()",
+    "help": "import sys; sys.argv = ['netpol', '--help']; from netpol.cli.main import main; main()",
     "python": "pass",
 }
 

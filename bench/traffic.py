@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from bench.population import Array, Population
-from netpol.flows.batch import FlowBatch
+from netpol.model.batch import FlowBatch
 
 if TYPE_CHECKING:
     from bench.shapes import World

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from bench.population import PortSpec, Workload
-from netpol.kube.objects import Namespace, ObjectMeta
+from netpol.kube.api.objects import Namespace, ObjectMeta
 
 __all__ = ["ENVIRONMENTS", "TIERS", "namespace", "real_cluster", "synthetic_cluster"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from netpol.cli.main import COMMANDS, main
+from netpol.cli.main import main
+from netpol.cli.registry import COMMANDS
 
 TARGET = Path(__file__).with_name("cli.md")
 

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle, islice
 
-from netpol.analysis.changes import Change
-from netpol.analysis.coverage import (
+from netpol.model.batch import SkippedRecord
+from netpol.model.verdict import Note, Reason, Side, Tier, Verdict
+from netpol.questions.allpairs.portsets import Ports
+from netpol.questions.compare.compare import ChangedPair, Comparison, SwitchChange
+from netpol.questions.coverage.coverage import (
     Coverage,
     ElementCoverage,
     Evidence,
@@ -19,14 +22,12 @@ from netpol.analysis.coverage import (
     RuleCoverage,
     SideCoverage,
 )
-from netpol.analysis.diff import Diff, Group, GroupList, Kind, PolicyChange
-from netpol.analysis.exposure import Exposure
-from netpol.analysis.hits import Hits
-from netpol.analysis.matrix import Cell, Matrix, Reach
-from netpol.analysis.portsets import Ports
-from netpol.compare import ChangedPair, Comparison, SwitchChange
-from netpol.flows.batch import SkippedRecord
-from netpol.replay import (
+from netpol.questions.coverage.hits import Hits
+from netpol.questions.diff.changes import Change
+from netpol.questions.diff.diff import Diff, Group, GroupList, Kind, PolicyChange
+from netpol.questions.reach.exposure import Exposure
+from netpol.questions.reach.matrix import Cell, Matrix, Reach
+from netpol.questions.replay.replay import (
     Credit,
     DnsCounts,
     Isolation,
@@ -37,11 +38,10 @@ from netpol.replay import (
     ReplaySummary,
     RuleUse,
 )
-from netpol.spread.collect import Spread
-from netpol.spread.namespaces import NamespaceFlows
-from netpol.spread.timeline import TimeSeries
-from netpol.tally import Weight
-from netpol.verdict import Note, Reason, Side, Tier, Verdict
+from netpol.run.distribution.collect import Spread
+from netpol.run.distribution.namespaces import NamespaceFlows
+from netpol.run.distribution.timeline import TimeSeries
+from netpol.run.sums import Weight
 
 __all__ = [
     "DISTINCT",

@@ -1,6 +1,6 @@
 """Takes what was written in a medium, raises ``AssertionError`` where it breaks the medium's rule.
 
-The rules are those of ``netpol.text``; they are checked by other means than they are kept:
+The rules are those of ``netpol.model.text``; they are checked by other means than they are kept:
 Unicode's own categories, and parsers that others wrote.
 """
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pools
-from netpol.dns.observations import DnsAnswer, DnsObservations, Window
+from netpol.model.dns_observations import DnsAnswer, DnsObservations, Window
 from worlds import Object, admin_policy, baseline_policy, cluster_policy
 
 if TYPE_CHECKING:

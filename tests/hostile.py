@@ -1,4 +1,4 @@
-"""Names that want to do harm, each in another way; ``netpol.text`` says what becomes of them."""
+"""Hostile strings, one table for every test of what is written; rules are in ``model.text``."""
 
 from __future__ import annotations
 

@@ -12,8 +12,9 @@ __all__ = ["address_space_at_rest", "limited", "limited_code"]
 #: What a command may take beyond an interpreter with everything imported.
 ROOM = 300 << 20
 _EVERYTHING = (
-    "import netpol.cli.check, netpol.replay, netpol.report.terminal, netpol.lint.check\n"
-    "import netpol.kube.content, netpol.flows.reader, pyarrow.csv, yaml\n"
+    "import netpol.cli.commands.check, netpol.questions.replay.replay\n"
+    "import netpol.report.text.replay, netpol.lint.check\n"
+    "import netpol.kube.read.content, netpol.flows.reader, pyarrow.csv, yaml\n"
 )
 
 

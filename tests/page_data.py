@@ -16,12 +16,12 @@ from fuzz.found import (
     spread,
 )
 from html_support import WHEN
-from netpol.analysis.diff import Kind
+from netpol.model.verdict import Verdict
+from netpol.questions.diff.groups import Kind
 from netpol.report.html import compare, coverage, diff, matrix, replay
 from netpol.report.html.page import Page, render
 from netpol.report.html.provenance import InputDigest, Provenance, provenance
 from netpol.report.html.sections import Section
-from netpol.verdict import Verdict
 
 __all__ = ["COMMANDS", "many_names", "page_of"]
 

@@ -17,7 +17,7 @@ HANGS = 20
 #: the fifo, and then never returns: in C, with the interpreter's lock released.
 _STOPS = """
 import hashlib, importlib, sys
-from netpol.program import run
+from netpol.cli.program import run
 module, attribute, fifo = sys.argv[1:4]
 sys.argv[1:4] = []
 def stop(*_, **__):

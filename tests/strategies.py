@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 import pools
 from cluster_strategies import cluster_scoped_of, dns_of
-from netpol.dns.observations import DnsObservations
-from netpol.flows.evidence import Evidence
-from netpol.flows.flow import Flow
-from netpol.switches import Switches
+from netpol.model.dns_observations import DnsObservations
+from netpol.model.evidence import Evidence
+from netpol.model.flow import Flow
+from netpol.model.switches import Switches
 from worlds import Object, namespace, policy
 
 

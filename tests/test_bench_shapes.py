@@ -8,10 +8,10 @@ import pytest
 
 from bench import shapes
 from bench.peers import MaskPeer, PythonPeer, ordinary_flows
-from netpol.kube.defaults import apply_defaults
 from netpol.kube.policies import read_policies
 from netpol.kube.snapshot import read_snapshot
-from netpol.kube.validate import validate_policy
+from netpol.kube.validation.defaults import apply_defaults
+from netpol.kube.validation.policies import validate_policy
 
 MAPPED = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)
 KINDS = [("small", "synthetic"), ("small", "real"), *((k, None) for k in shapes.ADVERSARIAL_KINDS)]

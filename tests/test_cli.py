@@ -18,10 +18,11 @@ import pytest
 from click.testing import CliRunner
 
 from cli_support import EXAMPLES, FLOWS, GUIDE, failure, golden, process, replay, run
-from netpol.cli.main import COMMANDS, main
+from netpol.cli.main import main
 from netpol.cli.options import Size
+from netpol.cli.registry import COMMANDS
 from netpol.flows.detect import FORMATS
-from netpol.switches import Switches
+from netpol.model.switches import Switches
 
 pytestmark = pytest.mark.usefixtures("in_examples")
 
@@ -269,7 +270,7 @@ def test_a_bug_is_one_message_too(monkeypatch: pytest.MonkeyPatch) -> None:
     def boom(*_: object, **__: object) -> None:
         raise RuntimeError("odd")
 
-    monkeypatch.setattr("netpol.replay.replay", boom)
+    monkeypatch.setattr("netpol.questions.replay.replay.replay", boom)
     result = replay()
     assert result.exit_code == 2
     assert "this is a bug: RuntimeError: odd" in result.stderr
@@ -281,7 +282,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("netpol.replay.replay", interrupt)
+    monkeypatch.setattr("netpol.questions.replay.replay.replay", interrupt)
     result = replay()
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr.endswith("netpol: error: interrupted\n")

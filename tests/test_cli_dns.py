@@ -9,13 +9,13 @@ import pytest
 
 from cli_support import FLOWS, GUIDE, failure, process, replay
 from netpol.cli.dns import names_domains
-from netpol.kube.cluster_objects import (
+from netpol.kube.api.cluster_objects import (
     ClusterEgressPeer,
     ClusterEgressRule,
     ClusterNetworkPolicy,
     ClusterNetworkPolicySpec,
 )
-from netpol.kube.objects import Source
+from netpol.kube.api.objects import Source
 from netpol.kube.policies import LoadedClusterPolicy, PolicySet
 from netpol.kube.snapshot import Snapshot
 

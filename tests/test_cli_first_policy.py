@@ -10,10 +10,10 @@ import pytest
 
 import netpol
 from cli_support import FLOWS, failure, run
-from netpol.errors import ConfigError, ManifestError
 from netpol.kube.policies import policies_from_objects
 from netpol.kube.selecting import only, without
-from netpol.report.formats import CI_FORMATS
+from netpol.model.errors import ConfigError, ManifestError
+from netpol.report.words.formats import CI_FORMATS
 from worlds import policy
 
 pytestmark = pytest.mark.usefixtures("in_examples")

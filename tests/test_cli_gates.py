@@ -11,15 +11,15 @@ import pytest
 
 import netpol
 from cli_support import GUIDE, failure, process, run
-from netpol.analysis.coverage import coverage
 from netpol.cli.gates import GATE_LIMIT
-from netpol.compare import compare
-from netpol.errors import ConfigError, FlowError
 from netpol.flows.limits import skip_limit
-from netpol.flows.stats import ReadStats
-from netpol.profiles import switches_of
-from netpol.replay import replay
-from netpol.report.formats import CI_FORMATS
+from netpol.model.errors import ConfigError, FlowError
+from netpol.model.profiles import switches_of
+from netpol.model.read_stats import ReadStats
+from netpol.questions.compare.compare import compare
+from netpol.questions.coverage.coverage import coverage
+from netpol.questions.replay.replay import replay
+from netpol.report.words.formats import CI_FORMATS
 
 pytestmark = pytest.mark.usefixtures("in_examples")
 

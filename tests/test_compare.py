@@ -14,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import netpol
-from netpol.compare import Comparison, compare
-from netpol.flows.batch import FlowBatch
-from netpol.flows.normalise import batch_from
+from netpol.flows.columns.normalise import batch_from
 from netpol.flows.reader import open_flows
-from netpol.profiles import PROFILES, switches_of
-from netpol.switches import Switches
-from netpol.tally import Weight
-from netpol.verdict import Reason, Verdict
+from netpol.model.batch import FlowBatch
+from netpol.model.profiles import PROFILES, switches_of
+from netpol.model.switches import Switches
+from netpol.model.verdict import Reason, Verdict
+from netpol.questions.compare.compare import Comparison, compare
+from netpol.run.sums import Weight
 from strategies import Case, cases
 from worlds import load
 

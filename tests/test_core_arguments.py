@@ -113,7 +113,7 @@ from netpol._core import cells, contrast, cover, fused, sums, suspects, tally
 from netpol._core.conntrack import Scanner
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
-from netpol.tally import HAS_PORTS
+from netpol.run.sums import HAS_PORTS
 
 name, seed, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 module = importlib.import_module(f"netpol._core.{name}")
@@ -362,12 +362,12 @@ from netpol._core.addresses_text import format_v4, format_wide, parse_addresses
 from netpol._core.conntrack import Scanner
 from netpol._core.contrast import Contrast
 from netpol._core.tables import CompiledTables
-from netpol.analysis.deciders import Deciders
-from netpol.flows.batch import FlowBatch
+from netpol.questions.diff.deciders import Deciders
+from netpol.model.batch import FlowBatch
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
-from netpol.replay import empty_batch
-from netpol.tally import HAS_PORTS, Tally
+from netpol.questions.replay.replay import empty_batch
+from netpol.run.sums import HAS_PORTS, Tally
 
 engine = netpol.compile(PolicySet(), Snapshot())
 tables = engine._core

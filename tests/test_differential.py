@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 
 import netpol
 from netpol._core.plain import set_simd
-from netpol.compiler import rows as compiled_rows
+from netpol.compiler.rows import row as compiled_rows
+from netpol.explain.explain import explained
 from netpol.reference import ReferenceEvaluator
 from strategies import Case, cases
 from worlds import adapt_engine, adapt_reference, load, widened
@@ -43,5 +44,5 @@ def test_the_engine_agrees_with_the_reference_evaluator(case: Case) -> None:
             kernel = f"{name}, SIMD {set_simd(wanted)}"
             compiled = adapt_engine(engine, case.flows)
             for flow, found, answer in zip(case.flows, compiled, expected, strict=True):
-                assert found == answer, f"{kernel}: {flow}\n{reference.explain(flow)}"
+                assert found == answer, f"{kernel}: {flow}\n{explained(reference, flow)}"
     set_simd(True)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from netpol.flows.known.registry import KNOWN
-from netpol.report.wording import CAUSES, NOTES, REASONS
-from netpol.verdict import Cause, Note, Reason
+from netpol.model.verdict import Cause, Note, Reason
+from netpol.report.words.wording import CAUSES, NOTES, REASONS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

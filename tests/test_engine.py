@@ -14,11 +14,11 @@ import pyarrow as pa
 import pytest
 
 import netpol
-from netpol.compiler.tables import VERSION
-from netpol.engine import EndpointKind
-from netpol.errors import CapacityError, ConfigError, FlowError, InputError, OutputError
-from netpol.flows.flow import Flow
-from netpol.verdict import Reason, Side, Verdict
+from netpol.compiler.pack.tables import VERSION
+from netpol.engine.engine import EndpointKind
+from netpol.model.errors import CapacityError, ConfigError, FlowError, InputError, OutputError
+from netpol.model.flow import Flow
+from netpol.model.verdict import Reason, Side, Verdict
 from worlds import fixture, load, pod, policy
 
 POLICIES = [
@@ -245,7 +245,7 @@ def test_more_peer_classes_than_ids_are_refused(
     peers = [{"ipBlock": {"cidr": f"20.{i}.0.0/16"}} for i in range(6)]
     rules = [{"from": [peer]} for peer in peers]  # 6 classes of addresses, and none of them
     read = load([policy("x", {"podSelector": {}, "ingress": rules}, "many")], fixture())
-    monkeypatch.setattr("netpol.compiler.sides.MAX_LOCALS", limit)
+    monkeypatch.setattr("netpol.compiler.rows.sides.MAX_LOCALS", limit)
     if limit > 6:
         assert netpol.compile(*read).evaluate(COLUMNS).counts()["deny"] == 3
     else:
@@ -265,9 +265,9 @@ def test_more_cases_than_can_be_decided_are_refused(monkeypatch: pytest.MonkeyPa
     read = load([policy("x", {"podSelector": {}, "ingress": rules}, "many")], fixture())
     # Two classes of labels (as of any row); a port tells its own CIDR from the others: 2 x 2 x 50
     # cases, and two each on other ports and on other protocols.
-    monkeypatch.setattr("netpol.compiler.sides.MAX_CASES", 204)
+    monkeypatch.setattr("netpol.compiler.rows.sides.MAX_CASES", 204)
     assert netpol.compile(*read).evaluate(COLUMNS).counts()["deny"] == 3
-    monkeypatch.setattr("netpol.compiler.sides.MAX_CASES", 203)
+    monkeypatch.setattr("netpol.compiler.rows.sides.MAX_CASES", 203)
     with pytest.raises(CapacityError, match=r"x/many.*cases of peer and port"):
         netpol.compile(*read)
 

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import netpol
-from netpol.errors import FlowError
-from netpol.flows.normalise import batch_from
-from netpol.flows.table_columns import COLUMNS as COLUMN_NAMES
+from netpol.flows.columns.names import COLUMNS as COLUMN_NAMES
+from netpol.flows.columns.normalise import batch_from
+from netpol.model.errors import FlowError
 from test_engine import COLUMNS, EXPECTED, POLICIES, labels, mapped
 from worlds import fixture, load
 

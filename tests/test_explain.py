@@ -10,14 +10,15 @@ from hypothesis import HealthCheck, given, settings
 
 import netpol
 from cli_support import golden
-from netpol.errors import ConfigError
-from netpol.flows.flow import Flow
+from netpol.explain.edits import Isolate, ListPort, Relabel, applied
+from netpol.explain.explain import explained, explanation_of
+from netpol.explain.story import Explanation, SideStory
+from netpol.model.errors import ConfigError
+from netpol.model.flow import Flow
+from netpol.model.switches import Switches
+from netpol.model.verdict import Verdict
 from netpol.reference import ReferenceEvaluator
-from netpol.reference.edits import Isolate, ListPort, Relabel, applied
 from netpol.reference.outcome import Match
-from netpol.reference.story import Explanation, SideStory
-from netpol.switches import Switches
-from netpol.verdict import Verdict
 from strategies import Case, cases
 from worlds import (
     adapt_engine,
@@ -49,9 +50,9 @@ def test_every_suggestion_flips_the_verdict(case: Case) -> None:
             outcome = reference.judge(one)
         except ConfigError:  # cnp_tie=error
             continue
-        explanation = reference.explanation(one)
+        explanation = explanation_of(reference, one)
         assert explanation.outcome == outcome
-        assert reference.explain(one)
+        assert explained(reference, one)
         if outcome.verdict is Verdict.UNKNOWN:
             assert explanation.flips == ()
         for flip in explanation.flips:
@@ -70,7 +71,7 @@ def test_the_engine_agrees_with_suggestions(case: Case) -> None:
     reference = ReferenceEvaluator(policies, snapshot, case.switches)
     for one in case.flows[:3]:
         try:
-            flips = reference.explanation(one).flips
+            flips = explanation_of(reference, one).flips
         except ConfigError:
             continue
         for flip in flips[:1]:
@@ -86,7 +87,7 @@ def test_elements_told_are_those_of_the_trial(case: Case) -> None:
     reference = ReferenceEvaluator(policies, snapshot, case.switches)
     for one in case.flows:
         try:
-            explanation = reference.explanation(one)
+            explanation = explanation_of(reference, one)
         except ConfigError:
             continue
         for rule in (r for side in sides(explanation) for p in side.policies for r in p.rules):
@@ -116,7 +117,7 @@ def sides(explanation: Explanation) -> list[SideStory]:
 def told(policies: Any, asked: str | Flow, **switches: Any) -> Explanation:
     read, snapshot = load(policies, fixture())
     one = flow(asked) if isinstance(asked, str) else asked
-    return ReferenceEvaluator(read, snapshot, Switches(**switches)).explanation(one)
+    return explanation_of(ReferenceEvaluator(read, snapshot, Switches(**switches)), one)
 
 
 WEB = """
@@ -255,7 +256,7 @@ def test_every_kind_of_element_is_told() -> None:
     )
     policies, snapshot = load([admin, baseline, plain], fixture())
     evaluator = ReferenceEvaluator(policies, snapshot)
-    texts = [evaluator.explain(flow(a)) for a in ("x/a -> y/a tcp/8080", "x/a -> z/c udp/8001")]
+    texts = [explained(evaluator, flow(a)) for a in ("x/a -> y/a tcp/8080", "x/a -> z/c udp/8001")]
     golden("explain-elements.txt", "\n".join(texts))
 
 
@@ -271,7 +272,7 @@ def test_control_characters_are_escaped() -> None:
     meta = with_fields(loaded.policy.metadata, name="a\x1b[2J\u202eb")
     hostile = loaded._replace(policy=with_fields(loaded.policy, metadata=meta))
     read = netpol.kube.policies.PolicySet((hostile,))
-    text = ReferenceEvaluator(read, snapshot).explain(flow("x/b -> x/a tcp/80"))
+    text = explained(ReferenceEvaluator(read, snapshot), flow("x/b -> x/a tcp/80"))
     assert "x/a\\x1b[2J\\u202eb" in text
     assert "\x1b" not in text
 
@@ -279,5 +280,5 @@ def test_control_characters_are_escaped() -> None:
 @pytest.mark.parametrize("asked", ["x/b -> x/a tcp/9090", "ext -> svc-a tcp/80", "x/b -> ext icmp"])
 def test_lines_fit(asked: str) -> None:
     read, snapshot = load([policy("x", WEB)], fixture())
-    text = ReferenceEvaluator(read, snapshot).explain(flow(asked))
+    text = explained(ReferenceEvaluator(read, snapshot), flow(asked))
     assert max(map(len, text.splitlines())) <= 80

@@ -13,12 +13,13 @@ from hypothesis import given
 
 import netpol
 from cli_support import GUIDE, failure, golden, process, run
-from netpol.errors import ConfigError
+from netpol.explain.asking import Port, flows_between, read_port
+from netpol.explain.explain import explanation_of
+from netpol.explain.naming import Names
+from netpol.explain.replicas import Replicas
+from netpol.model.errors import ConfigError
 from netpol.reference import ReferenceEvaluator
-from netpol.reference.asking import Port, flows_between, read_port
-from netpol.reference.naming import Names
-from netpol.reference.replicas import Replicas
-from netpol.report.explain_json import render
+from netpol.report.json.explain import render
 from strategies import Case, cases
 from test_explain import random_worlds
 from worlds import Object, adapt_engine, fixture, load, namespace, node, pod, policy, service
@@ -313,7 +314,7 @@ def test_json_has_the_engines_verdict(case: Case) -> None:
     for asked, answer in zip(flows, answers, strict=True):
         outcome = reference.judge(asked.flow)
         replicas = Replicas((ends[0], ends[0]), [asked], [outcome], 1)
-        document = json.loads(render(reference.explanation(asked.flow), replicas))
+        document = json.loads(render(explanation_of(reference, asked.flow), replicas))
         assert (document["verdict"], document["side"], document["reason"]) == (
             answer.verdict, answer.side, answer.reason,
         )  # fmt: skip

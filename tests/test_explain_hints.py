@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 
 from cli_support import run
-from netpol.errors import ConfigError
-from netpol.flows.flow import Flow
-from netpol.kube.times import parse_time
+from netpol.explain.explain import explained, explanation_of
+from netpol.explain.story import Explanation
+from netpol.kube.api.times import parse_time
+from netpol.model.errors import ConfigError
+from netpol.model.flow import Flow
+from netpol.model.switches import Switches
+from netpol.model.verdict import Note, Reason, Verdict
 from netpol.reference import ReferenceEvaluator
-from netpol.reference.story import Explanation
-from netpol.report.wording import SETTLES
-from netpol.switches import Switches
-from netpol.verdict import Note, Reason, Verdict
+from netpol.report.words.wording import SETTLES
 from strategies import Case, cases
 from test_explain import random_worlds
 from worlds import (
@@ -56,7 +57,7 @@ def told(
     **switches: Any,
 ) -> Explanation:
     one = flow(asked) if isinstance(asked, str) else asked
-    return evaluator_of(policies, objects, **switches).explanation(one)
+    return explanation_of(evaluator_of(policies, objects, **switches), one)
 
 
 def hints(*args: Any, **switches: Any) -> list[tuple[str, str]]:
@@ -74,7 +75,7 @@ def test_no_world_makes_a_hint_fail(case: Case) -> None:
     reference = ReferenceEvaluator(policies, snapshot, case.switches)
     for one in case.flows:
         try:
-            explanation = reference.explanation(one)
+            explanation = explanation_of(reference, one)
         except ConfigError:  # cnp_tie=error
             continue
         texts = [hint.text for hint in explanation.hints]
@@ -390,7 +391,7 @@ def test_egress_readings_say_what_the_policies_see() -> None:
     out = policy("y", "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {}, "
                  "namespaceSelector: {}}]}]}")  # fmt: skip
     evaluator = evaluator_of([out], fixture(behind))
-    explanation = evaluator.explanation(flow("y/a -> n1 tcp/30080"))
+    explanation = explanation_of(evaluator, flow("y/a -> n1 tcp/30080"))
     assert readings(explanation, "egress") == [
         ("pod x/b (10.0.0.2) on 8080/TCP", 1, "allow"),
         ("node n1 (192.168.0.1) on 30080/TCP", 1, "deny"),
@@ -399,7 +400,7 @@ def test_egress_readings_say_what_the_policies_see() -> None:
         "egress of pod y/a (10.0.1.1) would be allowed whatever its policies see if they also "
         "allowed 192.168.0.1 on 30080/TCP"
     ]
-    text = evaluator.explain(flow("y/a -> n1 tcp/30080"))
+    text = explained(evaluator, flow("y/a -> n1 tcp/30080"))
     assert "if egress policies see node n1 (192.168.0.1) on 30080/TCP:" in text
 
 
@@ -408,13 +409,13 @@ def test_a_large_cluster_is_told_in_a_line() -> None:
     block = policy("y", "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 8.8.8.8/32}}]}]}")
     to_y = service("y/svc", "10.96.0.30", {"port": 80, "targetPort": 8080}, selector={"pod": "a"})
     evaluator = evaluator_of([block], fixture(to_y, *nodes))
-    explanation = evaluator.explanation(flow("ext -> 10.96.0.30 tcp/80"))
+    explanation = explanation_of(evaluator, flow("ext -> 10.96.0.30 tcp/80"))
     found = readings(explanation, "ingress")
     assert [(count, verdict) for _, count, verdict in found] == [
         (1, "allow"), (201, "deny"), (1, "allow"),
     ]  # fmt: skip
     assert found[1][0].endswith("and 198 more") or "198 more" in found[1][0]
-    assert len(evaluator.explain(flow("ext -> 10.96.0.30 tcp/80")).splitlines()) < 60
+    assert len(explained(evaluator, flow("ext -> 10.96.0.30 tcp/80")).splitlines()) < 60
 
 
 def test_any_address_outside_stands_for_all() -> None:

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 import netpol
-from netpol.errors import FlowError
-from netpol.flows.batch import FlowBatch
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
+from netpol.model.batch import FlowBatch
+from netpol.model.errors import FlowError
 from process_support import printed_by
 
 BASE = {"src": ["10.0.0.1", "10.0.0.2"], "dst": ["10.0.0.9", "10.0.0.8"], "protocol": ["tcp"] * 2}
@@ -173,7 +173,7 @@ ARROW = """
 import sys
 import pyarrow as pa
 import netpol
-from netpol.errors import FlowError
+from netpol.model.errors import FlowError
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
 

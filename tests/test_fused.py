@@ -16,15 +16,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import netpol
-import netpol.fused
-import netpol.replay
+import netpol.questions.replay.replay
+import netpol.run.conntrack_sums
 from netpol._core.fused import FusedSums
 from netpol._core.suspects import Suspects
-from netpol.errors import FlowError
+from netpol.flows.formats.conntrack.zones import WINDOW
 from netpol.flows.reader import FlowStream, open_flows
-from netpol.flows.zones import WINDOW
-from netpol.replay import ReplaySummary, replay
-from netpol.tally import Tally
+from netpol.model.errors import FlowError
+from netpol.questions.replay.replay import ReplaySummary, replay
+from netpol.run.sums import Tally
 from tests.flows.support import LINES, dump, path
 from tests.flows.test_scanner import LINE, MESSAGE, mutated
 
@@ -90,7 +90,7 @@ def pieces(
     engine: Any, files: list[str], jobs: int, size: int, **options: Any
 ) -> ReplaySummary | str:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(netpol.fused, "PIECE_BYTES", size)
+        patch.setattr(netpol.run.conntrack_sums, "PIECE_BYTES", size)
         try:
             return replay(engine, open_flows(files, **options), jobs=jobs)
         except FlowError as error:
@@ -144,7 +144,7 @@ def test_pairs_beyond_the_limit_are_the_same(
     file = tmp_path / "dump"
     # Pieces after the one with events must wait for it, though they are scanned beside it.
     file.write_bytes(zoneless("n1.L.txt")[:30000] + EVENTS[:9000] + dump("bulk.proc.txt") + PLAIN)
-    monkeypatch.setattr(netpol.replay, "Tally", partial(Tally, limit=limit))
+    monkeypatch.setattr(netpol.questions.replay.replay, "Tally", partial(Tally, limit=limit))
     expected = batches(lab, [str(file)])
     assert isinstance(expected, ReplaySummary)
     assert expected.denied.capped
@@ -297,7 +297,7 @@ def test_no_failure_of_a_thread_is_lost(
     def fail(*_: Any) -> None:
         raise MemoryError("nothing left")
 
-    monkeypatch.setattr(netpol.fused._Work, step, fail)
+    monkeypatch.setattr(netpol.run.conntrack_sums._Work, step, fail)
     with pytest.raises(MemoryError, match="nothing left"):
         replay(lab, open_flows([path("bulk.proc.txt")]), jobs=jobs)
 

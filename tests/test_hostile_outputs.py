@@ -1,4 +1,4 @@
-"""Hostile names in every output: each medium keeps its rule, which ``netpol.text`` has written."""
+"""Hostile names in every output: each medium keeps its rule (``netpol.model.text``)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fuzz.targets import lines, outputs
 from fuzz.targets.outputs import MEDIA
 from hostile import HOSTILE
 from netpol.cli import steps
-from netpol.text import escape_controls, escape_hidden_in_json
+from netpol.model.text import escape_controls, escape_hidden_in_json
 
 CORPUS = sorted((ROOT / "fuzz" / "corpus").glob("outputs/*"))
 CORPUS += sorted((ROOT / "fuzz" / "corpus").glob("lines/*"))

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from netpol.dns.observations import DnsObservations
-from netpol.flows.flow import Flow
+from netpol.model.dns_observations import DnsObservations
+from netpol.model.flow import Flow
 from pools import BROKEN_SELECTORS, NODE_NAMES, Object
 from strategies import Case, cases, mapped
 from worlds import EVALUATORS, Answer, judge_with, load, namespace, node, policy

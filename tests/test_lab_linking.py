@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netpol.flows.addresses import format_addresses
-from netpol.flows.evidence import Evidence
+from netpol.flows.columns.addresses import format_addresses
 from netpol.flows.reader import open_flows
+from netpol.model.evidence import Evidence
 from test_lab import DUMPS, PROTOCOLS, Connection, connection, truths
 
 SEEN, DIALLED = Evidence.INGRESS_SEEN, Evidence.EGRESS_DIALLED

@@ -3,69 +3,59 @@
 from __future__ import annotations
 
 import ast
+import graphlib
+import importlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import netpol
+from netpol._moved import MOVED
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "netpol"
 CORE = ROOT / "src" / "_core"
 
-_WORDS = {"errors", "verdict", "switches"}
-_READ = _WORDS | {"dns", "kube", "policy", "flows", "likeness"}
-
-#: What each part may import besides itself: only what stands left of it in the picture.
+#: Folders from left to right in the picture, and what each may import besides itself.
+_WORDS = {"model", "io"}
 MAY_IMPORT = {
-    "brevity": set(),
-    "errors": {"brevity", "text"},
-    "verdict": set(),
-    "switches": {"errors"},
-    "text": {"brevity"},
-    "times": set(),
-    "terminal": set(),
-    "unfinished": set(),
-    "standard": set(),
-    "files": {"unfinished"},
-    "notebook": {"text"},
-    "likeness": set(),
+    "model": set(),
+    "io": {"model"},
     "_core": set(),
-    "dns": {"errors", "flows"},  # a log like any other: its source, cells and counts
-    "kube": _WORDS | {"dns", "likeness", "times", "standard", "unfinished"},
-    "policy": _WORDS | {"dns", "kube"},
-    "flows": _WORDS | {"times", "standard", "_core"},
-    "reference": _WORDS | {"dns", "kube", "flows", "likeness", "text"},
-    "compiler": _WORDS | {"files", "dns", "kube", "policy", "_core"},
-    "verdicts": _READ | {"compiler", "reference", "engine", "notebook", "_core"},
-    "engine": _READ | {"compiler", "reference", "verdicts", "_core"},
-    "ahead": set(),
-    "tally": {"verdict", "flows", "_core"},
-    "fused": {"ahead", "errors", "flows", "tally", "_core"},
-    "pairs": {"verdict", "flows", "tally"},
-    "asof": {"verdict", "policy"},
-    "recorded": {"errors", "verdict", "switches", "profiles", "flows", "engine", "asof"}
-    | {"tally", "pairs", "_core"},
-    "replay": {"verdict", "switches", "dns", "kube", "flows", "fused", "engine", "verdicts"}
-    | {"tally", "pairs", "recorded"},
-    "profiles": {"errors", "switches"},
-    "analysis": _READ | {"text", "fused", "compiler", "engine", "tally", "replay", "_core"},
-    "compare": {"verdict", "switches", "kube", "flows", "tally", "replay", "analysis"},
-    "spread": {"verdict", "flows", "engine", "tally", "analysis", "_core"},
-    "lint": _WORDS | {"kube"},
-    "overlap": _WORDS | {"kube", "policy", "compiler"},
-    "report": {"errors", "verdict", "files", "terminal", "lint"}
-    | {"kube", "text", "flows", "reference", "tally", "pairs", "recorded", "replay", "compare"}
-    | {"spread", "analysis"},
-    "cli": _READ
-    | {"", "reference", "replay", "report", "tally", "profiles", "compare", "spread", "overlap"}
-    | {"analysis", "brevity", "recorded", "terminal", "lint", "text", "standard", "unfinished"},
-    "program": {"", "cli", "unfinished"},
-    "__main__": {"program"},
-    "__init__": _READ | {"compiler", "engine", "verdicts", "replay", "recorded", "analysis"},
+    "kube": _WORDS,
+    "policy": _WORDS | {"kube"},
+    "compiler": _WORDS | {"kube", "policy", "_core"},
+    "flows": _WORDS | {"_core"},
+    "reference": {"model", "kube"},
+    "explain": {"model", "kube", "reference"},
+    "engine": _WORDS | {"kube", "policy", "compiler", "flows", "reference", "explain", "_core"},
+    "run": _WORDS | {"flows", "engine", "_core"},
+    "questions": _WORDS | {"kube", "policy", "compiler", "flows", "engine", "run", "_core"},
+    "dns": _WORDS | {"flows"},  # a log like any other: its source, cells and counts
+    "lint": _WORDS | {"kube", "policy", "compiler"},
+    "report": _WORDS | {"kube", "lint", "reference", "explain", "run", "questions"},
+    "cli": _WORDS
+    | {"", "kube", "flows", "dns", "lint", "reference", "explain", "run", "questions", "report"},
+    "__main__": {"cli"},
+    "__init__": {"_moved"},
+    "_moved": set(),
+}
+
+#: Inside the large folders: subfolders from left to right, "." being the files beside them.
+ORDER = {
+    "kube": ["api", "read", "validation", "."],
+    "policy": [".", "dialects"],
+    "compiler": ["shared", "addresses", "rows", "pack", "overlap", "."],
+    "flows": ["known", "columns", "formats/conntrack", "formats/table", "."],
+    "run": [".", "distribution"],
+    "questions": ["replay", "allpairs", "coverage", "diff", "compare", "reach"],
+    "lint": ["catalogue", "."],
+    "report": ["words", "text", "json", "records", "ci", "html"],
+    "cli": [".", "commands"],
 }
 
 PUBLIC = {
@@ -86,26 +76,113 @@ def part_of(file: Path) -> str:
     return file.relative_to(PACKAGE).parts[0].removesuffix(".py").removesuffix(".pyi")
 
 
+def name_of(file: Path) -> str:
+    """The full name of a module, of a package for its ``__init__``."""
+    path = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(path[:-1] if path[-1] == "__init__" else path)
+
+
+MODULES = {name_of(file): file for file in parts() if file.suffix == ".py"}
+
+
+def imports_of(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
+    """All imports but those that only types need: at run time they import nothing."""
+    only_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in only_types:
+            yield node
+
+
 def imported(file: Path) -> set[str]:
-    """Give the parts of netpol that a file imports, "" being the package itself."""
-    names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    """The modules of netpol that a file imports, by their full names."""
+    names: set[str] = set()
+    for node in imports_of(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert node.level == 0, f"{file}: relative import"
-            if node.module == "netpol":
-                names |= {f"netpol.{alias.name}" for alias in node.names}
-            elif node.module is not None:
-                names.add(node.module)
-    paths = [name.split(".") for name in names]
-    return {path[1] if len(path) > 1 else "" for path in paths if path[0] == "netpol"}
+            module = node.module or ""
+            inner = {f"{module}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else module for name in inner}
+    return {name for name in names if name.split(".")[0] == "netpol"} - {name_of(file)}
+
+
+def folder_of(name: str) -> str:
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else ""
 
 
 @pytest.mark.parametrize("file", parts(), ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_imports_only_point_left(file: Path) -> None:
     part = part_of(file)
-    assert imported(file) - {part} <= MAY_IMPORT[part]
+    assert {folder_of(name) for name in imported(file)} - {part} <= MAY_IMPORT[part]
+
+
+def test_no_folder_may_import_what_may_import_it() -> None:
+    order = list(MAY_IMPORT)
+    for part, others in MAY_IMPORT.items():
+        for other in others - {"", "_moved"}:
+            assert order.index(other) < order.index(part), f"{part} imports {other}"
+
+
+def subfolder_of(name: str, order: list[str]) -> str:
+    """Where in its folder a module is: a subfolder of the order, or beside them."""
+    path = "/".join(name.split(".")[2:])
+    found = [part for part in order if part != "." and f"{path}/".startswith(f"{part}/")]
+    return found[0] if found else "."
+
+
+@pytest.mark.parametrize("folder", ORDER)
+def test_subfolders_point_left(folder: str) -> None:
+    order = ORDER[folder]
+    for name, file in MODULES.items():
+        if folder_of(name) != folder:
+            continue
+        if file.name == "__init__.py" and file.parent.parent == PACKAGE:
+            assert not imported(file)
+            continue
+        place = order.index(subfolder_of(name, order))
+        for other in imported(file):
+            if folder_of(other) == folder:
+                there = order.index(subfolder_of(other, order))
+                assert there <= place, f"{name} imports {other}"
+
+
+def test_every_subfolder_has_its_place() -> None:
+    found = {
+        (folder_of(name), part.name)
+        for name, file in MODULES.items()
+        if file.name == "__init__.py" and (part := file.parent).parent.parent == PACKAGE
+    }
+    named = {(folder, part.split("/")[0]) for folder, parts in ORDER.items() for part in parts}
+    assert found <= named
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = {name: imported(file) & set(MODULES) for name, file in MODULES.items()}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"modules import each other: {error.args[1]}")
+
+
+@pytest.mark.parametrize("old", sorted(name for name, new in MOVED.items() if new))
+def test_old_names_lead_to_the_new_ones(old: str) -> None:
+    sys.modules.pop(old, None)
+    with pytest.warns(DeprecationWarning, match=old):
+        module = importlib.import_module(old)
+    assert module is importlib.import_module(MOVED[old])
+
+
+def test_nothing_is_loose_at_the_top() -> None:
+    loose = {file.name for file in PACKAGE.glob("*.py")}
+    assert loose == {"__init__.py", "__main__.py", "_moved.py"}
 
 
 def test_the_core_imports_nothing_from_netpol_but_itself() -> None:
@@ -118,7 +195,7 @@ def test_the_core_imports_nothing_from_netpol_but_itself() -> None:
 def test_every_part_is_in_the_picture() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     for part in sorted({part_of(file) for file in parts()}):
-        if not part.startswith("__"):
+        if not part.startswith("_"):
             assert re.search(rf"`(src/)?{part}[./`]", text), f"{part} is not in architecture.md"
 
 
@@ -141,7 +218,7 @@ def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\n"
         "from click.testing import CliRunner\n"
-        "from netpol.cli import main\n"
+        "from netpol.cli.main import main\n"
         "assert CliRunner().invoke(main, ['--help']).exit_code == 0\n"
         "print(*sorted({'numpy', 'pyarrow', 'msgspec', 'yaml', 'rich'} & set(sys.modules)))\n"
     )

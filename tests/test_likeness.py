@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from netpol.likeness import CLOSE, closest, suggestion
+from netpol.model.likeness import CLOSE, closest, suggestion
 
 NAMES = [
     "aaa/cache-0",

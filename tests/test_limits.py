@@ -11,12 +11,12 @@ import pytest
 import netpol
 from cli_support import EXAMPLES, run
 from limits_support import limited, limited_code
-from netpol.brevity import MAX_LINE, MAX_TEXT, MAX_WORD, shortened
-from netpol.errors import ConfigError, FlowError, InputError, Location
 from netpol.flows.reader import open_flows
-from netpol.fused import TextSums
-from netpol.replay import replay
-from netpol.text import escape_controls
+from netpol.model.brevity import MAX_LINE, MAX_TEXT, MAX_WORD, shortened
+from netpol.model.errors import ConfigError, FlowError, InputError, Location
+from netpol.model.text import escape_controls
+from netpol.questions.replay.replay import replay
+from netpol.run.conntrack_sums import TextSums
 
 GUIDE = EXAMPLES / "guide"
 LAB = EXAMPLES / "lab"
@@ -73,7 +73,7 @@ def test_a_thread_gets_what_it_works_with_when_there_is_a_piece(
         return real(self)
 
     monkeypatch.setattr(TextSums, "_new_worker", counted)
-    monkeypatch.setattr("netpol.fused.os.cpu_count", lambda: 64)
+    monkeypatch.setattr("netpol.run.conntrack_sums.os.cpu_count", lambda: 64)
     engine = netpol.compile(netpol.read_policies(CLUSTER[3]), netpol.read_snapshot(CLUSTER[1]))
     replay(engine, open_flows([dump]), jobs=64)
     assert len(made) == 1  # the dump is one piece

@@ -11,10 +11,10 @@ import pytest
 
 import netpol
 from cli_support import failure, run
-from netpol.flows.flow import Flow
-from netpol.flows.normalise import batch_from
+from netpol.flows.columns.normalise import batch_from
+from netpol.model.flow import Flow
+from netpol.model.verdict import Note
 from netpol.reference import ReferenceEvaluator
-from netpol.verdict import Note
 from worlds import adapt_engine, adapt_reference, load, namespace, node, pod, policy
 
 WEB, BACKEND = "10.0.74.123", "10.0.68.172"

@@ -8,9 +8,9 @@ import pytest
 
 import netpol
 from cli_support import EXAMPLES
-from netpol.errors import MissingExtraError
-from netpol.notebook import ROWS, notebook_html
-from netpol.verdicts import Verdicts
+from netpol.engine.verdicts import Verdicts
+from netpol.model.errors import MissingExtraError
+from netpol.model.notebook import ROWS, notebook_html
 
 
 @pytest.fixture(scope="module")

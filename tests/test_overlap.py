@@ -10,11 +10,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-import netpol.overlap
-from netpol.cli.check import check
-from netpol.errors import CapacityError
-from netpol.kube.findings import Finding
-from netpol.overlap import overlaps
+import netpol.lint.compiled
+from netpol.cli.commands.check import check
+from netpol.kube.read.findings import Finding
+from netpol.lint.compiled import overlaps
+from netpol.model.errors import CapacityError
 from worlds import (
     Object,
     admin_policy,
@@ -289,7 +289,7 @@ def test_check_goes_on_where_the_policies_are_too_many(
     def refuse(*_: Any, **__: Any) -> Any:
         raise CapacityError("too many")
 
-    monkeypatch.setattr(netpol.overlap, "overlaps", refuse)
+    monkeypatch.setattr(netpol.lint.compiled, "overlaps", refuse)
     result = run(folder, cnp("aa", rule("Accept")))
     assert result.exit_code == 0
     assert "warning: overlaps and ties of policies were not looked for: too many [capacity]" in (

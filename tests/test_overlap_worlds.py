@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 from hypothesis import HealthCheck, given, settings
 
-from netpol.compiler.overlaps import Overlaps, Tie
-from netpol.flows.flow import Flow
+from netpol.compiler.overlap.overlaps import Overlaps, Tie
 from netpol.kube.policies import PolicySet
-from netpol.overlap import find_overlaps
+from netpol.lint.compiled import find_overlaps
+from netpol.model.flow import Flow
+from netpol.model.verdict import Side
 from netpol.policy.program import Policy
 from netpol.reference import Outcome, ReferenceEvaluator
-from netpol.verdict import Side
 from strategies import Case, cases
 from worlds import load
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import netpol
-from netpol.errors import ConfigError
 from netpol.flows.reader import open_flows
-from netpol.profiles import PROFILES, switches_of, values
-from netpol.switches import Switches
+from netpol.model.errors import ConfigError
+from netpol.model.profiles import PROFILES, switches_of, values
+from netpol.model.switches import Switches
 
 DATA = Path(__file__).parent / "data" / "profiles"
 SEMANTICS = Path(__file__).parent.parent / "docs" / "semantics.md"

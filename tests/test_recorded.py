@@ -15,18 +15,24 @@ from hypothesis import strategies as st
 
 import netpol
 import pools
-from netpol.engine import EndpointKind
-from netpol.errors import CapacityError, FlowError
-from netpol.flows.batch import NO_TIME, FlowBatch
-from netpol.flows.normalise import batch_from
+from netpol.engine.engine import EndpointKind
+from netpol.flows.columns.normalise import batch_from
 from netpol.flows.reader import open_flows
-from netpol.profiles import PROFILES, switches_of
-from netpol.recorded import MOST_PROFILES, Newer, OtherProfiles, Recorded, RecordedSums
+from netpol.model.batch import NO_TIME, FlowBatch
+from netpol.model.errors import CapacityError, FlowError
+from netpol.model.profiles import PROFILES, switches_of
+from netpol.model.switches import Switches
+from netpol.model.verdict import Cause, Note, Verdict
+from netpol.questions.replay.recorded import (
+    MOST_PROFILES,
+    Newer,
+    OtherProfiles,
+    Recorded,
+    RecordedSums,
+)
+from netpol.questions.replay.replay import ReplaySummary, replay
 from netpol.reference import ReferenceEvaluator
-from netpol.replay import ReplaySummary, replay
-from netpol.switches import Switches
-from netpol.tally import Weight
-from netpol.verdict import Cause, Note, Verdict
+from netpol.run.sums import Weight
 from strategies import Case, cases
 from worlds import load, namespace, pod, policy
 
@@ -157,7 +163,7 @@ def test_nothing_is_compared_where_no_log_has_verdicts(
     def refuse(*_: Any) -> None:
         raise AssertionError("made for nothing")
 
-    monkeypatch.setattr("netpol.replay.RecordedSums", refuse)
+    monkeypatch.setattr("netpol.questions.replay.replay.RecordedSums", refuse)
     batches = [replace(batch, recorded_verdict=None) for batch in open_flows(DATA / "flows.csv")]
     assert replay(engine, batches).recorded is None
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 import netpol
-from netpol.ahead import read_ahead
-from netpol.errors import FlowError
-from netpol.flows.batch import FlowBatch
 from netpol.flows.reader import open_flows
+from netpol.io.prefetch import read_ahead
 from netpol.kube.policies import read_policies
 from netpol.kube.snapshot import read_snapshot
-from netpol.replay import ReplaySummary, replay
-from netpol.tally import Weight
-from netpol.verdict import Note, Reason, Side, Verdict
+from netpol.model.batch import FlowBatch
+from netpol.model.errors import FlowError
+from netpol.model.verdict import Note, Reason, Side, Verdict
+from netpol.questions.replay.replay import ReplaySummary, replay
+from netpol.run.sums import Weight
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 GUIDE, LAB = EXAMPLES / "guide", EXAMPLES / "lab"

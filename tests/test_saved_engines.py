@@ -18,8 +18,8 @@ import pytest
 
 import netpol
 from fuzz.targets import engine as target
-from netpol.engine import _unpickle
-from netpol.errors import InputError
+from netpol.engine.engine import _unpickle
+from netpol.model.errors import InputError
 
 Arrays = dict[str, Any]
 

@@ -13,9 +13,10 @@ import pytest
 
 from cli_support import EXAMPLES, failure, run
 from netpol.cli.config import default_map
-from netpol.cli.main import COMMANDS, main
+from netpol.cli.main import main
 from netpol.cli.options import OutputPath
-from netpol.errors import ConfigError
+from netpol.cli.registry import COMMANDS
+from netpol.model.errors import ConfigError
 
 pytestmark = pytest.mark.usefixtures("in_examples")
 

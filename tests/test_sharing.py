@@ -16,11 +16,11 @@ import netpol
 from netpol._core import cells, sums, suspects
 from netpol._core.conntrack import Scanner
 from netpol._core.fused import FusedSums
-from netpol.flows.batch import FlowBatch
+from netpol.model.batch import FlowBatch
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
-from netpol.replay import replay
-from netpol.tally import HAS_PORTS, Tally
+from netpol.questions.replay.replay import replay
+from netpol.run.sums import HAS_PORTS, Tally
 
 engine = netpol.compile(PolicySet(), Snapshot())
 

@@ -162,18 +162,18 @@ def test_an_error_ends_it_though_the_pipe_stays_open() -> None:
 REPLAY = ["replay", FLOWS, *GUIDE, "-q"]
 PHASES = {
     "reading-manifests": ("netpol.kube.snapshot:read_snapshot", REPLAY),
-    "compiling": ("netpol.engine:compile", REPLAY),
+    "compiling": ("netpol.engine.engine:compile", REPLAY),
     "packing": ("netpol.compiler.build:compile_program", REPLAY),
-    "judging": ("netpol.replay:replay", REPLAY),
+    "judging": ("netpol.questions.replay.replay:replay", REPLAY),
     "judging-in-threads": (
-        "netpol.fused:_Worker.add",
+        "netpol.run.conntrack_sums:_Worker.add",
         ["replay", "CONNTRACK", *LAB, "-q", "-j", "3"],
     ),
-    "text": ("netpol.report.terminal:render", REPLAY),
-    "writing": ("netpol.report.files:OutputSink.write", REPLAY),
-    "records": ("netpol.report.files:OutputSink.write", [*REPLAY, "-o", "csv"]),
+    "text": ("netpol.report.text.replay:render", REPLAY),
+    "writing": ("netpol.report.records.files:OutputSink.write", REPLAY),
+    "records": ("netpol.report.records.files:OutputSink.write", [*REPLAY, "-o", "csv"]),
     "page": ("netpol.report.html.page:render", REPLAY),
-    "diff": ("netpol.analysis.diff:diff", ["diff", FLOWS, *GUIDE, "--after", "none", "-q"]),
+    "diff": ("netpol.questions.diff.diff:diff", ["diff", FLOWS, *GUIDE, "--after", "none", "-q"]),
 }
 
 
@@ -199,8 +199,8 @@ def test_what_stood_at_the_path_stays(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "file").write_text("before")
-    child = stopped_in("netpol.replay:replay", tmp_path / "fifo", *REPLAY, "--output-file",
-                       str(out / "file"))  # fmt: skip
+    child = stopped_in("netpol.questions.replay.replay:replay", tmp_path / "fifo", *REPLAY,
+                       "--output-file", str(out / "file"))  # fmt: skip
     ends_by(child, signal.SIGTERM)
     assert [path.name for path in out.iterdir()] == ["file"]
     assert (out / "file").read_text() == "before"
@@ -237,12 +237,12 @@ def test_while_its_output_is_a_fifo_without_a_reader(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     os.mkfifo(told)
     code = (
-        "import netpol.program, sys\n"
+        "import netpol.cli.program, sys\n"
         "def hear(event, words):\n"
         f"    if event == 'open' and str(words[0]) == {str(fifo)!r}:\n"
         f"        open({str(told)!r}, 'w').write('x')\n"
         "sys.addaudithook(hear)\n"
-        "netpol.program.run()\n"
+        "netpol.cli.program.run()\n"
     )
     child = started("replay", FLOWS, *GUIDE, "-q", "--output-file", str(fifo), code=code)
     heard_from(told, child)
@@ -275,12 +275,12 @@ def test_a_second_one_while_it_cleans_up(tmp_path: Path) -> None:
     os.mkfifo(begun)
     os.mkfifo(go_on)
     code = (
-        "import netpol.program, netpol.unfinished, sys\n"
+        "import netpol.cli.program, netpol.io.cleanup, sys\n"
         "def undo(made):\n"
         f"    open({str(begun)!r}, 'w').write('x')\n"
         f"    open({str(go_on)!r}).read()\n"
-        "netpol.unfinished.begin(lambda: None, undo)\n"
-        "netpol.program.run()\n"
+        "netpol.io.cleanup.begin(lambda: None, undo)\n"
+        "netpol.cli.program.run()\n"
     )
     child = started("check", "-", code=code)
     assert child.stdin is not None
@@ -325,7 +325,9 @@ def test_the_cursor_is_shown_again(tmp_path: Path) -> None:
     master, slave = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
     words = ["replay", FLOWS, *GUIDE]
-    child = stopped_in("netpol.replay:replay", fifo, *words, stderr=slave, env=environment)
+    child = stopped_in(
+        "netpol.questions.replay.replay:replay", fifo, *words, stderr=slave, env=environment
+    )
     child.send_signal(signal.SIGINT)
     assert ended(child)[0] == 130
     os.close(slave)

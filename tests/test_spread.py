@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 
 import netpol
 from cli_support import EXAMPLES
-from netpol.analysis.coverage import CoverageEngine
-from netpol.analysis.diff import Kind, diff
-from netpol.engine import EndpointKind
-from netpol.flows.batch import NO_TIME
-from netpol.replay import replay
-from netpol.spread.collect import SpreadWriter
-from netpol.spread.differing import DifferingSpread
-from netpol.spread.namespaces import OTHERS, NamespaceMatrix
-from netpol.spread.timeline import WIDTHS, Timeline
+from netpol.engine.engine import EndpointKind
+from netpol.model.batch import NO_TIME
+from netpol.questions.coverage.coverage import CoverageEngine
+from netpol.questions.diff.diff import diff
+from netpol.questions.diff.distribution import DifferingSpread
+from netpol.questions.diff.groups import Kind
+from netpol.questions.replay.replay import replay
+from netpol.run.distribution.collect import SpreadWriter
+from netpol.run.distribution.namespaces import OTHERS, NamespaceMatrix
+from netpol.run.distribution.timeline import WIDTHS, Timeline
 
 SECOND = 10**9
 NEVER = int(NO_TIME)

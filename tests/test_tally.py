@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import netpol
 from netpol._core.sums import Groups, Histogram
-from netpol.flows.batch import PORT_PROTOCOLS, UNKNOWN_PROTOCOL, FlowBatch
 from netpol.flows.reader import open_flows
-from netpol.tally import PairKey, Tally, Weight
-from netpol.verdict import Note, Reason, Side, Verdict
+from netpol.model.batch import PORT_PROTOCOLS, UNKNOWN_PROTOCOL, FlowBatch
+from netpol.model.verdict import Note, Reason, Side, Verdict
+from netpol.run.sums import PairKey, Tally, Weight
 
 LAB = Path(__file__).parent.parent / "examples" / "lab"
 U64 = st.integers(min_value=0, max_value=2**64 - 1) | st.just(2**64 - 1)

@@ -8,6 +8,8 @@ from itertools import permutations, product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netpol.model.switches import Switches
+from netpol.model.verdict import Reason, Tier, Verdict
 from netpol.reference.outcome import (
     Effect,
     Match,
@@ -17,8 +19,6 @@ from netpol.reference.outcome import (
     TierTrial,
 )
 from netpol.reference.tiers import decide
-from netpol.switches import Switches
-from netpol.verdict import Reason, Tier, Verdict
 
 ALLOW, DENY, UNKNOWN = Verdict.ALLOW, Verdict.DENY, Verdict.UNKNOWN
 

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 import netpol
 from cli_support import failure, run
-from netpol.errors import ManifestError, SnapshotError
-from netpol.flows.cells import times
-from netpol.flows.flow import Flow
+from netpol.flows.columns.cells import times
+from netpol.kube.api.times import NOT_A_TIME, parse_time
 from netpol.kube.policies import policies_from_objects
 from netpol.kube.snapshot import snapshot_from_objects
-from netpol.kube.times import NOT_A_TIME, parse_time
+from netpol.model.errors import ManifestError, SnapshotError
+from netpol.model.flow import Flow
+from netpol.model.times import nanoseconds
+from netpol.model.verdict import Verdict
 from netpol.reference import ReferenceEvaluator
-from netpol.times import nanoseconds
-from netpol.verdict import Verdict
 from worlds import namespace, node, pod, policy
 
 TEN = 1_772_359_200_000_000_000  # 2026-03-01T10:00:00Z

@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from netpol.dns.observations import DnsObservations
-from netpol.flows.batch import FlowBatch
-from netpol.flows.flow import Flow
-from netpol.flows.normalise import batch_from
+from netpol.flows.columns.normalise import batch_from
 from netpol.kube.policies import PolicySet, policies_from_objects
 from netpol.kube.snapshot import Snapshot, snapshot_from_objects
+from netpol.model.batch import FlowBatch
+from netpol.model.dns_observations import DnsObservations
+from netpol.model.flow import Flow
+from netpol.model.switches import Switches
+from netpol.model.verdict import Note, Reason, Side, Verdict
 from netpol.reference import Outcome, ReferenceEvaluator, SideOutcome
-from netpol.switches import Switches
-from netpol.verdict import Note, Reason, Side, Verdict
 
 Object = dict[str, Any]
 EVALUATORS = ("reference", "engine")
@@ -107,7 +107,7 @@ def _trace(side: Any) -> Trace:
 
 def widened(engine: Any) -> Any:
     """Give the engine with its cells as wide as those of worlds with over 256 runs in a row."""
-    from netpol.compiler.tables import Tables
+    from netpol.compiler.pack.tables import Tables
 
     arrays = dict(engine.tables.arrays)
     for name, dtype in (("cell_pages", "u2"), ("cell_maps", "u4"), ("port_lookup", "u4")):

@@ -10,7 +10,7 @@ import ipaddress
 
 import pyarrow as pa
 
-from netpol.flows.addresses import format_addresses, parse_addresses
+from netpol.flows.columns.addresses import format_addresses, parse_addresses
 
 _BLANK = " \t\r"
 

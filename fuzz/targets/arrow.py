@@ -1,7 +1,7 @@
 """Arrow IPC streams and files, and Parquet, as flow logs; foreign Arrow data given to an engine.
 
-What must hold: no crash, no error outside the tree of ``netpol.errors``, and every row that was
-read is judged, skipped or blank.
+What must hold: no crash, no error outside the tree of ``netpol.model.errors``, and every row that
+was read is judged, skipped or blank.
 
 The first byte says what the rest is: an input as it stands (0), or changes to a valid one. Changes
 are numbers that lengths, offsets and indices go wrong with, put where numbers lie.
@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import netpol
-from netpol.engine import Engine
-from netpol.errors import NetpolError
+from netpol.engine.engine import Engine
 from netpol.flows.reader import FlowStream, open_flows
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
+from netpol.model.errors import NetpolError
 
 __all__ = ["one", "seeds"]
 

@@ -10,8 +10,9 @@ import click
 
 from fuzz.targets.arguments import check, folder
 from netpol.cli.config import default_map
-from netpol.cli.main import COMMANDS, main
-from netpol.errors import ConfigError
+from netpol.cli.main import main
+from netpol.cli.registry import COMMANDS
+from netpol.model.errors import ConfigError
 
 __all__ = ["one", "seeds"]
 

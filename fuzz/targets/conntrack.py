@@ -1,9 +1,10 @@
 """Conntrack text: the fast parser, the careful one, any split into pieces and the fused sums.
 
-Attacked: ``_core/conntrack*.pyx`` and ``netpol.fused``, by text of any shape. All ways of reading
-give the same records, counts and causes of skipped lines; nothing is read outside the text. The
-first four bytes choose what is put before and after the lines, where the text is cut, and how many
-records the columns hold; every fourth input is also judged, as batches and as fused sums.
+Attacked: ``_core/conntrack*.pyx`` and ``netpol.run.conntrack_sums``, by text of any shape. All ways
+of reading give the same records, counts and causes of skipped lines; nothing is read outside the
+text. The first four bytes choose what is put before and after the lines, where the text is cut,
+and how many records the columns hold; every fourth input is also judged, as batches and as fused
+sums.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import netpol
-import netpol.fused
+import netpol.run.conntrack_sums
 from netpol._core.conntrack import Scanner
-from netpol.errors import NetpolError
 from netpol.flows.reader import FlowStream, open_flows
-from netpol.replay import ReplaySummary, replay
+from netpol.model.errors import NetpolError
+from netpol.questions.replay.replay import ReplaySummary, replay
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DUMPS = ROOT / "tests" / "data" / "conntrack"
@@ -122,11 +123,11 @@ def judged(text: bytes, size: int, *, jobs: int, strict: bool) -> None:
         return open_flows([file()], format="conntrack", strict=strict)
 
     expected = summary(Batches(stream()), 1)
-    usual, netpol.fused.PIECE_BYTES = netpol.fused.PIECE_BYTES, size
+    usual, netpol.run.conntrack_sums.PIECE_BYTES = netpol.run.conntrack_sums.PIECE_BYTES, size
     try:
         assert summary(stream(), jobs) == expected, "batches or fused sums"
     finally:
-        netpol.fused.PIECE_BYTES = usual
+        netpol.run.conntrack_sums.PIECE_BYTES = usual
 
 
 def summary(stream: Any, jobs: int) -> ReplaySummary | str:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from netpol.dns.gather import is_name
-from netpol.dns.observations import DnsObservations
 from netpol.dns.read import read_dns
-from netpol.errors import NetpolError
-from netpol.flows.stats import ReadStats
+from netpol.model.dns_observations import DnsObservations
+from netpol.model.errors import NetpolError
+from netpol.model.read_stats import ReadStats
 
 __all__ = ["one", "seeds"]
 

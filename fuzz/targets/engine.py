@@ -19,14 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 import netpol
-from netpol.compiler import rows
-from netpol.compiler.tablemeta import write_meta
-from netpol.compiler.tables import LAYOUT, Tables
-from netpol.engine import _unpickle
-from netpol.errors import InputError, NetpolError
-from netpol.flows.batch import FlowBatch
-from netpol.flows.normalise import batch_from
-from netpol.tally import Tally
+from netpol.compiler.pack.tablemeta import write_meta
+from netpol.compiler.pack.tables import LAYOUT, Tables
+from netpol.compiler.rows import row as rows
+from netpol.engine.engine import _unpickle
+from netpol.flows.columns.normalise import batch_from
+from netpol.model.batch import FlowBatch
+from netpol.model.errors import InputError, NetpolError
+from netpol.run.sums import Tally
 
 _HERE = Path(__file__).parent.parent
 _WORLDS = ("dense", "paged", "wide", "split")
@@ -266,7 +266,7 @@ def write_as_saved(tables: Tables, meta: bytes, path: Path) -> None:
 
     if any(array.dtype.hasobject for array in tables.arrays.values()):
         raise InputError("nothing that can be written")
-    with mock.patch("netpol.compiler.tables.write_meta", return_value=meta):
+    with mock.patch("netpol.compiler.pack.tables.write_meta", return_value=meta):
         tables.save(path)
 
 

@@ -15,12 +15,12 @@ from typing import Any
 
 from netpol.dns.gather import Gatherer
 from netpol.dns.json_lines import read_json_lines
-from netpol.errors import NetpolError
-from netpol.flows.conntrack import read_entries
 from netpol.flows.detect import refuse_lone_cr
-from netpol.flows.source import Source
-from netpol.flows.stats import ReadStats
-from netpol.flows.table import read_table
+from netpol.flows.formats.conntrack.text import read_entries
+from netpol.flows.formats.table.table import read_table
+from netpol.io.stream import Source
+from netpol.model.errors import NetpolError
+from netpol.model.read_stats import ReadStats
 
 __all__ = ["one", "seeds"]
 

@@ -17,11 +17,11 @@ from typing import Any
 import pyarrow as pa
 
 from netpol import compile as compile_engine
-from netpol.errors import NetpolError
-from netpol.kube.inputs import InputFile
 from netpol.kube.policies import PolicySet, read_policies
+from netpol.kube.read.inputs import InputFile
 from netpol.kube.snapshot import read_snapshot
 from netpol.lint.check import check_policies
+from netpol.model.errors import NetpolError
 
 __all__ = ["one", "seeds"]
 

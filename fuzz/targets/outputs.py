@@ -1,9 +1,9 @@
 """Attacks everything that is written with names, paths, reasons and words that are hostile.
 
 The first byte chooses what is written, the rest is the text: UTF-8, other bytes as file names have
-them (lone surrogates). What comes out must keep the rule of its medium (``netpol.text``), which
-``fuzz.rules`` checks: nothing that nobody sees, in text; the value itself, in what machines read;
-no cell, line, command, element or link that a name has made.
+them (lone surrogates). What comes out must keep the rule of its medium (``netpol.model.text``),
+which ``fuzz.rules`` checks: nothing that nobody sees, in text; the value itself, in what machines
+read; no cell, line, command, element or link that a name has made.
 """
 
 from __future__ import annotations
@@ -19,29 +19,24 @@ import pyarrow.parquet
 from fuzz import found, rules
 from netpol.cli.errors import say
 from netpol.kube.unjudged import NOTHING_UNJUDGED
-from netpol.report import (
-    ci,
-    compare,
-    compare_json,
-    coverage,
-    coverage_annotations,
-    coverage_json,
-    diff,
-    diff_annotations,
-    diff_json,
-    json,
-    matrix,
-    matrix_csv,
-    matrix_dot,
-    matrix_json,
-    terminal,
-)
-from netpol.report.annotations import Annotation, Level
-from netpol.report.csv_rows import written as csv_written
-from netpol.report.files import OutputSink
-from netpol.report.formats import CSV_CELLS
-from netpol.report.records import record_writer
-from netpol.verdict import Verdict
+from netpol.model.verdict import Verdict
+from netpol.report.ci import coverage as coverage_annotations
+from netpol.report.ci import diff as diff_annotations
+from netpol.report.ci import formats as ci
+from netpol.report.json import compare as compare_json
+from netpol.report.json import coverage as coverage_json
+from netpol.report.json import diff as diff_json
+from netpol.report.json import matrix as matrix_json
+from netpol.report.json import replay as json
+from netpol.report.records import matrix as matrix_csv
+from netpol.report.records import matrix_dot
+from netpol.report.records.csv_rows import written as csv_written
+from netpol.report.records.files import OutputSink
+from netpol.report.records.records import record_writer
+from netpol.report.text import compare, coverage, diff, matrix
+from netpol.report.text import replay as terminal
+from netpol.report.words.annotations import Annotation, Level
+from netpol.report.words.formats import CSV_CELLS
 
 __all__ = ["MEDIA", "one", "seeds"]
 

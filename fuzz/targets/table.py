@@ -1,7 +1,7 @@
 """CSV and its like as flow logs: any bytes, with any delimiter, encoding and option.
 
-What must hold: no crash, no error outside the tree of ``netpol.errors``, every row that was read is
-judged, skipped or blank, and the same text reads alike from a file and from a pipe.
+What must hold: no crash, no error outside the tree of ``netpol.model.errors``, every row that was
+read is judged, skipped or blank, and the same text reads alike from a file and from a pipe.
 
 The first two bytes choose the options and what is put before the text.
 """
@@ -14,15 +14,15 @@ from functools import cache
 from typing import Any, cast
 
 import netpol
-from netpol.engine import Engine
-from netpol.errors import NetpolError
-from netpol.flows.batch import FlowBatch
+from netpol.engine.engine import Engine
+from netpol.flows.formats.table.table import read_table
 from netpol.flows.reader import open_flows
-from netpol.flows.source import Source
-from netpol.flows.stats import ReadStats
-from netpol.flows.table import read_table
+from netpol.io.stream import Source
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
+from netpol.model.batch import FlowBatch
+from netpol.model.errors import NetpolError
+from netpol.model.read_stats import ReadStats
 
 __all__ = ["one", "seeds"]
 

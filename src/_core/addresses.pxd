@@ -1,4 +1,4 @@
-# Address -> endpoint id, from the prefix tables (netpol.compiler.prefixes).
+# Address -> endpoint id, from the prefix tables (netpol.compiler.pack.prefixes).
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from netpol._core.tables cimport View

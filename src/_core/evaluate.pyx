@@ -39,7 +39,7 @@ cdef object _ARRAY = np.ndarray
 
 cdef enum:
     EPHEMERAL = 32768            # lowest port Linux gives to clients by default
-    NOTE_MAYBE_REPLY = 2048      # netpol.verdict.Note
+    NOTE_MAYBE_REPLY = 2048      # netpol.model.verdict.Note
 
 cdef uint32_t MINOR_FLAGS = IS_NOTED | IS_TIMED  # that leave self traffic what it is
 

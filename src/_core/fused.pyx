@@ -100,7 +100,7 @@ cdef class FusedRecords:
         return 0
 
     cdef void _take(self, Scanner scanner, Columns* c) noexcept nogil:
-        """Give the flows of the records, by the NAT rule of netpol.flows.conntrack."""
+        """Give the flows of the records, by the NAT rule of netpol.flows.formats.conntrack.text."""
         cdef size_t n = scanner.rows
         cdef uint16_t flags = 0
         cdef size_t i

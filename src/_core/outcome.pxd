@@ -8,7 +8,7 @@ cdef enum:
     UNKNOWN = 2
 
 cdef enum:
-    # Reason + 1 (netpol.verdict.Reason).
+    # Reason + 1 (netpol.model.verdict.Reason).
     NO_POD_ENDPOINT = 1
     LOOPBACK = 2
     SELF_TRAFFIC = 3
@@ -20,7 +20,7 @@ cdef enum:
     AMBIGUOUS_IP = 17
     UNKNOWN_PORT = 19
     UNKNOWN_PROTOCOL = 20
-    # Decision ids of merged sides: order of netpol.compiler.decisions.MERGE_REASONS, plus 1.
+    # Decision ids of merged sides: order of netpol.compiler.rows.decisions.MERGE_REASONS, plus 1.
     MERGED_AMBIGUOUS_IP = 1
     MERGED_SERVICE_BACKEND_DEPENDENT = 2
     MERGED_SERVICE_NO_ENDPOINTS = 3
@@ -35,7 +35,7 @@ cdef enum:
     WHOLE_REPLY = 11
     WHOLE_NEIGHBOUR_DISCOVERY = 12
     NOTE_OWN_NODE_UNKNOWN = 32
-    # Bits of netpol.compiler.services.Way.
+    # Bits of netpol.compiler.addresses.services.Way.
     WAY_CLUSTER_IP = 1
     WAY_OUTSIDE_LOCAL = 2
     WAY_OUTSIDE = 4
@@ -45,8 +45,8 @@ cdef enum:
     WAY_PROXY = 64
     WAYS_SERVICE = 7             # translated before policies look
     WAYS_NODE = 56               # translated where they arrive (A15.9)
-    LOCAL_ENTRY = 128            # netpol.compiler.servicetables
-    # netpol.flows.evidence.Evidence.
+    LOCAL_ENTRY = 128            # netpol.compiler.pack.servicetables
+    # netpol.model.evidence.Evidence.
     EGRESS_DIALLED = 1
     INGRESS_SEEN = 2
     ORDER_NOTE = 128             # in ``special`` of results: note service-nat-order (A15.11)
@@ -79,7 +79,7 @@ cdef struct Case:
 
 cdef struct Outcome:
     uint8_t verdict
-    uint8_t side               # bit 1 egress, bit 2 ingress, as netpol.verdict.Side
+    uint8_t side               # bit 1 egress, bit 2 ingress, as netpol.model.verdict.Side
     uint8_t special            # Reason + 1 of the whole flow, 0 if a side's decision tells
     bint order_note            # note service-nat-order
     uint32_t egress

@@ -14,7 +14,7 @@
 #define NETPOL_OTHER_PORTS 196608 /* port_lookup: three protocols of 65536 ports, then the rest */
 #define NETPOL_DECISION 0x3fffffffu /* cell_runs: decision, verdict in the two bits above */
 
-enum { /* netpol.compiler.endpoints.EndpointFlag, in the top byte of a record's third word */
+enum { /* netpol.compiler.addresses.endpoints.EndpointFlag, in the top byte of a record's third word */
     NETPOL_POD = 1u << 24,
     NETPOL_NODE = 2u << 24,
     NETPOL_SERVICE = 16u << 24,
@@ -27,7 +27,7 @@ enum { /* why a record's further columns may take it off the plain path */
     NETPOL_DIALLED = 4, /* only if it is none: another address or port was dialled */
 };
 
-typedef struct { /* tables, as netpol.compiler.tables.LAYOUT describes them */
+typedef struct { /* tables, as netpol.compiler.pack.tables.LAYOUT describes them */
     const uint32_t *v4_root;
     const uint32_t *v4_blocks;
     const uint32_t *src_records;

@@ -15,9 +15,9 @@ from netpol._core.tables cimport (
 )
 
 cdef enum:
-    FIRST_RULES = 13             # decisions below are reserved: netpol.compiler.decisions
+    FIRST_RULES = 13             # decisions below are reserved: netpol.compiler.rows.decisions
     UNKNOWN_NODE = 0xFFFF
-    NP_RULE = 7                  # netpol.verdict.Reason
+    NP_RULE = 7                  # netpol.model.verdict.Reason
     CNP_ACCEPT = 11
 
 NO_COLUMN = 0xFFFFFFFF           # no C number: an enum would take it for -1
@@ -273,8 +273,8 @@ def check_decisions(dict a not None, list decisions not None, list counts not No
 
     Parameters
     ----------
-    a : every array of netpol.compiler.tables.LAYOUT, as check_bounds and check_cells passed them.
-    decisions : list of tuples, as netpol.compiler.decisions.Decision has them but for its marks.
+    a : every array of netpol.compiler.pack.tables.LAYOUT, as check_bounds and check_cells passed them.
+    decisions : list of tuples, as netpol.compiler.rows.decisions.Decision has them but for its marks.
     counts : per side, egress first, the rules that each policy has.
     """
     cdef const uint8_t[::1] info = a["decision_info"]

@@ -27,10 +27,10 @@ cdef enum:
     LOOPBACK = 3
     AMBIGUOUS = 4
     KINDS = 5
-    NOTES = 4096                 # netpol.verdict.Note, and what Tally has room for
+    NOTES = 4096                 # netpol.model.verdict.Note, and what Tally has room for
     WAYS = 7
     LIMIT = 0x7FFFFFFF           # vector kernels index by signed 32 bits
-    V6_PROBES = 8                # netpol.compiler.prefixes
+    V6_PROBES = 8                # netpol.compiler.pack.prefixes
     SLOT_PROBES = 4096           # more than any table half full needs
 
 cdef uint32_t POINTER = 0x80000000

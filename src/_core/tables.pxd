@@ -1,4 +1,4 @@
-# The packed tables as raw pointers: what kernels see of netpol.compiler.tables.LAYOUT.
+# The packed tables as raw pointers: what kernels see of netpol.compiler.pack.tables.LAYOUT.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from netpol._core.plain cimport Plain
@@ -31,10 +31,10 @@ cdef enum:
     IS_TIMED = 32
     IS_ALONE = 64
     IS_NOTED = 128
-    # Label columns with a meaning of their own (netpol.compiler.rows).
+    # Label columns with a meaning of their own (netpol.compiler.rows.row).
     OWN_NODE_COLUMN = 1
     HAIRPIN_COLUMN = 2
-    ROW_SPLIT = 2                # flag of a row: netpol.compiler.rowtables.SPLIT_ROW
+    ROW_SPLIT = 2                # flag of a row: netpol.compiler.pack.rowtables.SPLIT_ROW
     PAGE_SHIFT = 4
     PAGE_MASK = 15
 

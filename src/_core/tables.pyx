@@ -42,7 +42,7 @@ cdef class CompiledTables:
 
     Parameters
     ----------
-    arrays : dict of C-contiguous arrays, as netpol.compiler.tables.LAYOUT describes them. They
+    arrays : dict of C-contiguous arrays, as netpol.compiler.pack.tables.LAYOUT describes them. They
         must not be changed afterwards, so they are made read-only.
     dense : whether the cells are there.
     own_columns : per side, own-node column of the cells (0xffffffff if not exempt), and the bits of

@@ -1,7 +1,7 @@
 """Takes flows and what was judged of them, gives sums by outcome, decision, note and pair.
 
 One pass over a batch: what a verdict's reason and side are, which notes a flow has, and the key of
-its pair are worked out here row by row, as netpol.verdicts says, and summed at once.
+its pair are worked out here row by row, as netpol.engine.verdicts says, and summed at once.
 """
 
 from threading import RLock
@@ -20,7 +20,7 @@ cdef enum:
     ALLOW = 0
     NO_REASON = 255
     SIDES = 4
-    HAS_PORTS = 1                # traits of a protocol: this, netpol.verdict.Note << 1
+    HAS_PORTS = 1                # traits of a protocol: this, netpol.model.verdict.Note << 1
     NOTE_SNAPSHOT_AGE = 64
     NOTE_RELATED_ICMP = 128
     NOTES = 4096

@@ -12,21 +12,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netpol._moved import follow
+
 if TYPE_CHECKING:
-    from netpol.analysis.diff import Diff, diff
-    from netpol.compiler.clusters import Clusters
-    from netpol.dns.observations import DnsObservations
+    from netpol.compiler.addresses.clusters import Clusters
     from netpol.dns.read import read_dns
-    from netpol.engine import Engine, compile, load  # noqa: A004
-    from netpol.flows.batch import FlowBatch
-    from netpol.flows.flow import Flow
+    from netpol.engine.engine import Engine, compile, load  # noqa: A004
+    from netpol.engine.verdicts import Verdicts
     from netpol.flows.reader import open_flows
     from netpol.kube.policies import PolicySet, read_policies
     from netpol.kube.snapshot import Snapshot, read_snapshot
-    from netpol.recorded import Recorded, RecordedPair
-    from netpol.switches import Switches
-    from netpol.verdict import Cause, Note, Reason, Side, Tier, Verdict
-    from netpol.verdicts import Verdicts
+    from netpol.model.batch import FlowBatch
+    from netpol.model.dns_observations import DnsObservations
+    from netpol.model.flow import Flow
+    from netpol.model.switches import Switches
+    from netpol.model.verdict import Cause, Note, Reason, Side, Tier, Verdict
+    from netpol.questions.diff.diff import Diff, diff
+    from netpol.questions.replay.recorded import Recorded, RecordedPair
 
 __version__ = "0.1.0"
 
@@ -61,32 +63,35 @@ __all__ = [
 #: Where each public name lives. Loaded on first use, so that ``import netpol`` and the command
 #: line's ``--help`` need neither NumPy nor PyArrow.
 _HOMES = {
-    "Cause": "netpol.verdict",
-    "Clusters": "netpol.compiler.clusters",
-    "Diff": "netpol.analysis.diff",
-    "DnsObservations": "netpol.dns.observations",
-    "Engine": "netpol.engine",
-    "Flow": "netpol.flows.flow",
-    "FlowBatch": "netpol.flows.batch",
-    "Note": "netpol.verdict",
+    "Cause": "netpol.model.verdict",
+    "Clusters": "netpol.compiler.addresses.clusters",
+    "Diff": "netpol.questions.diff.diff",
+    "DnsObservations": "netpol.model.dns_observations",
+    "Engine": "netpol.engine.engine",
+    "Flow": "netpol.model.flow",
+    "FlowBatch": "netpol.model.batch",
+    "Note": "netpol.model.verdict",
     "PolicySet": "netpol.kube.policies",
-    "Recorded": "netpol.recorded",
-    "RecordedPair": "netpol.recorded",
-    "Reason": "netpol.verdict",
-    "Side": "netpol.verdict",
+    "Recorded": "netpol.questions.replay.recorded",
+    "RecordedPair": "netpol.questions.replay.recorded",
+    "Reason": "netpol.model.verdict",
+    "Side": "netpol.model.verdict",
     "Snapshot": "netpol.kube.snapshot",
-    "Switches": "netpol.switches",
-    "Tier": "netpol.verdict",
-    "Verdict": "netpol.verdict",
-    "Verdicts": "netpol.verdicts",
-    "compile": "netpol.engine",
-    "diff": "netpol.analysis.diff",
-    "load": "netpol.engine",
+    "Switches": "netpol.model.switches",
+    "Tier": "netpol.model.verdict",
+    "Verdict": "netpol.model.verdict",
+    "Verdicts": "netpol.engine.verdicts",
+    "compile": "netpol.engine.engine",
+    "diff": "netpol.questions.diff.diff",
+    "load": "netpol.engine.engine",
     "open_flows": "netpol.flows.reader",
     "read_dns": "netpol.dns.read",
     "read_policies": "netpol.kube.policies",
     "read_snapshot": "netpol.kube.snapshot",
 }
+
+
+follow()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """``python -m netpol``: the same as the command ``netpol``."""
 
-from netpol.program import run
+from netpol.cli.program import run
 
 if __name__ == "__main__":
     run(prog_name="netpol")

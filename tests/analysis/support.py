@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import HealthCheck, Phase, settings
 
-from netpol.analysis.addressspace import cut_addresses
-from netpol.analysis.portsets import join_ports
-from netpol.compiler.identities import V4_MAPPED, Identities, family_of
+from netpol.compiler.addresses.identities import V4_MAPPED, Identities, family_of
+from netpol.questions.allpairs.addressspace import cut_addresses
+from netpol.questions.allpairs.portsets import join_ports
 from strategies import Case
 from worlds import Object
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from cli_support import EXAMPLES
-from netpol.analysis.coverage import Coverage, CoverageEngine, coverage
-from netpol.errors import CapacityError
-from netpol.flows.normalise import batch_from
+from netpol.flows.columns.normalise import batch_from
 from netpol.flows.reader import open_flows
 from netpol.kube.policies import read_policies
 from netpol.kube.snapshot import read_snapshot
-from netpol.policy.elements import split
-from netpol.policy.lower import lower
-from netpol.report.coverage_annotations import annotations_of
+from netpol.model.errors import CapacityError
+from netpol.policy.dialects.lower import lower
+from netpol.policy.split import split
+from netpol.questions.coverage.coverage import Coverage, CoverageEngine, coverage
+from netpol.report.ci.coverage import annotations_of
 from worlds import cluster_policy, fixture, flow, load, pod, policy
 
 

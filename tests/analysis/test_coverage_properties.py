@@ -12,15 +12,16 @@ import msgspec
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from netpol.analysis.coverage import CoverageEngine
-from netpol.analysis.hits import Hits
-from netpol.compiler import removals
-from netpol.engine import EndpointKind
-from netpol.flows.flow import Flow
-from netpol.flows.normalise import batch_from
+from netpol.compiler.rows import removals
+from netpol.engine.engine import EndpointKind
+from netpol.explain.explain import explained
+from netpol.flows.columns.normalise import batch_from
 from netpol.kube.policies import PolicySet
+from netpol.model.flow import Flow
+from netpol.model.verdict import Side
+from netpol.questions.coverage.coverage import CoverageEngine
+from netpol.questions.coverage.hits import Hits
 from netpol.reference import ReferenceEvaluator
-from netpol.verdict import Side
 from strategies import Case, cases
 from worlds import load
 
@@ -117,7 +118,7 @@ def test_removing_a_rule_or_element_changes_the_flows_it_is_the_sole_reason_for(
         for flow, verdict, hits in zip(flows, before, found, strict=True):
             changes = without.judge(flow).verdict is not verdict
             assert hits[key].sole == changes, (
-                f"{key} {flow}\n{reference.explain(flow)}\nwithout: {without.explain(flow)}"
+                f"{key} {flow}\n{explained(reference, flow)}\nwithout: {explained(without, flow)}"
             )
             assert not (changes and hits[key].never)
 
@@ -137,7 +138,8 @@ def test_removing_what_was_never_hit_changes_no_verdict(case: Case) -> None:
             without = ReferenceEvaluator(removed(policies, *key), snapshot, case.switches)
             for flow, verdict in zip(case.flows, before, strict=True):
                 assert without.judge(flow).verdict is verdict, (
-                    f"{key} {flow}\n{reference.explain(flow)}\nwithout: {without.explain(flow)}"
+                    f"{key} {flow}\n{explained(reference, flow)}\n"
+                    f"without: {explained(without, flow)}"
                 )
 
 
@@ -151,7 +153,7 @@ def test_split_rules_judge_as_whole_ones_do(case: Case) -> None:
     reference = ReferenceEvaluator(policies, snapshot, case.switches)
     for flow in case.flows:
         (verdict,) = compiled.engine.evaluate([flow]).verdict
-        assert verdict == reference.judge(flow).verdict, reference.explain(flow)
+        assert verdict == reference.judge(flow).verdict, explained(reference, flow)
 
 
 @random_worlds

@@ -15,18 +15,19 @@ import pyarrow as pa
 import pytest
 
 import netpol
-from netpol.analysis.diff import Diff, Group, GroupList, Kind
-from netpol.analysis.diff_html import html_of
-from netpol.flows.batch import NO_TIME, FlowBatch
-from netpol.flows.normalise import batch_from
+from netpol.flows.columns.normalise import batch_from
 from netpol.kube.policies import PolicySet, policies_from_objects
 from netpol.kube.snapshot import snapshot_from_objects
+from netpol.model.batch import NO_TIME, FlowBatch
+from netpol.model.switches import Switches
+from netpol.questions.diff.diff import Diff
+from netpol.questions.diff.diff_html import html_of
+from netpol.questions.diff.groups import Group, GroupList, Kind
 from netpol.reference import ReferenceEvaluator
-from netpol.report import diff as terminal
-from netpol.report import diff_json
-from netpol.report.diff_annotations import annotations_of
-from netpol.switches import Switches
-from netpol.tally import Weight
+from netpol.report.ci.diff import annotations_of
+from netpol.report.json import diff as diff_json
+from netpol.report.text import diff as terminal
+from netpol.run.sums import Weight
 from worlds import FIXTURE, Object, cluster_policy, policy
 
 LAB = Path(__file__).parents[2] / "examples" / "lab"
@@ -109,7 +110,7 @@ def test_changes_beyond_the_bound_are_said_to_be_untried() -> None:
 def test_a_change_elsewhere_needs_no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     after = engine(policy("x", CLOSED), policy("z", CLOSED))
     before = engine()
-    monkeypatch.setattr("netpol.analysis.changes.compile_engine", None)
+    monkeypatch.setattr("netpol.questions.diff.changes.compile_engine", None)
     found = netpol.diff(before, after, flows(B_TO_A))
     assert causes(found.groups[0]) == ["added NetworkPolicy x/p"]
     assert found.untried == 0
@@ -166,7 +167,7 @@ def test_what_is_not_listed_is_with_the_others() -> None:
 
 
 def test_groups_beyond_the_limit_are_summed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netpol.analysis.sidebyside.PAIR_LIMIT", 1)
+    monkeypatch.setattr("netpol.questions.diff.differences.PAIR_LIMIT", 1)
     part = flows(B_TO_A, Y_TO_A, Y_TO_A)
     part.time = np.array([1, 2, 3], np.int64)
     found = netpol.diff(engine(), engine(policy("x", CLOSED)), part)

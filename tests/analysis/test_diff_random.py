@@ -14,16 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import netpol
-from netpol.analysis.diff import Diff, Kind, diff, kind_of
-from netpol.flows.batch import FlowBatch
-from netpol.flows.flow import Flow
-from netpol.flows.normalise import batch_from
+from netpol.flows.columns.normalise import batch_from
 from netpol.kube.policies import PolicySet, policies_from_objects
 from netpol.kube.snapshot import Snapshot
+from netpol.model.batch import FlowBatch
+from netpol.model.flow import Flow
+from netpol.model.switches import Switches
+from netpol.model.verdict import Side, Verdict
+from netpol.questions.diff.diff import Diff, diff
+from netpol.questions.diff.groups import Kind, kind_of
 from netpol.reference import ReferenceEvaluator
-from netpol.switches import Switches
-from netpol.tally import Weight
-from netpol.verdict import Side, Verdict
+from netpol.run.sums import Weight
 from strategies import Case, Choices, cases
 from worlds import Object, load
 

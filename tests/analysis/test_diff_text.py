@@ -12,17 +12,18 @@ import pyarrow as pa
 import pytest
 
 import netpol
-import netpol.fused
+import netpol.run.conntrack_sums
 from netpol._core.conntrack import Scanner
 from netpol._core.contrast import Contrast
 from netpol._core.fused import FusedContrast
-from netpol.analysis.diff import Diff, Kind, diff
-from netpol.compare import compare
-from netpol.errors import FlowError
 from netpol.flows.reader import open_flows
-from netpol.profiles import switches_of
-from netpol.switches import Switches
-from netpol.tally import HAS_PORTS
+from netpol.model.errors import FlowError
+from netpol.model.profiles import switches_of
+from netpol.model.switches import Switches
+from netpol.questions.compare.compare import compare
+from netpol.questions.diff.diff import Diff, diff
+from netpol.questions.diff.groups import Kind
+from netpol.run.sums import HAS_PORTS
 from tests.flows.support import LINES, path
 from tests.test_fused import EVENTS, LAB, LINE, PLAIN, Batches
 
@@ -79,7 +80,7 @@ def test_every_dump(engines: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, n
     expected = judged(engines, [path(name)], batches=True)
     assert isinstance(expected[0], Diff)
     assert expected[0].reader.lines == LINES[name]
-    monkeypatch.setattr(netpol.fused, "PIECE_BYTES", 3000)
+    monkeypatch.setattr(netpol.run.conntrack_sums, "PIECE_BYTES", 3000)
     assert judged(engines, [path(name)], jobs=2) == expected
 
 
@@ -103,7 +104,7 @@ def test_many_files(
     assert isinstance(expected[0], Diff)
     assert expected[0].kinds[Kind.NEWLY_ALLOWED].total.flows > 90
     assert len({file for (file, _), _ in expected[1]}) == 6
-    monkeypatch.setattr(netpol.fused, "PIECE_BYTES", size)
+    monkeypatch.setattr(netpol.run.conntrack_sums, "PIECE_BYTES", size)
     assert judged(engines, files, jobs=jobs) == expected
 
 

@@ -24,13 +24,13 @@ from analysis.support import (
     random_worlds,
 )
 from bench import shapes
-from netpol.analysis.exhaustive import Change, exhaustive_diff
-from netpol.analysis.portsets import join_ports
 from netpol.cli.diff_exhaustive import exhaustively
-from netpol.compiler.identities import V4_MAPPED, Identities
-from netpol.engine import EndpointKind
-from netpol.errors import CapacityError, ConfigError
-from netpol.verdict import Verdict
+from netpol.compiler.addresses.identities import V4_MAPPED, Identities
+from netpol.engine.engine import EndpointKind
+from netpol.model.errors import CapacityError, ConfigError
+from netpol.model.verdict import Verdict
+from netpol.questions.allpairs.portsets import join_ports
+from netpol.questions.diff.exhaustive import Change, exhaustive_diff
 from strategies import MOST_POLICIES, POLICY_BYTES, Case, cases, policies_of
 from worlds import adapt_engine, load, namespace, node, pod, policy, service
 

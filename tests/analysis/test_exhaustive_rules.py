@@ -26,16 +26,17 @@ from analysis.support import (
 from analysis.test_diff_random import Judge, specs
 from analysis.test_exhaustive import CLUSTER, OTHERS, TOGETHER, engine_of, engines_of
 from bench import shapes
-from netpol.analysis.changes import changes_between, compiled_with
-from netpol.analysis.deciders import Deciders
-from netpol.analysis.diff import Kind, diff, kind_of
-from netpol.analysis.exhaustive import Change, Part, exhaustive_diff
-from netpol.analysis.portsets import join_ports
-from netpol.compiler.identities import Identities
-from netpol.flows.flow import Flow
-from netpol.flows.normalise import batch_from
-from netpol.replay import credits_of
-from netpol.verdict import Side, Verdict
+from netpol.compiler.addresses.identities import Identities
+from netpol.flows.columns.normalise import batch_from
+from netpol.model.flow import Flow
+from netpol.model.verdict import Side, Verdict
+from netpol.questions.allpairs.portsets import join_ports
+from netpol.questions.diff.changes import changes_between, compiled_with
+from netpol.questions.diff.deciders import Deciders
+from netpol.questions.diff.diff import diff
+from netpol.questions.diff.exhaustive import Change, Part, exhaustive_diff
+from netpol.questions.diff.groups import Kind, kind_of
+from netpol.questions.replay.replay import credits_of
 from strategies import Case, cases
 from worlds import load, policy
 

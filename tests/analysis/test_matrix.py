@@ -17,13 +17,13 @@ import netpol
 import pools
 from analysis.support import direct, first_addresses, holds, judged_pairs, owners_of, random_worlds
 from cli_support import failure, golden, run
-from netpol.analysis.exposure import exposures
-from netpol.analysis.matrix import Question, reachability
-from netpol.analysis.portsets import Ports, PortSets, join_ports
-from netpol.analysis.satisfiable import is_satisfiable
-from netpol.errors import ConfigError
+from netpol.model.errors import ConfigError
+from netpol.model.verdict import Verdict
 from netpol.policy.program import Operator, Requirement, Selector
-from netpol.verdict import Verdict
+from netpol.questions.allpairs.portsets import Ports, PortSets, join_ports
+from netpol.questions.reach.exposure import exposures
+from netpol.questions.reach.matrix import Question, reachability
+from netpol.questions.reach.satisfiable import is_satisfiable
 from strategies import Case, cases
 from worlds import load, namespace, node, pod, policy
 

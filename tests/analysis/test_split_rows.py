@@ -11,11 +11,11 @@ from hypothesis import given, settings
 import netpol
 from analysis.support import EXAMPLES, random_worlds
 from analysis.test_exhaustive import OTHERS
-from netpol.analysis.coverage import CoverageEngine
-from netpol.analysis.exhaustive import exhaustive_diff
-from netpol.analysis.matrix import Question, reachability
-from netpol.compiler import rows
-from netpol.flows.normalise import batch_from
+from netpol.compiler.rows import row as rows
+from netpol.flows.columns.normalise import batch_from
+from netpol.questions.coverage.coverage import CoverageEngine
+from netpol.questions.diff.exhaustive import exhaustive_diff
+from netpol.questions.reach.matrix import Question, reachability
 from strategies import Case, cases, policies_of
 from worlds import load
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netpol.analysis.trials import Question, Trials
+from netpol.questions.diff.candidate_engines import Question, Trials
 
 
 def trials(limit: int = 100) -> tuple[Trials, list[tuple[int, ...]]]:

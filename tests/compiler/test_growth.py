@@ -16,9 +16,9 @@ import pytest
 
 import netpol
 from bench.growth import GROWTH, REFUSED, world
-from netpol.compiler import rows
-from netpol.errors import CapacityError
-from netpol.flows.flow import Flow
+from netpol.compiler.rows import row as rows
+from netpol.model.errors import CapacityError
+from netpol.model.flow import Flow
 from netpol.reference import ReferenceEvaluator
 from worlds import adapt_engine, adapt_reference
 
@@ -82,7 +82,7 @@ LIMITED = """
 import resource, sys
 from bench.growth import world
 import netpol
-from netpol.errors import CapacityError
+from netpol.model.errors import CapacityError
 one = world(sys.argv[1], int(sys.argv[2]))
 budget = int(sys.argv[3])
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netpol.compiler import rowcases
-from netpol.compiler.columns import Grouped
-from netpol.compiler.rowcases import RowCases
-from netpol.compiler.rowports import LocalPort, Treatment
+from netpol.compiler.rows import cases as rowcases
+from netpol.compiler.rows.cases import RowCases
+from netpol.compiler.rows.ports import LocalPort, Treatment
+from netpol.compiler.shared.columns import Grouped
 
 COUNT = 5
 BITS = st.integers(0, 2**COUNT - 1)

@@ -11,17 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import netpol
-from netpol.compiler.addresspeers import AddressPeers, Surroundings
-from netpol.compiler.budget import Budget
-from netpol.compiler.cidrcolumns import CidrColumns
-from netpol.compiler.columns import group_columns
-from netpol.compiler.hashing import hash_key, hash_services
-from netpol.compiler.identities import Identities
-from netpol.compiler.portclasses import PORT_PROTOCOLS, cut_port_classes
-from netpol.compiler.regions import Mark, Swept, cut_regions
-from netpol.compiler.selection import MAYBE, NO, YES, LabelSets
-from netpol.flows.flow import Flow
+from netpol.compiler.addresses.cidrcolumns import CidrColumns
+from netpol.compiler.addresses.identities import Identities
+from netpol.compiler.addresses.peers import AddressPeers, Surroundings
+from netpol.compiler.addresses.regions import Mark, Swept, cut_regions
+from netpol.compiler.shared.budget import Budget
+from netpol.compiler.shared.columns import group_columns
+from netpol.compiler.shared.hashing import hash_key, hash_services
+from netpol.compiler.shared.portclasses import PORT_PROTOCOLS, cut_port_classes
+from netpol.compiler.shared.selection import MAYBE, NO, YES, LabelSets
 from netpol.kube.snapshot import Snapshot
+from netpol.model.flow import Flow
+from netpol.model.switches import Switches
 from netpol.policy.program import (
     CidrPeer,
     NamedPort,
@@ -31,7 +32,6 @@ from netpol.policy.program import (
     Selector,
 )
 from netpol.reference import ReferenceEvaluator
-from netpol.switches import Switches
 from worlds import adapt_engine, adapt_reference, fixture, load, policy
 
 #: A cluster without nodes and DNS.

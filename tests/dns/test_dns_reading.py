@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 import netpol
 from limits_support import limited_code
-from netpol.dns.observations import DnsAnswer, DnsObservations, Window, merged_windows
-from netpol.errors import ConfigError, FlowError
-from netpol.flows.stats import ReadStats
+from netpol.model.dns_observations import DnsAnswer, DnsObservations, Window, merged_windows
+from netpol.model.errors import ConfigError, FlowError
+from netpol.model.read_stats import ReadStats
 
 NS = 1_000_000_000
 NOON = 1_764_072_000
@@ -374,7 +374,7 @@ def test_a_name_cannot_pose_as_the_rest_of_its_line(read) -> None:
 
 _SEARCHES = r"""
 import sys, netpol
-from netpol.errors import FlowError
+from netpol.model.errors import FlowError
 query, file = sys.argv[1:3]
 for piece in sys.argv[3:]:
     line = (piece * 70_000)[:65_000]

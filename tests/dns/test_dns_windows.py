@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netpol.dns.observations import (
+from netpol.dns.spans import FOREVER, NEVER, SpanMerger
+from netpol.model.dns_observations import (
     DnsAnswer,
     DnsObservations,
     Window,
@@ -17,7 +18,6 @@ from netpol.dns.observations import (
     merged_windows,
     normalise_name,
 )
-from netpol.dns.spans import FOREVER, NEVER, SpanMerger
 
 TIMES = range(-2, 12)
 bounds = st.one_of(st.none(), st.integers(0, 9))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netpol._core import addresses_text
-from netpol.flows.addresses import format_addresses, map_ipv4, parse_addresses
+from netpol.flows.columns.addresses import format_addresses, map_ipv4, parse_addresses
 
 
 def expected(text: str) -> tuple[int, bytes]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import netpol
-from netpol.errors import FlowError
+from netpol.model.errors import FlowError
 from process_support import printed_by
 
 SRC = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
@@ -24,7 +24,7 @@ FORMS = ("file", "stream")
 READ = """
 import sys
 import netpol
-from netpol.errors import FlowError
+from netpol.model.errors import FlowError
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
 
@@ -184,7 +184,7 @@ def test_a_huge_length_is_damage_and_no_lack_of_memory(
 import resource
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 import netpol
-from netpol.errors import FlowError
+from netpol.model.errors import FlowError
 
 content = open({str(tmp_path / "whole")!r}, "rb").read()
 path = {str(tmp_path / "huge")!r}
@@ -223,7 +223,7 @@ def test_a_table_that_is_cut_off_while_it_is_read(tmp_path: Path) -> None:
     code = f"""
 import os
 import netpol
-from netpol.errors import FlowError
+from netpol.model.errors import FlowError
 
 batches = iter(netpol.open_flows({str(path)!r}, one_way=True))
 print(len(next(batches)))
@@ -250,7 +250,7 @@ def test_columns_that_say_nothing_of_flows_are_not_read(tmp_path: Path) -> None:
 def test_parquet_that_unpacks_to_far_more_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netpol.flows.arrow_files._UNPACKED", 1 << 20)
+    monkeypatch.setattr("netpol.flows.formats.table.arrow_files._UNPACKED", 1 << 20)
     path = tmp_path / "bomb.parquet"
     for size in (1 << 19, 1 << 24):
         table = pa.table({"src": ["10.0.0.1", "a" * size], "dst": ["10.0.0.2"] * 2})

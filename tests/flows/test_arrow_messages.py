@@ -15,8 +15,13 @@ from hypothesis import strategies as st
 
 import netpol
 from limits_support import limited
-from netpol.errors import FlowError
-from netpol.flows.arrow_messages import DamagedMessageError, blocks_of, message_of, unpacked
+from netpol.flows.formats.table.arrow_messages import (
+    DamagedMessageError,
+    blocks_of,
+    message_of,
+    unpacked,
+)
+from netpol.model.errors import FlowError
 
 FORMS = {"file": pa.ipc.new_file, "stream": pa.ipc.new_stream}
 LIE = (1 << 40).to_bytes(8, "little")

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from netpol.flows.batch import NO_ICMP, NO_TIME, FlowBatch
-from netpol.flows.conntrack import entries_to_batch, read_entries
-from netpol.flows.conntrack_events import merge_events
+from netpol.flows.formats.conntrack.events import merge_events
+from netpol.flows.formats.conntrack.text import entries_to_batch, read_entries
 from netpol.flows.reader import open_flows
-from netpol.flows.source import Source
-from netpol.flows.stats import ReadStats
+from netpol.io.stream import Source
+from netpol.model.batch import NO_ICMP, NO_TIME, FlowBatch
+from netpol.model.read_stats import ReadStats
 
 from .support import LINES, dump, path
 
@@ -295,7 +295,7 @@ def test_dedup_leaves_repeated_connections_of_one_event_stream():
 
 
 def test_zone_is_checked():
-    from netpol.errors import ConfigError
+    from netpol.model.errors import ConfigError
 
     with pytest.raises(ConfigError, match="no time zone"):
         open_flows("x", start_zone="Mars/Base")

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from netpol.errors import FlowError
-from netpol.flows import directions
+from netpol.flows.formats.table import directions
 from netpol.flows.reader import open_flows
+from netpol.model.errors import FlowError
 
 HEADER = "src,dst,protocol,port,sport"
 THERE = "10.0.0.1,10.0.0.2,tcp,443,50000"

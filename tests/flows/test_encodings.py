@@ -9,9 +9,9 @@ import io
 import pytest
 
 from netpol.dns.read import read_dns
-from netpol.errors import FlowError
 from netpol.flows.reader import open_flows
-from netpol.flows.source import Source
+from netpol.io.stream import Source
+from netpol.model.errors import FlowError
 
 CONNTRACK = (
     "tcp      6 86 TIME_WAIT src=10.0.0.1 dst=10.0.0.2 sport=42000 dport=8080 "

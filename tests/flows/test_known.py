@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from netpol.errors import FlowError
+from netpol.flows.columns.normalise import batch_from
 from netpol.flows.known.registry import ENVELOPES, KNOWN
-from netpol.flows.normalise import batch_from
 from netpol.flows.reader import open_flows
+from netpol.model.errors import FlowError
 
 FORMATS = {one.name: one for one in KNOWN}
 WEB, API = "10.244.1.10", "10.244.1.20"

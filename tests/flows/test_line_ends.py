@@ -13,11 +13,11 @@ from cli_support import GUIDE, process, run
 from fuzz.targets import lines as target
 from netpol._core.conntrack import MAX_LINE, Scanner
 from netpol.dns.read import read_dns
-from netpol.errors import FlowError
-from netpol.flows.conntrack import read_entries
+from netpol.flows.formats.conntrack.text import read_entries
 from netpol.flows.reader import open_flows
-from netpol.flows.source import Source
-from netpol.flows.stats import ReadStats
+from netpol.io.stream import Source
+from netpol.model.errors import FlowError
+from netpol.model.read_stats import ReadStats
 
 LINE = (
     b"tcp      6 86 TIME_WAIT src=10.0.0.1 dst=10.0.0.2 sport=42000 dport=8080 "
@@ -112,7 +112,7 @@ def test_a_table_from_a_slow_pipe(size: int) -> None:
         def readinto(self, buffer: memoryview) -> int:
             return super().readinto(memoryview(buffer)[:size])
 
-    from netpol.flows.table import read_table
+    from netpol.flows.formats.table.table import read_table
 
     text = TABLE + b"10.0.0.1,10.0.0.2,tcp,80," + LONG + b"\n" + b"10.0.0.1,10.0.0.2,tcp,bad,\n"
     stats = ReadStats()

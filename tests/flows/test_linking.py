@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netpol.flows.evidence import Evidence
+from netpol.flows.formats.conntrack.zones import WINDOW
 from netpol.flows.reader import FlowStream, open_flows
-from netpol.flows.zones import WINDOW
+from netpol.model.evidence import Evidence
 
 from .support import dump
 

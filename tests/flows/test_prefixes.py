@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netpol._core.conntrack import CAUSES
-from netpol.errors import FlowError
 from netpol.flows.reader import open_flows
+from netpol.model.errors import FlowError
 
 from .support import dump, outcome, scan
 from .test_scanner import GUARDED, LINE, MESSAGE, PAD, mutated

@@ -9,8 +9,8 @@ import sys
 import pyarrow as pa
 import pytest
 
-from netpol.errors import ConfigError, FlowError
 from netpol.flows.reader import open_flows
+from netpol.model.errors import ConfigError, FlowError
 
 from .support import dump, path
 

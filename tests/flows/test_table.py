@@ -12,14 +12,14 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from netpol.errors import FlowError, Location
-from netpol.flows.addresses import format_addresses
-from netpol.flows.batch import NO_ICMP, NO_TIME, UNKNOWN_PROTOCOL, FlowBatch
-from netpol.flows.flow import Flow
-from netpol.flows.normalise import batch_from
+from netpol.flows.columns.addresses import format_addresses
+from netpol.flows.columns.names import map_columns
+from netpol.flows.columns.normalise import batch_from
 from netpol.flows.reader import FlowStream, open_flows
-from netpol.flows.table_columns import map_columns
-from netpol.verdict import Verdict
+from netpol.model.batch import NO_ICMP, NO_TIME, UNKNOWN_PROTOCOL, FlowBatch
+from netpol.model.errors import FlowError, Location
+from netpol.model.flow import Flow
+from netpol.model.verdict import Verdict
 
 
 def read(tmp_path, text: str | bytes, **options: object) -> tuple[list[FlowBatch], FlowStream]:

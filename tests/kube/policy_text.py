@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from netpol.kube.objects import NetworkPolicy
+from netpol.kube.api.objects import NetworkPolicy
 from netpol.kube.policies import read_policies
 from netpol.lint.check import CheckResult, check_policies
-from netpol.switches import Switches
+from netpol.model.switches import Switches
 
 HEAD = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: x}\n"
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netpol.kube.addresses import parse_address, parse_cidr
+from netpol.kube.api.addresses import parse_address, parse_cidr
 
 
 @pytest.mark.parametrize(

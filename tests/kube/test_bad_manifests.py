@@ -18,12 +18,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from policy_text import check_text, manifest
 
-from netpol.errors import ManifestError, NetpolError
-from netpol.kube.content import manifest_limit
-from netpol.kube.manifests import read_documents
 from netpol.kube.policies import policies_from_objects, read_policies
+from netpol.kube.read.content import manifest_limit
+from netpol.kube.read.manifests import read_documents
 from netpol.kube.snapshot import read_snapshot, snapshot_from_objects
 from netpol.lint.check import check_policies
+from netpol.model.errors import ManifestError, NetpolError
 
 POLICY = manifest("podSelector: {}")
 

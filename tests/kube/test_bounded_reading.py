@@ -21,13 +21,13 @@ from policy_text import manifest
 
 from limits_support import limited, limited_code
 from netpol.cli.flow_options import MAX_MANIFEST
-from netpol.errors import ConfigError, ManifestError
-from netpol.kube import content
-from netpol.kube.content import MAX_MANIFEST_BYTES, manifest_limit, max_manifest_bytes
-from netpol.kube.inputs import InputFile, find_inputs
-from netpol.kube.manifests import raise_error
 from netpol.kube.policies import read_policies
-from netpol.kube.revisions import find_revision, revision_files
+from netpol.kube.read import content
+from netpol.kube.read.content import MAX_MANIFEST_BYTES, manifest_limit, max_manifest_bytes
+from netpol.kube.read.inputs import InputFile, find_inputs
+from netpol.kube.read.manifests import raise_error
+from netpol.kube.read.revisions import find_revision, revision_files
+from netpol.model.errors import ConfigError, ManifestError
 
 POLICY = manifest("podSelector: {}").encode()
 
@@ -223,7 +223,7 @@ def test_a_search_passes_over_links_to_what_blocks(tmp_path: Path) -> None:
 def test_a_search_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(20):
         (tmp_path / f"{number}.txt").touch()
-    monkeypatch.setattr("netpol.kube.inputs.MAX_SEARCHED", 19)
+    monkeypatch.setattr("netpol.kube.read.inputs.MAX_SEARCHED", 19)
     with pytest.raises(ManifestError, match="more than 19 files and folders in it"):
         read_policies(tmp_path)
 
@@ -273,8 +273,8 @@ _SHAPES = {
 @pytest.mark.parametrize("shape", _SHAPES)
 def test_the_time_of_reading_grows_as_the_text(shape: str) -> None:
     code = (
-        "from netpol.errors import NetpolError\n"
-        "from netpol.kube.inputs import InputFile\n"
+        "from netpol.model.errors import NetpolError\n"
+        "from netpol.kube.read.inputs import InputFile\n"
         "from netpol.kube.policies import read_policies\n"
         f"text = {_SHAPES[shape]}\n"
         "try: read_policies([InputFile('x', None, text.encode())])\n"
@@ -291,7 +291,7 @@ def test_the_time_of_reading_grows_as_the_text(shape: str) -> None:
 def test_text_is_parsed_a_bounded_number_of_times(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import netpol.kube.yamltree as tree
+    import netpol.kube.read.yamltree as tree
 
     parsed: list[int] = []
     real = tree._Loader

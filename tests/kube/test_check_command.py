@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner, Result
 from policy_text import manifest
 
-from netpol.cli.check import check
+from netpol.cli.commands.check import check
 from netpol.lint.catalogue import RULES
-from netpol.report.text import escape_controls
+from netpol.report.words.safe import escape_controls
 
 GOOD = manifest("podSelector: {}")
 WARNED = manifest("egress: [{to: [{podSelector: {}}]}]")
 WRONG = manifest("policyTypes: [ingress]\ningress: [{from: [{}]}]")
-CLI = "src/netpol/cli/check.py"
+CLI = "src/netpol/cli/commands/check.py"
 CLUSTER = "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: x}}\n"
 
 
@@ -146,8 +146,8 @@ def test_every_code_is_documented() -> None:
     page = (root / "docs/check.md").read_text()
     assert set(re.findall(r"^\| `([a-z-]+)`", page, re.M)) == set(RULES)
     assert set(re.findall(r"^### ([a-z-]+)$", page, re.M)) == set(RULES)
-    folders = [*root.glob("src/netpol/lint/*.py"), *root.glob("src/netpol/kube/*.py")]
-    sources = "".join(path.read_text() for path in (*folders, root / "src/netpol/overlap.py"))
+    folders = [*root.glob("src/netpol/lint/*.py"), *root.glob("src/netpol/kube/**/*.py")]
+    sources = "".join(path.read_text() for path in folders)
     given = re.findall(r'(?:Remark|Finding)\(\s*(?:"[a-z]+",\s*)?"([a-z]+(?:-[a-z]+)+)"', sources)
     assert set(given) <= set(RULES)
     quoted = set(re.findall(r'"([a-z]+(?:-[a-z]+)*)"', sources + (root / CLI).read_text()))

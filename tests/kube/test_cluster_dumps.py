@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from netpol.errors import ManifestError, NetpolError, SnapshotError
-from netpol.kube.manifests import read_documents
-from netpol.kube.objects import EndpointSlice
+from netpol.kube.api.objects import EndpointSlice
 from netpol.kube.policies import read_policies
-from netpol.kube.reading import Reading
+from netpol.kube.read.manifests import read_documents
+from netpol.kube.read.reading import Reading
 from netpol.kube.snapshot import Snapshot, read_snapshot, snapshot_from_objects
 from netpol.lint.check import check_policies
+from netpol.model.errors import ManifestError, NetpolError, SnapshotError
 
 Value = dict[str, Any]
 

@@ -22,7 +22,7 @@ from cluster_policy_text import (
     ingress,
 )
 
-from netpol.cli.check import check as check_command
+from netpol.cli.commands.check import check as check_command
 from netpol.kube.policies import policies_from_objects
 
 KINDS = [cnp, anp, banp]

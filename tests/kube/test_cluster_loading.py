@@ -13,15 +13,15 @@ from click.testing import CliRunner, Result
 from cluster_policy_text import EVERY, HTTP, Value, anp, banp, cnp, egress, ingress
 from policy_text import check_text
 
-from netpol.cli import main
-from netpol.errors import ManifestError, ValidationError
-from netpol.kube.cluster_objects import (
+from netpol.cli.main import main
+from netpol.kube.api.cluster_objects import (
     AdminNetworkPolicy,
     BaselineAdminNetworkPolicy,
     ClusterNetworkPolicy,
     ClusterPolicy,
 )
 from netpol.kube.policies import PolicySet, policies_from_objects, read_policies
+from netpol.model.errors import ManifestError, ValidationError
 
 NP: Value = {
     "apiVersion": "networking.k8s.io/v1",

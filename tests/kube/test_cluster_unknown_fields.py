@@ -17,7 +17,7 @@ from cluster_policy_text import (
     ports,
 )
 
-from netpol.errors import ValidationError
+from netpol.model.errors import ValidationError
 
 PODS = {"namespaceSelector": {}, "podSelector": {}}
 

@@ -24,7 +24,7 @@ from cluster_policy_text import (
     tcp,
 )
 
-from netpol.errors import ManifestError
+from netpol.model.errors import ManifestError
 
 KINDS = [cnp, anp, banp]
 #: The most rules, peers and ports of each kind.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from netpol.errors import ConfigError
-from netpol.kube.globs import Globs
+from netpol.kube.read.globs import Globs
+from netpol.model.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netpol.kube.jsonlines import JsonLines
-from netpol.kube.objects import Source
-from netpol.kube.yamltree import MAX_PATH, field_lines, read_yaml
+from netpol.kube.api.objects import Source
+from netpol.kube.read.jsonlines import JsonLines
+from netpol.kube.read.yamltree import MAX_PATH, field_lines, read_yaml
 
 KEYS = st.text('ab.[]-/0 "\\é', min_size=1, max_size=4)
 VALUES = st.recursive(

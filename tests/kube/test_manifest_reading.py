@@ -13,10 +13,10 @@ import pyarrow as pa
 import pytest
 from policy_text import check_text, fields, manifest, stored
 
-from netpol.errors import ManifestError
-from netpol.kube import jsonlines, yamltree
-from netpol.kube.manifests import read_documents
 from netpol.kube.policies import PolicySet, read_policies
+from netpol.kube.read import jsonlines, yamltree
+from netpol.kube.read.manifests import read_documents
+from netpol.model.errors import ManifestError
 
 POLICY = manifest("podSelector: {}")
 OTHER = POLICY.replace("name: p", "name: q")

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from policy_text import manifest
 
 from netpol.cli.main import main
-from netpol.errors import ManifestError
 from netpol.kube.policies import read_policies
 from netpol.lint.check import CheckResult, check_policies
+from netpol.model.errors import ManifestError
 
 ROOT = Path(__file__).parent.parent.parent
 POLICY = manifest("podSelector: {}")

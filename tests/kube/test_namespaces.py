@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from netpol.errors import ConfigError, ManifestError, ValidationError
-from netpol.kube.inputs import InputFile
-from netpol.kube.namespaces import findings_beside, is_namespace
 from netpol.kube.policies import policies_from_objects, read_policies
+from netpol.kube.read.inputs import InputFile
 from netpol.kube.snapshot import read_snapshot, snapshot_from_objects
+from netpol.kube.validation.namespaces import findings_beside, is_namespace
 from netpol.lint.check import check_policies
+from netpol.model.errors import ConfigError, ManifestError, ValidationError
 
 
 def policy(name: str, namespace: str | None = None) -> dict[str, Any]:

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_text import codes, stored
 
-from netpol.kube.defaults import apply_defaults
-from netpol.kube.objects import (
+from netpol.kube.api.objects import (
     NetworkPolicy,
     NetworkPolicyIngressRule,
     NetworkPolicyPort,
     NetworkPolicySpec,
 )
 from netpol.kube.policies import policies_from_objects
+from netpol.kube.validation.defaults import apply_defaults
 
 
 def spec_of(text: str) -> NetworkPolicySpec:

@@ -11,7 +11,7 @@ from policy_text import check_text, codes, manifest
 from netpol.kube.policies import policies_from_objects
 from netpol.kube.snapshot import snapshot_from_objects
 from netpol.lint.lint import lint
-from netpol.switches import Switches
+from netpol.model.switches import Switches
 
 CLUSTER = """
 - {apiVersion: v1, kind: Namespace, metadata: {name: x}}

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import netpol
+from netpol.kube.api.times import NO_TIMES, PolicyTimes
 from netpol.kube.policies import policies_from_objects
 from netpol.kube.snapshot import Snapshot
-from netpol.kube.times import NO_TIMES, PolicyTimes
 from worlds import policy
 
 HOUR = 3_600_000_000_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from policy_text import HEAD, check_text, codes, errors, fields, manifest, stored
 
-from netpol.errors import ManifestError, ValidationError
-from netpol.kube.objects import NetworkPolicyIngressRule
+from netpol.kube.api.objects import NetworkPolicyIngressRule
 from netpol.kube.policies import policies_from_objects
+from netpol.model.errors import ManifestError, ValidationError
 
 
 def ingress(rule: str) -> str:

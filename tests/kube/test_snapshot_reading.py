@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from netpol.errors import ManifestError, SnapshotError
-from netpol.kube.manifests import read_documents
-from netpol.kube.objects import PodIP
+from netpol.kube.api.objects import PodIP
+from netpol.kube.read.manifests import read_documents
 from netpol.kube.snapshot import Snapshot, build_snapshot, read_snapshot, snapshot_from_objects
+from netpol.model.errors import ManifestError, SnapshotError
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from policy_text import check_text, manifest
 
-from netpol.errors import InputError, ManifestError
 from netpol.kube.policies import policies_from_objects
 from netpol.kube.snapshot import snapshot_from_objects
 from netpol.lint.check import CheckResult, check_policies
+from netpol.model.errors import InputError, ManifestError
 
 POLICY = manifest("podSelector: {matchLabels: {app: web}}")
 HELM = """\

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 import netpol
-from netpol.errors import ConfigError, ManifestError
-from netpol.kube.ignored_kinds import ignored_kinds
+from netpol.kube.api.ignored_kinds import ignored_kinds
+from netpol.kube.api.unjudged_kinds import unjudged_kind
 from netpol.kube.policies import policies_from_objects, read_policies
 from netpol.kube.snapshot import read_snapshot, snapshot_from_objects
 from netpol.kube.unjudged import Unjudged
-from netpol.kube.unjudged_kinds import unjudged_kind
+from netpol.model.errors import ConfigError, ManifestError
 
 POLICY = {
     "apiVersion": "networking.k8s.io/v1",
@@ -249,11 +249,11 @@ def test_engines_and_summaries_carry_them(tmp_path: Path) -> None:
     for copy in (netpol.load(tmp_path / "tables"), pickle.loads(pickle.dumps(engine))):
         assert copy.unjudged.counts == engine.unjudged.counts
     flows = {"src": ["10.0.0.1"], "dst": ["10.0.0.2"], "protocol": [6], "dport": [80]}
-    from netpol.analysis.coverage import coverage
-    from netpol.analysis.exhaustive import exhaustive_diff
-    from netpol.analysis.matrix import reachability
-    from netpol.flows.normalise import batch_from
-    from netpol.replay import replay
+    from netpol.flows.columns.normalise import batch_from
+    from netpol.questions.coverage.coverage import coverage
+    from netpol.questions.diff.exhaustive import exhaustive_diff
+    from netpol.questions.reach.matrix import reachability
+    from netpol.questions.replay.replay import replay
 
     plain = netpol.compile(policies_from_objects([POLICY]), snapshot_from_objects([POD]))
     batch = batch_from(flows)

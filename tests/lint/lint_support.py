@@ -6,11 +6,11 @@ from typing import Any
 
 import yaml
 
-from netpol.kube.findings import Finding
 from netpol.kube.policies import policies_from_objects
+from netpol.kube.read.findings import Finding
 from netpol.kube.snapshot import snapshot_from_objects
 from netpol.lint.lint import lint
-from netpol.switches import Switches
+from netpol.model.switches import Switches
 
 Value = dict[str, Any]
 

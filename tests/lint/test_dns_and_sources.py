@@ -8,8 +8,8 @@ import pytest
 import yaml
 from lint_support import CLUSTER, Value, beside, endpoints, pod, policy, service, warned
 
-from netpol.kube.findings import Finding
 from netpol.kube.policies import policies_from_objects
+from netpol.kube.read.findings import Finding
 from netpol.kube.snapshot import snapshot_from_objects
 from netpol.lint.lint import lint
 

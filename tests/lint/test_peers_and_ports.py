@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from lint_support import CLUSTER, Value, beside, endpoints, namespace, pod, policy, service, warned
 
-from netpol.kube.findings import Finding
+from netpol.kube.read.findings import Finding
 
 WEB = "podSelector: {matchLabels: {app: web}}\n"
 EGRESS = WEB + "policyTypes: [Egress]\n"

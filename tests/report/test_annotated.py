@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netpol.report.annotated import annotated
+from netpol.report.text.annotated import annotated
 
 BLOCK = """\
 a: |

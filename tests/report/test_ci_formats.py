@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli_support import golden, run
-from netpol.report.annotations import Annotation
-from netpol.report.ci import Heading, render
-from netpol.report.codes import CHECK_CODES
-from netpol.report.formats import CI_FORMATS
-from netpol.report.markdown import escape_markdown
-from netpol.report.paths import Repository
+from netpol.report.ci.formats import Heading, render
+from netpol.report.ci.markdown import escape_markdown
+from netpol.report.ci.paths import Repository
+from netpol.report.words.annotations import Annotation
+from netpol.report.words.codes import CHECK_CODES
+from netpol.report.words.formats import CI_FORMATS
 
 HOSTILE = "\udc80x|`<b>*_[l](http://e.x)\x1b[2J\u202e @team #1 ::error::\ufffe%0A\r\n::warning::y"
 FINDINGS = [

@@ -8,12 +8,13 @@ import json
 import pytest
 from rich.cells import cell_len
 
-from netpol.compare import ChangedPair, Comparison, SwitchChange
-from netpol.flows.batch import SkippedRecord
-from netpol.replay import Credit, DnsCounts, Pair, ReaderCounts
-from netpol.report import compare, compare_json
-from netpol.tally import Weight
-from netpol.verdict import Reason, Side, Verdict
+from netpol.model.batch import SkippedRecord
+from netpol.model.verdict import Reason, Side, Verdict
+from netpol.questions.compare.compare import ChangedPair, Comparison, SwitchChange
+from netpol.questions.replay.replay import Credit, DnsCounts, Pair, ReaderCounts
+from netpol.report.json import compare as compare_json
+from netpol.report.text import compare
+from netpol.run.sums import Weight
 
 LONG = "a-namespace-with-a-long-name/a-workload-with-a-rather-long-name-7c9d8f"
 HOSTILE = "evil\x1b]0;pwned\x07\x1b[2J[bold]x[/bold]\r\n\u202e"

@@ -8,13 +8,15 @@ import json
 import pytest
 from rich.cells import cell_len
 
-from netpol.analysis.changes import Change
-from netpol.analysis.diff import Diff, Group, GroupList, Kind, PolicyChange
-from netpol.flows.batch import SkippedRecord
-from netpol.replay import Credit, Pair, ReaderCounts
-from netpol.report import diff, diff_json
-from netpol.tally import Weight
-from netpol.verdict import Reason, Side, Verdict
+from netpol.model.batch import SkippedRecord
+from netpol.model.verdict import Reason, Side, Verdict
+from netpol.questions.diff.changes import Change
+from netpol.questions.diff.diff import Diff
+from netpol.questions.diff.groups import Group, GroupList, Kind, PolicyChange
+from netpol.questions.replay.replay import Credit, Pair, ReaderCounts
+from netpol.report.json import diff as diff_json
+from netpol.report.text import diff
+from netpol.run.sums import Weight
 
 LONG = "a-namespace-with-a-long-name/a-workload-with-a-rather-long-name-7c9d8f"
 HOSTILE = "evil\x1b]0;pwned\x07\x1b[2J[bold]x[/bold]\r\n\u202e"

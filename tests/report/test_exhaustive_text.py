@@ -11,16 +11,19 @@ from ipaddress import ip_network
 import pytest
 from rich.cells import cell_len
 
-from netpol.analysis.changes import Change as PolicyChange
-from netpol.analysis.diff import Kind
-from netpol.analysis.exhaustive import Change, ChangeList, ExhaustiveDiff, Judged, Part
-from netpol.analysis.portsets import Ports
-from netpol.replay import Credit
-from netpol.report import ci, exhaustive, exhaustive_csv, exhaustive_json
-from netpol.report.exhaustive_annotations import annotations_of, counts_of, gated
-from netpol.report.formats import CI_FORMATS
-from netpol.report.networks import networks_text, party_text
-from netpol.verdict import Side, Verdict
+from netpol.model.verdict import Side, Verdict
+from netpol.questions.allpairs.portsets import Ports
+from netpol.questions.diff.changes import Change as PolicyChange
+from netpol.questions.diff.exhaustive import Change, ChangeList, ExhaustiveDiff, Judged, Part
+from netpol.questions.diff.groups import Kind
+from netpol.questions.replay.replay import Credit
+from netpol.report.ci import formats as ci
+from netpol.report.ci.exhaustive import annotations_of, counts_of, gated
+from netpol.report.json import exhaustive as exhaustive_json
+from netpol.report.records import exhaustive as exhaustive_csv
+from netpol.report.text import exhaustive
+from netpol.report.words.formats import CI_FORMATS
+from netpol.report.words.networks import networks_text, party_text
 
 HOSTILE = "evil\x1b]0;pwned\x07\x1b[2J[bold]x[/bold]\r\n\u202e"
 SAME = ExhaustiveDiff(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from netpol.errors import OutputError
-from netpol.report.files import output_file
+from netpol.model.errors import OutputError
+from netpol.report.records.files import output_file
 
 
 def test_the_file_is_there_only_after_the_block(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from netpol.analysis.matrix import Cell, Matrix, Reach
-from netpol.analysis.portsets import Ports
+from netpol.questions.allpairs.portsets import Ports
+from netpol.questions.reach.matrix import Cell, Matrix, Reach
 from netpol.report.html.matrix import sections
 from netpol.report.html.reachmap import WORDS, reach_map
 from netpol.report.html.sections import ReachMap, Table

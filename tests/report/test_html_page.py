@@ -10,16 +10,16 @@ import sys
 import pytest
 
 from html_support import HOSTILE, SERIES, SHOWN, Reader, hostile_sections, numbers, page
-from netpol.errors import MissingExtraError
-from netpol.pairs import Pair
-from netpol.recorded import Newer, Recorded, RecordedPair
+from netpol.model.errors import MissingExtraError
+from netpol.model.verdict import Cause, Reason, Side, Verdict
+from netpol.questions.replay.recorded import Newer, Recorded, RecordedPair
 from netpol.report.html.charts import OTHERS, compact, duration, heat_maps
 from netpol.report.html.pairs import ROWS, ChangedRow, changed_table
 from netpol.report.html.recorded import recorded_tables
 from netpol.report.html.rules import RuleRow, rules_table
 from netpol.report.html.sections import Column, Facts, HeatMap, Table, Timeline, Totals, tone_of
-from netpol.tally import Weight
-from netpol.verdict import Cause, Reason, Side, Verdict
+from netpol.run.pairs import Pair
+from netpol.run.sums import Weight
 
 HTML = page(*hostile_sections(), title=HOSTILE, lead=HOSTILE)
 

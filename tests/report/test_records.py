@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 import netpol
 from fuzz import rules
-from netpol.errors import OutputError
 from netpol.flows.reader import open_flows
-from netpol.report import parquet
-from netpol.report.files import OutputSink, output_file
-from netpol.report.records import FORMATS, csv_lines, json_lines, record_writer
+from netpol.model.errors import OutputError
+from netpol.report.records import parquet
+from netpol.report.records.files import OutputSink, output_file
+from netpol.report.records.records import FORMATS, csv_lines, json_lines, record_writer
 
 LAB = Path(__file__).parent.parent.parent / "examples" / "lab"
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

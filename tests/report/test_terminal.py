@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from netpol.flows.batch import SkippedRecord
-from netpol.recorded import Newer, Recorded, RecordedPair
-from netpol.replay import (
+from netpol.model.batch import SkippedRecord
+from netpol.model.verdict import Cause, Note, Reason, Side, Verdict
+from netpol.questions.replay.recorded import Newer, Recorded, RecordedPair
+from netpol.questions.replay.replay import (
     Credit,
     Isolation,
     Pair,
@@ -19,10 +20,9 @@ from netpol.replay import (
     ReplaySummary,
     RuleUse,
 )
-from netpol.report.terminal import render
-from netpol.report.wording import NOTES, REASONS, SETTLES, percent, size
-from netpol.tally import Weight
-from netpol.verdict import Cause, Note, Reason, Side, Verdict
+from netpol.report.text.replay import render
+from netpol.report.words.wording import NOTES, REASONS, SETTLES, percent, size
+from netpol.run.sums import Weight
 
 LONG = "a-namespace-with-a-long-name/a-workload-with-a-rather-long-name-7c9d8f"
 HOSTILE = "evil\x1b]0;pwned\x07\x1b[2J[bold]x[/bold]\r\n\u202e"

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 import netpol
-from netpol.flows.evidence import Evidence
-from netpol.flows.flow import Flow
 from netpol.flows.reader import open_flows
-from netpol.replay import ReplaySummary, replay
+from netpol.model.evidence import Evidence
+from netpol.model.flow import Flow
+from netpol.model.verdict import Note, Reason, Verdict
+from netpol.questions.replay.replay import ReplaySummary, replay
 from netpol.report.html.evidence import evidence
-from netpol.report.json import document
-from netpol.report.terminal import render
-from netpol.report.wording import NOTES, REASONS, SETTLES, SOURCE_RECORDED, settled_by
-from netpol.tally import SourceNat
-from netpol.verdict import Note, Reason, Verdict
+from netpol.report.json.replay import document
+from netpol.report.text.replay import render
+from netpol.report.words.wording import NOTES, REASONS, SETTLES, SOURCE_RECORDED, settled_by
+from netpol.run.sums import SourceNat
 from worlds import endpoint_slice, fixture, load, policy, service
 
 DOCS = Path(__file__).parents[2] / "docs" / "output.md"

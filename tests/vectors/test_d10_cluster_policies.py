@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from netpol.dns.observations import DnsAnswer, DnsObservations, Window
+from netpol.model.dns_observations import DnsAnswer, DnsObservations, Window
 from worlds import (
     Object,
     World,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from netpol.flows.evidence import Evidence
+from netpol.model.evidence import Evidence
 from worlds import Object, World, endpoint_slice, fixture, node, pod, policy, service
 
 DENIED = "deny ingress np-implicit-deny"

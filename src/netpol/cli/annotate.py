@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from netpol.cli.errors import say
-from netpol.errors import ConfigError, Location, ManifestError, OutputError
+from netpol.model.errors import ConfigError, Location, ManifestError, OutputError
 
 if TYPE_CHECKING:
-    from netpol.analysis.coverage import Coverage
+    from netpol.questions.coverage.coverage import Coverage
 
 __all__ = ["AnnotatedFile", "annotated_files", "joined", "write_files"]
 
@@ -45,8 +45,8 @@ def annotated_files(coverage: Coverage, *, quiet: bool) -> list[AnnotatedFile]:
 
 
 def _annotated(coverage: Coverage, names: list[str], quiet: bool) -> Iterator[AnnotatedFile]:
-    from netpol.kube.inputs import InputFile, read_input
-    from netpol.report.annotated import annotated, comments_of
+    from netpol.kube.read.inputs import InputFile, read_input
+    from netpol.report.text.annotated import annotated, comments_of
 
     for name in names:
         file = InputFile(name, Path(name))
@@ -80,7 +80,7 @@ def write_files(files: list[AnnotatedFile], directory: str) -> None:
     OutputError
         A file or directory cannot be written.
     """
-    from netpol.report.files import output_file
+    from netpol.report.records.files import output_file
 
     places = [Path(os.path.abspath(file.name)) for file in files]  # noqa: PTH100 - keeps links
     root = os.path.commonpath([str(place.parent) for place in places])

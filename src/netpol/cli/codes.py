@@ -21,8 +21,8 @@ class CodeWords(click.ParamType):  # type: ignore[type-arg]  # generic only sinc
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> frozenset[str]:
         """Give the codes that are meant, each of which exists."""
-        from netpol.errors import ConfigError
         from netpol.lint.catalogue import RULES, codes_named
+        from netpol.model.errors import ConfigError
 
         if isinstance(value, frozenset):
             return value

@@ -19,8 +19,9 @@ import click
 from netpol.cli.gates import Limit
 from netpol.cli.ignore_kinds import KindList
 from netpol.cli.options import OutputPath, PathOrRevision, Size
-from netpol.errors import ConfigError, Location
-from netpol.likeness import suggestion
+from netpol.cli.registry import COMMANDS, command_of
+from netpol.model.errors import ConfigError, Location
+from netpol.model.likeness import suggestion
 
 __all__ = ["DEFAULT_FILE", "default_map"]
 
@@ -66,8 +67,6 @@ class _Settings:
 
     def settings_of(self, command: click.Command) -> dict[str, Any]:
         """Give the values for a command, checked."""
-        from netpol.cli.main import COMMANDS
-
         options = _options(command)
         common = {k: v for k, v in self._values.items() if k not in COMMANDS}
         own = self._values.get(command.name or "", {})
@@ -206,8 +205,5 @@ def _known_elsewhere(name: str) -> bool:
 
 
 def _all_options() -> dict[str, click.Option]:
-    from netpol.cli.main import COMMANDS, main
-
-    context = click.Context(main)
-    commands = (main.get_command(context, other) for other in COMMANDS)
+    commands = map(command_of, COMMANDS)
     return {name: o for command in commands if command for name, o in _options(command).items()}

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 from netpol.cli import steps
 from netpol.cli.errors import say
 from netpol.cli.gates import NO_PODS
-from netpol.errors import SnapshotError
-from netpol.report.formats import CI_FORMATS
+from netpol.model.errors import SnapshotError
+from netpol.report.words.formats import CI_FORMATS
 
 if TYPE_CHECKING:
-    from netpol.analysis.exhaustive import ExhaustiveDiff
-    from netpol.report.formats import CsvCells
+    from netpol.questions.diff.exhaustive import ExhaustiveDiff
+    from netpol.report.words.formats import CsvCells
 
 __all__ = ["OUTPUTS", "Exhaustive", "exhaustively"]
 
@@ -42,8 +42,8 @@ def exhaustively(
     csv_cells: CsvCells = "safe",
 ) -> Exhaustive:
     """Compare everything; what is not proven counts as found, of every kind that it may be."""
-    from netpol.analysis.exhaustive import exhaustive_diff
-    from netpol.report import exhaustive
+    from netpol.questions.diff.exhaustive import exhaustive_diff
+    from netpol.report.text import exhaustive
 
     diff = exhaustive_diff(
         before,
@@ -69,12 +69,12 @@ def _written(
     diff: ExhaustiveDiff, output: str, fail_on: Sequence[str], csv_cells: CsvCells
 ) -> bytes:
     if output == "json":
-        from netpol.report import exhaustive_json
+        from netpol.report.json import exhaustive as exhaustive_json
 
         return exhaustive_json.render(diff)
     if output == "csv":
-        from netpol.report import exhaustive_csv
-        from netpol.report.unjudged import of_sides
+        from netpol.report.records import exhaustive as exhaustive_csv
+        from netpol.report.words.unjudged import of_sides
 
         _say_what_is_left_out(diff)
         unjudged = of_sides(diff.unjudged, ("before", "after"), "compared")
@@ -82,8 +82,8 @@ def _written(
             say("warning", unjudged)
         return exhaustive_csv.render(diff, csv_cells)
     import netpol
-    from netpol.report import ci
-    from netpol.report.exhaustive_annotations import annotations_of, counts_of, gated
+    from netpol.report.ci import formats as ci
+    from netpol.report.ci.exhaustive import annotations_of, counts_of, gated
 
     heading = ci.Heading(
         "diff-exhaustive",

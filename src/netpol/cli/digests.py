@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from netpol.standard import standard_input
+from netpol.io.standard import standard_input
 
 if TYPE_CHECKING:
     from netpol.report.html.provenance import InputDigest
@@ -102,8 +102,8 @@ def _names(role: str, given: Sequence[str], exclude: Sequence[str]) -> Iterator[
     if role not in _MANIFESTS:
         yield from given
         return
-    from netpol.kube.globs import Globs
-    from netpol.kube.inputs import find_inputs
+    from netpol.kube.read.globs import Globs
+    from netpol.kube.read.inputs import find_inputs
 
     for file in find_inputs(given, lambda error: None, Globs(exclude)) if given else ():
         yield "-" if file.path is None else file.name

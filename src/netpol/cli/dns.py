@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from netpol.dns.observations import DnsObservations
     from netpol.kube.policies import PolicySet
-    from netpol.replay import DnsCounts
+    from netpol.model.dns_observations import DnsObservations
+    from netpol.questions.replay.replay import DnsCounts
 
 __all__ = ["names_domains", "read_dns_logs"]
 
@@ -19,8 +19,8 @@ def read_dns_logs(
     if not paths:
         return None, None
     from netpol.dns.read import read_dns
-    from netpol.flows.stats import ReadStats
-    from netpol.replay import dns_counts
+    from netpol.model.read_stats import ReadStats
+    from netpol.questions.replay.replay import dns_counts
 
     stats = ReadStats()
     seen = read_dns(paths, strict=strict, stats=stats)

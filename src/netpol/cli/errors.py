@@ -11,9 +11,9 @@ from typing import Any, TextIO
 
 import click
 
-from netpol import unfinished
-from netpol.errors import CapacityError, ConfigError, NetpolError, OutputError
-from netpol.text import escape_controls
+from netpol.io import cleanup as unfinished
+from netpol.model.errors import CapacityError, ConfigError, NetpolError, OutputError
+from netpol.model.text import escape_controls
 
 __all__ = [
     "EXIT_FINDINGS",

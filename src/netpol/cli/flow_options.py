@@ -8,7 +8,7 @@ from click.core import ParameterSource
 from netpol.cli.ignore_kinds import ignore_kinds_option
 from netpol.cli.names import Namespace
 from netpol.cli.options import OutputPath, Size, env_option
-from netpol.report.formats import CSV_CELLS as CSV_CELLS_WAYS
+from netpol.report.words.formats import CSV_CELLS as CSV_CELLS_WAYS
 
 __all__ = [
     "CLUSTER",
@@ -88,7 +88,7 @@ IGNORE_KINDS = ignore_kinds_option
 
 def _limit_manifests(ctx: click.Context, _: click.Parameter, size: int) -> None:
     if ctx.get_parameter_source("max_manifest") is not ParameterSource.DEFAULT:
-        from netpol.kube.content import manifest_limit  # as long to import as all else here
+        from netpol.kube.read.content import manifest_limit  # as long to import as all else here
 
         ctx.with_resource(manifest_limit(size))
 

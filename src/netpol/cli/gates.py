@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netpol.cli.options import env_option
-from netpol.errors import ConfigError, FlowError, SnapshotError
+from netpol.model.errors import ConfigError, FlowError, SnapshotError
 
 if TYPE_CHECKING:
     from netpol.flows.limits import SkipLimit

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from netpol.errors import ConfigError
+from netpol.model.errors import ConfigError
 
 __all__ = ["KindList", "ignore_kinds_option", "spelled_out"]
 
@@ -25,7 +25,7 @@ class KindList(click.ParamType):  # type: ignore[type-arg]  # generic only since
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Give the words, each checked."""
-        from netpol.kube.ignored_kinds import EVERY_KIND, ignored_kinds
+        from netpol.kube.api.ignored_kinds import EVERY_KIND, ignored_kinds
 
         if value is True or str(value).lower() in ("1", "true", "yes", "on"):
             return EVERY_KIND
@@ -70,7 +70,7 @@ def spelled_out(words: Sequence[str]) -> list[str]:
 
 
 def _names_kinds(word: str) -> bool:
-    from netpol.kube.ignored_kinds import ignored_kinds
+    from netpol.kube.api.ignored_kinds import ignored_kinds
 
     if word.startswith("-"):
         return False

@@ -11,14 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from netpol.cli.gates import need_flows
-from netpol.verdict import Reason
+from netpol.model.verdict import Reason
 
 if TYPE_CHECKING:
     from netpol.cli.options import ChosenSwitches
     from netpol.cli.report import ReportFile
     from netpol.flows.reader import FlowStream
-    from netpol.replay import DnsCounts, RecordWriter, ReplaySummary
-    from netpol.switches import Switches
+    from netpol.model.switches import Switches
+    from netpol.questions.replay.replay import DnsCounts, RecordWriter, ReplaySummary
 
 __all__ = ["Outcome", "compared", "replayed"]
 
@@ -57,9 +57,10 @@ def replayed(
     **options: Any,
 ) -> Outcome:
     """Judge every flow by the chosen profile."""
-    from netpol.profiles import PROFILES
-    from netpol.replay import replay
-    from netpol.report import json, terminal
+    from netpol.model.profiles import PROFILES
+    from netpol.questions.replay.replay import replay
+    from netpol.report.json import replay as json
+    from netpol.report.text import replay as terminal
 
     engine = compile_with(chosen.under(chosen.profile))
     options |= {
@@ -71,8 +72,8 @@ def replayed(
         summary = replace(found, dns=dns, profile=chosen.profile)
     else:
         from netpol.report.html.replay import sections
-        from netpol.report.unjudged import HERE
-        from netpol.spread.collect import SpreadWriter
+        from netpol.report.words.unjudged import HERE
+        from netpol.run.distribution.collect import SpreadWriter
 
         spread = SpreadWriter(engine)
         both = [*writers, spread]
@@ -116,9 +117,9 @@ def compared(
     **options: Any,
 ) -> Outcome:
     """Judge every flow by two profiles."""
-    from netpol.compare import compare
-    from netpol.report import compare as terminal
-    from netpol.report import compare_json as json
+    from netpol.questions.compare.compare import compare
+    from netpol.report.json import compare as json
+    from netpol.report.text import compare as terminal
 
     before, after = map(chosen.under, profiles)
     rows = top if report is None else max(top, REPORT_ROWS)
@@ -127,7 +128,7 @@ def compared(
     comparison = replace(found, dns=dns)
     if report is not None:
         from netpol.report.html.compare import sections
-        from netpol.report.unjudged import HERE
+        from netpol.report.words.unjudged import HERE
 
         report.write(
             "Profiles, compared",

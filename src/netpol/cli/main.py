@@ -1,8 +1,7 @@
-"""The command group: finds commands when they are asked for, and settings from ``netpol.toml``."""
+"""The command group: commands are imported when one runs; settings come from ``netpol.toml``."""
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import click
@@ -10,32 +9,9 @@ import click
 import netpol
 from netpol.cli.errors import exit_codes
 from netpol.cli.options import ARGUMENTS, CONTEXT
+from netpol.cli.registry import COMMANDS, command_of
 
-__all__ = ["COMMANDS", "main"]
-
-#: Where each command lives and its line in ``netpol --help``, known without importing it.
-COMMANDS = {
-    "check": ("netpol.cli.check:check", "Check policies as the API server would, and warn."),
-    "completion": ("netpol.cli.completion:completion", "Print the shell completion script."),
-    "coverage": (
-        "netpol.cli.coverage:coverage",
-        "Tell which policies, rules and elements recorded flows use.",
-    ),
-    "diff": (
-        "netpol.cli.diff:diff",
-        "Judge flows before and after a change: what it breaks, and which policy.",
-    ),
-    "explain": (
-        "netpol.cli.explain:explain",
-        "Tell why one flow is allowed or denied, and what would flip it.",
-    ),
-    "matrix": ("netpol.cli.matrix:matrix", "Tell who can reach whom on what, without flows."),
-    "replay": (
-        "netpol.cli.replay:replay",
-        "Judge recorded flows: which would be denied, by which rule.",
-    ),
-    "rule": ("netpol.cli.rule:rule", "Explain a code that check gives, with an example."),
-}
+__all__ = ["main"]
 
 
 class LazyGroup(click.Group):
@@ -47,11 +23,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+        return command_of(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

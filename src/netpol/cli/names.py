@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from netpol.errors import ConfigError
+from netpol.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from netpol.cli.options import ChosenSwitches
@@ -24,7 +24,7 @@ class Namespace(click.ParamType):  # type: ignore[type-arg]  # generic only sinc
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Give the name."""
-        from netpol.kube.namespaces import NAMESPACE_RULE, is_namespace
+        from netpol.kube.validation.namespaces import NAMESPACE_RULE, is_namespace
 
         if not isinstance(value, str) or not is_namespace(value):
             self.fail(f"{value!r} is no namespace: {NAMESPACE_RULE}", param, ctx)
@@ -44,8 +44,8 @@ def require_known(
     ConfigError
         Nothing is called so; the message says what is.
     """
-    from netpol.kube.namespaces import known_namespaces, known_nodes
-    from netpol.likeness import suggestion
+    from netpol.kube.validation.namespaces import known_namespaces, known_nodes
+    from netpol.model.likeness import suggestion
 
     source = click.get_current_context().get_parameter_source("namespace")
     if source is not ParameterSource.DEFAULT:

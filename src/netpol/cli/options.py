@@ -11,8 +11,8 @@ import click
 from click.core import ParameterSource
 
 from netpol.cli.ignore_kinds import spelled_out
-from netpol.profiles import PROFILES, switches_of
-from netpol.switches import Switches
+from netpol.model.profiles import PROFILES, switches_of
+from netpol.model.switches import Switches
 
 __all__ = [
     "ARGUMENTS",

@@ -16,12 +16,12 @@ from netpol.cli.names import require_known
 from netpol.cli.options import ChosenSwitches
 
 if TYPE_CHECKING:
-    from netpol.dns.observations import DnsObservations
     from netpol.flows.limits import SkipLimit
     from netpol.flows.reader import FlowStream
     from netpol.kube.policies import PolicySet
     from netpol.kube.snapshot import Snapshot
-    from netpol.switches import Switches
+    from netpol.model.dns_observations import DnsObservations
+    from netpol.model.switches import Switches
 
 __all__ = [
     "Inputs",
@@ -150,7 +150,7 @@ def warn(
     snapshots: Sequence[Snapshot], policies: Sequence[PolicySet], dns: DnsObservations | None
 ) -> None:
     """Say once each what is odd about what was read, of policies beside their own snapshot."""
-    from netpol.kube.namespaces import findings_beside
+    from netpol.kube.validation.namespaces import findings_beside
 
     warnings = [text for snapshot in snapshots for text in snapshot.warnings]
     for one, snapshot in zip(policies, snapshots, strict=True):

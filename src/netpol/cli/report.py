@@ -18,14 +18,14 @@ import click
 from click.core import ParameterSource
 
 from netpol.cli.options import ARGUMENTS, OutputPath, env_option
-from netpol.errors import ConfigError
-from netpol.kube.filenames import is_manifest
+from netpol.kube.read.filenames import is_manifest
+from netpol.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from netpol.cli.digests import InputWatch
-    from netpol.report.files import OutputSink
     from netpol.report.html.provenance import Provenance
     from netpol.report.html.sections import Section
+    from netpol.report.records.files import OutputSink
 
 __all__ = ["ReportFile", "check_outputs", "report_file", "report_option"]
 
@@ -137,8 +137,8 @@ def report_file(
         yield None
         return
     from netpol.cli.digests import watched
-    from netpol.report.files import output_file
     from netpol.report.html.page import require_extra
+    from netpol.report.records.files import output_file
 
     require_extra()
     named = {**inputs, "settings": _settings_file()}

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from netpol.cli import steps
 from netpol.cli.errors import say
-from netpol.errors import ConfigError, NothingThereError
+from netpol.model.errors import ConfigError, NothingThereError
 
 if TYPE_CHECKING:
-    from netpol.kube.inputs import InputFile
     from netpol.kube.policies import PolicySet
-    from netpol.switches import Switches
+    from netpol.kube.read.inputs import InputFile
+    from netpol.model.switches import Switches
 
 __all__ = ["NONE", "Asked", "Sources", "read_sides", "sources_of"]
 
@@ -190,8 +190,8 @@ def _from_revision(
     word: str, read_for: Sequence[str], exclude: Sequence[str]
 ) -> tuple[list[InputFile], list[str]]:
     """Give the files of a revision, and what it lacks."""
-    from netpol.kube.globs import Globs
-    from netpol.kube.revisions import find_revision, revision_files
+    from netpol.kube.read.globs import Globs
+    from netpol.kube.read.revisions import find_revision, revision_files
 
     try:
         revision = find_revision(word)

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from netpol.errors import ConfigError, ManifestError
-from netpol.terminal import size_of, takes_escapes
-from netpol.text import escape_controls
-from netpol.unfinished import begin
+from netpol.io.cleanup import begin
+from netpol.io.terminal import size_of, takes_escapes
+from netpol.model.errors import ConfigError, ManifestError
+from netpol.model.text import escape_controls
 
 if TYPE_CHECKING:
-    from netpol.kube.inputs import Paths
     from netpol.kube.policies import PolicySet
-    from netpol.report.files import OutputSink
-    from netpol.switches import Switches
+    from netpol.kube.read.inputs import Paths
+    from netpol.model.switches import Switches
+    from netpol.report.records.files import OutputSink
 
 __all__ = [
     "RECORDS",
@@ -67,7 +67,7 @@ def refuse_garbage(output: str, output_file: str | None, csv_cells: str = "safe"
 
 def opened_output(path: str | None) -> AbstractContextManager[OutputSink]:
     """Open ``--output-file`` or stdout; a file appears whole or not at all."""
-    from netpol.report.files import output_file, standard_output
+    from netpol.report.records.files import output_file, standard_output
 
     return standard_output() if path is None or path == "-" else output_file(path)
 
@@ -140,7 +140,7 @@ def stdin_twice(*, needed: bool) -> Iterator[None]:
     if not needed:
         yield
         return
-    from netpol.kube.content import read_limited
+    from netpol.kube.read.content import read_limited
 
     data = read_limited("<stdin>", None)
     sys.stdin = io.TextIOWrapper(io.BytesIO(data))

@@ -12,9 +12,9 @@ from netpol.cli.reading import Inputs, inputs_of
 from netpol.cli.report import ReportFile, report_file
 
 if TYPE_CHECKING:
-    from netpol.replay import RecordWriter
-    from netpol.report.files import OutputSink
-    from netpol.report.formats import CsvCells
+    from netpol.questions.replay.replay import RecordWriter
+    from netpol.report.records.files import OutputSink
+    from netpol.report.words.formats import CsvCells
 
 __all__ = ["Request", "Written", "opened"]
 
@@ -57,7 +57,7 @@ def opened(
         report = stack.enter_context(report_file(request.report, named, request.exclude))
         records: list[RecordWriter] = []
         if request.output in steps.RECORDS:
-            from netpol.report.records import record_writer
+            from netpol.report.records.records import record_writer
 
             records.append(
                 stack.enter_context(record_writer(request.output, sink, request.csv_cells))

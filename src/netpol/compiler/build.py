@@ -9,14 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compiler.addresspeers import AddressPeers, Surroundings
-from netpol.compiler.budget import Budget
-from netpol.compiler.cells import Endpoints as KernelEndpoints
-from netpol.compiler.cells import Kernel, RowTables, build_kernel, fold_ports, without_cells
-from netpol.compiler.clusters import Clusters
-from netpol.compiler.decisions import DecisionTable
-from netpol.compiler.dnsregions import DnsRegions
-from netpol.compiler.endpoints import (
+from netpol.compiler.addresses.clusters import Clusters
+from netpol.compiler.addresses.dnsregions import DnsRegions
+from netpol.compiler.addresses.endpoints import (
     EndpointFlag,
     EndpointKey,
     EndpointKind,
@@ -24,23 +19,29 @@ from netpol.compiler.endpoints import (
     region_marks,
     region_of,
 )
-from netpol.compiler.identities import family_of
-from netpol.compiler.partition import PodGroups
-from netpol.compiler.portclasses import PORT_PROTOCOLS, cut_port_classes
-from netpol.compiler.prefixes import build_prefixes
-from netpol.compiler.regions import cut_regions
-from netpol.compiler.replicas import KEEPS_PODS, distinct_replicas
-from netpol.compiler.rowports import RowPorts
-from netpol.compiler.rows import has_own_column, own_node_exemption
-from netpol.compiler.rowtables import SideTables, local_pages, pack_side
-from netpol.compiler.services import ServicePorts
-from netpol.compiler.servicetables import pack_services
-from netpol.compiler.sides import SideCompiler
-from netpol.compiler.subjects import rules_of
-from netpol.compiler.tablemeta import PolicyMeta, TableMeta
-from netpol.compiler.tables import Tables
+from netpol.compiler.addresses.identities import family_of
+from netpol.compiler.addresses.peers import AddressPeers, Surroundings
+from netpol.compiler.addresses.regions import cut_regions
+from netpol.compiler.addresses.services import ServicePorts
+from netpol.compiler.pack.cells import Endpoints as KernelEndpoints
+from netpol.compiler.pack.cells import Kernel, RowTables, build_kernel, fold_ports, without_cells
+from netpol.compiler.pack.prefixes import build_prefixes
+from netpol.compiler.pack.replicas import KEEPS_PODS, distinct_replicas
+from netpol.compiler.pack.rowtables import SideTables, local_pages, pack_side
+from netpol.compiler.pack.servicetables import pack_services
+from netpol.compiler.pack.tablemeta import PolicyMeta, TableMeta
+from netpol.compiler.pack.tables import Tables
+from netpol.compiler.rows.decisions import DecisionTable
+from netpol.compiler.rows.partition import PodGroups
+from netpol.compiler.rows.ports import RowPorts
+from netpol.compiler.rows.row import has_own_column, own_node_exemption
+from netpol.compiler.rows.sides import SideCompiler
+from netpol.compiler.rows.subjects import rules_of
+from netpol.compiler.shared.budget import Budget
+from netpol.compiler.shared.portclasses import PORT_PROTOCOLS, cut_port_classes
 from netpol.kube.snapshot import Snapshot
-from netpol.policy.elements import Piece
+from netpol.model.switches import Switches
+from netpol.model.verdict import Note, Reason, Side, Tier
 from netpol.policy.program import (
     AddressPeer,
     NamedPort,
@@ -49,11 +50,10 @@ from netpol.policy.program import (
     PolicyProgram,
     Rule,
 )
-from netpol.switches import Switches
-from netpol.verdict import Note, Reason, Side, Tier
+from netpol.policy.split import Piece
 
 if TYPE_CHECKING:
-    from netpol.compiler.overlaps import Overlaps
+    from netpol.compiler.overlap.overlaps import Overlaps
 
 __all__ = ["DENSE_LIMIT", "compile_program", "overlaps_of"]
 
@@ -81,7 +81,7 @@ def compile_program(
     ----------
     memory_budget : bytes all tables may take.
     dense_limit : bytes that each table of cells may take; 0 forces the paged form.
-    pieces : what could be removed of the policies (``netpol.policy.elements``); the metadata then
+    pieces : what could be removed of the policies (``netpol.policy.split``); the metadata then
         has the ``marks`` of every decision.
     clusters : what is already known of snapshots; what is not is added.
 
@@ -206,8 +206,10 @@ class _Compilation:
 
     def overlaps(self) -> Overlaps:
         """Look for overlaps; as for ``run``, endpoints must be complete first."""
-        from netpol.compiler.overlaps import find_overlaps  # only ``netpol check`` needs them
-        from netpol.compiler.realpeers import real_peers
+        from netpol.compiler.overlap.overlaps import (
+            find_overlaps,  # only ``netpol check`` needs them
+        )
+        from netpol.compiler.overlap.realpeers import real_peers
 
         pack_services(self.endpoints)
         self._nodes()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netpol.errors import Location
-from netpol.flows.table_columns import looks_like_header, map_columns
+from netpol.flows.columns.names import looks_like_header, map_columns
+from netpol.model.errors import Location
 
 __all__ = ["COLUMNS", "NEEDED", "has_dns_header", "map_dns_columns"]
 

@@ -11,7 +11,7 @@ import re
 
 from netpol.dns.gather import Gatherer
 from netpol.dns.lines import read_lines
-from netpol.flows.source import Source
+from netpol.io.stream import Source
 
 __all__ = ["holds_coredns", "read_coredns", "take_line"]
 

@@ -16,11 +16,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from netpol.dns.observations import DnsAnswer, DnsObservations, Window, normalise_name
 from netpol.dns.spans import FOREVER, NEVER, Int64s, SpanMerger
-from netpol.flows.addresses import parse_addresses
-from netpol.flows.cells import Cells, texts, times
-from netpol.flows.stats import ReadStats
+from netpol.flows.columns.addresses import parse_addresses
+from netpol.flows.columns.cells import Cells, texts, times
+from netpol.model.dns_observations import DnsAnswer, DnsObservations, Window, normalise_name
+from netpol.model.read_stats import ReadStats
 
 __all__ = ["Gatherer", "is_name"]
 

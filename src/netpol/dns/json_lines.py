@@ -18,9 +18,9 @@ from netpol.dns.columns import COLUMNS
 from netpol.dns.coredns import take_line
 from netpol.dns.gather import Gatherer, is_name
 from netpol.dns.lines import read_lines
-from netpol.dns.observations import normalise_name
-from netpol.flows.source import Source
-from netpol.flows.table_columns import plain_name
+from netpol.flows.columns.names import plain_name
+from netpol.io.stream import Source
+from netpol.model.dns_observations import normalise_name
 
 __all__ = ["read_json_lines"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-from netpol.flows.source import Source
-from netpol.flows.stats import ReadStats
+from netpol.io.stream import Source
+from netpol.model.read_stats import ReadStats
 
 __all__ = ["MAX_LINE", "read_lines"]
 

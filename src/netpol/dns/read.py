@@ -12,13 +12,13 @@ from netpol.dns.columns import COLUMNS, has_dns_header, map_dns_columns
 from netpol.dns.coredns import holds_coredns, read_coredns
 from netpol.dns.gather import Gatherer
 from netpol.dns.json_lines import read_json_lines
-from netpol.dns.observations import DnsObservations
-from netpol.errors import ConfigError, FlowError, Location
-from netpol.flows.csv_rows import CsvRows, cell_text
+from netpol.flows.columns.names import first_line
 from netpol.flows.detect import is_binary, refuse_empty_and_packed, refuse_lone_cr
-from netpol.flows.source import Source
-from netpol.flows.stats import ReadStats
-from netpol.flows.table_columns import first_line
+from netpol.flows.formats.table.csv_rows import CsvRows, cell_text
+from netpol.io.stream import Source
+from netpol.model.dns_observations import DnsObservations
+from netpol.model.errors import ConfigError, FlowError, Location
+from netpol.model.read_stats import ReadStats
 
 __all__ = ["read_dns"]
 

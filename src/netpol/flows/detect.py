@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from netpol._core.conntrack import Scanner
-from netpol.errors import FlowError, Location
+from netpol.flows.columns.known_tables import known_table
+from netpol.flows.columns.names import first_line, header_names, looks_like_header
 from netpol.flows.known.formats import (
     Envelope,
     KnownFormat,
@@ -20,8 +21,7 @@ from netpol.flows.known.formats import (
     looks_like_json,
 )
 from netpol.flows.known.registry import ENVELOPES, KNOWN
-from netpol.flows.table_columns import first_line, header_names, looks_like_header
-from netpol.flows.table_known import known_table
+from netpol.model.errors import FlowError, Location
 
 __all__ = ["FORMATS", "detect_format", "is_binary", "refuse_empty_and_packed", "refuse_lone_cr"]
 

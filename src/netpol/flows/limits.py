@@ -6,8 +6,8 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from netpol.errors import ConfigError, FlowError, Location
-from netpol.flows.stats import ReadStats, heaviest_first
+from netpol.model.errors import ConfigError, FlowError, Location
+from netpol.model.read_stats import ReadStats, heaviest_first
 
 __all__ = ["SkipLimit", "skip_limit"]
 

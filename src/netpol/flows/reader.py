@@ -12,20 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol._core.suspects import Suspects
-from netpol.errors import ConfigError, FlowError, Location
-from netpol.flows.again import Again
-from netpol.flows.batch import FlowBatch
-from netpol.flows.conntrack import Entries, entries_to_batch, read_entries
-from netpol.flows.conntrack_events import merge_events
-from netpol.flows.dedup import Deduplicator
 from netpol.flows.detect import FORMATS, detect_format, refuse_lone_cr
-from netpol.flows.evidence import Evidence
+from netpol.flows.formats.conntrack.dedup import Deduplicator
+from netpol.flows.formats.conntrack.events import merge_events
+from netpol.flows.formats.conntrack.links import Links
+from netpol.flows.formats.conntrack.text import Entries, entries_to_batch, read_entries
+from netpol.flows.formats.conntrack.zones import count_zoned, ends_inside_ovn, names_zones
+from netpol.flows.formats.table.table import read_table
 from netpol.flows.limits import SkipLimit, skip_limit
-from netpol.flows.links import Links
-from netpol.flows.source import RestOfSource, Source
-from netpol.flows.stats import ReadStats
-from netpol.flows.table import read_table
-from netpol.flows.zones import count_zoned, ends_inside_ovn, names_zones
+from netpol.io.reread import Again
+from netpol.io.stream import RestOfSource, Source
+from netpol.model.batch import FlowBatch
+from netpol.model.errors import ConfigError, FlowError, Location
+from netpol.model.evidence import Evidence
+from netpol.model.read_stats import ReadStats
 
 __all__ = ["FlowStream", "SumText", "open_flows"]
 
@@ -35,7 +35,7 @@ Ahead = Callable[[Iterator[FlowBatch]], Iterator[FlowBatch]]
 
 
 class SumText(Protocol):
-    """What adds conntrack text up itself, as far as it can: ``netpol.fused.TextSums``."""
+    """What adds conntrack text up itself, as far as it can: ``run.conntrack_sums.TextSums``."""
 
     def __call__(
         self, source: Source, stats: ReadStats, suspects: Suspects, *, strict: bool

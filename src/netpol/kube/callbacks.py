@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from netpol.kube.documents import Document, decode
-from netpol.kube.objects import Lenient, ObjectMeta
+from netpol.kube.api.objects import Lenient, ObjectMeta
+from netpol.kube.read.documents import Document, decode
 
 __all__ = ["Callback", "callbacks_of", "is_callback"]
 

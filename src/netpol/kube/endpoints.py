@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from netpol.kube.objects import (
+from netpol.kube.api.objects import (
     Endpoint,
     EndpointConditions,
     EndpointPort,
@@ -20,7 +20,7 @@ from netpol.kube.objects import (
     ObjectReference,
     Service,
 )
-from netpol.kube.reading import some
+from netpol.kube.read.reading import some
 
 __all__ = ["SERVICE_NAME_LABEL", "Derived", "Endpoints", "derived_slices"]
 

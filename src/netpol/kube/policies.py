@@ -10,17 +10,14 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from netpol.errors import (
-    InputError,
-    Location,
-    ManifestError,
-    NothingThereError,
-    ValidationError,
-)
-from netpol.kube.cluster_objects import ClusterNetworkPolicy, ClusterPolicy
-from netpol.kube.defaults import apply_defaults
-from netpol.kube.documents import Document
-from netpol.kube.findings import (
+from netpol.io.gcpause import gc_paused
+from netpol.kube.api.cluster_objects import ClusterNetworkPolicy, ClusterPolicy
+from netpol.kube.api.ignored_kinds import IgnoredKinds, ignored_kinds
+from netpol.kube.api.kinds import POLICY_KINDS, refuse_policy
+from netpol.kube.api.objects import NetworkPolicy, Source
+from netpol.kube.api.times import bad_times
+from netpol.kube.read.documents import Document
+from netpol.kube.read.findings import (
     Finding,
     Remark,
     cluster_policy_label,
@@ -28,18 +25,11 @@ from netpol.kube.findings import (
     policy_label,
     policy_title,
 )
-from netpol.kube.gcpause import gc_paused
-from netpol.kube.ignored_kinds import IgnoredKinds, ignored_kinds
-from netpol.kube.inputs import Paths, named
-from netpol.kube.kinds import POLICY_KINDS, refuse_policy
-from netpol.kube.manifests import documents_from_objects, raise_error, read_documents
-from netpol.kube.namespaces import Kustomization, Unplaced, checked_namespace, unplaced_finding
-from netpol.kube.objects import NetworkPolicy, Source
-from netpol.kube.reading import Again, Reading, again_notes, first_of
-from netpol.kube.strict_cluster import split_nulls, split_unknown
-from netpol.kube.templates import in_policy
-from netpol.kube.times import bad_times
-from netpol.kube.typed import Problem, decode_value
+from netpol.kube.read.inputs import Paths, named
+from netpol.kube.read.manifests import documents_from_objects, raise_error, read_documents
+from netpol.kube.read.reading import Again, Reading, again_notes, first_of
+from netpol.kube.read.templates import in_policy
+from netpol.kube.read.typed import Problem, decode_value
 from netpol.kube.unjudged import (
     NOTHING_UNJUDGED,
     TEMPLATES,
@@ -48,11 +38,26 @@ from netpol.kube.unjudged import (
     UnjudgedTally,
     met_in,
 )
-from netpol.kube.validate import validate_policy
-from netpol.kube.validate_cluster import validate_cluster_policy
-from netpol.kube.written import remarks_as_written
-from netpol.kube.written_cluster import remarks_as_stored
-from netpol.switches import Switches
+from netpol.kube.validation.cluster_policies import validate_cluster_policy
+from netpol.kube.validation.defaults import apply_defaults
+from netpol.kube.validation.namespaces import (
+    Kustomization,
+    Unplaced,
+    checked_namespace,
+    unplaced_finding,
+)
+from netpol.kube.validation.policies import validate_policy
+from netpol.kube.validation.pre_defaulting import remarks_as_written
+from netpol.kube.validation.pre_defaulting_cluster import remarks_as_stored
+from netpol.kube.validation.strict_cluster import split_nulls, split_unknown
+from netpol.model.errors import (
+    InputError,
+    Location,
+    ManifestError,
+    NothingThereError,
+    ValidationError,
+)
+from netpol.model.switches import Switches
 
 __all__ = [
     "LoadedClusterPolicy",

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from netpol.errors import ConfigError
-from netpol.kube.kinds import CLUSTER_POLICY_KINDS
+from netpol.kube.api.kinds import CLUSTER_POLICY_KINDS
 from netpol.kube.policies import LoadedClusterPolicy, LoadedPolicy, PolicySet
-from netpol.likeness import suggestion
+from netpol.model.errors import ConfigError
+from netpol.model.likeness import suggestion
 
 __all__ = ["only", "without"]
 

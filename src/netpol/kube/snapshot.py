@@ -17,30 +17,30 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from netpol.dns.observations import DnsObservations
-from netpol.errors import InputError, Location, ManifestError, SnapshotError
+from netpol.io.gcpause import gc_paused
+from netpol.kube.api.kinds import CLUSTER_KINDS, is_workload
+from netpol.kube.api.objects import EndpointSlice, Namespace, Node, ObjectMeta, Pod, Service, Source
+from netpol.kube.api.workloads import Workload, podless_workloads
 from netpol.kube.callbacks import Callback, callbacks_of, is_callback
-from netpol.kube.documents import Document, decode
 from netpol.kube.endpoints import Endpoints, EndpointsMeta, derived_slices
-from netpol.kube.findings import Finding
-from netpol.kube.gcpause import gc_paused
-from netpol.kube.inputs import Paths, named
-from netpol.kube.kinds import CLUSTER_KINDS, is_workload
-from netpol.kube.manifests import documents_from_objects, raise_error, read_documents
-from netpol.kube.namespaces import (
+from netpol.kube.read.documents import Document, decode
+from netpol.kube.read.findings import Finding
+from netpol.kube.read.inputs import Paths, named
+from netpol.kube.read.manifests import documents_from_objects, raise_error, read_documents
+from netpol.kube.read.reading import Again, Reading, again_notes, first_of, some
+from netpol.kube.read.templates import in_metadata
+from netpol.kube.snapshot_checks import bad_addresses, bad_object_times, without_bad_ranges
+from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged, UnjudgedTally
+from netpol.kube.validation.namespaces import (
     NAMESPACE_RULE,
     Unplaced,
     checked_namespace,
     is_namespace,
     unplaced_text,
 )
-from netpol.kube.objects import EndpointSlice, Namespace, Node, ObjectMeta, Pod, Service, Source
-from netpol.kube.reading import Again, Reading, again_notes, first_of, some
-from netpol.kube.snapshot_checks import bad_addresses, bad_object_times, without_bad_ranges
-from netpol.kube.templates import in_metadata
-from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged, UnjudgedTally
-from netpol.kube.workloads import Workload, podless_workloads
-from netpol.switches import Switches
+from netpol.model.dns_observations import DnsObservations
+from netpol.model.errors import InputError, Location, ManifestError, SnapshotError
+from netpol.model.switches import Switches
 
 __all__ = [
     "NAME_LABEL",

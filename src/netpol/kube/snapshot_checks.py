@@ -8,10 +8,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from netpol.kube.addresses import parse_address, parse_cidr
+from netpol.kube.api.addresses import parse_address, parse_cidr
+from netpol.kube.api.objects import EndpointSlice, Namespace, Node, Pod, Service
+from netpol.kube.api.times import bad_times, parse_time, times_of_pod
 from netpol.kube.endpoints import Endpoints
-from netpol.kube.objects import EndpointSlice, Namespace, Node, Pod, Service
-from netpol.kube.times import bad_times, parse_time, times_of_pod
 
 __all__ = ["bad_addresses", "bad_object_times", "without_bad_ranges"]
 

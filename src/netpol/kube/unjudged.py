@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from netpol.kube.documents import Document
-from netpol.kube.jsonlines import BAD_JSON
-from netpol.kube.objects import Source
-from netpol.kube.unjudged_kinds import UnjudgedKind, group_of, plural_of, unjudged_kind
+from netpol.kube.api.objects import Source
+from netpol.kube.api.unjudged_kinds import UnjudgedKind, group_of, plural_of, unjudged_kind
+from netpol.kube.read.documents import Document
+from netpol.kube.read.jsonlines import BAD_JSON
 
 __all__ = [
     "NOTHING_UNJUDGED",

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from ipaddress import collapse_addresses
 from itertools import pairwise
 
-from netpol.kube.addresses import parse_cidr
-from netpol.kube.findings import Finding, Remark, Severity, placed
-from netpol.kube.objects import IPBlock, LabelSelector, NetworkPolicyPeer, NetworkPolicySpec
+from netpol.kube.api.addresses import parse_cidr
+from netpol.kube.api.objects import IPBlock, LabelSelector, NetworkPolicyPeer, NetworkPolicySpec
 from netpol.kube.policies import LoadedPolicy, PolicySet
+from netpol.kube.read.findings import Finding, Remark, Severity, placed
 from netpol.lint.alternatives import alternatives
 from netpol.lint.views import RuleView, rules_of
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from netpol.kube.findings import Remark, Severity
-from netpol.kube.objects import LabelSelector
+from netpol.kube.api.objects import LabelSelector
+from netpol.kube.read.findings import Remark, Severity
 from netpol.lint.selection import Selection
 from netpol.lint.views import PeerView, RuleView
 

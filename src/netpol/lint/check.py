@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from netpol.errors import InputError, Location, ManifestError, SnapshotError, ValidationError
-from netpol.kube.findings import Finding, in_order
-from netpol.kube.inputs import Paths
-from netpol.kube.manifests import read_documents
 from netpol.kube.policies import PolicySet, load_policies, no_policies_message
-from netpol.kube.reading import PassedOver, Reading
+from netpol.kube.read.findings import Finding, in_order
+from netpol.kube.read.inputs import Paths
+from netpol.kube.read.manifests import read_documents
+from netpol.kube.read.reading import PassedOver, Reading
 from netpol.kube.snapshot import Snapshot, load_snapshot
 from netpol.kube.unjudged import Unjudged
 from netpol.lint.catalogue import RULES
 from netpol.lint.comments import Comment, comments_in
 from netpol.lint.lint import lint
 from netpol.lint.silence import Choice, silence
-from netpol.switches import Switches
+from netpol.model.errors import InputError, Location, ManifestError, SnapshotError, ValidationError
+from netpol.model.switches import Switches
 
 __all__ = ["CheckResult", "check_policies", "error_code"]
 
@@ -82,7 +82,7 @@ def check_policies(
     choice
         The codes that are wanted; all if None.
     compiled
-        Looks at policies without errors as compiled for the cluster, as ``netpol.overlap`` does.
+        Looks at policies without errors as compiled for the cluster (``netpol.lint.compiled``).
 
     Returns
     -------

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netpol.kube.addresses import Network, parse_cidr
-from netpol.kube.cluster_objects import (
+from netpol.kube.api.addresses import Network, parse_cidr
+from netpol.kube.api.cluster_objects import (
     AdminPort,
     ClusterEgressPeer,
     ClusterPolicy,
     ClusterSubject,
 )
-from netpol.kube.cluster_rules import ClusterPeer, RuleAt, cluster_rules, named_ports, selectors_of
-from netpol.kube.findings import Finding, Remark, placed
-from netpol.kube.objects import LabelSelector
-from netpol.kube.validate import is_valid_selector
+from netpol.kube.api.cluster_rules import (
+    ClusterPeer,
+    RuleAt,
+    cluster_rules,
+    named_ports,
+    selectors_of,
+)
+from netpol.kube.api.objects import LabelSelector
+from netpol.kube.read.findings import Finding, Remark, placed
+from netpol.kube.validation.policies import is_valid_selector
 from netpol.lint.namespaced import selects_nothing
 from netpol.lint.peers import no_match, unmatched_pods
 from netpol.lint.ranges import KnownAddresses

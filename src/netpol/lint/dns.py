@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network
 from typing import NamedTuple
 
-from netpol.kube.addresses import Address, Network, parse_address, parse_cidr
-from netpol.kube.cluster_objects import ClusterEgressPeer, ClusterNetworkPolicy
-from netpol.kube.cluster_rules import cluster_rules
-from netpol.kube.findings import Finding, Remark, placed
-from netpol.kube.objects import Pod
+from netpol.kube.api.addresses import Address, Network, parse_address, parse_cidr
+from netpol.kube.api.cluster_objects import ClusterEgressPeer, ClusterNetworkPolicy
+from netpol.kube.api.cluster_rules import cluster_rules
+from netpol.kube.api.objects import Pod
 from netpol.kube.policies import LoadedClusterPolicy
+from netpol.kube.read.findings import Finding, Remark, placed
 from netpol.lint.alone import dns_by_one_protocol
 from netpol.lint.alternatives import DNS_LABELS
 from netpol.lint.selection import PodGroup, PortNumber, pod_addresses, pods_in_words, readable

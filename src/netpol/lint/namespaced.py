@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netpol.kube.findings import Finding, Remark, placed
-from netpol.kube.objects import LabelSelector, Service
+from netpol.kube.api.objects import LabelSelector, Service
+from netpol.kube.read.findings import Finding, Remark, placed
 from netpol.lint.alternatives import alternatives
 from netpol.lint.dns import dns_findings
 from netpol.lint.peers import unmatched_in_namespace, unmatched_pods

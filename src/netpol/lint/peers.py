@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netpol.kube.findings import Remark
-from netpol.kube.objects import LabelSelector
+from netpol.kube.api.objects import LabelSelector
+from netpol.kube.read.findings import Remark
 from netpol.kube.snapshot import NAME_LABEL
 from netpol.lint.selection import PodGroup, Selection, pods_in_words, readable, some
 

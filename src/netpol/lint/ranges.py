@@ -6,9 +6,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
-from netpol.kube.addresses import Network, parse_address, parse_cidr
-from netpol.kube.findings import Remark
-from netpol.kube.objects import Pod, Service
+from netpol.kube.api.addresses import Network, parse_address, parse_cidr
+from netpol.kube.api.objects import Pod, Service
+from netpol.kube.read.findings import Remark
 from netpol.kube.snapshot import Snapshot
 from netpol.lint.selection import pod_addresses, some
 from netpol.lint.services import ServiceAddress, Services, service_label

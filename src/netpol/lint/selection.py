@@ -8,11 +8,11 @@ from functools import cached_property
 
 import msgspec
 
-from netpol.kube.matching import selects
-from netpol.kube.objects import Container, ContainerPort, LabelSelector, Pod
+from netpol.kube.api.matching import selects
+from netpol.kube.api.objects import Container, ContainerPort, LabelSelector, Pod
 from netpol.kube.snapshot import NAME_LABEL, Snapshot
-from netpol.kube.validate import is_valid_selector
-from netpol.switches import Switches
+from netpol.kube.validation.policies import is_valid_selector
+from netpol.model.switches import Switches
 
 __all__ = [
     "PodGroup",

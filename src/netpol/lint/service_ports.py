@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from netpol.kube.addresses import parse_address
-from netpol.kube.findings import Remark
+from netpol.kube.api.addresses import parse_address
+from netpol.kube.read.findings import Remark
 from netpol.lint.selection import PodGroup, some
 from netpol.lint.services import Mapped, Services, service_label
 from netpol.lint.views import PeerView, PolicyView, PortView, RuleView

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from netpol.kube.addresses import Address, Network, parse_address
-from netpol.kube.objects import EndpointSlice, LabelSelector, Service, ServicePort
+from netpol.kube.api.addresses import Address, Network, parse_address
+from netpol.kube.api.objects import EndpointSlice, LabelSelector, Service, ServicePort
 from netpol.kube.snapshot import Snapshot
 from netpol.lint.selection import PodGroup, Selection, some
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from netpol.errors import ConfigError, Location
-from netpol.kube.findings import Finding
 from netpol.kube.policies import LoadedClusterPolicy, LoadedPolicy, PolicySet
+from netpol.kube.read.findings import Finding
 from netpol.lint.catalogue import RULES, codes_named
 from netpol.lint.comments import Comment
+from netpol.model.errors import ConfigError, Location
 
 __all__ = ["ANNOTATION", "Choice", "Silenced", "silence"]
 

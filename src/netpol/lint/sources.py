@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from netpol.kube.addresses import Address, parse_address
-from netpol.kube.findings import Remark
-from netpol.kube.objects import Service
+from netpol.kube.api.addresses import Address, parse_address
+from netpol.kube.api.objects import Service
+from netpol.kube.read.findings import Remark
 from netpol.kube.snapshot import Snapshot
 from netpol.lint.ranges import KnownAddresses
 from netpol.lint.selection import PodGroup, pod_addresses

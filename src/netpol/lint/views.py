@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from netpol.kube.addresses import Address, Network, parse_cidr
-from netpol.kube.matching import selects
-from netpol.kube.objects import (
+from netpol.kube.api.addresses import Address, Network, parse_cidr
+from netpol.kube.api.matching import selects
+from netpol.kube.api.objects import (
     LabelSelector,
     NetworkPolicyPeer,
     NetworkPolicyPort,

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from netpol.kube.addresses import Address, Network, parse_address, parse_cidr
-from netpol.kube.findings import Finding, Remark, Severity, placed
-from netpol.kube.objects import Node, Service
+from netpol.kube.api.addresses import Address, Network, parse_address, parse_cidr
+from netpol.kube.api.objects import Node, Service
+from netpol.kube.read.findings import Finding, Remark, Severity, placed
 from netpol.lint.selection import PodGroup, pod_addresses, some
 from netpol.lint.services import Mapped, ports_of, service_label
 from netpol.lint.views import PeerView, PolicyView

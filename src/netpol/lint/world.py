@@ -10,7 +10,7 @@ from netpol.kube.snapshot import Snapshot
 from netpol.lint.selection import PodGroup, Selection
 from netpol.lint.services import Services
 from netpol.lint.views import PolicyView, views_of
-from netpol.switches import Switches
+from netpol.model.switches import Switches
 
 __all__ = ["World"]
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network
 
-from netpol.kube.objects import Source
-from netpol.kube.times import NO_TIMES, PolicyTimes
-from netpol.verdict import Tier
+from netpol.kube.api.objects import Source
+from netpol.kube.api.times import NO_TIMES, PolicyTimes
+from netpol.model.verdict import Tier
 
 __all__ = [
     "Action",

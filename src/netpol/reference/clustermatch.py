@@ -6,8 +6,7 @@ and its whole rule cannot be used (B4.8).
 
 from __future__ import annotations
 
-from netpol.dns.observations import DnsObservations, normalise_name
-from netpol.kube.cluster_objects import (
+from netpol.kube.api.cluster_objects import (
     AdminPort,
     ClusterEgressPeer,
     ClusterIngressPeer,
@@ -15,14 +14,15 @@ from netpol.kube.cluster_objects import (
     ClusterSubject,
     NamespacedPod,
 )
-from netpol.kube.objects import LabelSelector
+from netpol.kube.api.objects import LabelSelector
 from netpol.kube.snapshot import Snapshot
-from netpol.kube.validate import is_valid_selector
+from netpol.kube.validation.policies import is_valid_selector
+from netpol.model.dns_observations import DnsObservations, normalise_name
+from netpol.model.verdict import Reason
 from netpol.reference.addresses import NOWHERE, Address, parse_cidr, try_address
 from netpol.reference.identities import PROTOCOLS, End, Identities, Kind, KnownPod
 from netpol.reference.matching import Matcher, Packet, selector_match
 from netpol.reference.outcome import Match
-from netpol.verdict import Reason
 
 __all__ = ["ClusterMatcher"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from netpol.kube.cluster_objects import (
+from netpol.kube.api.cluster_objects import (
     AdminEgressRule,
     AdminIngressRule,
     AdminNetworkPolicy,
@@ -20,11 +20,11 @@ from netpol.kube.cluster_objects import (
     ClusterSubject,
 )
 from netpol.kube.policies import PolicySet
+from netpol.model.verdict import Reason, Tier
 from netpol.reference.clustermatch import ClusterMatcher
 from netpol.reference.identities import KnownPod
 from netpol.reference.outcome import Effect, Match, PolicyTrial, RuleTrial, TierTrial
 from netpol.reference.stages import Direction, Question
-from netpol.verdict import Reason, Tier
 
 __all__ = ["LAST", "ClusterStage", "RankedPolicy", "Rule", "peers_of", "ports_of"]
 

@@ -11,13 +11,14 @@ from copy import copy
 from dataclasses import replace
 from typing import NamedTuple
 
-from netpol.errors import ConfigError
-from netpol.flows.flow import Flow
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
+from netpol.model.errors import ConfigError
+from netpol.model.flow import Flow
+from netpol.model.switches import Switches
+from netpol.model.verdict import Note, Reason, Side, Tier, Verdict
 from netpol.reference.clustermatch import ClusterMatcher
 from netpol.reference.clusterstage import ClusterStage
-from netpol.reference.explain import Explainer
 from netpol.reference.identities import EXTERNAL, End, Identities, Identity, Kind, KnownPod
 from netpol.reference.matching import Matcher
 from netpol.reference.nat import Nat, Pair
@@ -25,11 +26,7 @@ from netpol.reference.outcome import NOT_A_POD, Outcome, SideOutcome, verdict_of
 from netpol.reference.query import Query, query_of, reversed_flow
 from netpol.reference.services import Destination, Services, Target, Way
 from netpol.reference.stages import Direction, NetworkPolicyStage, Question, Stage
-from netpol.reference.story import Explanation
-from netpol.reference.storytext import written
 from netpol.reference.tiers import decide
-from netpol.switches import Switches
-from netpol.verdict import Note, Reason, Side, Tier, Verdict
 
 __all__ = ["ReferenceEvaluator"]
 
@@ -127,26 +124,6 @@ class ReferenceEvaluator:
         if _denied_own_node(outcome.egress):  # A11.6
             notes |= Note.OWN_NODE_EGRESS
         return replace(outcome, notes=notes | outcome.notes)
-
-    def explain(self, flow: Flow) -> str:
-        """Tell the decision step by step; control characters of names are escaped.
-
-        Raises
-        ------
-        FlowError
-            If an address of the flow is not an IP address.
-        """
-        return written(self.explanation(flow))
-
-    def explanation(self, flow: Flow) -> Explanation:
-        """Give the decision and what would flip it, as data.
-
-        Raises
-        ------
-        FlowError
-            If an address of the flow is not an IP address.
-        """
-        return Explainer(self).explanation(flow)
 
     def _decide(self, query: Query, routes: list[Route]) -> Outcome:
         """Follow C5 from neighbour discovery on."""

@@ -9,9 +9,11 @@ from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import NamedTuple
 
-from netpol.kube.objects import Container, Pod
+from netpol.kube.api.objects import Container, Pod
+from netpol.kube.api.times import parse_time
 from netpol.kube.snapshot import Snapshot
-from netpol.kube.times import parse_time
+from netpol.model.switches import Switches
+from netpol.model.verdict import Note
 from netpol.reference.addresses import (
     Address,
     Network,
@@ -19,8 +21,6 @@ from netpol.reference.addresses import (
     parse_cidr,
     try_address,
 )
-from netpol.switches import Switches
-from netpol.verdict import Note
 
 __all__ = ["EXTERNAL", "PROTOCOLS", "End", "Identities", "Identity", "Kind", "KnownPod"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netpol.kube.objects import (
+from netpol.kube.api.objects import (
     IPBlock,
     LabelSelector,
     NetworkPolicyEgressRule,
@@ -14,11 +14,11 @@ from netpol.kube.objects import (
     NetworkPolicyPort,
 )
 from netpol.kube.snapshot import Snapshot
+from netpol.model.switches import Switches
+from netpol.model.verdict import Reason
 from netpol.reference.addresses import NOWHERE, parse_cidr
 from netpol.reference.identities import PROTOCOLS, End, Kind
 from netpol.reference.outcome import Match, RuleTrial
-from netpol.switches import Switches
-from netpol.verdict import Reason
 
 __all__ = ["NAME_LABEL", "Matcher", "Packet", "Rule", "elements_of", "selector_match"]
 

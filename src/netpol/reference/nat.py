@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from netpol.flows.evidence import Evidence
 from netpol.kube.policies import PolicySet
+from netpol.model.evidence import Evidence
+from netpol.model.switches import Switches
+from netpol.model.verdict import Note, Reason, Verdict
 from netpol.reference.addresses import NOWHERE, Network, parse_cidr
 from netpol.reference.identities import EXTERNAL, End, Identities, Identity, Kind, KnownPod
 from netpol.reference.matching import Packet
@@ -18,8 +20,6 @@ from netpol.reference.outcome import SideOutcome, verdict_of
 from netpol.reference.query import Query
 from netpol.reference.services import Front, Target, Way
 from netpol.reference.stages import Question
-from netpol.switches import Switches
-from netpol.verdict import Note, Reason, Verdict
 
 __all__ = ["Nat", "Pair"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from netpol.verdict import Note, Reason, Side, Tier, Verdict
+from netpol.model.verdict import Note, Reason, Side, Tier, Verdict
 
 if TYPE_CHECKING:
     from netpol.reference.stages import Question

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netpol.errors import FlowError
-from netpol.flows.evidence import Evidence
-from netpol.flows.flow import Flow
+from netpol.model.errors import FlowError
+from netpol.model.evidence import Evidence
+from netpol.model.flow import Flow
 from netpol.reference.addresses import Address, parse_address
 
 __all__ = ["Query", "query_of", "reversed_flow"]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from netpol.kube.objects import Endpoint, EndpointSlice, Service, ServicePort
+from netpol.kube.api.objects import Endpoint, EndpointSlice, Service, ServicePort
 from netpol.kube.snapshot import Snapshot
+from netpol.model.verdict import Reason
 from netpol.reference.addresses import Address, try_address
 from netpol.reference.identities import (
     EXTERNAL,
@@ -23,7 +24,6 @@ from netpol.reference.identities import (
     Kind,
     KnownPod,
 )
-from netpol.verdict import Reason
 
 __all__ = ["Destination", "Entry", "Front", "Services", "Target", "Way"]
 

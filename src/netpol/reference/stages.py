@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from netpol.kube.objects import NetworkPolicy
+from netpol.kube.api.objects import NetworkPolicy
 from netpol.kube.policies import PolicySet
+from netpol.model.switches import Switches
+from netpol.model.verdict import Reason, Tier, Verdict
 from netpol.reference.identities import End, Kind, KnownPod
 from netpol.reference.matching import Matcher, Packet, Rule, selector_match
 from netpol.reference.outcome import Match, PolicyTrial, RuleTrial, SideOutcome, TierTrial
-from netpol.switches import Switches
-from netpol.verdict import Reason, Tier, Verdict
 
 __all__ = ["Direction", "NetworkPolicyStage", "Question", "Stage", "policy_types", "rules_of"]
 

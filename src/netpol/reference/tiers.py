@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from netpol.model.switches import Switches
+from netpol.model.verdict import Reason, Tier, Verdict
 from netpol.reference.outcome import (
     Effect,
     Match,
@@ -19,8 +21,6 @@ from netpol.reference.outcome import (
     TierTrial,
     Witness,
 )
-from netpol.switches import Switches
-from netpol.verdict import Reason, Tier, Verdict
 
 __all__ = ["decide"]
 

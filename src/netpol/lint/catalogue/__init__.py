@@ -5,7 +5,6 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from netpol.errors import ConfigError
 from netpol.lint.catalogue.beside import BESIDE
 from netpol.lint.catalogue.cluster_wide import CLUSTER_WIDE
 from netpol.lint.catalogue.compiled import COMPILED, SILENCING
@@ -13,6 +12,7 @@ from netpol.lint.catalogue.read import READ
 from netpol.lint.catalogue.refused import REFUSED, STORED
 from netpol.lint.catalogue.rule import Rule
 from netpol.lint.catalogue.written import RULES_ALONE, WRITTEN
+from netpol.model.errors import ConfigError
 
 __all__ = ["ALL", "FAMILIES", "RULES", "Family", "close_to", "codes_named", "rule_named"]
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from netpol.model.text import escape_controls
 from netpol.report.html.sections import HeatMap, Timeline, Tone, Totals
 from netpol.report.html.svg import PAINTS, STEPS, drawn
-from netpol.report.layout import plural
-from netpol.report.wording import count, percent
-from netpol.text import escape_controls
+from netpol.report.words.layout import plural
+from netpol.report.words.wording import count, percent
 
 __all__ = [
     "OTHERS",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netpol.compare import Comparison
+from netpol.questions.compare.compare import Comparison
 from netpol.report.html.evidence import evidence
 from netpol.report.html.pairs import ROWS, ChangedRow, changed_table, verdict_pairs
 from netpol.report.html.sections import Column, Section, Table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netpol.analysis.coverage import (
+from netpol.questions.coverage.coverage import (
     Coverage,
     ElementCoverage,
     NeverHit,
@@ -16,8 +16,8 @@ from netpol.report.html.rules import RuleRow, rules_table
 from netpol.report.html.sections import Cell, Column, Section, Table, Totals, tone_of
 from netpol.report.html.spread import spread_sections
 from netpol.report.html.top import top
-from netpol.report.layout import place_of
-from netpol.spread.collect import Spread
+from netpol.report.words.layout import place_of
+from netpol.run.distribution.collect import Spread
 
 __all__ = ["sections"]
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netpol.analysis.diff import Diff, Group, Kind
-from netpol.report.diff import TITLES, together
+from netpol.model.verdict import Verdict
+from netpol.questions.diff.diff import Diff
+from netpol.questions.diff.groups import Group, Kind
 from netpol.report.html.evidence import evidence
 from netpol.report.html.pairs import ROWS, ChangedRow, changed_table, verdict_pairs
 from netpol.report.html.sections import Column, Section, Table, Totals, tone_of
 from netpol.report.html.spread import spread_sections
 from netpol.report.html.top import top
-from netpol.report.layout import place_of, plural
-from netpol.spread.collect import Spread
-from netpol.tally import Weight
-from netpol.verdict import Verdict
+from netpol.report.text.diff import TITLES, together
+from netpol.report.words.layout import place_of, plural
+from netpol.run.distribution.collect import Spread
+from netpol.run.sums import Weight
 
 __all__ = ["sections"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from netpol.replay import DnsCounts, ReaderCounts
+from netpol.model.verdict import Note, Reason
+from netpol.questions.replay.replay import DnsCounts, ReaderCounts
 from netpol.report.html.sections import Column, Facts, Table
-from netpol.report.wording import HOPS_MISSING, NOTES, REASONS, ZONES_LATE, count, settled_by
-from netpol.tally import SourceNat, Weight
-from netpol.verdict import Note, Reason
+from netpol.report.words.wording import HOPS_MISSING, NOTES, REASONS, ZONES_LATE, count, settled_by
+from netpol.run.sums import SourceNat, Weight
 
 __all__ = ["evidence"]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from netpol.analysis.exposure import Exposure
-from netpol.analysis.matrix import NODES, Matrix, Reach
-from netpol.analysis.matrix import Cell as Said
-from netpol.analysis.pairclasses import EXTERNAL
-from netpol.report.exhaustive import ports_text
+from netpol.questions.allpairs.pairclasses import EXTERNAL
+from netpol.questions.reach.exposure import Exposure
+from netpol.questions.reach.matrix import NODES, Matrix, Reach
+from netpol.questions.reach.matrix import Cell as Said
 from netpol.report.html.sections import Cell, Column, ReachMap, Section, Table
 from netpol.report.html.sections import Reach as Sign
 from netpol.report.html.top import top
-from netpol.report.layout import plural
-from netpol.report.networks import networks_text, party_text
-from netpol.report.wording import count
+from netpol.report.text.exhaustive import ports_text
+from netpol.report.words.layout import plural
+from netpol.report.words.networks import networks_text, party_text
+from netpol.report.words.wording import count
 
 __all__ = ["headline", "sections"]
 

@@ -15,7 +15,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from netpol.errors import MissingExtraError
+from netpol.model.errors import MissingExtraError
+from netpol.model.text import escape_controls
 from netpol.report.html.sections import (
     Facts,
     HeatMap,
@@ -26,7 +27,6 @@ from netpol.report.html.sections import (
     Totals,
     tone_of,
 )
-from netpol.text import escape_controls
 
 __all__ = ["Page", "render", "require_extra"]
 

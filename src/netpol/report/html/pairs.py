@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from netpol.replay import Pair, PairList
-from netpol.report.deciders import port_text, why
+from netpol.model.verdict import Verdict
+from netpol.questions.replay.replay import Pair, PairList
 from netpol.report.html.sections import Cell, Column, Table
-from netpol.report.layout import plural
-from netpol.report.wording import percent
-from netpol.tally import Weight
-from netpol.verdict import Verdict
+from netpol.report.words.deciders import port_text, why
+from netpol.report.words.layout import plural
+from netpol.report.words.wording import percent
+from netpol.run.sums import Weight
 
 __all__ = [
     "ROWS",

@@ -11,7 +11,7 @@ from typing import Any
 from netpol.report.html.charts import short
 from netpol.report.html.sections import Reach, ReachMap, Tone
 from netpol.report.html.svg import PAINTS, drawn
-from netpol.report.wording import count
+from netpol.report.words.wording import count
 
 __all__ = ["WORDS", "reach_map"]
 

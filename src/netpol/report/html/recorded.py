@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from netpol.recorded import Recorded
-from netpol.report.deciders import port_text
+from netpol.questions.replay.recorded import Recorded
 from netpol.report.html.pairs import others_text, reasons_of, verdict_pairs
 from netpol.report.html.sections import Cell, Column, Table
-from netpol.report.recorded import agreement, cause_line, cause_text, left_open
+from netpol.report.text.recorded import agreement, cause_line, cause_text, left_open
+from netpol.report.words.deciders import port_text
 
 __all__ = ["recorded_tables"]
 

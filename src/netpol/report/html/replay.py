@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from netpol.replay import ReplaySummary
+from netpol.model.verdict import Verdict
+from netpol.questions.replay.replay import ReplaySummary
 from netpol.report.html.evidence import evidence
 from netpol.report.html.pairs import pairs_table
 from netpol.report.html.recorded import recorded_tables
 from netpol.report.html.rules import never_hit, rules_table
 from netpol.report.html.sections import Section, Totals, tone_of
 from netpol.report.html.spread import spread_sections
-from netpol.spread.collect import Spread
-from netpol.verdict import Verdict
+from netpol.run.distribution.collect import Spread
 
 __all__ = ["sections"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from netpol.replay import PolicyUse
+from netpol.questions.replay.replay import PolicyUse
 from netpol.report.html.sections import Column, Table
-from netpol.report.layout import place_of
+from netpol.report.words.layout import place_of
 
 __all__ = ["RuleRow", "never_hit", "rules_table"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netpol.report.html.sections import HeatMap, Timeline, tone_of
-from netpol.spread.collect import Spread
+from netpol.run.distribution.collect import Spread
 
 __all__ = ["spread_sections"]
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 from xml.etree import ElementTree
 
-from netpol.text import escape_controls
+from netpol.model.text import escape_controls
 
 __all__ = ["PAINTS", "STEPS", "drawn", "quiet"]
 

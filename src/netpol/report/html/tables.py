@@ -16,8 +16,8 @@ from netpol.report.html.sections import (
     Totals,
     tone_of,
 )
-from netpol.report.layout import plural
-from netpol.report.wording import count, percent, size
+from netpol.report.words.layout import plural
+from netpol.report.words.wording import count, percent, size
 
 __all__ = [
     "CellView",

@@ -1,1 +1,0 @@
-"""Takes engines and flows, gives what is known of the policies. One question a file."""

@@ -1,0 +1,1 @@
+"""Takes both sides of a compile, gives rules that never act and priorities that tie."""

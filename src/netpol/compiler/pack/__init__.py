@@ -1,0 +1,1 @@
+"""Takes compiled rows and endpoints, gives packed tables."""

@@ -1,0 +1,1 @@
+"""What several stages stand on: intervals, columns, selections, port classes, budget."""

@@ -1,0 +1,1 @@
+"""Takes tables and flow batches, gives verdicts."""

@@ -1,0 +1,1 @@
+"""Takes a log of one format each, gives flow batches."""

@@ -1,0 +1,1 @@
+"""Takes conntrack text, gives flow batches; everything that knows conntrack is here."""

@@ -1,0 +1,1 @@
+"""Takes CSV, Parquet and Arrow, gives flow batches."""

@@ -1,0 +1,1 @@
+"""Takes objects as written, gives errors as the API server words them, and defaults."""

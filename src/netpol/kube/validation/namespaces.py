@@ -1,0 +1,216 @@
+"""Takes where objects stand that name no namespace, or one nobody knows; gives what to say of it.
+
+Such a policy is in the namespace of the request (A2.3), which ``-n`` says. Where that is a guess,
+the policy may select nothing, and what it would deny comes out as allowed: so it is always said.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from netpol.kube.api.objects import Source
+from netpol.kube.read.documents import Document
+from netpol.kube.read.findings import Finding
+from netpol.model.errors import ConfigError, Location, ManifestError
+from netpol.model.likeness import suggestion
+
+if TYPE_CHECKING:
+    from netpol.kube.policies import PolicySet
+    from netpol.kube.snapshot import Snapshot
+
+__all__ = [
+    "NAMESPACE_RULE",
+    "Kustomization",
+    "Unplaced",
+    "checked_namespace",
+    "findings_beside",
+    "is_namespace",
+    "known_namespaces",
+    "known_nodes",
+    "unplaced_finding",
+    "unplaced_text",
+]
+
+_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?").fullmatch
+
+#: What a namespace's name must be (RFC 1123), as the API server demands.
+NAMESPACE_RULE = (
+    "must be at most 63 lower case letters, digits or '-', and begin and end with a letter or digit"
+)
+
+_KUSTOMIZE = "kustomize.config.k8s.io/"
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_SETS_NAMESPACE = re.compile(rb"^namespace:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
+_MOST_KUSTOMIZATION_BYTES = 1 << 20
+
+
+def is_namespace(name: str) -> bool:
+    """Say whether an API server would take a name for a namespace."""
+    return _LABEL(name) is not None
+
+
+def checked_namespace(name: str) -> str:
+    """Give the name that a caller gave, if it is one; raise ``ConfigError`` else."""
+    if not is_namespace(name):
+        raise ConfigError(f"namespace {name!r}: {NAMESPACE_RULE}")
+    return name
+
+
+class Kustomization(NamedTuple):
+    """A kustomization, and the namespace that it sets, "" for none."""
+
+    file: str
+    namespace: str
+
+    @classmethod
+    def read(cls, document: Document) -> Kustomization | None:
+        """Give the kustomization that a document is."""
+        if document.kind != "Kustomization" or not document.api_version.startswith(_KUSTOMIZE):
+            return None
+        try:
+            value = document.value()
+        except ManifestError:
+            value = None  # Only its place matters here.
+        sets = value.get("namespace") if isinstance(value, dict) else None
+        return cls(document.file, sets if isinstance(sets, str) else "")
+
+
+class Unplaced(NamedTuple):
+    """Objects that name no namespace: the one they were taken to be in, and where they stand.
+
+    ``kustomizations`` are those that were read beside them.
+    """
+
+    namespace: str
+    sources: tuple[Source, ...] = ()
+    kustomizations: tuple[Kustomization, ...] = ()
+
+
+def unplaced_text(unplaced: Unplaced, one: str, many: str) -> str:
+    """Say how many objects were taken to be in a namespace, and what most likely sets another."""
+    number = len(unplaced.sources)
+    verb = "names no namespace and was" if number == 1 else "name no namespace and were"
+    text = (
+        f"{number:,} {one if number == 1 else many} {verb} taken as being in {unplaced.namespace}"
+    )
+    kustomization = _kustomization(unplaced)
+    if kustomization is None:
+        return text
+    file, sets = kustomization
+    into = f"sets namespace {sets}" if sets else "or an overlay of it may set another"
+    folder = os.path.dirname(file)  # noqa: PTH120
+    if not os.path.isfile(file):  # noqa: PTH113 - of a git revision, REV:path
+        folder = folder.rpartition(":")[2]
+    return (
+        f"{text}, yet {file} {into}: judge what it renders, "
+        f"kustomize build {folder or '.'} | netpol ... -p -"
+    )
+
+
+def _kustomization(unplaced: Unplaced) -> Kustomization | None:
+    """Give the first kustomization that lies beside an object, in its folder.
+
+    One that sets the very namespace that was taken has nothing to add.
+    """
+    read = {os.path.dirname(each.file): each for each in unplaced.kustomizations}  # noqa: PTH120
+    files = dict.fromkeys(source.file for source in unplaced.sources)
+    folders: dict[str, bool] = {}  # whether it is one of the file system
+    for file in files:
+        folders.setdefault(os.path.dirname(file), os.path.isfile(file))  # noqa: PTH113, PTH120
+    for folder, on_disk in folders.items():
+        found = read.get(folder) or (_on_disk(folder) if on_disk else None)
+        if found is not None and found.namespace != unplaced.namespace:
+            return found
+    return None
+
+
+def _on_disk(folder: str) -> Kustomization | None:
+    for name in _KUSTOMIZATIONS:
+        path = Path(folder) / name
+        try:
+            with path.open("rb") as handle:
+                found = _SETS_NAMESPACE.search(handle.read(_MOST_KUSTOMIZATION_BYTES))
+        except (OSError, ValueError):
+            continue
+        return Kustomization(str(path), found[1].decode(errors="replace") if found else "")
+    return None
+
+
+# --- policies beside a cluster ------------------------------------------------------------------
+
+
+def known_namespaces(snapshot: Snapshot) -> set[str]:
+    """Give every namespace that the objects of a cluster are, or stand in."""
+    known = {item.metadata.name for item in snapshot.namespaces}
+    for items in (snapshot.pods, snapshot.services, snapshot.endpoint_slices):
+        known.update(item.metadata.namespace or "" for item in items)
+    return known
+
+
+def known_nodes(snapshot: Snapshot) -> set[str]:
+    """Give every node of a cluster, or that its pods run on."""
+    known = {item.metadata.name for item in snapshot.nodes}
+    known.update(pod.spec.node_name for pod in snapshot.pods if pod.spec and pod.spec.node_name)
+    return known
+
+
+def findings_beside(policies: PolicySet, snapshot: Snapshot) -> list[Finding]:
+    """Give the findings of a set of policies, those on namespaces as they are beside a cluster."""
+    pods = {pod.metadata.namespace for pod in snapshot.pods}
+    found = [
+        _without_pods(each, policies.unplaced)
+        if each.code == "no-namespace" and policies.unplaced.namespace not in pods
+        else each
+        for each in policies.findings
+    ]
+    return [*found, *_unknown(policies, known_namespaces(snapshot))]
+
+
+def _without_pods(finding: Finding, unplaced: Unplaced) -> Finding:
+    """Say it louder: nothing there can be selected."""
+    several = len(unplaced.sources) != 1
+    they = "they select nothing and deny nothing" if several else "it selects and denies nothing"
+    return finding._replace(
+        severity="warning",
+        message=f"{finding.message}; {unplaced.namespace} has no pods in the snapshot, so {they}: "
+        "say where with -n, or in metadata.namespace",
+    )
+
+
+def _unknown(policies: PolicySet, known: set[str]) -> Iterator[Finding]:
+    """Find namespaces that policies name and the cluster lacks, one finding for each."""
+    unplaced = {(each.file, each.line) for each in policies.unplaced.sources}
+    firsts: dict[str, Source] = {}
+    numbers: Counter[str] = Counter()
+    for each in policies.policies:
+        namespace = each.policy.metadata.namespace or ""
+        if namespace in known or (each.source.file, each.source.line) in unplaced:
+            continue
+        firsts.setdefault(namespace, each.source)
+        numbers[namespace] += 1
+    for namespace, number in numbers.items():
+        source = firsts[namespace]
+        what = "1 policy is" if number == 1 else f"{number:,} policies are"
+        yield Finding(
+            "warning",
+            "unknown-namespace",
+            f"{what} in namespace {namespace}, which is not in the snapshot"
+            f"{suggestion(namespace, known)}",
+            Location(source.file, source.line_of("metadata.namespace")),
+        )
+
+
+def unplaced_finding(unplaced: Unplaced) -> Finding:
+    """Give the finding on policies that name no namespace; ``unplaced`` has some."""
+    first = unplaced.sources[0]
+    return Finding(
+        "info" if _kustomization(unplaced) is None else "warning",
+        "no-namespace",
+        unplaced_text(unplaced, "policy", "policies"),
+        Location(first.file, first.line),
+    )

@@ -1,0 +1,1 @@
+"""What every part speaks: errors, verdicts, switches, flows and batches, text, times."""

@@ -1,0 +1,1 @@
+"""Takes engines and flows, gives what people ask: one question a folder."""

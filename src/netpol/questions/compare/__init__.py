@@ -1,0 +1,1 @@
+"""Whose verdict differs under other switches."""

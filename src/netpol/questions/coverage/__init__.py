@@ -1,0 +1,1 @@
+"""What of the policies the flows used."""

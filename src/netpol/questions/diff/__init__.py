@@ -1,0 +1,1 @@
+"""What a change of policies does, to flows or to every pair."""

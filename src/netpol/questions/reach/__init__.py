@@ -1,0 +1,1 @@
+"""Who can reach whom on what, without flows."""

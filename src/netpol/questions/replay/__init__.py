@@ -1,0 +1,1 @@
+"""What becomes of recorded flows: a summary, and how it agrees with recorded verdicts."""

@@ -1,0 +1,1 @@
+"""Takes results, gives findings, and what CI systems read of them."""

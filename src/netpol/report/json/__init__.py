@@ -1,0 +1,1 @@
+"""Takes results, gives the JSON documents of docs/output.md. One question a file."""

@@ -1,5 +1,0 @@
-"""Takes text of a cluster or a log, gives text that is safe on a terminal."""
-
-from netpol.text import escape_controls
-
-__all__ = ["escape_controls"]

@@ -1,0 +1,1 @@
+"""Takes results, gives text that a person reads. One question a file."""

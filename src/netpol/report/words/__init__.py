@@ -1,0 +1,1 @@
+"""Takes results, gives the words and numbers that all media share."""

@@ -1,0 +1,1 @@
+"""Takes judged flows, gives how they spread over time and namespaces, in bounded memory."""

@@ -1,1 +1,0 @@
-"""Takes judged flows, gives their spread over time and namespaces, in bounded memory."""
