@@ -4,7 +4,7 @@ One ``SideCompiler`` does one side. A *row* is a set of subjects (the same polic
 *label column* a set of peers no selector of the side can tell apart, a *CIDR column* the same for
 addresses. The two kinds of column are kept apart, since their product is what blows up; a row
 knows only the few local classes of columns that its own rules tell apart, and a small table of
-their pairs. See docs/architecture.md, "The packed tables".
+their pairs. See docs/tables.md.
 """
 
 from __future__ import annotations
