@@ -11,8 +11,8 @@ import pytest
 import netpol
 from cli_support import FLOWS, failure, run
 from netpol.kube.policies import policies_from_objects
-from netpol.kube.selecting import only, without
 from netpol.model.errors import ConfigError, ManifestError
+from netpol.policy.selecting import only, without
 from netpol.report.words.formats import CI_FORMATS
 from worlds import policy
 

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 
 import netpol
 from cli_support import golden
-from netpol.explain.edits import Isolate, ListPort, Relabel, applied
 from netpol.explain.explain import explained, explanation_of
 from netpol.explain.story import Explanation, SideStory
 from netpol.model.errors import ConfigError
 from netpol.model.flow import Flow
 from netpol.model.switches import Switches
 from netpol.model.verdict import Verdict
+from netpol.policy.edits import Isolate, ListPort, Relabel, applied
 from netpol.reference import ReferenceEvaluator
 from netpol.reference.outcome import Match
 from strategies import Case, cases

@@ -32,6 +32,7 @@ MOVED = {
     "netpol.flows.normalise": "netpol.flows.columns.normalise",
     "netpol.kube.cluster_objects": "netpol.kube.api.cluster_objects",
     "netpol.kube.objects": "netpol.kube.api.objects",
+    "netpol.kube.selecting": "netpol.policy.selecting",
     "netpol.profiles": "netpol.model.profiles",
     "netpol.program": "netpol.cli.program",
     "netpol.recorded": "netpol.questions.replay.recorded",

@@ -118,7 +118,7 @@ def _read(
 
 
 def _selected(policies: PolicySet, asked: Asked) -> PolicySet:
-    from netpol.kube.selecting import only, without
+    from netpol.policy.selecting import only, without
 
     chosen = only(policies, asked.only) if asked.only else policies
     return without(chosen, asked.without) if asked.without else chosen

@@ -5,8 +5,6 @@ Whether an element matches is ``ClusterMatcher``'s answer; here it is only told.
 
 from __future__ import annotations
 
-from netpol.explain.edits import EVERY_PORT
-from netpol.explain.selectors import held, missed, selector_text
 from netpol.explain.story import Element
 from netpol.explain.telling import NamespaceLabels, named_why, packet_text, plain_why, pod_text
 from netpol.kube.api.cluster_objects import (
@@ -18,6 +16,8 @@ from netpol.kube.api.cluster_objects import (
     NamespacedPod,
 )
 from netpol.kube.api.objects import LabelSelector
+from netpol.kube.api.requirements import held, missed, selector_text
+from netpol.kube.api.words import EVERY_PORT
 from netpol.reference.clustermatch import ClusterMatcher
 from netpol.reference.clusterstage import Rule, peers_of, ports_of
 from netpol.reference.identities import End, Kind, KnownPod

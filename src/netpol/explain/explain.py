@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING
 
 from netpol.explain.clustertelling import ClusterTeller
-from netpol.explain.edits import Edit, applied
 from netpol.explain.flips import find_flips
 from netpol.explain.hints import hints_of
 from netpol.explain.nearmiss import Candidate, NearMisses, leaves
 from netpol.explain.readings import grouped
-from netpol.explain.selectors import held, selector_text
 from netpol.explain.story import (
     Explanation,
     PairStory,
@@ -22,9 +20,11 @@ from netpol.explain.story import (
 )
 from netpol.explain.storytext import written
 from netpol.explain.telling import NamespaceLabels, Teller, pod_text
+from netpol.kube.api.requirements import held, selector_text
 from netpol.model.errors import ConfigError
 from netpol.model.flow import Flow
 from netpol.model.verdict import Reason, Tier, Verdict
+from netpol.policy.edits import Edit, applied
 from netpol.reference.addresses import Address
 from netpol.reference.clusterstage import LAST, ClusterStage, RankedPolicy
 from netpol.reference.outcome import Effect, Match, Outcome, PolicyTrial, RuleTrial, SideOutcome

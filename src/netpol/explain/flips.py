@@ -10,10 +10,10 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
-from netpol.explain.edits import Edit, Isolate, Relabel
 from netpol.explain.nearmiss import Candidate
 from netpol.explain.story import Flip
 from netpol.model.verdict import Verdict
+from netpol.policy.edits import Edit, Isolate, Relabel
 from netpol.reference.outcome import Outcome, SideOutcome
 
 __all__ = ["Judged", "find_flips"]

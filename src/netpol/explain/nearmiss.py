@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from netpol.explain.edits import (
+from netpol.explain.telling import PROTOCOL_WORDS, NamespaceLabels
+from netpol.kube.api.objects import (
+    IPBlock,
+    LabelSelector,
+    NetworkPolicy,
+    NetworkPolicyPeer,
+    NetworkPolicyPort,
+    Source,
+)
+from netpol.kube.api.requirements import Requirement, missing
+from netpol.model.verdict import Reason, Tier, Verdict
+from netpol.policy.edits import (
     DropRule,
     Edit,
     Isolate,
@@ -20,17 +31,6 @@ from netpol.explain.edits import (
     Relabel,
     Ungovern,
 )
-from netpol.explain.selectors import Requirement, missing
-from netpol.explain.telling import PROTOCOL_WORDS, NamespaceLabels
-from netpol.kube.api.objects import (
-    IPBlock,
-    LabelSelector,
-    NetworkPolicy,
-    NetworkPolicyPeer,
-    NetworkPolicyPort,
-    Source,
-)
-from netpol.model.verdict import Reason, Tier, Verdict
 from netpol.reference.clusterstage import ClusterStage, Rule
 from netpol.reference.identities import End, Kind, KnownPod
 from netpol.reference.matching import NAME_LABEL, Matcher, elements_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from netpol.explain.edits import Edit, Place
 from netpol.model.flow import Flow
 from netpol.model.verdict import Reason, Tier, Verdict
+from netpol.policy.edits import Edit, Place
 from netpol.reference.outcome import Effect, Match, Outcome, SideOutcome
 
 __all__ = [

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from netpol.explain.edits import EVERY_PORT, peer_text, port_text
-from netpol.explain.selectors import held, missed
 from netpol.explain.story import Element
 from netpol.kube.api.objects import (
     IPBlock,
@@ -17,6 +15,8 @@ from netpol.kube.api.objects import (
     NetworkPolicyPeer,
     NetworkPolicyPort,
 )
+from netpol.kube.api.requirements import held, missed
+from netpol.kube.api.words import EVERY_PORT, peer_text, port_text
 from netpol.kube.snapshot import Snapshot
 from netpol.reference.addresses import parse_cidr
 from netpol.reference.identities import PROTOCOLS, End, Kind, KnownPod

@@ -7,7 +7,7 @@ side, so that the first engine can be compiled with it, or with some of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial, reduce
 from typing import Any, Literal, NamedTuple
@@ -21,13 +21,13 @@ from netpol.kube.api.objects import LabelSelector
 from netpol.kube.policies import LoadedClusterPolicy, LoadedPolicy, PolicySet
 from netpol.kube.snapshot import Snapshot
 from netpol.model.switches import Switches
+from netpol.policy.edits import Key, by_key, with_policy
 
 __all__ = ["Change", "SingleChange", "changes_between", "compiled_with"]
 
 What = Literal["added", "removed", "changed", "cluster", "switch"]
 Loaded = LoadedPolicy | LoadedClusterPolicy
 Source = tuple[PolicySet, Snapshot, Switches]
-_Key = tuple[str, str]  # kind and label
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +122,10 @@ def _cluster(snapshot: Snapshot) -> tuple[Any, ...]:
     )
 
 
-def _by_identity(policies: PolicySet) -> dict[_Key, Loaded]:
-    listed: tuple[Loaded, ...] = (*policies.policies, *policies.cluster_policies)
-    return {(type(one.policy).__name__, one.label): one for one in listed}
-
-
 def _changed_policies(
     before: PolicySet, after: PolicySet
-) -> list[tuple[_Key, Loaded | None, Loaded | None]]:
-    first, second = _by_identity(before), _by_identity(after)
+) -> list[tuple[Key, Loaded | None, Loaded | None]]:
+    first, second = by_key(before), by_key(after)
     changed = [
         (key, first.get(key), second.get(key))
         for key in first | second
@@ -173,15 +168,5 @@ def _with_switch(name: str, value: Any, source: Source) -> Source:
     return *source[:2], replace(source[2], **{name: value})
 
 
-def _with_policy(key: _Key, changed: Loaded | None, source: Source) -> Source:
-    """Give the policies with one of them added, replaced, or left out."""
-    policies, snapshot, switches = source
-    every: Mapping[_Key, Loaded | None] = {**_by_identity(policies), key: changed}
-    made = replace(
-        policies,
-        policies=tuple(one for one in every.values() if isinstance(one, LoadedPolicy)),
-        cluster_policies=tuple(
-            one for one in every.values() if isinstance(one, LoadedClusterPolicy)
-        ),
-    )
-    return made, snapshot, switches
+def _with_policy(key: Key, changed: Loaded | None, source: Source) -> Source:
+    return with_policy(source[0], key, changed), *source[1:]

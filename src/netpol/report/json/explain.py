@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from netpol.explain.edits import Edit, Place
 from netpol.explain.replicas import Replicas
 from netpol.explain.story import (
     Element,
@@ -18,6 +17,7 @@ from netpol.explain.story import (
 from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.model.batch import PROTOCOL_NAMES
 from netpol.model.verdict import Note
+from netpol.policy.edits import Edit, Place
 from netpol.reference.outcome import Outcome, SideOutcome
 from netpol.report.json.document import written
 from netpol.report.words.unjudged import unjudged_document

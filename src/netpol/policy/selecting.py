@@ -6,13 +6,13 @@ What answers "is it safe to delete this?" without a second copy of the manifests
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from netpol.kube.api.kinds import CLUSTER_POLICY_KINDS
-from netpol.kube.policies import LoadedClusterPolicy, LoadedPolicy, PolicySet
+from netpol.kube.policies import PolicySet
 from netpol.model.errors import ConfigError
 from netpol.model.likeness import suggestion
+from netpol.policy.edits import Key, by_key, kept
 
 __all__ = ["only", "without"]
 
@@ -47,40 +47,22 @@ def without(policies: PolicySet, names: Iterable[str]) -> PolicySet:
     ConfigError
         A name is no policy's, or means two.
     """
-    return _chosen(policies, _named(policies, names), keep=False)
+    named = _named(policies, names)
+    return kept(policies, lambda key: key not in named)
 
 
 def only(policies: PolicySet, names: Iterable[str]) -> PolicySet:
     """Give the policies that are named, as for ``without``."""
-    return _chosen(policies, _named(policies, names), keep=True)
+    named = _named(policies, names)
+    return kept(policies, lambda key: key in named)
 
 
-def _chosen(policies: PolicySet, labels: set[tuple[str, str]], *, keep: bool) -> PolicySet:
-    return replace(
-        policies,
-        policies=tuple(
-            one for one in policies.policies if ((_NETWORK_POLICY, one.label) in labels) is keep
-        ),
-        cluster_policies=tuple(
-            one for one in policies.cluster_policies if (_key(one) in labels) is keep
-        ),
-    )
-
-
-def _key(loaded: LoadedPolicy | LoadedClusterPolicy) -> tuple[str, str]:
-    """Give kind and what stands behind it in a name."""
-    if isinstance(loaded, LoadedPolicy):
-        return _NETWORK_POLICY, loaded.label
-    kind, _, name = loaded.label.partition("/")
-    return kind, name
-
-
-def _named(policies: PolicySet, names: Iterable[str]) -> set[tuple[str, str]]:
-    known = [*map(_key, policies.policies), *map(_key, policies.cluster_policies)]
+def _named(policies: PolicySet, names: Iterable[str]) -> set[Key]:
+    known = list(by_key(policies))
     return {key for name in names for key in _of_name(name, known)}
 
 
-def _of_name(name: str, known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def _of_name(name: str, known: Sequence[Key]) -> list[Key]:
     """Give the policies that one name means."""
     found = [key for key in known if _means(name, key)]
     kinds = sorted({kind for kind, _ in found})
@@ -92,7 +74,7 @@ def _of_name(name: str, known: Sequence[tuple[str, str]]) -> list[tuple[str, str
     return found
 
 
-def _means(name: str, key: tuple[str, str]) -> bool:
+def _means(name: str, key: Key) -> bool:
     kind, label = key
     first, _, rest = name.partition("/")
     by_kind = _KIND_OF.get(first.partition(".")[0].lower()) == kind and _same_shape(rest, label)
@@ -105,7 +87,7 @@ def _same_shape(pattern: str, label: str) -> bool:
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
-def _suggestion(name: str, known: Sequence[tuple[str, str]]) -> str:
+def _suggestion(name: str, known: Sequence[Key]) -> str:
     words = [label if kind == _NETWORK_POLICY else f"{kind}/{label}" for kind, label in known]
     alike = suggestion(name, words)
     if alike or name.count("/") in (1, 2):

@@ -1,17 +1,18 @@
-"""Takes policies, a snapshot and small changes, gives both as they would be after the changes.
+"""Takes policies, a snapshot and changes, gives both as they would be after the changes.
 
-Each change says itself in words, as the second half of "would be allowed if …".
+Policies may be added, replaced and left out by kind and name; rules, ports, peers and labels by
+small edits, each of which says itself in words: the second half of "would be allowed if …".
+Policies given are never changed; what a change does not touch is shared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import replace as with_fields
 
-from netpol.explain.selectors import selector_text
 from netpol.kube.api.objects import (
     LabelSelector,
     NetworkPolicy,
@@ -23,15 +24,16 @@ from netpol.kube.api.objects import (
     PolicyMeta,
     Source,
 )
+from netpol.kube.api.words import peer_text, port_text
 from netpol.kube.policies import LoadedClusterPolicy, LoadedPolicy, PolicySet
 from netpol.kube.snapshot import Snapshot
 
 __all__ = [
-    "EVERY_PORT",
     "NOWHERE",
     "DropRule",
     "Edit",
     "Isolate",
+    "Key",
     "ListPeer",
     "ListPort",
     "NewRule",
@@ -39,10 +41,14 @@ __all__ = [
     "Relabel",
     "Ungovern",
     "applied",
-    "peer_text",
-    "port_text",
+    "by_key",
+    "kept",
+    "key_of",
+    "with_policy",
 ]
 
+Loaded = LoadedPolicy | LoadedClusterPolicy
+Key = tuple[str, str]  # kind, and namespace/name, or name where there is no namespace
 Direction = Literal["egress", "ingress"]
 Rule = NetworkPolicyIngressRule | NetworkPolicyEgressRule
 
@@ -59,31 +65,40 @@ class Place(NamedTuple):
 
 
 NOWHERE = Place()
-EVERY_PORT = "every port of "
 
 
-def port_text(port: NetworkPolicyPort | None) -> str:
-    """Give ``80/TCP``, ``8000-8080/TCP``, ``http/TCP``, or ``every port of TCP``."""
-    protocol = (port.protocol if port else None) or "TCP"
-    if port is None or port.port is None:
-        return f"{EVERY_PORT}{protocol}"
-    last = "" if port.end_port is None or port.end_port == port.port else f"-{port.end_port}"
-    return f"{port.port}{last}/{protocol}"
+def key_of(loaded: Loaded) -> Key:
+    """Return what tells a policy from all others of a set."""
+    if isinstance(loaded, LoadedPolicy):
+        return "NetworkPolicy", loaded.label
+    kind, _, name = loaded.label.partition("/")
+    return kind, name
 
 
-def peer_text(peer: NetworkPolicyPeer | None) -> str:
-    """Give ``namespaceSelector team=y, podSelector app=web``, or ``ipBlock CIDR``."""
-    if peer is None:
-        return "null"
-    if peer.ip_block is not None:
-        inner = ", ".join(peer.ip_block.except_ or ())
-        return f"ipBlock {peer.ip_block.cidr}" + (f" except {inner}" if inner else "")
-    words = []
-    if peer.namespace_selector is not None:
-        words.append(f"namespaceSelector {selector_text(peer.namespace_selector)}")
-    if peer.pod_selector is not None:
-        words.append(f"podSelector {selector_text(peer.pod_selector)}")
-    return ", ".join(words) or "no field"
+def by_key(policies: PolicySet) -> dict[Key, Loaded]:
+    """Return every policy of a set, in its order, NetworkPolicies first."""
+    every: tuple[Loaded, ...] = (*policies.policies, *policies.cluster_policies)
+    return {key_of(one): one for one in every}
+
+
+def with_policy(policies: PolicySet, key: Key, changed: Loaded | None) -> PolicySet:
+    """Return a set with one policy added or replaced, or left out where ``changed`` is None."""
+    every: dict[Key, Loaded | None] = {**by_key(policies), key: changed}
+    return _of(policies, (one for one in every.values() if one is not None))
+
+
+def kept(policies: PolicySet, keep: Callable[[Key], bool]) -> PolicySet:
+    """Return a set with those policies alone whose keys are kept."""
+    return _of(policies, (one for key, one in by_key(policies).items() if keep(key)))
+
+
+def _of(policies: PolicySet, chosen: Iterable[Loaded]) -> PolicySet:
+    every = list(chosen)
+    return replace(
+        policies,
+        policies=tuple(one for one in every if isinstance(one, LoadedPolicy)),
+        cluster_policies=tuple(one for one in every if isinstance(one, LoadedClusterPolicy)),
+    )
 
 
 @dataclass(frozen=True)
@@ -246,7 +261,7 @@ def applied(
             loaded = LoadedPolicy(_isolating(edit), Source("", 0))
             policies = replace(policies, policies=(*policies.policies, loaded))
         elif not isinstance(edit, Relabel):
-            policies = _with_policy(policies, edit)
+            policies = _edited(policies, edit)
     return policies, snapshot
 
 
@@ -257,7 +272,7 @@ def _turn(edit: Edit) -> tuple[int, int]:
     return (2, 0) if isinstance(edit, Ungovern) else (0, 0)
 
 
-def _with_policy(
+def _edited(
     policies: PolicySet, edit: ListPort | ListPeer | NewRule | DropRule | Ungovern
 ) -> PolicySet:
     plain: list[LoadedPolicy] = []
