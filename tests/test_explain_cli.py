@@ -13,9 +13,9 @@ from hypothesis import given
 
 import netpol
 from cli_support import GUIDE, failure, golden, process, run
-from netpol.explain.asking import Port, flows_between, read_port
 from netpol.explain.explain import explanation_of
-from netpol.explain.naming import Names
+from netpol.explain.named_flows import Port, flows_between, read_port
+from netpol.explain.names import Names
 from netpol.explain.replicas import Replicas
 from netpol.model.errors import ConfigError
 from netpol.reference import ReferenceEvaluator

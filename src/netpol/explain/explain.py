@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING
 
-from netpol.explain.clustertelling import ClusterTeller
+from netpol.explain.cluster_descriptions import ClusterDescriber
 from netpol.explain.flips import find_flips
 from netpol.explain.hints import hints_of
-from netpol.explain.nearmiss import Candidate, NearMisses, leaves
+from netpol.explain.match_descriptions import MatchDescriber, NamespaceLabels, pod_text
+from netpol.explain.near_misses import Candidate, NearMisses, leaves
 from netpol.explain.readings import grouped
 from netpol.explain.story import (
     Explanation,
@@ -18,8 +19,7 @@ from netpol.explain.story import (
     RuleStory,
     SideStory,
 )
-from netpol.explain.storytext import written
-from netpol.explain.telling import NamespaceLabels, Teller, pod_text
+from netpol.explain.story_text import written
 from netpol.kube.api.requirements import held, selector_text
 from netpol.model.errors import ConfigError
 from netpol.model.flow import Flow
@@ -32,7 +32,7 @@ from netpol.reference.query import query_of
 from netpol.reference.stages import (
     Direction,
     NetworkPolicyStage,
-    Question,
+    SideQuery,
     policy_types,
     rules_of,
 )
@@ -78,8 +78,10 @@ class Explainer:
         self._sources |= {loaded.label: loaded.source for loaded in policies.cluster_policies}
         namespaces = NamespaceLabels(evaluator.snapshot)
         self._namespaces = namespaces
-        self._teller = Teller(evaluator.matcher, namespaces, evaluator.switches.ipblock_scope)
-        self._wide = ClusterTeller(evaluator.wide, evaluator.matcher, namespaces)
+        self._describer = MatchDescriber(
+            evaluator.matcher, namespaces, evaluator.switches.ipblock_scope
+        )
+        self._wide = ClusterDescriber(evaluator.wide, evaluator.matcher, namespaces)
         self._near = self._near_misses(evaluator)
 
     def explanation(self, flow: Flow) -> Explanation:
@@ -135,7 +137,7 @@ class Explainer:
                     told += list(self._remark(side, side.question))
         yield from dict.fromkeys(told)
 
-    def _remark(self, side: SideOutcome, question: Question) -> Iterator[str]:
+    def _remark(self, side: SideOutcome, question: SideQuery) -> Iterator[str]:
         direction = question.direction
         if side.verdict is Verdict.DENY and side.rule is not None:
             drop = self._near.drop(side, question)
@@ -186,7 +188,7 @@ class Explainer:
         policies = () if side.question is None else tuple(self._policies(side, side.question))
         return SideStory(direction=direction, outcome=side, policies=policies, readings=readings)
 
-    def _policies(self, side: SideOutcome, question: Question) -> Iterator[PolicyStory]:
+    def _policies(self, side: SideOutcome, question: SideQuery) -> Iterator[PolicyStory]:
         """Tell the policies that select the pod, tier by tier, up to the one that decides."""
         trials = {trial.policy: trial for trial in side.alternatives}
         decided = False
@@ -207,7 +209,7 @@ class Explainer:
                 decided |= bool(stage.isolating(question.direction, question.subject))
 
     def _plain(
-        self, policy: NetworkPolicy, question: Question, trial: PolicyTrial | None
+        self, policy: NetworkPolicy, question: SideQuery, trial: PolicyTrial | None
     ) -> PolicyStory:
         pod, direction = question.subject, question.direction
         selector = policy.spec.pod_selector if policy.spec else None
@@ -222,8 +224,8 @@ class Explainer:
                 match=tried.match,
                 doubt=tried.doubt,
                 where=self._near.place(label, f"spec.{direction}[{tried.rule}]"),
-                peers=self._teller.peers(rule, namespace, question.peer),
-                ports=self._teller.ports(rule, question),
+                peers=self._describer.peers(rule, namespace, question.peer),
+                ports=self._describer.ports(rule, question),
             )
 
         labels = held(selector, pod.labels)
@@ -244,7 +246,7 @@ class Explainer:
         ranked: RankedPolicy,
         selects: Match,
         tier: Tier,
-        question: Question,
+        question: SideQuery,
         trial: PolicyTrial | None,
     ) -> PolicyStory:
         direction = question.direction

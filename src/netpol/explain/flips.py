@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
-from netpol.explain.nearmiss import Candidate
+from netpol.explain.near_misses import Candidate
 from netpol.explain.story import Flip
 from netpol.model.verdict import Verdict
 from netpol.policy.edits import Edit, Isolate, Relabel

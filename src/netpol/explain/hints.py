@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from netpol.explain.addresshints import address_hints
-from netpol.explain.asked import Asked
-from netpol.explain.orderhints import order_hints
-from netpol.explain.servicehints import service_hints
+from netpol.explain.address_hints import address_hints
+from netpol.explain.hint_context import HintContext
+from netpol.explain.order_hints import order_hints
+from netpol.explain.service_hints import service_hints
 from netpol.explain.story import Hint
 from netpol.model.flow import Flow
 from netpol.reference.outcome import Outcome
@@ -25,11 +25,11 @@ __all__ = ["hints_of"]
 
 def hints_of(evaluator: ReferenceEvaluator, flow: Flow, outcome: Outcome) -> Iterator[Hint]:
     """Give the hints on one flow, each text once."""
-    asked = Asked(evaluator, reversed_flow(flow) if flow.is_reply else flow, outcome)
-    yield from dict.fromkeys(_all(asked))
+    context = HintContext(evaluator, reversed_flow(flow) if flow.is_reply else flow, outcome)
+    yield from dict.fromkeys(_all(context))
 
 
-def _all(asked: Asked) -> Iterable[Hint]:
-    yield from address_hints(asked)
-    yield from service_hints(asked)
-    yield from order_hints(asked)
+def _all(context: HintContext) -> Iterable[Hint]:
+    yield from address_hints(context)
+    yield from service_hints(context)
+    yield from order_hints(context)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from netpol.explain.telling import packet_text
+from netpol.explain.match_descriptions import packet_text
 from netpol.reference.addresses import Address
 from netpol.reference.identities import End, Kind
 from netpol.reference.outcome import SideOutcome

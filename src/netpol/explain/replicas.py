@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netpol.explain.asking import AskedFlow
-from netpol.explain.naming import NamedEnd
+from netpol.explain.named_flows import AskedFlow
+from netpol.explain.names import NamedEnd
 from netpol.reference.outcome import Outcome
 
 __all__ = ["Replicas"]

@@ -24,7 +24,7 @@ from netpol.model.verdict import Reason, Tier
 from netpol.reference.clustermatch import ClusterMatcher
 from netpol.reference.identities import KnownPod
 from netpol.reference.outcome import Effect, Match, PolicyTrial, RuleTrial, TierTrial
-from netpol.reference.stages import Direction, Question
+from netpol.reference.stages import Direction, SideQuery
 
 __all__ = ["LAST", "ClusterStage", "RankedPolicy", "Rule", "peers_of", "ports_of"]
 
@@ -73,7 +73,7 @@ class ClusterStage:
             key=lambda policy: (policy.priority, policy.kind, policy.policy.metadata.name),
         )  # B3.2, B3.4
 
-    def trial(self, question: Question) -> TierTrial | None:
+    def trial(self, question: SideQuery) -> TierTrial | None:
         """Try the rules of every policy that may select the pod."""
         groups = []
         for _, tied in groupby(self._policies, key=lambda policy: policy.priority):
@@ -91,7 +91,7 @@ class ClusterStage:
         found = [(each, self._matcher.subject(each.subject, pod)) for each in self._policies]
         return [(policy, match) for policy, match in found if match is not Match.NO]
 
-    def _try(self, policy: RankedPolicy, question: Question) -> PolicyTrial | None:
+    def _try(self, policy: RankedPolicy, question: SideQuery) -> PolicyTrial | None:
         selected = self._matcher.subject(policy.subject, question.subject)
         if selected is Match.NO:
             return None
@@ -105,7 +105,7 @@ class ClusterStage:
                 break
         return PolicyTrial(policy.label, tuple(trials))
 
-    def _rule(self, index: int, rule: Rule, question: Question) -> RuleTrial:
+    def _rule(self, index: int, rule: Rule, question: SideQuery) -> RuleTrial:
         """Match one rule: its peers ORed, its ports ORed, the two ANDed (B4.1)."""
         effect = EFFECTS[rule.action]
         matcher = self._matcher

@@ -25,7 +25,7 @@ from netpol.reference.nat import Nat, Pair
 from netpol.reference.outcome import NOT_A_POD, Outcome, SideOutcome, verdict_of
 from netpol.reference.query import Query, query_of, reversed_flow
 from netpol.reference.services import Destination, Services, Target, Way
-from netpol.reference.stages import Direction, NetworkPolicyStage, Question, Stage
+from netpol.reference.stages import Direction, NetworkPolicyStage, SideQuery, Stage
 from netpol.reference.tiers import decide
 
 __all__ = ["ReferenceEvaluator"]
@@ -195,7 +195,7 @@ class ReferenceEvaluator:
             return ()
         return tuple(self.services.ways(*query.dialled, query.protocol, query.time))
 
-    def side(self, question: Question) -> SideOutcome:
+    def side(self, question: SideQuery) -> SideOutcome:
         """Judge one side: the tiers in order; after the last one it is allowed (B8)."""
         subject = f"{question.subject.namespace}/{question.subject.name}"
         trials = [stage.trial(question) for stage in self.stages]

@@ -19,7 +19,7 @@ from netpol.reference.matching import Packet
 from netpol.reference.outcome import SideOutcome, verdict_of
 from netpol.reference.query import Query
 from netpol.reference.services import Front, Target, Way
-from netpol.reference.stages import Question
+from netpol.reference.stages import SideQuery
 
 __all__ = ["Nat", "Pair"]
 
@@ -65,7 +65,7 @@ class Nat:
         identities: Identities,
         policies: PolicySet,
         switches: Switches,
-        side: Callable[[Question], SideOutcome],
+        side: Callable[[SideQuery], SideOutcome],
     ) -> None:
         self._node_port_egress = switches.node_port_egress
         self._identities = identities
@@ -87,10 +87,10 @@ class Nat:
             # Services stand as the snapshot shows them, whatever the time (R6, R26).
             time = None if pair.target.way else pair.query.time
             end, packet, hairpin = pair.target.end, pair.packet, pair.hairpin
-            questions.append(Question("egress", client, end, packet, hairpin, time))
+            questions.append(SideQuery("egress", client, end, packet, hairpin, time))
         for end, port in fronts:
             packet = Packet(pair.protocol, port, NO_NAMES)
-            questions.append(Question("egress", client, end, packet, time=pair.query.time))
+            questions.append(SideQuery("egress", client, end, packet, time=pair.query.time))
         return self._readings(questions, Reason.SERVICE_NAT_ORDER)
 
     def _egress_ends(self, pair: Pair, client: KnownPod) -> tuple[list[tuple[End, int]], bool]:
@@ -132,7 +132,7 @@ class Nat:
             if way.front not in SERVICE_FRONTS:
                 continue
             packet = Packet(pair.protocol, way.port, NO_NAMES)
-            at_front = Question(
+            at_front = SideQuery(
                 "egress", client, End(EXTERNAL, way.address), packet, time=pair.query.time
             )
             seen = self._side(at_front).verdict
@@ -154,7 +154,7 @@ class Nat:
         assert pair.target is not None
         server = pair.target.end.identity.pod
         assert server is not None
-        question = Question("ingress", server, pair.source, pair.packet, pair.hairpin)
+        question = SideQuery("ingress", server, pair.source, pair.packet, pair.hairpin)
         if pair.hairpin:  # R12; another node may still masquerade it (A15.9)
             away = [way for way in pair.ways if not self._is_own(way, server)]
             ends = [
@@ -240,12 +240,12 @@ class Nat:
             for name in sorted(known[address])
         ]
 
-    def _readings(self, questions: list[Question], reason: Reason) -> SideOutcome:
+    def _readings(self, questions: list[SideQuery], reason: Reason) -> SideOutcome:
         """Judge every reading; where they differ the side is unknown.
 
         An end in the pod range of the subject's node is read as that node, too (A11.5).
         """
-        read: list[tuple[Question, bool]] = []
+        read: list[tuple[SideQuery, bool]] = []
         for question in questions:
             read.append((question, False))
             subject = question.subject

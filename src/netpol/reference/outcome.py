@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from netpol.model.verdict import Note, Reason, Side, Tier, Verdict
 
 if TYPE_CHECKING:
-    from netpol.reference.stages import Question
+    from netpol.reference.stages import SideQuery
 
 __all__ = [
     "NOT_A_POD",
@@ -101,7 +101,7 @@ class SideOutcome:
     readings: tuple[tuple[str, SideOutcome], ...] = ()
     witnesses: tuple[Witness, ...] = ()
     tie: bool = False
-    question: Question | None = field(default=None, compare=False, repr=False)
+    question: SideQuery | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

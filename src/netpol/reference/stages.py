@@ -17,7 +17,7 @@ from netpol.reference.identities import End, Kind, KnownPod
 from netpol.reference.matching import Matcher, Packet, Rule, selector_match
 from netpol.reference.outcome import Match, PolicyTrial, RuleTrial, SideOutcome, TierTrial
 
-__all__ = ["Direction", "NetworkPolicyStage", "Question", "Stage", "policy_types", "rules_of"]
+__all__ = ["Direction", "NetworkPolicyStage", "SideQuery", "Stage", "policy_types", "rules_of"]
 
 Direction = Literal["egress", "ingress"]
 FILTERED_EVERYWHERE = (1, 6, 17, 58, 132)  # A17.5: what ``other_protocols=ignore`` leaves filtered
@@ -25,7 +25,7 @@ WITH_PORTS = (6, 17, 132)  # A17.1
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SideQuery:
     """One side to be judged: the pod the policies select, its peer, and the packet.
 
     ``hairpin`` says that the pod reaches itself through a service (A10.3). ``time`` is when, for
@@ -49,7 +49,7 @@ class Question:
 class Stage(Protocol):
     """One tier of rules."""
 
-    def trial(self, question: Question) -> TierTrial | None:
+    def trial(self, question: SideQuery) -> TierTrial | None:
         """Try the tier's rules; None where the tier does not govern this side."""
         ...
 
@@ -90,7 +90,7 @@ class NetworkPolicyStage:
             ]
         return self._isolating[key]
 
-    def trial(self, question: Question) -> TierTrial | None:
+    def trial(self, question: SideQuery) -> TierTrial | None:
         """Try the rules; None where no policy isolates the pod (A9.1, B5.3)."""
         tier = Tier.NETWORKPOLICY
         isolating = self.isolating(question.direction, question.subject)
@@ -112,7 +112,7 @@ class NetworkPolicyStage:
         groups = tuple((trial,) for trial in trials)  # A9.2: order never changes the verdict
         return TierTrial(tier=tier, groups=groups, end=self._unmatched(question, trials))
 
-    def _exemption(self, question: Question) -> Reason | None:
+    def _exemption(self, question: SideQuery) -> Reason | None:
         """Give why isolation does not bind this traffic, None if it does (B8's order)."""
         switches = self._switches
         if question.hairpin and switches.np_service_hairpin == "allow":  # A10.3
@@ -131,7 +131,7 @@ class NetworkPolicyStage:
             return Reason.DEFAULT_ALLOW
         return None
 
-    def _try(self, policy: NetworkPolicy, question: Question) -> PolicyTrial:
+    def _try(self, policy: NetworkPolicy, question: SideQuery) -> PolicyTrial:
         """Try the rules of a policy in order, up to the first that matches."""
         namespace = policy.metadata.namespace or "default"
         trials: list[RuleTrial] = []
@@ -142,7 +142,7 @@ class NetworkPolicyStage:
                 break
         return PolicyTrial(f"{namespace}/{policy.metadata.name}", tuple(trials))
 
-    def _unmatched(self, question: Question, trials: list[PolicyTrial]) -> SideOutcome:
+    def _unmatched(self, question: SideQuery, trials: list[PolicyTrial]) -> SideOutcome:
         """Give what an isolated side is where no rule matches (A9.2, A17.2)."""
         protocol = question.packet.protocol
         verdict, reason = Verdict.DENY, Reason.NP_IMPLICIT_DENY

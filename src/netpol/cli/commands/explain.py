@@ -127,7 +127,7 @@ def explain(**options: Any) -> None:
 
         print_text(render(explanation, replicas, unjudged))
     else:
-        from netpol.explain.storytext import written
+        from netpol.explain.story_text import written
 
         text = written(explanation, _paint()) + _appendix(replicas, unjudged)
         print_text(text)
@@ -163,8 +163,8 @@ def _evaluator(
 
 def _judged(evaluator: ReferenceEvaluator, **options: Any) -> Replicas:
     """Find the ends, and judge every pair of pods that they stand for."""
-    from netpol.explain.asking import flows_between, read_port
-    from netpol.explain.naming import Names
+    from netpol.explain.named_flows import flows_between, read_port
+    from netpol.explain.names import Names
     from netpol.explain.replicas import Replicas
 
     port, time = read_port(options["port"]), _time(options["time"])
@@ -200,7 +200,7 @@ def _paint() -> Any:
 
 def _appendix(replicas: Replicas, unjudged: Unjudged) -> str:
     """Give what workloads, unknown verdicts and what is not judged call for beside the story."""
-    from netpol.explain.storytext import wrapped
+    from netpol.explain.story_text import wrapped
     from netpol.report.words.safe import escape_controls
     from netpol.report.words.unjudged import HERE
     from netpol.report.words.wording import settled_by

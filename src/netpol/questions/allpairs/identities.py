@@ -17,7 +17,7 @@ from netpol.engine.engine import EndpointKind
 from netpol.model.errors import ConfigError
 from netpol.questions.allpairs.addressspace import AddressSpace
 
-__all__ = ["Identities", "identities_at", "identities_otherwise"]
+__all__ = ["IdentityClasses", "identities_at", "identities_otherwise"]
 
 _ALTERNATIVES, _COUNT = 0, 1
 _SEGMENTS, _SEGMENT_COUNT, _KIND = 4, 5, 7
@@ -27,7 +27,7 @@ _Joint = tuple[int, ...]  # the endpoint in each engine
 
 
 @dataclass(frozen=True, slots=True)
-class Identities:
+class IdentityClasses:
     """Who there is, the same for all engines.
 
     Attributes
@@ -94,7 +94,7 @@ class _Links:
             yield tuple([one for start, one in life if start <= edge][-1] for life in lives)
 
 
-def identities_at(engines: Sequence[Any], space: AddressSpace) -> Identities:
+def identities_at(engines: Sequence[Any], space: AddressSpace) -> IdentityClasses:
     """Give who every address is where no time is recorded.
 
     Raises
@@ -113,7 +113,7 @@ def identities_at(engines: Sequence[Any], space: AddressSpace) -> Identities:
     return _identities(links, list(found), list(found.values()))
 
 
-def identities_otherwise(engines: Sequence[Any], space: AddressSpace) -> Identities:
+def identities_otherwise(engines: Sequence[Any], space: AddressSpace) -> IdentityClasses:
     """Give who addresses are at all times, and what services send flows to."""
     links = _Links(engines)
     found: dict[tuple[int, _Joint], None] = {}
@@ -131,7 +131,7 @@ def identities_otherwise(engines: Sequence[Any], space: AddressSpace) -> Identit
 
 def _identities(
     links: _Links, keys: list[tuple[int, _Joint]], pieces: list[list[int]]
-) -> Identities:
+) -> IdentityClasses:
     engines = len(links.links)
     endpoints = np.array([owner for _, owner in keys], np.int64).reshape(-1, engines)
     told = [
@@ -144,7 +144,7 @@ def _identities(
     ]  # fmt: skip
     if any((one != told[0]).any() for one in told):
         raise _other_snapshot()
-    return Identities(
+    return IdentityClasses(
         endpoints,
         np.array([family for family, _ in keys], np.uint8),
         told[0][:, 2].astype(np.uint8),

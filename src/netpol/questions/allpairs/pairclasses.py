@@ -19,7 +19,7 @@ from netpol.compiler.shared.budget import Budget
 from netpol.engine.engine import EndpointKind
 from netpol.model.verdict import Side
 from netpol.questions.allpairs.addressspace import AddressSpace, cut_addresses
-from netpol.questions.allpairs.identities import Identities, identities_at
+from netpol.questions.allpairs.identities import IdentityClasses, identities_at
 from netpol.questions.allpairs.portsets import PortSets, join_ports
 from netpol.questions.allpairs.sidetables import EngineSide, Vectors
 
@@ -42,7 +42,7 @@ class SideKinds:
     rows : int64[S, engines]; columns : int64[P, engines, 2].
     """
 
-    def __init__(self, sides: Sequence[EngineSide], who: Identities) -> None:
+    def __init__(self, sides: Sequence[EngineSide], who: IdentityClasses) -> None:
         self.sides = sides
         pods, nodes = who.kind == EndpointKind.POD, who.kind == EndpointKind.NODE
         rows, peers, own = [], [], []
@@ -76,7 +76,7 @@ class SideClasses(SideKinds):
     """
 
     def __init__(
-        self, sides: Sequence[EngineSide], who: Identities, budget: Budget, cause: str
+        self, sides: Sequence[EngineSide], who: IdentityClasses, budget: Budget, cause: str
     ) -> None:
         super().__init__(sides, who)
         shape = len(sides), len(self.rows), len(self.columns)
@@ -109,7 +109,7 @@ class PairClasses:
 
     Attributes
     ----------
-    who : Identities
+    who : IdentityClasses
     of : int64[I], the class of each identity.
     size : int64[F], its members; 1 for a class of external addresses.
     first : int64[F], one member.

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from netpol.engine.engine import EndpointKind
 from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.model.verdict import Verdict
-from netpol.questions.allpairs.identities import Identities, identities_otherwise
+from netpol.questions.allpairs.identities import IdentityClasses, identities_otherwise
 from netpol.questions.allpairs.pairclasses import MEMORY_BUDGET, PairClasses, SideKinds
 from netpol.questions.allpairs.parties import Parties, PartySums
 from netpol.questions.diff.deciders import Deciders
@@ -264,8 +264,8 @@ class _Counts:
         return found
 
 
-def _joined(first: Identities, second: Identities) -> Identities:
-    return Identities(
+def _joined(first: IdentityClasses, second: IdentityClasses) -> IdentityClasses:
+    return IdentityClasses(
         np.concatenate([first.endpoints, second.endpoints]),
         np.concatenate([first.family, second.family]),
         np.concatenate([first.kind, second.kind]),
@@ -275,7 +275,7 @@ def _joined(first: Identities, second: Identities) -> Identities:
     )
 
 
-def _hairpins(kinds: SideKinds, who: Identities) -> npt.NDArray[np.int32]:
+def _hairpins(kinds: SideKinds, who: IdentityClasses) -> npt.NDArray[np.int32]:
     """Give int32[engines, n]: what kinds of pods are told of themselves, through a service."""
     pods = who.kind == EndpointKind.POD
     found = np.unique(np.column_stack([kinds.subject[pods], kinds.peer[pods]]), axis=0)

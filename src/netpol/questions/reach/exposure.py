@@ -71,7 +71,7 @@ def exposures(engine: Any, *, memory_budget: int = MEMORY_BUDGET) -> tuple[Expos
         raise ConfigError("exposure needs policies and snapshot, not saved tables")
     classes = PairClasses([engine], memory_budget)
     outside = _from_outside(classes)
-    return tuple(_listed(classes, outside, _Strangers(engine)))
+    return tuple(_listed(classes, outside, _UnknownPods(engine)))
 
 
 # --- external addresses -----------------------------------------------------------------------
@@ -97,7 +97,7 @@ def _from_outside(classes: PairClasses) -> dict[int, tuple[Mask, set[int]]]:
 
 
 def _listed(
-    classes: PairClasses, outside: dict[int, tuple[Mask, set[int]]], strangers: _Strangers
+    classes: PairClasses, outside: dict[int, tuple[Mask, set[int]]], strangers: _UnknownPods
 ) -> Iterator[Exposure]:
     parties = Parties(classes)
     party_of_class = {
@@ -127,10 +127,10 @@ def _listed(
         )
 
 
-# --- stranger pods ----------------------------------------------------------------------------
+# --- pods nobody knows yet ---------------------------------------------------------------------
 
 
-class _Strangers:
+class _UnknownPods:
     """What a stranger may reach, by the policies about each group of pods."""
 
     def __init__(self, engine: Any) -> None:

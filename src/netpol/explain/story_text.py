@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from netpol.explain.match_descriptions import packet_text
 from netpol.explain.story import (
     Element,
     Explanation,
@@ -14,7 +15,6 @@ from netpol.explain.story import (
     RuleStory,
     SideStory,
 )
-from netpol.explain.telling import packet_text
 from netpol.model.flow import Flow
 from netpol.model.text import escape_controls
 from netpol.model.verdict import Side, Tier, Verdict

@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from netpol.explain.nearmiss import leaves
+from netpol.explain.near_misses import leaves
 from netpol.model.flow import Flow
 from netpol.model.verdict import Verdict
 from netpol.reference.outcome import Outcome, SideOutcome
 from netpol.reference.query import Query, query_of
-from netpol.reference.stages import Question
+from netpol.reference.stages import SideQuery
 
 if TYPE_CHECKING:
     from netpol.reference.evaluate import ReferenceEvaluator
 
-__all__ = ["VERBS", "Asked", "and_more", "moment"]
+__all__ = ["VERBS", "HintContext", "and_more", "moment"]
 
 LOOKED_AT = 16  # pairs of ends
 
@@ -25,7 +25,7 @@ LOOKED_AT = 16  # pairs of ends
 VERBS = {Verdict.ALLOW: "allow", Verdict.DENY: "deny", Verdict.UNKNOWN: "leave open"}
 
 
-class Asked:
+class HintContext:
     """A flow in its initiator's direction, and how it was judged.
 
     Attributes
@@ -48,7 +48,7 @@ class Asked:
         """The pairs that the outcome was merged from."""
         return tuple(leaves(self.outcome))
 
-    def denied(self, *, readings: bool = False) -> Iterator[tuple[SideOutcome, Question]]:
+    def denied(self, *, readings: bool = False) -> Iterator[tuple[SideOutcome, SideQuery]]:
         """Give sides that are denied, or have a reading that is, and what was asked.
 
         Those of the first ``LOOKED_AT`` pairs: a service may have any number of backends.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from netpol.explain.telling import PROTOCOL_WORDS, NamespaceLabels
+from netpol.explain.match_descriptions import PROTOCOL_WORDS, NamespaceLabels
 from netpol.kube.api.objects import (
     IPBlock,
     LabelSelector,
@@ -35,7 +35,7 @@ from netpol.reference.clusterstage import ClusterStage, Rule
 from netpol.reference.identities import End, Kind, KnownPod
 from netpol.reference.matching import NAME_LABEL, Matcher, elements_of
 from netpol.reference.outcome import Match, Outcome, SideOutcome
-from netpol.reference.stages import NetworkPolicyStage, Question, Stage, rules_of
+from netpol.reference.stages import NetworkPolicyStage, SideQuery, Stage, rules_of
 
 __all__ = ["Candidate", "NearMisses", "leaves"]
 
@@ -97,7 +97,7 @@ class NearMisses:
         source = self._sources.get(policy)
         return Place() if source is None else Place(source.file, source.line_of(field))
 
-    def allowing(self, question: Question) -> list[tuple[str, int]]:
+    def allowing(self, question: SideQuery) -> list[tuple[str, int]]:
         """Give every rule of a NetworkPolicy that allows what is asked."""
         found = []
         for policy in self._plain.isolating(question.direction, question.subject):
@@ -110,13 +110,13 @@ class NearMisses:
 
     # --- allowed ------------------------------------------------------------------------------
 
-    def _allowed(self, side: SideOutcome, question: Question) -> list[Candidate]:
+    def _allowed(self, side: SideOutcome, question: SideQuery) -> list[Candidate]:
         found = [] if side.rule is None else [Candidate(1, (self.drop(side, question),))]
         if side.tier in (Tier.NONE, Tier.BASELINE):  # a NetworkPolicy would come before
             found.append(Candidate(2, (Isolate(question.subject.namespace, question.direction),)))
         return found
 
-    def drop(self, side: SideOutcome, question: Question) -> DropRule:
+    def drop(self, side: SideOutcome, question: SideQuery) -> DropRule:
         """Give the change that takes out the rule which decided."""
         assert side.policy is not None
         assert side.rule is not None
@@ -126,7 +126,7 @@ class NearMisses:
         name = (rule.name if rule is not None else None) or ""
         return DropRule(side.policy, direction, side.rule, where, name)
 
-    def wide_rule(self, label: str, question: Question, index: int) -> Rule | None:
+    def wide_rule(self, label: str, question: SideQuery, index: int) -> Rule | None:
         """Give a rule of a cluster-scoped policy that is about the subject."""
         for stage in self._wide:
             for policy, _ in stage.selecting(question.subject):
@@ -136,7 +136,7 @@ class NearMisses:
 
     # --- denied -------------------------------------------------------------------------------
 
-    def _denied(self, side: SideOutcome, question: Question) -> list[Candidate]:
+    def _denied(self, side: SideOutcome, question: SideQuery) -> list[Candidate]:
         if side.rule is not None:
             return [Candidate(1, (self.drop(side, question),))]
         if side.reason is not Reason.NP_IMPLICIT_DENY:
@@ -160,7 +160,7 @@ class NearMisses:
         found.append(Candidate(2 * len(opened), opened))
         return found
 
-    def _nearly(self, policy: NetworkPolicy, question: Question) -> Iterator[Candidate]:
+    def _nearly(self, policy: NetworkPolicy, question: SideQuery) -> Iterator[Candidate]:
         """Give what would make rules match that miss by their peers or their ports alone."""
         label, namespace = _label(policy), policy.metadata.namespace or "default"
         direction = question.direction
@@ -182,7 +182,7 @@ class NearMisses:
                     yield from self._relabelled(element, namespace, question)
 
     def _relabelled(
-        self, element: NetworkPolicyPeer | None, namespace: str, question: Question
+        self, element: NetworkPolicyPeer | None, namespace: str, question: SideQuery
     ) -> Iterator[Candidate]:
         """Give the labels that would make the peer one that a selector selects."""
         pod = question.peer.identity.pod
@@ -220,7 +220,7 @@ def _label(policy: NetworkPolicy) -> str:
     return f"{policy.metadata.namespace or 'default'}/{policy.metadata.name}"
 
 
-def _port_of(question: Question) -> NetworkPolicyPort | None:
+def _port_of(question: SideQuery) -> NetworkPolicyPort | None:
     """Give the element that lists the port asked for; None if none can."""
     packet = question.packet
     word = PROTOCOL_WORDS.get(packet.protocol or 0)

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
-from netpol.explain.naming import NamedEnd
-from netpol.explain.telling import PROTOCOL_WORDS
+from netpol.explain.match_descriptions import PROTOCOL_WORDS
+from netpol.explain.names import NamedEnd
 from netpol.model.batch import PORT_PROTOCOLS, PROTOCOL_NAMES
 from netpol.model.errors import ConfigError
 from netpol.model.flow import Flow

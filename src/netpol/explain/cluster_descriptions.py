@@ -5,8 +5,14 @@ Whether an element matches is ``ClusterMatcher``'s answer; here it is only told.
 
 from __future__ import annotations
 
+from netpol.explain.match_descriptions import (
+    NamespaceLabels,
+    named_why,
+    packet_text,
+    plain_why,
+    pod_text,
+)
 from netpol.explain.story import Element
-from netpol.explain.telling import NamespaceLabels, named_why, packet_text, plain_why, pod_text
 from netpol.kube.api.cluster_objects import (
     AdminPort,
     ClusterEgressPeer,
@@ -23,14 +29,14 @@ from netpol.reference.clusterstage import Rule, peers_of, ports_of
 from netpol.reference.identities import End, Kind, KnownPod
 from netpol.reference.matching import Matcher
 from netpol.reference.outcome import Match
-from netpol.reference.stages import Question
+from netpol.reference.stages import SideQuery
 
-__all__ = ["ClusterTeller"]
+__all__ = ["ClusterDescriber"]
 
 UNUSABLE = "cannot be read, so the whole rule cannot be used"
 
 
-class ClusterTeller:
+class ClusterDescriber:
     """Tells subjects and elements of cluster-scoped policies."""
 
     def __init__(self, wide: ClusterMatcher, matcher: Matcher, namespaces: NamespaceLabels) -> None:
@@ -49,7 +55,7 @@ class ClusterTeller:
             return ""
         return _joined(_pods_text(subject.pods), self._pods(subject.pods, pod, Match.YES))
 
-    def peers(self, rule: Rule, question: Question) -> tuple[Element, ...]:
+    def peers(self, rule: Rule, question: SideQuery) -> tuple[Element, ...]:
         """Tell every element of ``from`` or ``to``."""
         list_ = "from" if question.direction == "ingress" else "to"
         found = []
@@ -61,7 +67,7 @@ class ClusterTeller:
             found.append(Element(f"{list_}[{index}]", text, match, why))
         return tuple(found)
 
-    def ports(self, rule: Rule, question: Question) -> tuple[Element, ...]:
+    def ports(self, rule: Rule, question: SideQuery) -> tuple[Element, ...]:
         """Tell every element of ``protocols`` or ``ports``."""
         found = []
         for index, element in enumerate(ports_of(rule)):
@@ -172,7 +178,7 @@ def _port_text(element: object) -> str:
     return "no known field"
 
 
-def _port_why(element: object, question: Question, match: Match) -> str:
+def _port_why(element: object, question: SideQuery, match: Match) -> str:
     name = None
     if isinstance(element, AdminPort):
         name = element.named_port

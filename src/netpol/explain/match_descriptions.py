@@ -22,9 +22,16 @@ from netpol.reference.addresses import parse_cidr
 from netpol.reference.identities import PROTOCOLS, End, Kind, KnownPod
 from netpol.reference.matching import NAME_LABEL, Matcher, Packet, Rule, elements_of
 from netpol.reference.outcome import Match
-from netpol.reference.stages import Question
+from netpol.reference.stages import SideQuery
 
-__all__ = ["PROTOCOL_WORDS", "NamespaceLabels", "Teller", "packet_text", "plain_why", "server_of"]
+__all__ = [
+    "PROTOCOL_WORDS",
+    "MatchDescriber",
+    "NamespaceLabels",
+    "packet_text",
+    "plain_why",
+    "server_of",
+]
 
 PROTOCOL_WORDS = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 132: "SCTP"}
 
@@ -63,7 +70,7 @@ class Served(NamedTuple):
     is_pod: bool
 
 
-def server_of(question: Question) -> Served:
+def server_of(question: SideQuery) -> Served:
     """Give the destination of a question."""
     if question.direction == "ingress":
         return Served(pod_text(question.subject), True)
@@ -86,7 +93,7 @@ def packet_text(packet: Packet) -> str:
     return f"an unknown port of {protocol}" if packet.port is None else f"{packet.port}/{protocol}"
 
 
-class Teller:
+class MatchDescriber:
     """Tells elements of NetworkPolicies."""
 
     def __init__(self, matcher: Matcher, namespaces: NamespaceLabels, scope: str) -> None:
@@ -104,7 +111,7 @@ class Teller:
             found.append(Element(f"{list_}[{index}]", peer_text(element), match, why))
         return tuple(found)
 
-    def ports(self, rule: Rule | None, question: Question) -> tuple[Element, ...]:
+    def ports(self, rule: Rule | None, question: SideQuery) -> tuple[Element, ...]:
         """Tell every element of ``ports``."""
         found = []
         for index, element in enumerate(elements_of(rule)[1]):
@@ -155,7 +162,7 @@ class Teller:
         return f"{end.address} is not in {block.cidr}"
 
 
-def port_why(element: NetworkPolicyPort | None, question: Question, match: Match) -> str:
+def port_why(element: NetworkPolicyPort | None, question: SideQuery, match: Match) -> str:
     """Say what an element of ``ports`` matched or missed on."""
     packet, wanted = question.packet, element.port if element else None
     flow = packet_text(packet)
@@ -173,7 +180,7 @@ def plain_why(flow: str, wanted: str, match: Match) -> str:
     ]
 
 
-def named_why(text: str, name: str, protocol: int | None, question: Question, match: Match) -> str:
+def named_why(text: str, name: str, protocol: int | None, question: SideQuery, match: Match) -> str:
     """Say what a port name stands for; ``protocol`` None is whatever it is declared for (B4.5)."""
     server, packet = server_of(question), question.packet
     if not server.is_pod:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 
-from netpol.explain.asked import Asked, and_more, moment
+from netpol.explain.hint_context import HintContext, and_more, moment
 from netpol.explain.story import Hint
 from netpol.model.verdict import Note, Reason
 from netpol.reference.addresses import Address
 from netpol.reference.identities import EXTERNAL, End, Identity, Kind, KnownPod
 from netpol.reference.matching import elements_of, selector_match
 from netpol.reference.outcome import Match
-from netpol.reference.stages import NetworkPolicyStage, Question, rules_of
+from netpol.reference.stages import NetworkPolicyStage, SideQuery, rules_of
 
 __all__ = ["address_hints"]
 
@@ -26,35 +26,35 @@ DNS_LABELS = {("k8s-app", "node-local-dns"), ("app.kubernetes.io/name", "node-lo
 NamedAddress = tuple[Address, str | None]
 
 
-def address_hints(asked: Asked) -> Iterator[Hint]:
+def address_hints(context: HintContext) -> Iterator[Hint]:
     """Give the hints on both ends."""
-    query = asked.query
+    query = context.query
     ends: tuple[NamedAddress, ...] = ((query.src, query.src_pod), (query.dst, query.dst_pod))
-    yield from _gateways(asked)
+    yield from _gateways(context)
     for address, name in ends:
-        yield from _ended(asked, address, name)
+        yield from _ended(context, address, name)
     for address, name in ends:
-        yield from _on_host(asked, address, name)
-    yield from _selected_on_host(asked)
-    yield from _node_local_dns(asked)
+        yield from _on_host(context, address, name)
+    yield from _selected_on_host(context)
+    yield from _node_local_dns(context)
 
 
 # --- gateways (A11.5) -----------------------------------------------------------------------------
 
 
-def _gateways(asked: Asked) -> Iterator[Hint]:
+def _gateways(context: HintContext) -> Iterator[Hint]:
     """Say how to name a gateway, where that would change the verdict."""
-    if not asked.outcome.notes & Note.POSSIBLE_NODE_GATEWAY:
+    if not context.outcome.notes & Note.POSSIBLE_NODE_GATEWAY:
         return
-    identities, switches = asked.evaluator.identities, asked.evaluator.switches
-    for address in (asked.query.src, asked.query.dst):
-        if identities.of(address, asked.query.time) != [EXTERNAL]:
+    identities, switches = context.evaluator.identities, context.evaluator.switches
+    for address in (context.query.src, context.query.dst):
+        if identities.of(address, context.query.time) != [EXTERNAL]:
             continue
         for node in sorted(identities.gateway_of(End(EXTERNAL, address)))[:SHOWN]:
             named = (*switches.node_addresses, (node, str(address)))
-            under = asked.evaluator.under(replace(switches, node_addresses=named))
-            then = under.judge(asked.flow)
-            if then.verdict is asked.outcome.verdict:
+            under = context.evaluator.under(replace(switches, node_addresses=named))
+            then = under.judge(context.flow)
+            if then.verdict is context.outcome.verdict:
                 continue
             yield Hint(
                 "node-gateway",
@@ -67,18 +67,18 @@ def _gateways(asked: Asked) -> Iterator[Hint]:
 # --- pods that ended (A13.2, A13.4) ---------------------------------------------------------------
 
 
-def _ended(asked: Asked, address: Address, name: str | None) -> Iterator[Hint]:
+def _ended(context: HintContext, address: Address, name: str | None) -> Iterator[Hint]:
     """Say who had an address and who has it, where a pod that has ended is among them."""
-    identities = asked.evaluator.identities
+    identities = context.evaluator.identities
     holders = sorted(identities.holders(address), key=lambda pod: (pod.start or 0, pod.key))
-    who = identities.of(address, asked.query.time, name)
+    who = identities.of(address, context.query.time, name)
     stale = who == [EXTERNAL] and holders
     if not stale and not any(pod.terminal for pod in holders):
         return
     spans = [_span(pod) for pod in holders]
     hidden = len(spans) - SHOWN
     told = "; ".join(spans[-SHOWN:]) + (f"; and {hidden} before" if hidden > 0 else "")
-    when = "" if asked.query.time is None else f" at {moment(asked.query.time)}"
+    when = "" if context.query.time is None else f" at {moment(context.query.time)}"
     judged = "nobody's" if stale else " or ".join(map(str, who))
     named = ", which was named" if identities.hinted(name) is not None else ""
     yield Hint("ended-pod", f"{address}: {told}; judged as {judged}{named}{when}")
@@ -98,13 +98,13 @@ def _span(pod: KnownPod) -> str:
 # --- the host network (A12.1) ---------------------------------------------------------------------
 
 
-def _on_host(asked: Asked, address: Address, name: str | None) -> Iterator[Hint]:
+def _on_host(context: HintContext, address: Address, name: str | None) -> Iterator[Hint]:
     """Say of an end that was named that it is on the host network."""
     namespace, _, rest = (name or "").partition("/")
-    pod = asked.evaluator.identities.by_key.get((namespace, rest))
-    if pod is None or asked.evaluator.identities.is_pod(pod):
+    pod = context.evaluator.identities.by_key.get((namespace, rest))
+    if pod is None or context.evaluator.identities.is_pod(pod):
         return
-    stage = _stage(asked)
+    stage = _stage(context)
     labels = [f"{item.metadata.namespace}/{item.metadata.name}" for item in stage.selecting(pod)]
     by_labels = f", not even {and_more(labels, SHOWN)}, which has its labels" if labels else ""
     yield Hint(
@@ -114,16 +114,16 @@ def _on_host(asked: Asked, address: Address, name: str | None) -> Iterator[Hint]
     )
 
 
-def _selected_on_host(asked: Asked) -> Iterator[Hint]:
+def _selected_on_host(context: HintContext) -> Iterator[Hint]:
     """Say of peers that a rule missed that they select a pod by labels, if it were seen as one."""
-    for side, question in asked.denied():
+    for side, question in context.denied():
         node = question.peer.identity
-        put_in = question.direction == "ingress" and question.peer.address != asked.query.src
+        put_in = question.direction == "ingress" and question.peer.address != context.query.src
         if side.reason is not Reason.NP_IMPLICIT_DENY or node.kind is not Kind.NODE or put_in:
             continue
         meant: dict[str, list[str]] = {}
-        for pod in _pods_on(asked, node, question):
-            for place in _selecting(asked, pod, question):
+        for pod in _pods_on(context, node, question):
+            for place in _selecting(context, pod, question):
                 meant.setdefault(place, []).append(f"pod {pod.namespace}/{pod.name}")
         for place, pods in list(meant.items())[:SHOWN]:
             are = "is" if len(pods) == 1 else "are"
@@ -135,9 +135,9 @@ def _selected_on_host(asked: Asked) -> Iterator[Hint]:
             )
 
 
-def _pods_on(asked: Asked, node: Identity, question: Question) -> Iterator[KnownPod]:
+def _pods_on(context: HintContext, node: Identity, question: SideQuery) -> Iterator[KnownPod]:
     """Give the hostNetwork pods at the address of a node that is the peer."""
-    identities, query = asked.evaluator.identities, asked.query
+    identities, query = context.evaluator.identities, context.query
     named = query.src_pod if question.direction == "ingress" else query.dst_pod
     for pod in identities.pods:
         if (
@@ -150,10 +150,10 @@ def _pods_on(asked: Asked, node: Identity, question: Question) -> Iterator[Known
             yield pod
 
 
-def _selecting(asked: Asked, pod: KnownPod, question: Question) -> Iterator[str]:
+def _selecting(context: HintContext, pod: KnownPod, question: SideQuery) -> Iterator[str]:
     """Give the peers that select a pod by its labels, of rules that list the port."""
-    matcher = asked.evaluator.matcher
-    for policy in _stage(asked).isolating(question.direction, question.subject):
+    matcher = context.evaluator.matcher
+    for policy in _stage(context).isolating(question.direction, question.subject):
         namespace = policy.metadata.namespace or "default"
         for index, rule in enumerate(rules_of(policy, question.direction)):
             peers, ports = elements_of(rule)
@@ -173,17 +173,17 @@ def _selecting(asked: Asked, pod: KnownPod, question: Question) -> Iterator[str]
                     yield f"{place} of {namespace}/{policy.metadata.name}"
 
 
-def _stage(asked: Asked) -> NetworkPolicyStage:
-    stages = asked.evaluator.stages
+def _stage(context: HintContext) -> NetworkPolicyStage:
+    stages = context.evaluator.stages
     return next(stage for stage in stages if isinstance(stage, NetworkPolicyStage))
 
 
 # --- DNS on every node ----------------------------------------------------------------------------
 
 
-def _node_local_dns(asked: Asked) -> Iterator[Hint]:
+def _node_local_dns(context: HintContext) -> Iterator[Hint]:
     """Say that a link-local address is node-local DNS, where egress to it is denied."""
-    for side, question in asked.denied():
+    for side, question in context.denied():
         address = question.peer.address
         if (
             question.direction != "egress"
@@ -193,7 +193,7 @@ def _node_local_dns(asked: Asked) -> Iterator[Hint]:
             or question.packet.port != DNS_PORT
         ):
             continue
-        pods = _dns_pods(asked)
+        pods = _dns_pods(context)
         if address != NODE_LOCAL_DNS and not pods:
             continue
         by = f" ({and_more(pods, 1)})" if pods else ""
@@ -205,9 +205,9 @@ def _node_local_dns(asked: Asked) -> Iterator[Hint]:
         )
 
 
-def _dns_pods(asked: Asked) -> list[str]:
+def _dns_pods(context: HintContext) -> list[str]:
     return [
         f"pod {pod.namespace}/{pod.name}"
-        for pod in asked.evaluator.identities.pods
+        for pod in context.evaluator.identities.pods
         if pod.host_network and not pod.terminal and DNS_LABELS & pod.labels.items()
     ]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from netpol.explain.asked import Asked, and_more
+from netpol.explain.hint_context import HintContext, and_more
+from netpol.explain.match_descriptions import packet_text
 from netpol.explain.story import Hint
-from netpol.explain.telling import packet_text
 from netpol.model.verdict import Reason, Verdict
 from netpol.reference.identities import End, Kind, KnownPod
 from netpol.reference.outcome import SideOutcome
 from netpol.reference.services import Entry, Front
-from netpol.reference.stages import Question
+from netpol.reference.stages import SideQuery
 
 __all__ = ["service_hints"]
 
@@ -22,39 +22,39 @@ NODE_PORTS = (Front.NODE_PORT, Front.NODE_PORT_LOCAL)
 PortOf = tuple[int, str]  # a port, and what it is the port of
 
 
-def service_hints(asked: Asked) -> Iterator[Hint]:
+def service_hints(context: HintContext) -> Iterator[Hint]:
     """Give the hints on what was dialled and what is behind it."""
-    yield from _endpoints(asked)
-    yield from _either_way(asked)
-    yield from _proxies(asked)
-    yield from _listed_ports(asked)
-    yield from _nobody_listens(asked)
+    yield from _endpoints(context)
+    yield from _either_way(context)
+    yield from _proxies(context)
+    yield from _listed_ports(context)
+    yield from _nobody_listens(context)
 
 
 # --- what is behind (A15.1) -----------------------------------------------------------------------
 
 
-def _endpoints(asked: Asked) -> Iterator[Hint]:
+def _endpoints(context: HintContext) -> Iterator[Hint]:
     """Say which ends egress needs a rule for, where a service's are denied."""
-    entries = _dialled(asked)
+    entries = _dialled(context)
     if not entries:
         return
-    sides = [leaf.egress for leaf in asked.leaves]
-    denied = [q for q in _denied(sides) if q.peer.address != asked.query.dst]
+    sides = [leaf.egress for leaf in context.leaves]
+    denied = [q for q in _denied(sides) if q.peer.address != context.query.dst]
     if not denied:
         return
     names = and_more((entry.name for entry in entries), 2)
-    dialled = f"{asked.query.dst}:{asked.query.port}"
+    dialled = f"{context.query.dst}:{context.query.port}"
     yield Hint(
         "service-endpoints",
         f"egress policies see what {names} leads to, not {dialled}: allow {_listed(denied)}",
     )
 
 
-def _either_way(asked: Asked) -> Iterator[Hint]:
+def _either_way(context: HintContext) -> Iterator[Hint]:
     """Say what egress would have to allow so that it does not matter what it sees (A15.9)."""
-    denied: dict[str, list[Question]] = {}
-    for leaf in asked.leaves:
+    denied: dict[str, list[SideQuery]] = {}
+    for leaf in context.leaves:
         sides = [side for _, side in leaf.egress.readings]
         if leaf.egress.reason is not Reason.SERVICE_NAT_ORDER:
             continue
@@ -68,7 +68,7 @@ def _either_way(asked: Asked) -> Iterator[Hint]:
         )
 
 
-def _denied(sides: Iterable[SideOutcome]) -> list[Question]:
+def _denied(sides: Iterable[SideOutcome]) -> list[SideQuery]:
     return [side.question for side in sides if _is_implicit(side) and side.question is not None]
 
 
@@ -76,7 +76,7 @@ def _is_implicit(side: SideOutcome) -> bool:
     return side.reason is Reason.NP_IMPLICIT_DENY
 
 
-def _listed(questions: Iterable[Question]) -> str:
+def _listed(questions: Iterable[SideQuery]) -> str:
     """Give ends and their ports, those of one port together."""
     ends: dict[str, list[str]] = {}
     for question in questions:
@@ -84,11 +84,11 @@ def _listed(questions: Iterable[Question]) -> str:
     return "; ".join(f"{and_more(found, SHOWN)} on {port}" for port, found in ends.items())
 
 
-def _proxies(asked: Asked) -> Iterator[Hint]:
+def _proxies(context: HintContext) -> Iterator[Hint]:
     """Say that a load balancer's address is not translated, where egress to it is denied."""
-    proxies = [entry for entry in _dialled(asked) if entry.way.front is Front.PROXY]
-    for side, question in asked.denied():
-        at_front = question.peer.address == asked.query.dst
+    proxies = [entry for entry in _dialled(context) if entry.way.front is Front.PROXY]
+    for side, question in context.denied():
+        at_front = question.peer.address == context.query.dst
         if proxies and question.direction == "egress" and at_front and side.rule is None:
             address = question.peer.address
             yield Hint(
@@ -105,31 +105,31 @@ def _end_text(end: End) -> str:
     return f"{end.identity} ({end.address})" if pod else str(end.address)
 
 
-def _dialled(asked: Asked) -> list[Entry]:
-    query = asked.query
+def _dialled(context: HintContext) -> list[Entry]:
+    query = context.query
     if query.port is None or query.protocol is None:
         return []
-    services = asked.evaluator.services
+    services = context.evaluator.services
     return services.dialled(query.dst, query.port, query.protocol)
 
 
 # --- its port and theirs (A15.7) ------------------------------------------------------------------
 
 
-def _listed_ports(asked: Asked) -> Iterator[Hint]:
+def _listed_ports(context: HintContext) -> Iterator[Hint]:
     """Say that a rule lists a service's port, where it would match by the pods' own."""
     seen: set[object] = set()
     found: dict[tuple[str, int, str, str], list[str]] = {}
-    for side, question in asked.denied(readings=True):
+    for side, question in context.denied(readings=True):
         # Of readings one is asked that each policy denies: there may be one for every node.
         pod = _server(question)
         key = question.direction, pod and pod.key, question.packet.port, side.policy
         if not _is_implicit(side) or question.packet.port is None or key in seen:
             continue
         seen.add(key)
-        for port, of in _ports_of_services(asked, question):
+        for port, of in _ports_of_services(context, question):
             packet = replace(question.packet, port=port)
-            at_port = asked.evaluator.side(replace(question, packet=packet))
+            at_port = context.evaluator.side(replace(question, packet=packet))
             if not _by_port(at_port):
                 continue
             rule = f"{question.direction}[{at_port.rule}] of {at_port.policy}"
@@ -153,16 +153,16 @@ def _listener(pod: KnownPod | None) -> str:
     return "its endpoint" if pod is None else f"pod {pod.namespace}/{pod.name}"
 
 
-def _server(question: Question) -> KnownPod | None:
+def _server(question: SideQuery) -> KnownPod | None:
     return question.subject if question.direction == "ingress" else question.peer.identity.pod
 
 
-def _ports_of_services(asked: Asked, question: Question) -> list[PortOf]:
+def _ports_of_services(context: HintContext, question: SideQuery) -> list[PortOf]:
     """Give the ports of services that lead to what was asked about, other than its own."""
     packet, pod = question.packet, _server(question)
-    entries = _dialled(asked)
+    entries = _dialled(context)
     if pod is not None and packet.port is not None and packet.protocol is not None:
-        entries += asked.evaluator.services.leading_to(pod, packet.port, packet.protocol)
+        entries += context.evaluator.services.leading_to(pod, packet.port, packet.protocol)
     found = (_port_of(entry) for entry in entries if entry.service is not None)
     return [each for each in dict.fromkeys(found) if each[0] != packet.port]
 
@@ -172,20 +172,20 @@ def _port_of(entry: Entry) -> PortOf:
     return entry.way.port, f"the {kind} of {entry.name}"
 
 
-def _nobody_listens(asked: Asked) -> Iterator[Hint]:
+def _nobody_listens(context: HintContext) -> Iterator[Hint]:
     """Say that a pod was dialled at its service's port, where its own is judged otherwise."""
-    query, outcome = asked.query, asked.outcome
-    server = next((q.subject for q in _ingress(asked)), None)
-    pod = server or _named(asked)
-    if pod is None or query.port is None or query.protocol is None or _dialled(asked):
+    query, outcome = context.query, context.outcome
+    server = next((q.subject for q in _ingress(context)), None)
+    pod = server or _named(context)
+    if pod is None or query.port is None or query.protocol is None or _dialled(context):
         return
     if query.dst not in pod.addresses or _declares(pod, query.port, query.protocol):
         return
-    services = asked.evaluator.services
+    services = context.evaluator.services
     if any(True for _ in services.leading_to(pod, query.port, query.protocol)):
         return
     for entry, port in services.translating(pod, query.port, query.protocol):
-        then = asked.evaluator.judge(replace(asked.flow, dport=port))
+        then = context.evaluator.judge(replace(context.flow, dport=port))
         if then.verdict is not outcome.verdict:
             yield Hint(
                 "service-port",
@@ -195,14 +195,16 @@ def _nobody_listens(asked: Asked) -> Iterator[Hint]:
             )
 
 
-def _ingress(asked: Asked) -> Iterator[Question]:
-    for leaf in asked.leaves:
+def _ingress(context: HintContext) -> Iterator[SideQuery]:
+    for leaf in context.leaves:
         if leaf.ingress.question is not None:
             yield leaf.ingress.question
 
 
-def _named(asked: Asked) -> KnownPod | None:
-    found = asked.evaluator.identities.of(asked.query.dst, asked.query.time, asked.query.dst_pod)
+def _named(context: HintContext) -> KnownPod | None:
+    found = context.evaluator.identities.of(
+        context.query.dst, context.query.time, context.query.dst_pod
+    )
     return found[0].pod
 
 
