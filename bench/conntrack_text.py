@@ -16,7 +16,7 @@ from bench.population import Array, ipv4_texts
 from bench.traffic import rank_picker
 
 if TYPE_CHECKING:
-    from bench.shapes import World
+    from bench.world import World
 
 __all__ = ["make_conntrack_text", "write_conntrack"]
 

@@ -17,7 +17,7 @@ import msgspec
 from netpol.kube.api.objects import Pod
 
 if TYPE_CHECKING:
-    from bench.shapes import World
+    from bench.world import World
 
 __all__ = ["write_manifests"]
 

@@ -6,19 +6,16 @@ The same arguments give the same world on every machine. ``make_flows``, ``make_
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from bench.adversarial import ADVERSARIAL, one_namespace, own_labels
 from bench.conntrack_text import make_conntrack_text, write_conntrack
 from bench.manifests import write_manifests
-from bench.population import Population, Workload, build_cluster
+from bench.population import build_cluster
 from bench.rules import real_policies, synthetic_policies
 from bench.traffic import make_flows
 from bench.workloads import real_cluster, synthetic_cluster
-from netpol.kube.policies import PolicySet
-from netpol.kube.snapshot import Snapshot
+from bench.world import World
 
 __all__ = [
     "ADVERSARIAL_KINDS",
@@ -45,20 +42,6 @@ SHAPES = ("synthetic", "real")
 ADVERSARIAL_KINDS = (*ADVERSARIAL, "own-labels")
 #: Of those, the ones that end in a ``CapacityError``.
 REFUSED_KINDS = ("heavy-endpoint",)
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """A cluster, its policies and where its addresses are."""
-
-    name: str
-    size: str
-    shape: str
-    seed: int
-    snapshot: Snapshot
-    policies: PolicySet
-    workloads: tuple[Workload, ...]
-    population: Population
 
 
 def make_world(

@@ -15,7 +15,7 @@ from bench.population import Array, Population
 from netpol.model.batch import FlowBatch
 
 if TYPE_CHECKING:
-    from bench.shapes import World
+    from bench.world import World
 
 __all__ = ["make_flows", "rank_picker"]
 

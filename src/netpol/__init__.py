@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netpol._moved import follow
+from netpol.model.moved import follow
 
 if TYPE_CHECKING:
     from netpol.compiler.addresses.clusters import Clusters

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
+from netpol.kube.namespace_findings import findings_beside
 from netpol.kube.policies import policies_from_objects, read_policies
 from netpol.kube.read.inputs import InputFile
 from netpol.kube.snapshot import read_snapshot, snapshot_from_objects
-from netpol.kube.validation.namespaces import findings_beside, is_namespace
+from netpol.kube.validation.namespaces import is_namespace
 from netpol.lint.check import check_policies
 from netpol.model.errors import ConfigError, ManifestError, ValidationError
 

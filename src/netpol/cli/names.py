@@ -44,7 +44,7 @@ def require_known(
     ConfigError
         Nothing is called so; the message says what is.
     """
-    from netpol.kube.validation.namespaces import known_namespaces, known_nodes
+    from netpol.kube.namespace_findings import known_namespaces, known_nodes
     from netpol.model.likeness import suggestion
 
     source = click.get_current_context().get_parameter_source("namespace")

@@ -150,7 +150,7 @@ def warn(
     snapshots: Sequence[Snapshot], policies: Sequence[PolicySet], dns: DnsObservations | None
 ) -> None:
     """Say once each what is odd about what was read, of policies beside their own snapshot."""
-    from netpol.kube.validation.namespaces import findings_beside
+    from netpol.kube.namespace_findings import findings_beside
 
     warnings = [text for snapshot in snapshots for text in snapshot.warnings]
     for one, snapshot in zip(policies, snapshots, strict=True):

@@ -13,7 +13,8 @@ from netpol.reference.addresses import Address
 from netpol.reference.identities import EXTERNAL, End, Identity, Kind, KnownPod
 from netpol.reference.matching import elements_of, selector_match
 from netpol.reference.outcome import Match
-from netpol.reference.stages import NetworkPolicyStage, SideQuery, rules_of
+from netpol.reference.side_query import SideQuery
+from netpol.reference.stages import NetworkPolicyStage, rules_of
 
 __all__ = ["address_hints"]
 

@@ -29,7 +29,7 @@ from netpol.reference.clusterstage import Rule, peers_of, ports_of
 from netpol.reference.identities import End, Kind, KnownPod
 from netpol.reference.matching import Matcher
 from netpol.reference.outcome import Match
-from netpol.reference.stages import SideQuery
+from netpol.reference.side_query import SideQuery
 
 __all__ = ["ClusterDescriber"]
 

@@ -29,13 +29,8 @@ from netpol.reference.addresses import Address
 from netpol.reference.clusterstage import LAST, ClusterStage, RankedPolicy
 from netpol.reference.outcome import Effect, Match, Outcome, PolicyTrial, RuleTrial, SideOutcome
 from netpol.reference.query import query_of
-from netpol.reference.stages import (
-    Direction,
-    NetworkPolicyStage,
-    SideQuery,
-    policy_types,
-    rules_of,
-)
+from netpol.reference.side_query import Direction, SideQuery
+from netpol.reference.stages import NetworkPolicyStage, policy_types, rules_of
 
 if TYPE_CHECKING:
     from netpol.kube.api.objects import NetworkPolicy

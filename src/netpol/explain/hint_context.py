@@ -12,7 +12,7 @@ from netpol.model.flow import Flow
 from netpol.model.verdict import Verdict
 from netpol.reference.outcome import Outcome, SideOutcome
 from netpol.reference.query import Query, query_of
-from netpol.reference.stages import SideQuery
+from netpol.reference.side_query import SideQuery
 
 if TYPE_CHECKING:
     from netpol.reference.evaluate import ReferenceEvaluator

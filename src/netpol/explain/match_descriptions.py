@@ -20,9 +20,9 @@ from netpol.kube.api.words import EVERY_PORT, peer_text, port_text
 from netpol.kube.snapshot import Snapshot
 from netpol.reference.addresses import parse_cidr
 from netpol.reference.identities import PROTOCOLS, End, Kind, KnownPod
-from netpol.reference.matching import NAME_LABEL, Matcher, Packet, Rule, elements_of
+from netpol.reference.matching import NAME_LABEL, Matcher, Rule, elements_of
 from netpol.reference.outcome import Match
-from netpol.reference.stages import SideQuery
+from netpol.reference.side_query import Packet, SideQuery
 
 __all__ = [
     "PROTOCOL_WORDS",

@@ -35,7 +35,8 @@ from netpol.reference.clusterstage import ClusterStage, Rule
 from netpol.reference.identities import End, Kind, KnownPod
 from netpol.reference.matching import NAME_LABEL, Matcher, elements_of
 from netpol.reference.outcome import Match, Outcome, SideOutcome
-from netpol.reference.stages import NetworkPolicyStage, SideQuery, Stage, rules_of
+from netpol.reference.side_query import SideQuery
+from netpol.reference.stages import NetworkPolicyStage, Stage, rules_of
 
 __all__ = ["Candidate", "NearMisses", "leaves"]
 

@@ -9,8 +9,8 @@ from netpol.explain.hint_context import VERBS, HintContext, and_more
 from netpol.explain.story import Hint
 from netpol.model.verdict import Note, Verdict
 from netpol.reference.identities import EXTERNAL, End, Kind
-from netpol.reference.matching import Packet
 from netpol.reference.outcome import verdict_of
+from netpol.reference.side_query import Packet
 
 __all__ = ["order_hints"]
 

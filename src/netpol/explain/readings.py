@@ -13,7 +13,7 @@ from netpol.explain.match_descriptions import packet_text
 from netpol.reference.addresses import Address
 from netpol.reference.identities import End, Kind
 from netpol.reference.outcome import SideOutcome
-from netpol.reference.stages import Direction
+from netpol.reference.side_query import Direction
 
 __all__ = ["Group", "grouped"]
 

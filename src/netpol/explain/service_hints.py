@@ -12,7 +12,7 @@ from netpol.model.verdict import Reason, Verdict
 from netpol.reference.identities import End, Kind, KnownPod
 from netpol.reference.outcome import SideOutcome
 from netpol.reference.services import Entry, Front
-from netpol.reference.stages import SideQuery
+from netpol.reference.side_query import SideQuery
 
 __all__ = ["service_hints"]
 

@@ -18,8 +18,8 @@ from netpol.explain.story import (
 from netpol.model.flow import Flow
 from netpol.model.text import escape_controls
 from netpol.model.verdict import Side, Tier, Verdict
-from netpol.reference.matching import Packet
 from netpol.reference.outcome import Effect, Match, SideOutcome
+from netpol.reference.side_query import Packet
 
 __all__ = ["WIDTH", "Line", "lines_of", "wrapped", "written"]
 

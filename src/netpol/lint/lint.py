@@ -7,10 +7,10 @@ snapshot ``namespaced`` and ``cluster_wide`` what only shows beside the cluster.
 
 from __future__ import annotations
 
+from netpol.kube.namespace_findings import findings_beside
 from netpol.kube.policies import PolicySet
 from netpol.kube.read.findings import Finding, in_order
 from netpol.kube.snapshot import Snapshot
-from netpol.kube.validation.namespaces import findings_beside
 from netpol.lint.alone import lint_alone, lint_unseen
 from netpol.lint.cluster_wide import lint_cluster_wide
 from netpol.lint.namespaced import lint_namespaced

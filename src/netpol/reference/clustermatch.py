@@ -21,8 +21,9 @@ from netpol.model.dns_observations import DnsObservations, normalise_name
 from netpol.model.verdict import Reason
 from netpol.reference.addresses import NOWHERE, Address, parse_cidr, try_address
 from netpol.reference.identities import PROTOCOLS, End, Identities, Kind, KnownPod
-from netpol.reference.matching import Matcher, Packet, selector_match
+from netpol.reference.matching import Matcher, selector_match
 from netpol.reference.outcome import Match
+from netpol.reference.side_query import Packet
 
 __all__ = ["ClusterMatcher"]
 

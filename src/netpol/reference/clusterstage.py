@@ -24,7 +24,7 @@ from netpol.model.verdict import Reason, Tier
 from netpol.reference.clustermatch import ClusterMatcher
 from netpol.reference.identities import KnownPod
 from netpol.reference.outcome import Effect, Match, PolicyTrial, RuleTrial, TierTrial
-from netpol.reference.stages import Direction, SideQuery
+from netpol.reference.side_query import Direction, SideQuery
 
 __all__ = ["LAST", "ClusterStage", "RankedPolicy", "Rule", "peers_of", "ports_of"]
 

@@ -25,7 +25,8 @@ from netpol.reference.nat import Nat, Pair
 from netpol.reference.outcome import NOT_A_POD, Outcome, SideOutcome, verdict_of
 from netpol.reference.query import Query, query_of, reversed_flow
 from netpol.reference.services import Destination, Services, Target, Way
-from netpol.reference.stages import Direction, NetworkPolicyStage, SideQuery, Stage
+from netpol.reference.side_query import Direction, SideQuery
+from netpol.reference.stages import NetworkPolicyStage, Stage
 from netpol.reference.tiers import decide
 
 __all__ = ["ReferenceEvaluator"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from netpol.kube.api.objects import (
     IPBlock,
@@ -19,24 +18,12 @@ from netpol.model.verdict import Reason
 from netpol.reference.addresses import NOWHERE, parse_cidr
 from netpol.reference.identities import PROTOCOLS, End, Kind
 from netpol.reference.outcome import Match, RuleTrial
+from netpol.reference.side_query import Packet
 
 __all__ = ["NAME_LABEL", "Matcher", "Packet", "Rule", "elements_of", "selector_match"]
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 Rule = NetworkPolicyIngressRule | NetworkPolicyEgressRule
-
-
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """What a port element looks at (A7.1): protocol, destination port, the destination's names.
-
-    ``named`` is the destination pod's (name, protocol, number) triples; empty if the
-    destination is not a pod (A8.6).
-    """
-
-    protocol: int | None
-    port: int | None
-    named: frozenset[tuple[str, int, int]]
 
 
 def _requirement(operator: str, present: bool, value: str | None, values: Sequence[str]) -> bool:

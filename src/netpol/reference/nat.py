@@ -15,11 +15,10 @@ from netpol.model.switches import Switches
 from netpol.model.verdict import Note, Reason, Verdict
 from netpol.reference.addresses import NOWHERE, Network, parse_cidr
 from netpol.reference.identities import EXTERNAL, End, Identities, Identity, Kind, KnownPod
-from netpol.reference.matching import Packet
 from netpol.reference.outcome import SideOutcome, verdict_of
 from netpol.reference.query import Query
 from netpol.reference.services import Front, Target, Way
-from netpol.reference.stages import SideQuery
+from netpol.reference.side_query import Packet, SideQuery
 
 __all__ = ["Nat", "Pair"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from netpol.model.verdict import Note, Reason, Side, Tier, Verdict
 
 if TYPE_CHECKING:
-    from netpol.reference.stages import SideQuery
+    from netpol.reference.side_query import SideQuery
 
 __all__ = [
     "NOT_A_POD",

@@ -6,44 +6,21 @@ together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from netpol.kube.api.objects import NetworkPolicy
 from netpol.kube.policies import PolicySet
 from netpol.model.switches import Switches
 from netpol.model.verdict import Reason, Tier, Verdict
-from netpol.reference.identities import End, Kind, KnownPod
-from netpol.reference.matching import Matcher, Packet, Rule, selector_match
+from netpol.reference.identities import KnownPod
+from netpol.reference.matching import Matcher, Rule, selector_match
 from netpol.reference.outcome import Match, PolicyTrial, RuleTrial, SideOutcome, TierTrial
+from netpol.reference.side_query import Direction, SideQuery
 
-__all__ = ["Direction", "NetworkPolicyStage", "SideQuery", "Stage", "policy_types", "rules_of"]
+__all__ = ["NetworkPolicyStage", "Stage", "policy_types", "rules_of"]
 
-Direction = Literal["egress", "ingress"]
 FILTERED_EVERYWHERE = (1, 6, 17, 58, 132)  # A17.5: what ``other_protocols=ignore`` leaves filtered
 WITH_PORTS = (6, 17, 132)  # A17.1
-
-
-@dataclass(frozen=True, slots=True)
-class SideQuery:
-    """One side to be judged: the pod the policies select, its peer, and the packet.
-
-    ``hairpin`` says that the pod reaches itself through a service (A10.3). ``time`` is when, for
-    what was true only for a while: DNS answers (B4.6).
-    """
-
-    direction: Direction
-    subject: KnownPod
-    peer: End
-    packet: Packet
-    hairpin: bool = False
-    time: int | None = None
-
-    @property
-    def from_own_node(self) -> bool:
-        """Whether the peer is the subject's own node (A11.4, R3)."""
-        who = self.peer.identity
-        return who.kind is Kind.NODE and who.name == self.subject.node
 
 
 class Stage(Protocol):

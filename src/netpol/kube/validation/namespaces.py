@@ -1,4 +1,4 @@
-"""Takes where objects stand that name no namespace, or one nobody knows; gives what to say of it.
+"""Takes where objects stand that name no namespace, gives what to say of it.
 
 Such a policy is in the namespace of the request (A2.3), which ``-n`` says. Where that is a guess,
 the policy may select nothing, and what it would deny comes out as allowed: so it is always said.
@@ -8,30 +8,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from netpol.kube.api.objects import Source
 from netpol.kube.read.documents import Document
 from netpol.kube.read.findings import Finding
 from netpol.model.errors import ConfigError, Location, ManifestError
-from netpol.model.likeness import suggestion
-
-if TYPE_CHECKING:
-    from netpol.kube.policies import PolicySet
-    from netpol.kube.snapshot import Snapshot
 
 __all__ = [
     "NAMESPACE_RULE",
     "Kustomization",
     "Unplaced",
     "checked_namespace",
-    "findings_beside",
     "is_namespace",
-    "known_namespaces",
-    "known_nodes",
     "unplaced_finding",
     "unplaced_text",
 ]
@@ -139,70 +129,6 @@ def _on_disk(folder: str) -> Kustomization | None:
             continue
         return Kustomization(str(path), found[1].decode(errors="replace") if found else "")
     return None
-
-
-# --- policies beside a cluster ------------------------------------------------------------------
-
-
-def known_namespaces(snapshot: Snapshot) -> set[str]:
-    """Give every namespace that the objects of a cluster are, or stand in."""
-    known = {item.metadata.name for item in snapshot.namespaces}
-    for items in (snapshot.pods, snapshot.services, snapshot.endpoint_slices):
-        known.update(item.metadata.namespace or "" for item in items)
-    return known
-
-
-def known_nodes(snapshot: Snapshot) -> set[str]:
-    """Give every node of a cluster, or that its pods run on."""
-    known = {item.metadata.name for item in snapshot.nodes}
-    known.update(pod.spec.node_name for pod in snapshot.pods if pod.spec and pod.spec.node_name)
-    return known
-
-
-def findings_beside(policies: PolicySet, snapshot: Snapshot) -> list[Finding]:
-    """Give the findings of a set of policies, those on namespaces as they are beside a cluster."""
-    pods = {pod.metadata.namespace for pod in snapshot.pods}
-    found = [
-        _without_pods(each, policies.unplaced)
-        if each.code == "no-namespace" and policies.unplaced.namespace not in pods
-        else each
-        for each in policies.findings
-    ]
-    return [*found, *_unknown(policies, known_namespaces(snapshot))]
-
-
-def _without_pods(finding: Finding, unplaced: Unplaced) -> Finding:
-    """Say it louder: nothing there can be selected."""
-    several = len(unplaced.sources) != 1
-    they = "they select nothing and deny nothing" if several else "it selects and denies nothing"
-    return finding._replace(
-        severity="warning",
-        message=f"{finding.message}; {unplaced.namespace} has no pods in the snapshot, so {they}: "
-        "say where with -n, or in metadata.namespace",
-    )
-
-
-def _unknown(policies: PolicySet, known: set[str]) -> Iterator[Finding]:
-    """Find namespaces that policies name and the cluster lacks, one finding for each."""
-    unplaced = {(each.file, each.line) for each in policies.unplaced.sources}
-    firsts: dict[str, Source] = {}
-    numbers: Counter[str] = Counter()
-    for each in policies.policies:
-        namespace = each.policy.metadata.namespace or ""
-        if namespace in known or (each.source.file, each.source.line) in unplaced:
-            continue
-        firsts.setdefault(namespace, each.source)
-        numbers[namespace] += 1
-    for namespace, number in numbers.items():
-        source = firsts[namespace]
-        what = "1 policy is" if number == 1 else f"{number:,} policies are"
-        yield Finding(
-            "warning",
-            "unknown-namespace",
-            f"{what} in namespace {namespace}, which is not in the snapshot"
-            f"{suggestion(namespace, known)}",
-            Location(source.file, source.line_of("metadata.namespace")),
-        )
 
 
 def unplaced_finding(unplaced: Unplaced) -> Finding:
