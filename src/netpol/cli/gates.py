@@ -10,6 +10,7 @@ from netpol.cli.options import env_option
 from netpol.model.errors import ConfigError, FlowError, SnapshotError
 
 if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
     from netpol.flows.limits import SkipLimit
 
 __all__ = [
@@ -72,7 +73,7 @@ def skip_limit_of(chosen: SkipLimit | None, *, gate: bool) -> SkipLimit | None:
     return skip_limit(GATE_LIMIT)._replace(named=named)
 
 
-def need_pods(engine: Any) -> None:
+def need_pods(engine: Engine) -> None:
     """Refuse to say who reaches whom where no pod has an address; raises ``SnapshotError``."""
     if not engine.endpoints.has_pods:
         raise SnapshotError(NO_PODS)

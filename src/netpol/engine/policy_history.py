@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import IntFlag
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from netpol.model.verdict import Reason, Side, Tier, Verdict
 from netpol.policy.program import Action
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["AsOf", "Could"]
 
@@ -61,7 +64,7 @@ class AsOf:
     known : bool, whether the time of any policy is; without one, decisions never change.
     """
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         times = [policy.times for policy in engine.policies]
         self.known = any(item.created is not None or item.changed is not None for item in times)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from netpol.model.batch import PROTOCOL_NAMES, UNKNOWN_PROTOCOL
 from netpol.model.verdict import Reason, Side
 from netpol.run.sums import PairKey, Weight
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine, PolicyInfo
 
 __all__ = ["Credit", "Pair", "PairList", "credits_of", "pair_of", "protocol_name", "rule_line"]
 
@@ -57,7 +60,7 @@ class PairList:
         return PairList(self.pairs[:number], self.distinct, self.capped, rest)
 
 
-def pair_of(engine: Any, key: PairKey, weight: Weight) -> Pair:
+def pair_of(engine: Engine, key: PairKey, weight: Weight) -> Pair:
     """Give the pair that a key of a tally stands for."""
     return Pair(
         src=key.src,
@@ -71,15 +74,15 @@ def pair_of(engine: Any, key: PairKey, weight: Weight) -> Pair:
     )
 
 
-def credits_of(engine: Any, egress: int, ingress: int) -> tuple[Credit, ...]:
+def credits_of(engine: Engine, egress: int, ingress: int) -> tuple[Credit, ...]:
     """Give who decided each side, egress first; a decision of 0 did not."""
     deciders = (_credit(engine, egress, Side.EGRESS), _credit(engine, ingress, Side.INGRESS))
     return tuple(credit for credit in deciders if credit is not None)
 
 
-def _credit(engine: Any, decision_id: int, side: Side) -> Credit | None:
+def _credit(engine: Engine, decision_id: int, side: Side) -> Credit | None:
     decision = engine.decisions[decision_id]
-    if decision.policy_index is None:
+    if decision.policy is None or decision.policy_index is None:
         return None
     policies = engine.policies
     info = policies[decision.policy_index]
@@ -88,7 +91,7 @@ def _credit(engine: Any, decision_id: int, side: Side) -> Credit | None:
     return Credit(decision.policy, decision.rule, side, info.file, line, isolating)
 
 
-def rule_line(info: Any, side: Side, rule: int) -> int | None:
+def rule_line(info: PolicyInfo, side: Side, rule: int) -> int | None:
     """Give the line of a rule of a ``PolicyInfo``, None where it is not known."""
     egress, ingress = info.rule_lines
     lines: tuple[int, ...] = egress if side is Side.EGRESS else ingress

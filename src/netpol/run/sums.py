@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ from netpol._core.tally import Tally as CoreTally
 from netpol.model.batch import NO_TIME, PORT_PROTOCOLS, UNKNOWN_PROTOCOL, Column, FlowBatch
 from netpol.model.flow import Flow
 from netpol.model.verdict import Note, Reason, Side, Verdict
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
+    from netpol.engine.verdicts import Verdicts
 
 __all__ = [
     "HAS_PORTS",
@@ -114,7 +118,7 @@ class Tally:
 
     core_type: type[CoreTally] = CoreTally
 
-    def __init__(self, engine: Any, limit: int = PAIR_LIMIT) -> None:
+    def __init__(self, engine: Engine, limit: int = PAIR_LIMIT) -> None:
         self._workloads, numbers = self._numbered(engine)
         self._needs = (
             engine._core,
@@ -127,7 +131,7 @@ class Tally:
         )
         self._begin()
 
-    def _numbered(self, engine: Any) -> tuple[list[str], npt.NDArray[np.uint32]]:
+    def _numbered(self, engine: Engine) -> tuple[list[str], npt.NDArray[np.uint32]]:
         """Give the workloads, and the number of each endpoint's."""
         return numbered(engine.endpoints.workload)
 
@@ -162,7 +166,7 @@ class Tally:
         self.has_bytes |= other.has_bytes
         self._source_unrecorded += other._source_unrecorded
 
-    def add(self, verdicts: Any) -> None:
+    def add(self, verdicts: Verdicts) -> None:
         """Add one batch of verdicts."""
         batch = verdicts.batch
         self.has_packets |= batch.packets is not None
@@ -253,7 +257,7 @@ class TimeSpans:
         return first, last
 
 
-def _source_unrecorded(verdicts: Any) -> int:
+def _source_unrecorded(verdicts: Verdicts) -> int:
     """Count the flows of a batch that are unknown for ``source-nat`` and lack the source seen."""
     rows = np.flatnonzero(verdicts.verdict == Verdict.UNKNOWN)
     if not len(rows):
@@ -274,7 +278,7 @@ def weights_of(batch: FlowBatch) -> tuple[npt.NDArray[np.uint64] | None, ...]:
     )
 
 
-def pair_words(verdicts: Any, workloads: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
+def pair_words(verdicts: Verdicts, workloads: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
     """Give the key of every flow's pair, uint64[n, 3], as the core makes those of denied flows.
 
     ``workloads`` has the number of each endpoint's; of the second word, 30 bits are free: from 34.
@@ -334,7 +338,7 @@ def _items(histogram: Histogram) -> Iterator[tuple[int, Weight]]:
     return ((key, Weight(*sums)) for key, sums in histogram.items().items())
 
 
-def _decision_facts(engine: Any) -> Column:
+def _decision_facts(engine: Engine) -> Column:
     """Give what the core packs into 32 bits of each decision.
 
     An allowed flow's reason is taken from the less quiet side: a rule or exemption says more than

@@ -26,6 +26,7 @@ from netpol.cli.report import ReportFile, check_outputs, report_file, report_opt
 from netpol.model.verdict import Verdict
 
 if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
     from netpol.kube.unjudged import Unjudged
     from netpol.questions.reach.exposure import Exposure
     from netpol.questions.reach.matrix import Matrix
@@ -196,7 +197,7 @@ def _engine(request: _Request) -> Any:
 class _Found:
     """What the output and the page are made of, each worked out when it is needed, once."""
 
-    def __init__(self, request: _Request, engine: Any) -> None:
+    def __init__(self, request: _Request, engine: Engine) -> None:
         self._engine, self._budget = engine, request.memory_budget
         self.verdict = None if request.verdict is None else Verdict[request.verdict.upper()]
         self._namespace = request.namespace

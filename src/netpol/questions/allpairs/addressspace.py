@@ -9,10 +9,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["AddressSpace", "cut_addresses"]
 
@@ -39,7 +42,7 @@ class AddressSpace:
     endpoints: npt.NDArray[np.int64]
 
 
-def cut_addresses(engines: Sequence[Any]) -> AddressSpace:
+def cut_addresses(engines: Sequence[Engine]) -> AddressSpace:
     """Give the pieces that the prefix tables of all engines need."""
     family: list[int] = []
     first: list[int] = []

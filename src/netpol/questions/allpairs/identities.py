@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ import numpy.typing as npt
 from netpol.engine.engine import EndpointKind
 from netpol.model.errors import ConfigError
 from netpol.questions.allpairs.addressspace import AddressSpace
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["IdentityClasses", "identities_at", "identities_otherwise"]
 
@@ -53,7 +56,7 @@ class IdentityClasses:
 class _Links:
     """What endpoints of every engine lead to, kept in step."""
 
-    def __init__(self, engines: Sequence[Any]) -> None:
+    def __init__(self, engines: Sequence[Engine]) -> None:
         arrays = [engine.tables.arrays for engine in engines]
         self.links = [item["endpoint_links"].tolist() for item in arrays]
         self.parts = [item["endpoint_parts"] for item in arrays]
@@ -94,7 +97,7 @@ class _Links:
             yield tuple([one for start, one in life if start <= edge][-1] for life in lives)
 
 
-def identities_at(engines: Sequence[Any], space: AddressSpace) -> IdentityClasses:
+def identities_at(engines: Sequence[Engine], space: AddressSpace) -> IdentityClasses:
     """Give who every address is where no time is recorded.
 
     Raises
@@ -113,7 +116,7 @@ def identities_at(engines: Sequence[Any], space: AddressSpace) -> IdentityClasse
     return _identities(links, list(found), list(found.values()))
 
 
-def identities_otherwise(engines: Sequence[Any], space: AddressSpace) -> IdentityClasses:
+def identities_otherwise(engines: Sequence[Engine], space: AddressSpace) -> IdentityClasses:
     """Give who addresses are at all times, and what services send flows to."""
     links = _Links(engines)
     found: dict[tuple[int, _Joint], None] = {}
@@ -154,7 +157,7 @@ def _identities(
     )
 
 
-def _same_names(engines: Sequence[Any]) -> None:
+def _same_names(engines: Sequence[Engine]) -> None:
     metas = [engine.tables.meta for engine in engines]
     for name in ("pods", "nodes"):
         if any(meta[name] != metas[0][name] for meta in metas):

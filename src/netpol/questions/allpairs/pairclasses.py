@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from netpol.questions.allpairs.addressspace import AddressSpace, cut_addresses
 from netpol.questions.allpairs.identities import IdentityClasses, identities_at
 from netpol.questions.allpairs.portsets import PortSets, join_ports
 from netpol.questions.allpairs.sidetables import EngineSide, Vectors
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["EXTERNAL", "Numbers", "PairClasses", "SideClasses", "SideKinds"]
 
@@ -121,7 +124,7 @@ class PairClasses:
 
     def __init__(
         self,
-        engines: Sequence[Any],
+        engines: Sequence[Engine],
         memory_budget: int = MEMORY_BUDGET,
         deciders: Sequence[npt.NDArray[np.uint32]] | None = None,
     ) -> None:

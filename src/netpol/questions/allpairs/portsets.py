@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from netpol.compiler.pack.cells import fold_ports
 from netpol.compiler.shared.portclasses import PortClasses
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["PortSets", "Ports", "join_ports", "sets_of"]
 
@@ -123,7 +126,7 @@ class PortSets:
         return bool(chosen[self.recorded].all())
 
 
-def join_ports(engines: Sequence[Any]) -> PortSets:
+def join_ports(engines: Sequence[Engine]) -> PortSets:
     """Give the classes that the ``port_lookup`` of all engines need."""
     return _joined(
         np.column_stack(

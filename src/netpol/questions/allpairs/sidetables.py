@@ -8,7 +8,7 @@ engines say the same exactly where the numbers are the same.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from netpol.compiler.pack.rowtables import SPLIT_ROW
 from netpol.compiler.rows.row import HAIRPIN_COLUMN, OWN_NODE_COLUMN
 from netpol.model.verdict import Side
 from netpol.questions.allpairs.portsets import PortSets
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["Differences", "EngineSide", "Vectors", "combined"]
 
@@ -93,7 +96,7 @@ class EngineSide:
 
     def __init__(
         self,
-        engine: Any,
+        engine: Engine,
         side: Side,
         vectors: Vectors,
         number: int,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.model.batch import FlowBatch
@@ -24,6 +24,9 @@ from netpol.questions.replay.replay import (
     reader_counts,
 )
 from netpol.run.sums import Weight
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["ChangedPair", "Comparison", "SwitchChange", "compare"]
 
@@ -105,7 +108,7 @@ class Comparison:
 
 
 def compare(
-    compile_with: Callable[[Switches], Any],
+    compile_with: Callable[[Switches], Engine],
     before: Switches,
     after: Switches,
     stream: Iterable[FlowBatch],
@@ -153,7 +156,7 @@ def compare(
         if getattr(before, switch.name) != getattr(after, switch.name)
     ]
 
-    def compiled(places: tuple[int, ...]) -> Any:
+    def compiled(places: tuple[int, ...]) -> Engine:
         made = {changed[place][0]: changed[place][2] for place in places}
         return compile_with(replace(before, **made))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,15 @@ from netpol.compiler.rows.decisions import MERGE_REASONS
 from netpol.model.verdict import Reason, Side, Verdict
 from netpol.run.sums import Tally
 
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
+    from netpol.engine.verdicts import Verdicts
+
 __all__ = ["CoverTally", "Hits", "denied_by_policy", "hits_by_target"]
 
 _MERGED = 3
-_VERDICT, _ISOLATING = 1, 7  # fields of a decision in the tables
+_VERDICT: Final = 1  # fields of a decision in the tables
+_ISOLATING: Final = 7
 _OUTSIDE = -(1 << 63), (1 << 63) - 1  # what a time is where there is none
 
 
@@ -54,11 +59,11 @@ class CoverTally(Tally):
     core: CoreCoverTally
     core_type = CoreCoverTally
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Engine) -> None:
         super().__init__(engine, limit=1)
         self._pods = len(engine.pods)
 
-    def _numbered(self, engine: Any) -> tuple[list[str], npt.NDArray[np.uint32]]:
+    def _numbered(self, engine: Engine) -> tuple[list[str], npt.NDArray[np.uint32]]:
         """Give no workloads: there are no pairs, and naming 300 000 endpoints takes seconds."""
         return [], np.zeros(len(engine.endpoints), np.uint32)
 
@@ -73,7 +78,7 @@ class CoverTally(Tally):
             for key, flows in other.hinted.items():
                 self.hinted[key] = self.hinted.get(key, 0) + flows
 
-    def add(self, verdicts: Any) -> None:
+    def add(self, verdicts: Verdicts) -> None:
         """Add one batch of verdicts."""
         super().add(verdicts)
         for end, name in enumerate(("src_hint", "dst_hint")):
@@ -131,7 +136,7 @@ class _Counter:
         return Hits(self.flows, self.possible, self.sole, first, last, otherwise)
 
 
-def hits_by_target(engine: Any, tally: CoverTally, targets: int) -> list[Hits]:
+def hits_by_target(engine: Engine, tally: CoverTally, targets: int) -> list[Hits]:
     """Give the hits of every target, by number.
 
     Parameters
@@ -152,7 +157,7 @@ def hits_by_target(engine: Any, tally: CoverTally, targets: int) -> list[Hits]:
     return [counter.hits() for counter in counters]
 
 
-def _add_side(engine: Any, tally: CoverTally, side: Side, counters: Sequence[_Counter]) -> None:
+def _add_side(engine: Engine, tally: CoverTally, side: Side, counters: Sequence[_Counter]) -> None:
     marks, decisions = engine.tables.meta["marks"], engine.tables.meta["decisions"]
     total: dict[int, int] = {}
     for decision, other, flows in tally.beside(side):
@@ -183,7 +188,7 @@ def _both(one: int, other: int) -> int:
     return Verdict.ALLOW
 
 
-def denied_by_policy(engine: Any, tally: CoverTally, side: Side) -> list[int]:
+def denied_by_policy(engine: Engine, tally: CoverTally, side: Side) -> list[int]:
     """Give, by policy, the flows denied on a side because it isolates and no rule matched."""
     denied = [0] * len(engine.policies)
     decisions = engine.tables.meta["decisions"]  # as objects, all would be made for a few

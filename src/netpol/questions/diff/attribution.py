@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import or_
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +22,14 @@ from netpol.questions.diff.candidate_engines import Question, Trials
 from netpol.questions.diff.deciders import Marks
 from netpol.questions.diff.relevance import OTHER_CHANGE, Reach
 
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
+    from netpol.engine.verdicts import Verdicts
+
 __all__ = ["Causes"]
 
 Booleans = npt.NDArray[np.bool_]
 UInt64s = npt.NDArray[np.uint64]
-Verdicts = Any  # netpol.engine.verdicts.Verdicts
 _NONE = np.uint64(0)
 
 
@@ -80,7 +83,7 @@ class Causes:
 
     def __init__(
         self,
-        compiled: Callable[[tuple[int, ...]], Any],
+        compiled: Callable[[tuple[int, ...]], Engine],
         number: int,
         marks: Marks,
         reach: Reach | None,
@@ -163,7 +166,9 @@ class Causes:
             rows = np.flatnonzero(np.isin(kind, numbers))
             yield place, rows, None if engine is None else self._as_said(flows, rows, place, engine)
 
-    def _as_said(self, flows: _Unclear, rows: npt.NDArray[Any], place: int, engine: Any) -> _Said:
+    def _as_said(
+        self, flows: _Unclear, rows: npt.NDArray[Any], place: int, engine: Engine
+    ) -> _Said:
         """Give what an engine says of rows: of plain ones by sides, of others as a whole."""
         part = flows.take(rows)
         third = part.first if engine is part.first.engine else engine.evaluate(part.first.batch)
@@ -228,7 +233,7 @@ def _settled(first: _Said, second: _Said, third: _Said) -> Booleans:
     )
 
 
-def _verdicts(engine: Any) -> npt.NDArray[np.uint8]:
+def _verdicts(engine: Engine) -> npt.NDArray[np.uint8]:
     """Give uint8[decisions]: the verdict of each."""
     return np.asarray(engine.tables.arrays["decision_info"] & 3, np.uint8)
 

@@ -8,7 +8,10 @@ serves many flows; which go together is planned when flows are met, for all that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["Question", "Trials"]
 
@@ -34,10 +37,10 @@ class Trials:
         How many engines to compile at most; all are kept.
     """
 
-    def __init__(self, compiled: Callable[[tuple[int, ...]], Any], limit: int) -> None:
+    def __init__(self, compiled: Callable[[tuple[int, ...]], Engine], limit: int) -> None:
         self._compiled = compiled
         self._limit = limit
-        self._engines: dict[int, Any] = {}
+        self._engines: dict[int, Engine] = {}
         self._known: dict[Question, int] = {}
 
     def plan(self, questions: Iterable[Question]) -> None:
@@ -59,7 +62,7 @@ class Trials:
             places = tuple(place for place in range(made.bit_length()) if made >> place & 1)
             self._engines[made] = self._compiled(places)
 
-    def engine_for(self, question: Question) -> Any:
+    def engine_for(self, question: Question) -> Engine | None:
         """Give an engine that answers a question, None where none does."""
         made = self._known.get(question)
         if made is None:

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from netpol.compiler.addresses.clusters import Clusters
+from netpol.engine.engine import Engine
 from netpol.engine.engine import compile as compile_engine
 from netpol.kube.api.matching import selects
 from netpol.kube.api.objects import LabelSelector
@@ -99,7 +100,7 @@ def changes_between(before: Source, after: Source) -> list[SingleChange]:
 
 def compiled_with(
     source: Source, changes: Iterable[SingleChange], memory_budget: int, clusters: Clusters
-) -> Any:
+) -> Engine:
     """Compile an engine from a source with some changes made.
 
     ``memory_budget`` is how many bytes its tables may take; raises ``CapacityError`` beyond.
@@ -110,7 +111,7 @@ def compiled_with(
     )
 
 
-def _cluster(snapshot: Snapshot) -> tuple[Any, ...]:
+def _cluster(snapshot: Snapshot) -> tuple[object, ...]:
     """Give what verdicts may depend on."""
     return (
         snapshot.namespaces,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from netpol.model.verdict import Verdict
 from netpol.questions.diff.deciders import Marks
 from netpol.run.sums import HAS_PORTS, Weight, weights_of
 
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
+    from netpol.engine.verdicts import Verdicts
+
 __all__ = ["Contrast"]
 
 _VERDICTS = len(Verdict)
@@ -28,7 +32,6 @@ _VERDICTS = len(Verdict)
 #: Flows judged differently that are given at once: of the few in a piece of text, each cost 1.8 us.
 _AT_ONCE = 1 << 14
 
-Verdicts = Any  # netpol.engine.verdicts.Verdicts
 Judged = tuple[FlowBatch, Verdicts, Verdicts]
 
 
@@ -52,7 +55,7 @@ class Contrast:
 
     def __init__(
         self,
-        engines: tuple[Any, Any],
+        engines: tuple[Engine, Engine],
         marks: Marks,
         found: Callable[[Verdicts, Verdicts], None],
     ) -> None:
@@ -65,7 +68,7 @@ class Contrast:
         first, second = self._engines
         self.core = CoreContrast(first._core, second._core, *self._marks)
         self.has_packets = self.has_bytes = False
-        self._reused: tuple[Any, Any] = None, None
+        self._reused: tuple[Verdicts | None, Verdicts | None] = None, None
         self._piece: tuple[str, Entries] | None = None  # of text, with its file
         self._held: list[Entries] = []  # taken over, all of one file, and all wide or none
         self._held_of = ""
@@ -76,15 +79,17 @@ class Contrast:
         self.has_packets |= batch.packets is not None
         self.has_bytes |= batch.bytes is not None
         first, second = self._reused = self._judge(batch, self._reused)
-        rows = self.core.add(len(batch), first.storage, second.storage, *weights_of(batch))
-        if len(rows):
-            part = batch.take(rows.astype(np.int64))
+        differing = self.core.add(len(batch), first.storage, second.storage, *weights_of(batch))
+        if len(differing):
+            rows = differing.astype(np.int64)
+            part = batch.take(rows)
             self._give(first.take(rows, part), second.take(rows, part))
 
-    def _judge(self, batch: FlowBatch, reused: tuple[Any, Any] = (None, None)) -> Any:
-        return tuple(
-            engine.evaluate(batch, out) for engine, out in zip(self._engines, reused, strict=True)
-        )
+    def _judge(
+        self, batch: FlowBatch, reused: tuple[Verdicts | None, Verdicts | None] = (None, None)
+    ) -> tuple[Verdicts, Verdicts]:
+        before, after = self._engines
+        return before.evaluate(batch, reused[0]), after.evaluate(batch, reused[1])
 
     def counts(self) -> dict[tuple[Verdict, Verdict], Weight]:
         """Give the weight of every pair of verdicts that occurred, equal ones too."""

@@ -7,23 +7,27 @@ judge a flow alike and for the same cause.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from netpol.model.verdict import Side, Verdict
+from netpol.policy.edits import Loaded, by_key
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["Deciders", "Marks", "no_deciders"]
 
 UInt32s = npt.NDArray[np.uint32]
 #: Takes an engine, gives uint32[3, decisions]: who decides a flow of a verdict by a decision.
-Marks = Callable[[Any], UInt32s]
+Marks = Callable[[Engine], UInt32s]
 
 
-def no_deciders(engine: Any) -> UInt32s:
+def no_deciders(engine: Engine) -> UInt32s:
     """Give marks that are all the same: nothing but verdicts counts."""
     return np.zeros((len(Verdict), engine.tables.arrays["decision_info"].size), np.uint32)
 
@@ -40,26 +44,26 @@ class Deciders:
         The two sides. Rules of engines that have only their tables are told apart by their place.
     """
 
-    def __init__(self, before: Any, after: Any) -> None:
+    def __init__(self, before: Engine, after: Engine) -> None:
         self._names = _RuleNames(before, after)
         self._numbers: dict[Hashable, int] = {}
-        self._tables: dict[int, tuple[Any, UInt32s]] = {}
+        self._tables: dict[int, tuple[Engine, UInt32s]] = {}
 
-    def by_decision(self, engine: Any) -> UInt32s:
+    def by_decision(self, engine: Engine) -> UInt32s:
         """Give uint32[decisions]: who decides by each, 0 where nobody does.
 
         A side's decision tells who decides a flow only where the flow has its verdict.
         """
         return np.asarray(self(engine).max(axis=0))
 
-    def __call__(self, engine: Any) -> UInt32s:
+    def __call__(self, engine: Engine) -> UInt32s:
         """Give uint32[3, decisions]: who decides a flow of a verdict by a decision."""
         known = self._tables.get(id(engine))
         if known is None:
             known = self._tables[id(engine)] = engine, self._made(engine)
         return known[1]
 
-    def _made(self, engine: Any) -> UInt32s:
+    def _made(self, engine: Engine) -> UInt32s:
         names = self._names.of(engine)
         numbers = self._numbers
         deciders = np.array(
@@ -88,7 +92,7 @@ class _RuleNames:
     policies are those of the one side or of the other.
     """
 
-    def __init__(self, before: Any, after: Any) -> None:
+    def __init__(self, before: Engine, after: Engine) -> None:
         self._after: dict[int, dict[int, list[int]]] = {}
         if before.source is None or after.source is None:
             return
@@ -102,7 +106,7 @@ class _RuleNames:
                 }
         self._kept = before, after  # else an id might be another object's
 
-    def of(self, engine: Any) -> Any:
+    def of(self, engine: Engine) -> Callable[[int, int, int], Hashable]:
         """Give what names (side, policy index, rule) of an engine; rule -1 is the policy's own."""
         moved: list[dict[int, list[int]]] = [{}] * len(engine.policies)
         if self._after:
@@ -119,13 +123,12 @@ class _RuleNames:
         return name
 
 
-def _by_identity(engine: Any) -> dict[tuple[str, str], Any]:
-    policies = engine.source[0]
-    loaded: Iterable[Any] = (*policies.policies, *policies.cluster_policies)
-    return {(type(one.policy).__name__, one.label): one for one in loaded}
+def _by_identity(engine: Engine) -> dict[tuple[str, str], Loaded]:
+    assert engine.source is not None
+    return {(key[0], one.label): one for key, one in by_key(engine.source[0]).items()}
 
 
-def _rules(loaded: Any, side: Side) -> list[bytes]:
+def _rules(loaded: Loaded, side: Side) -> list[bytes]:
     spec = loaded.policy.spec
     rules = None if spec is None else spec.egress if side is Side.EGRESS else spec.ingress
     return [msgspec.json.encode(rule) for rule in rules or ()]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netpol.compiler.addresses.clusters import Clusters
 from netpol.flows.columns.normalise import batch_from
@@ -35,6 +35,9 @@ from netpol.questions.replay.replay import (
     reader_counts,
 )
 from netpol.run.sums import Weight
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["TRIED", "Diff", "diff"]
 
@@ -126,8 +129,8 @@ class Diff:
 
 
 def diff(
-    before: Any,
-    after: Any,
+    before: Engine,
+    after: Engine,
     flows: Any,
     *,
     top: int = 10,
@@ -172,13 +175,16 @@ def diff(
         An engine exceeds its memory budget.
     """
     stream = _batches(flows)
-    known = before.source is not None and after.source is not None
-    changes = changes_between(before.source, after.source) if known else []
+    known: list[SingleChange] | None = None
+    if before.source is not None and after.source is not None:
+        known = changes_between(before.source, after.source)
+    changes = known or []
     told = changes[:MOST_CHANGES]
     clusters = Clusters()
 
-    def compiled(places: tuple[int, ...]) -> Any:
+    def compiled(places: tuple[int, ...]) -> Engine:
         made = [told[place] for place in places]
+        assert before.source is not None  # else there is no change
         return compiled_with(before.source, made, memory_budget, clusters)
 
     both = SideBySide(
@@ -198,7 +204,7 @@ def diff(
             if on_batch is not None:
                 on_batch(seen)
     reader = reader_counts(getattr(stream, "stats", None), seen)
-    return _found(both, changes if known else None, responsible, top, names, reader)
+    return _found(both, known, responsible, top, names, reader)
 
 
 def _batches(flows: Any) -> Iterable[FlowBatch]:

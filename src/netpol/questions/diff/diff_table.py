@@ -18,6 +18,7 @@ from netpol.questions.replay.replay import Pair
 
 if TYPE_CHECKING:
     from netpol.questions.diff.diff import Diff
+    from netpol.run.pairs import Credit
 
 __all__ = ["flows_of", "frame_of", "table_of"]
 
@@ -113,7 +114,7 @@ def _judged(pairs: list[Pair]) -> dict[str, list[str]]:
     }
 
 
-def decider(credit: Any) -> str:
+def decider(credit: Credit) -> str:
     """Give who decided a side, in a few words."""
     rule = f"{credit.side.label}[{credit.rule}]" if credit.rule is not None else "no rule"
     place = f" ({credit.file}:{credit.line})" if credit.line is not None else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,10 @@ from netpol.questions.replay.replay import (
 from netpol.run.conntrack_sums import without_text
 from netpol.run.sums import PAIR_LIMIT, TimeSpans, Weight, outcome_of, weights_of
 
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
+    from netpol.engine.verdicts import Verdicts
+
 __all__ = [
     "Differing",
     "JudgedTwice",
@@ -45,7 +49,6 @@ _HAS_PORT = np.zeros(256, np.bool_)
 _HAS_PORT[[*PORT_PROTOCOLS, UNKNOWN_PROTOCOL]] = True
 
 UInt64s = npt.NDArray[np.uint64]
-Verdicts = Any  # netpol.engine.verdicts.Verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ def _unpacked(word: int) -> _Judgement:
 class _Workloads:
     """Numbers who an end of a flow is to both engines, which may know different clusters."""
 
-    def __init__(self, engines: Sequence[Any]) -> None:
+    def __init__(self, engines: Sequence[Engine]) -> None:
         place: dict[str, int] = {}
         self._of = [
             np.array([place.setdefault(name, len(place)) for name in names], np.uint64)
@@ -184,8 +187,8 @@ class SideBySide:
 
     def __init__(
         self,
-        engines: tuple[Any, Any],
-        compiled: Callable[[tuple[int, ...]], Any],
+        engines: tuple[Engine, Engine],
+        compiled: Callable[[tuple[int, ...]], Engine],
         number: int,
         marks: Marks = no_deciders,
         *,

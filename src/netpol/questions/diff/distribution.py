@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from netpol.model.verdict import Verdict
 from netpol.questions.diff.groups import Kind, kind_of
 from netpol.run.distribution.collect import SpreadSums
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["DifferingSpread"]
 
@@ -25,7 +28,7 @@ class DifferingSpread(SpreadSums):
     Namespaces are those that ``after``, the second engine, knows.
     """
 
-    def __init__(self, after: Any) -> None:
+    def __init__(self, after: Engine) -> None:
         super().__init__(after.endpoints, [str(kind) for kind in _KINDS])
 
     def write(self, flows: Any) -> None:

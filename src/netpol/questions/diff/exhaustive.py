@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ from netpol.questions.diff.exhaustive_changes import Change, Changes
 from netpol.questions.diff.exhaustive_parts import Judged, Part, Parts
 from netpol.questions.diff.groups import Kind, kind_of
 from netpol.questions.diff.verdict_changes import SAME, Said, Sayings, Transitions, verdicts_of
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["Change", "ChangeList", "ExhaustiveDiff", "Judged", "Part", "exhaustive_diff"]
 
@@ -97,8 +100,8 @@ class ExhaustiveDiff:
 
 
 def exhaustive_diff(
-    before: Any,
-    after: Any,
+    before: Engine,
+    after: Engine,
     *,
     top: int = 10,
     other_rule: bool = False,
@@ -129,7 +132,7 @@ def exhaustive_diff(
 
 
 class _Comparison:
-    def __init__(self, engines: Sequence[Any], memory_budget: int) -> None:
+    def __init__(self, engines: Sequence[Engine], memory_budget: int) -> None:
         self.engines = engines
         shared = Deciders(*engines)
         self.deciders = [shared.by_decision(engine) for engine in engines]

@@ -11,12 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from netpol.questions.diff.changes import SingleChange
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
+    from netpol.engine.verdicts import Verdicts
 
 __all__ = ["MOST_CHANGES", "OTHER_CHANGE", "Reach"]
 
@@ -45,7 +49,7 @@ class Reach:
         The bits of all changes.
     """
 
-    def __init__(self, changes: Sequence[SingleChange], engines: tuple[Any, Any]) -> None:
+    def __init__(self, changes: Sequence[SingleChange], engines: tuple[Engine, Engine]) -> None:
         # Without any policy, what would be unknown is allowed (C7.1), whoever is at its ends.
         removed = sum(one.change.what == "removed" for one in changes)
         self._none_may_stay = removed == len(engines[0].policies)
@@ -62,7 +66,9 @@ class Reach:
         self._everywhere = np.uint64(everywhere)
         self._tables = [_by_endpoint(engine, _by_pod(engine, within)) for engine in engines]
 
-    def __call__(self, first: Any, second: Any, plain: Booleans) -> tuple[UInt64s, UInt64s]:
+    def __call__(
+        self, first: Verdicts, second: Verdicts, plain: Booleans
+    ) -> tuple[UInt64s, UInt64s]:
         """Give uint64[n] for the source and for the destination of each flow.
 
         Parameters
@@ -90,19 +96,20 @@ class Reach:
         return src, dst
 
 
-def _by_pod(engine: Any, within: Mapping[str, Sequence[tuple[int, SingleChange]]]) -> UInt64s:
+def _by_pod(engine: Engine, within: Mapping[str, Sequence[tuple[int, SingleChange]]]) -> UInt64s:
     """Give uint64[pods + 1]: the changes that matter to each pod, first to what is none."""
     places = {name: place for place, (name, *_) in enumerate(engine.pods, start=1)}
     found = np.zeros(len(places) + 1, np.uint64)
+    assert engine.source is not None
     for pod in engine.source[1].pods if within else ():
-        for bit, one in within.get(pod.metadata.namespace, ()):
+        for bit, one in within.get(pod.metadata.namespace or "", ()):
             if one.is_about(pod.metadata.labels or {}):
                 place = places[f"{pod.metadata.namespace}/{pod.metadata.name}"]
                 found[place] |= np.uint64(bit)
     return found
 
 
-def _by_endpoint(engine: Any, by_pod: UInt64s) -> UInt64s:
+def _by_endpoint(engine: Engine, by_pod: UInt64s) -> UInt64s:
     """Give uint64[endpoints]: the changes that matter to whoever may be at an endpoint.
 
     That is its pod, every pod it may be (ambiguous), and every pod behind it as a service or as a

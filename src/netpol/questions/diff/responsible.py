@@ -8,9 +8,13 @@ find that out; where several changes are about a pair, none is named.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from netpol.questions.diff.changes import Change, SingleChange, changes_between
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
+    from netpol.kube.api.objects import Pod
 
 __all__ = ["Responsible"]
 
@@ -21,7 +25,7 @@ class Responsible:
     Engines that have only their tables know nothing of their policies; then no change is named.
     """
 
-    def __init__(self, before: Any, after: Any) -> None:
+    def __init__(self, before: Engine, after: Engine) -> None:
         self._changes: list[SingleChange] = []
         if before.source is not None and after.source is not None:
             self._changes = changes_between(before.source, after.source)
@@ -35,7 +39,7 @@ class Responsible:
         self._everywhere = frozenset(everywhere)
         self._engines = before, after
         self._names = before.tables.meta["pods"]
-        self._pods: list[dict[tuple[str, str], Any]] | None = None
+        self._pods: list[dict[tuple[str, str], Pod]] | None = None
         self._known: dict[int, frozenset[int]] = {}
 
     def of(
@@ -82,7 +86,8 @@ class Responsible:
         """Give a pod's labels on both sides."""
         if self._pods is None:
             self._pods = [
-                {(pod.metadata.namespace, pod.metadata.name): pod for pod in engine.source[1].pods}
-                for engine in self._engines
+                {(pod.metadata.namespace or "", pod.metadata.name): pod for pod in source[1].pods}
+                for source in (engine.source for engine in self._engines)
+                if source is not None
             ]
         return [pods[namespace, name].metadata.labels or {} for pods in self._pods]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,9 @@ from netpol.questions.allpairs.parties import Parties
 from netpol.questions.allpairs.portsets import Ports, sets_of
 from netpol.questions.allpairs.sidetables import combined
 from netpol.questions.reach.satisfiable import can_match, is_satisfiable
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["Exposure", "exposures"]
 
@@ -57,7 +60,7 @@ class Exposure:
     stranger_everything: bool
 
 
-def exposures(engine: Any, *, memory_budget: int = MEMORY_BUDGET) -> tuple[Exposure, ...]:
+def exposures(engine: Engine, *, memory_budget: int = MEMORY_BUDGET) -> tuple[Exposure, ...]:
     """Give what strangers may reach of every workload, by name.
 
     Raises
@@ -133,7 +136,8 @@ def _listed(
 class _UnknownPods:
     """What a stranger may reach, by the policies about each group of pods."""
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Engine) -> None:
+        assert engine.source is not None
         policies, snapshot, self._switches = engine.source
         program = lower(policies)
         self._policies = [one for stage in program.stages for one in stage.policies]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from netpol.questions.allpairs.parties import Parties, PartySums
 from netpol.questions.allpairs.portsets import Ports
 from netpol.questions.allpairs.sidetables import combined
 from netpol.questions.reach.selecting import Selecting, names_workloads
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
 
 __all__ = ["NODES", "Cell", "Matrix", "Question", "Reach", "reachability"]
 
@@ -111,7 +114,7 @@ class Matrix:
 
 
 def reachability(
-    engine: Any, question: Question | None = None, *, memory_budget: int = MEMORY_BUDGET
+    engine: Engine, question: Question | None = None, *, memory_budget: int = MEMORY_BUDGET
 ) -> Matrix:
     """Give the matrix that an engine's tables say.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,10 @@ from netpol.run.sums import (
     pair_words,
     weights_of,
 )
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine
+    from netpol.engine.verdicts import Verdicts
 
 __all__ = [
     "MOST_PROFILES",
@@ -72,7 +76,7 @@ _DISAGREES = np.array(
 Booleans = npt.NDArray[np.bool_]
 UInt8s = npt.NDArray[np.uint8]
 UInt64s = npt.NDArray[np.uint64]
-CompileWith = Callable[[Switches], Any]
+CompileWith = Callable[[Switches], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +199,7 @@ class OtherProfiles:
 
     def __init__(
         self,
-        engine: Any,
+        engine: Engine,
         compile_with: CompileWith | None = None,
         profiles: Mapping[str, Switches] | None = None,
     ) -> None:
@@ -205,7 +209,7 @@ class OtherProfiles:
         if compile_with is None and engine.source is not None:
             policies, snapshot, _ = engine.source
 
-            def compile_with(switches: Switches) -> Any:
+            def compile_with(switches: Switches) -> Engine:
                 return compile_policies(policies, snapshot, **asdict(switches))
 
         self._compile_with = compile_with
@@ -217,7 +221,7 @@ class OtherProfiles:
         self._beyond = [
             name for names in list(self._sets.values())[MOST_PROFILES:] for name in names
         ]
-        self._engines: list[Any] | None = None
+        self._engines: list[Engine | None] | None = None
         self.untried: dict[str, str] = {}
 
     def agreeing(self, batch: FlowBatch, recorded: UInt8s) -> UInt64s:
@@ -231,9 +235,9 @@ class OtherProfiles:
                 found |= same.astype(np.uint64) << np.uint64(bit)
         return found
 
-    def _compiled(self) -> list[Any]:
+    def _compiled(self) -> list[Engine | None]:
         self.untried |= dict.fromkeys(self._beyond, f"more than {MOST_PROFILES} profiles")
-        engines: list[Any] = []
+        engines: list[Engine | None] = []
         for switches, names in zip(self._sets, self.names, strict=False):
             engine = None
             if self._compile_with is None:
@@ -260,7 +264,7 @@ class RecordedSums:
         Distinct pairs that are kept.
     """
 
-    def __init__(self, engine: Any, others: OtherProfiles, limit: int = PAIR_LIMIT) -> None:
+    def __init__(self, engine: Engine, others: OtherProfiles, limit: int = PAIR_LIMIT) -> None:
         self._engine = engine
         self._others = others
         self._as_of = AsOf(engine)
@@ -271,7 +275,7 @@ class RecordedSums:
         self._groups = Groups(limit)
         self._times = TimeSpans(limit)
 
-    def add(self, verdicts: Any) -> None:
+    def add(self, verdicts: Verdicts) -> None:
         """Add one batch of verdicts.
 
         Raises
@@ -291,9 +295,10 @@ class RecordedSums:
         if len(rows):
             self._add_disagreeing(verdicts.take(rows, verdicts.batch.take(rows)))
 
-    def _add_disagreeing(self, part: Any) -> None:
+    def _add_disagreeing(self, part: Verdicts) -> None:
         batch = part.batch
         weights = weights_of(batch)
+        assert batch.recorded_verdict is not None  # those that disagree have one
         recorded = batch.recorded_verdict.astype(np.uint8, copy=False)
         causes, profiles = self._explained(part, recorded)
         codes = (causes.astype(np.uint32) * _VERDICTS + recorded) * _VERDICTS + part.verdict
@@ -309,7 +314,7 @@ class RecordedSums:
         if batch.time is not None:
             self._times.add(self._groups.places(keys), batch.time)
 
-    def _explained(self, part: Any, recorded: UInt8s) -> tuple[UInt8s, UInt64s]:
+    def _explained(self, part: Verdicts, recorded: UInt8s) -> tuple[UInt8s, UInt64s]:
         """Give the cause of each flow, and which profiles agree where that is the cause."""
         unknown = part.verdict == Verdict.UNKNOWN
         causes: UInt8s = np.where(unknown, Cause.NOT_JUDGED, Cause.UNEXPLAINED).astype(np.uint8)
@@ -322,7 +327,7 @@ class RecordedSums:
             causes[profiles != 0] = Cause.PROFILE
         return causes, profiles
 
-    def _who_in_doubt(self, part: Any, unknown: Booleans) -> Booleans:
+    def _who_in_doubt(self, part: Verdicts, unknown: Booleans) -> Booleans:
         """Say of which flows it is in doubt who an end was."""
         notes = part.notes
         found = (notes & _WHO_NOTES != 0) | unknown & np.isin(part.reason, _WHO_REASONS)
@@ -330,7 +335,7 @@ class RecordedSums:
         no_pod = self._engine.endpoints.kind[part.src_endpoint] != EndpointKind.POD
         return np.asarray(found | (notes & np.uint16(Note.OWN_NODE_UNKNOWN) != 0) & no_pod)
 
-    def _policy_changed(self, part: Any, recorded: UInt8s) -> Booleans:
+    def _policy_changed(self, part: Verdicts, recorded: UInt8s) -> Booleans:
         """Say which flows may have got the recorded verdict of policies as they were then."""
         time = part.batch.time
         if time is None or not self._as_of.known:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -25,6 +25,10 @@ from netpol.questions.replay.recorded import OtherProfiles, Recorded, RecordedSu
 from netpol.run.conntrack_sums import without_text
 from netpol.run.pairs import Credit, Pair, PairList, credits_of, pair_of, protocol_name, rule_line
 from netpol.run.sums import SourceNat, Tally, Weight
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import Engine, PolicyInfo
+    from netpol.engine.verdicts import Verdicts
 
 __all__ = [
     "Credit",
@@ -50,7 +54,7 @@ __all__ = [
 class RecordWriter(Protocol):
     """Something that takes verdicts batch by batch, in input order."""
 
-    def write(self, verdicts: Any) -> None:
+    def write(self, verdicts: Verdicts) -> None:
         """Take one batch of verdicts."""
 
 
@@ -208,14 +212,14 @@ class ReplaySummary:
 
 
 def replay(
-    engine: Any,
+    engine: Engine,
     stream: Iterable[FlowBatch],
     *,
     top: int = 10,
     writers: Sequence[RecordWriter] = (),
     jobs: int = 2,
     on_batch: Callable[[int], None] | None = None,
-    compile_with: Callable[[Switches], Any] | None = None,
+    compile_with: Callable[[Switches], Engine] | None = None,
     profiles: Mapping[str, Switches] | None = None,
 ) -> ReplaySummary:
     """Judge every flow of a stream.
@@ -263,12 +267,12 @@ def replay(
 class _RecordedIfAny:
     """Sums of recorded verdicts, made when the first batch that has some is met."""
 
-    def __init__(self, engine: Any, *profiles: Any) -> None:
+    def __init__(self, engine: Engine, *profiles: Any) -> None:
         self._engine = engine
         self._profiles = profiles
         self._sums: RecordedSums | None = None
 
-    def add(self, verdicts: Any) -> None:
+    def add(self, verdicts: Verdicts) -> None:
         if verdicts.batch.recorded_verdict is None:
             return
         if self._sums is None:
@@ -280,12 +284,12 @@ class _RecordedIfAny:
 
 
 def judged(
-    engine: Any,
+    engine: Engine,
     stream: Iterable[FlowBatch],
     tally: Tally,
     writers: Sequence[RecordWriter],
     jobs: int,
-    look: Callable[[Any], None] | None = None,
+    look: Callable[[Verdicts], None] | None = None,
 ) -> Generator[int, None, None]:
     """Judge, add up and write all flows; give how many at a time.
 
@@ -318,7 +322,7 @@ def empty_batch() -> FlowBatch:
     )
 
 
-def reader_counts(stats: Any, records: int) -> ReaderCounts:
+def reader_counts(stats: ReadStats | None, records: int) -> ReaderCounts:
     """Give what a reader counted, or the number of records alone where it does not count."""
     if stats is None:
         return ReaderCounts(records=records)
@@ -352,7 +356,7 @@ def dns_counts(seen: DnsObservations, stats: ReadStats) -> DnsCounts:
     )
 
 
-def _summary(engine: Any, tally: Tally, top: int, reader: ReaderCounts) -> ReplaySummary:
+def _summary(engine: Engine, tally: Tally, top: int, reader: ReaderCounts) -> ReplaySummary:
     """Turn the sums into names."""
     outcomes = tally.outcomes()
     return ReplaySummary(
@@ -373,7 +377,7 @@ def _summary(engine: Any, tally: Tally, top: int, reader: ReaderCounts) -> Repla
 
 
 def _top(
-    engine: Any,
+    engine: Engine,
     tally: Tally,
     verdict: Verdict,
     outcomes: dict[tuple[Verdict, Reason, Side], Weight],
@@ -390,7 +394,7 @@ def _top(
     )
 
 
-def _policies(engine: Any, tally: Tally) -> tuple[PolicyUse, ...]:
+def _policies(engine: Engine, tally: Tally) -> tuple[PolicyUse, ...]:
     matched: dict[tuple[int, Side, int], Weight] = {}
     decided: dict[tuple[int, Side, int | None], Weight] = {}
     for side in (Side.EGRESS, Side.INGRESS):
@@ -409,7 +413,7 @@ def _policies(engine: Any, tally: Tally) -> tuple[PolicyUse, ...]:
 
 def _policy_use(
     index: int,
-    info: Any,
+    info: PolicyInfo,
     matched: dict[tuple[int, Side, int], Weight],
     decided: dict[tuple[int, Side, int | None], Weight],
 ) -> PolicyUse:

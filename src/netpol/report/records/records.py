@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,9 @@ from netpol.report.records.csv_rows import field_writer
 from netpol.report.records.files import OutputSink
 from netpol.report.records.parquet import ParquetWriter
 from netpol.report.words.formats import CsvCells
+
+if TYPE_CHECKING:
+    from netpol.engine.verdicts import Verdicts
 
 __all__ = ["FORMATS", "RecordWriter", "csv_lines", "json_lines", "record_writer"]
 
@@ -43,7 +46,7 @@ class RecordWriter:
         self._make = make
         self._writer: TableWriter | None = None
 
-    def write(self, verdicts: Any) -> None:
+    def write(self, verdicts: Verdicts) -> None:
         """Append one batch of verdicts."""
         table = verdicts.to_arrow(encode_addresses=self._make is ParquetWriter)
         if self._writer is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,10 @@ import numpy.typing as npt
 from netpol.model.verdict import Verdict
 from netpol.run.distribution.namespaces import NamespaceFlows, NamespaceMatrix
 from netpol.run.distribution.timeline import Timeline, TimeSeries
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import EndpointTable, Engine
+    from netpol.engine.verdicts import Verdicts
 
 __all__ = ["Spread", "SpreadSums", "SpreadWriter"]
 
@@ -36,12 +40,12 @@ class SpreadSums:
         What the kinds are called.
     """
 
-    def __init__(self, endpoints: Any, series: Sequence[str]) -> None:
+    def __init__(self, endpoints: EndpointTable, series: Sequence[str]) -> None:
         self._series = tuple(series)
         self._timeline = Timeline(len(self._series))
         self._matrix = NamespaceMatrix(endpoints, len(self._series))
 
-    def add(self, verdicts: Any, kinds: npt.NDArray[np.uint8]) -> None:
+    def add(self, verdicts: Verdicts, kinds: npt.NDArray[np.uint8]) -> None:
         """Add the flows of a batch of verdicts; ``kinds``, uint8[n], are places in ``series``."""
         batch = verdicts.batch
         weights = tuple(
@@ -59,9 +63,9 @@ class SpreadSums:
 class SpreadWriter(SpreadSums):
     """Goes among the writers of a replay of ``engine``; the kinds are verdicts."""
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Engine) -> None:
         super().__init__(engine.endpoints, [verdict.label for verdict in Verdict])
 
-    def write(self, verdicts: Any) -> None:
+    def write(self, verdicts: Verdicts) -> None:
         """Add one batch of verdicts."""
         self.add(verdicts, verdicts.verdict)

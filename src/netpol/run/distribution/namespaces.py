@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ import numpy.typing as npt
 from netpol._core.sums import Histogram
 from netpol.engine.engine import EndpointKind
 from netpol.run.sums import Weight
+
+if TYPE_CHECKING:
+    from netpol.engine.engine import EndpointTable
 
 __all__ = ["OTHERS", "NamespaceFlows", "NamespaceMatrix"]
 
@@ -56,7 +59,7 @@ class NamespaceMatrix:
         Namespaces to tell apart.
     """
 
-    def __init__(self, endpoints: Any, series: int, limit: int = _LIMIT) -> None:
+    def __init__(self, endpoints: EndpointTable, series: int, limit: int = _LIMIT) -> None:
         names = [
             _namespace(EndpointKind(kind), label)
             for kind, label in zip(endpoints.kind.tolist(), endpoints.labels, strict=True)
