@@ -8,7 +8,7 @@ judge a flow alike and for the same cause.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 import numpy as np
@@ -24,7 +24,7 @@ __all__ = ["Deciders", "Marks", "no_deciders"]
 
 UInt32s = npt.NDArray[np.uint32]
 #: Takes an engine, gives uint32[3, decisions]: who decides a flow of a verdict by a decision.
-Marks = Callable[[Engine], UInt32s]
+Marks: TypeAlias = "Callable[[Engine], UInt32s]"
 
 
 def no_deciders(engine: Engine) -> UInt32s:
