@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -32,7 +32,7 @@ _VERDICTS = len(Verdict)
 #: Flows judged differently that are given at once: of the few in a piece of text, each cost 1.8 us.
 _AT_ONCE = 1 << 14
 
-Judged = tuple[FlowBatch, Verdicts, Verdicts]
+Judged: TypeAlias = "tuple[FlowBatch, Verdicts, Verdicts]"
 
 
 class Contrast:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +76,7 @@ _DISAGREES = np.array(
 Booleans = npt.NDArray[np.bool_]
 UInt8s = npt.NDArray[np.uint8]
 UInt64s = npt.NDArray[np.uint64]
-CompileWith = Callable[[Switches], Engine]
+CompileWith: TypeAlias = "Callable[[Switches], Engine]"
 
 
 @dataclass(frozen=True, slots=True)
