@@ -100,8 +100,7 @@ def _by_pod(engine: Engine, within: Mapping[str, Sequence[tuple[int, SingleChang
     """Give uint64[pods + 1]: the changes that matter to each pod, first to what is none."""
     places = {name: place for place, (name, *_) in enumerate(engine.pods, start=1)}
     found = np.zeros(len(places) + 1, np.uint64)
-    assert engine.source is not None
-    for pod in engine.source[1].pods if within else ():
+    for pod in engine.source[1].pods if within and engine.source is not None else ():
         for bit, one in within.get(pod.metadata.namespace or "", ()):
             if one.is_about(pod.metadata.labels or {}):
                 place = places[f"{pod.metadata.namespace}/{pod.metadata.name}"]
