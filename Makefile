@@ -5,18 +5,25 @@ BIN := $(VENV)/bin
 CORE := pyproject.toml CMakeLists.txt $(wildcard src/_core/*)
 LAB := examples/lab
 
-.PHONY: demo test fuzz sanitize golden lint format bench docs clean
+.PHONY: demo test test-all fuzz sanitize golden lint format bench docs clean
 
 demo: $(VENV)/.stamp-run
 	$(BIN)/netpol replay $(LAB)/node1.conntrack.txt $(LAB)/node2.conntrack.txt --dedup \
 	  -c $(LAB)/cluster.json -p $(LAB)/policies --node-address node1=10.244.1.1
 
+PYTEST = $(BIN)/python -m pytest -q --numprocesses auto --dist worksteal
+
+# All but what is marked long, with few examples of the random tests: two minutes on two processors.
 test: $(VENV)/.stamp-dev
-	$(BIN)/python -m pytest -q
+	$(PYTEST) -m 'not long'
+
+# Everything, with all examples, and the pages in Chromium.
+test-all: $(VENV)/.stamp-dev
+	NETPOL_EXAMPLES=long $(PYTEST)
 
 # Renews the expected outputs; look at the difference before committing it.
 golden: $(VENV)/.stamp-dev
-	GOLDEN=write $(BIN)/python -m pytest -q tests/test_cli*.py tests/report/test_ci_formats.py tests/test_explain*.py
+	GOLDEN=write $(BIN)/python -m pytest -q tests/test_cli*.py tests/report/test_ci_formats.py tests/test_explain*.py tests/analysis/test_matrix.py
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner, Result
 
@@ -39,9 +41,25 @@ def process(*words: str, **options: object) -> subprocess.CompletedProcess[bytes
     return subprocess.run([sys.executable, "-m", "netpol", *words], check=False, **options)  # type: ignore[call-overload]
 
 
+def folded(value: Any, indent: str = "") -> str:
+    """JSON with each list and object on one line where it fits: a tenth of the lines."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(line) <= 100 or not isinstance(value, list | dict):
+        return line
+    if isinstance(value, list):
+        parts, (begin, end) = [folded(item, indent + " ") for item in value], "[]"
+    else:
+        parts = [f"{json.dumps(key)}: {folded(item, indent + ' ')}" for key, item in value.items()]
+        begin, end = "{}"
+    inner = f",\n{indent} ".join(parts)
+    return f"{begin}\n{indent} {inner}\n{indent}{end}"
+
+
 def golden(name: str, text: str) -> None:
     """Compare with a file of tests/golden; ``make golden`` renews it."""
     path = GOLDEN / name
+    if name.endswith(".json"):
+        text = folded(json.loads(text)) + "\n"
     if os.environ.get("GOLDEN") == "write":
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")

@@ -9,6 +9,17 @@ import pytest
 
 from worlds import EVALUATORS, World
 
+# Nothing is as wide as the terminal that tests are started from.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs a browser is left to ``make test-all``."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("long")
+
 
 @pytest.fixture(params=EVALUATORS)
 def world(request: pytest.FixtureRequest) -> World:

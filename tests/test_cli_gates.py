@@ -116,6 +116,7 @@ def test_checking_nothing_is_an_error(tmp_path: Path) -> None:
     assert run("check", str(tmp_path / "nowhere")).exit_code == 2
 
 
+@pytest.mark.long
 def test_asking_about_no_pods_is_an_error(tmp_path: Path) -> None:
     """Also where pods are there, but none that policies select has an address."""
     cluster = tmp_path / "cluster.yaml"

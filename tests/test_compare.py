@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 import netpol
+from drawing import draw_worlds
 from netpol.flows.columns.normalise import batch_from
 from netpol.flows.reader import open_flows
 from netpol.model.batch import FlowBatch
@@ -152,13 +152,7 @@ def test_records_are_the_flows_that_differ(compile_with: Any) -> None:
     assert empty.tables[0].schema.names == table.schema.names
 
 
-@settings(
-    max_examples=int(os.environ.get("NETPOL_EXAMPLES", "640")) // 8,
-    deadline=None,
-    derandomize="NETPOL_EXAMPLES" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+@draw_worlds(80)
 @given(cases(), cases(flows=1))
 def test_sums_are_those_of_judging_one_by_one(case: Case, other: Case) -> None:
     policies, snapshot = load(case.policies, case.objects)

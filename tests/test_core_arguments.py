@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import pkgutil
 import re
 from pathlib import Path
@@ -15,11 +14,12 @@ from pathlib import Path
 import pytest
 
 import netpol._core
+from drawing import drawn
 from process_support import printed_by
 
 CORE = Path(__file__).parent.parent / "src" / "_core"
 #: Calls of each module: under sanitizers, with fewer examples, a tenth.
-ROUNDS = 4 * int(os.environ.get("NETPOL_EXAMPLES", "1000"))
+ROUNDS = 4 * drawn(1000)
 MODULES = sorted(item.name for item in pkgutil.iter_modules(netpol._core.__path__))
 
 #: Run in a process of its own: every function and class of a module, called in every wrong way.
@@ -252,6 +252,7 @@ print("done", done)
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("module", MODULES)
 def test_every_kind_of_argument(module: str) -> None:
     for seed in (1, 2):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 import netpol
+from drawing import draw_worlds, drawn
 from netpol._core.plain import set_simd
 from netpol.compiler.rows import row as compiled_rows
 from netpol.explain.explain import explained
@@ -15,14 +14,8 @@ from netpol.reference import ReferenceEvaluator
 from strategies import Case, cases
 from worlds import adapt_engine, adapt_reference, load, widened
 
-EXAMPLES = int(os.environ.get("NETPOL_EXAMPLES", "1000"))
-random_worlds = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="NETPOL_EXAMPLES" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+EXAMPLES = drawn(1000)
+random_worlds = draw_worlds(1000)
 
 
 @random_worlds

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 import netpol
 from cli_support import golden
+from drawing import draw_worlds, drawn
 from netpol.explain.explain import explained, explanation_of
 from netpol.explain.story import Explanation, SideStory
 from netpol.model.errors import ConfigError
@@ -30,14 +30,8 @@ from worlds import (
     policy,
 )  # fmt: skip
 
-EXAMPLES = int(os.environ.get("NETPOL_EXAMPLES", "150"))
-random_worlds = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="NETPOL_EXAMPLES" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+EXAMPLES = drawn(150)
+random_worlds = draw_worlds(150)
 
 
 @random_worlds

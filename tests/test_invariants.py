@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-import os
 from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
+from drawing import draw_worlds
 from netpol.model.dns_observations import DnsObservations
 from netpol.model.flow import Flow
 from pools import BROKEN_SELECTORS, NODE_NAMES, Object
@@ -19,13 +19,7 @@ from strategies import Case, cases, mapped
 from worlds import EVALUATORS, Answer, judge_with, load, namespace, node, policy
 
 both_evaluators = pytest.mark.parametrize("evaluator", EVALUATORS)
-random_worlds = settings(
-    max_examples=int(os.environ.get("NETPOL_EXAMPLES", "640")) // 8,
-    deadline=None,
-    derandomize="NETPOL_EXAMPLES" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+random_worlds = draw_worlds(80)
 SPACES = ("x", "y", "z", "w")
 SIDES = ("egress", "ingress")
 

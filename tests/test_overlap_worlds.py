@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
+from drawing import draw_worlds
 from netpol.compiler.overlap.overlaps import Overlaps, Tie
 from netpol.kube.policies import PolicySet
 from netpol.lint.compiled import find_overlaps
@@ -21,13 +21,7 @@ from netpol.reference import Outcome, ReferenceEvaluator
 from strategies import Case, cases
 from worlds import load
 
-random_worlds = settings(
-    max_examples=int(os.environ.get("NETPOL_EXAMPLES", "960")) // 4,
-    deadline=None,
-    derandomize="NETPOL_EXAMPLES" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+random_worlds = draw_worlds(240)
 WITH_PORTS = (6, 17, 132)
 ASKED = ((6, 80), (17, 53), (6, 8080), (1, None), (6, 443), (132, 9), (47, None))
 #: A rule of a policy: kind, namespace, name, side, place; no place is all of the side.

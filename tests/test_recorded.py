@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import netpol
 import pools
+from drawing import draw_worlds
 from netpol.engine.engine import EndpointKind
 from netpol.flows.columns.normalise import batch_from
 from netpol.flows.reader import open_flows
@@ -41,13 +41,7 @@ ALLOW, DENY, UNKNOWN = Verdict
 DAY = 86_400_000_000_000
 FEBRUARY = 1_769_904_000_000_000_000
 
-random_worlds = settings(
-    max_examples=int(os.environ.get("NETPOL_EXAMPLES", "640")) // 4,
-    deadline=None,
-    derandomize="NETPOL_EXAMPLES" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+random_worlds = draw_worlds(160)
 
 
 @pytest.fixture(scope="module")

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, NamedTuple
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase
 
+from drawing import draw_worlds, drawn
 from netpol.compiler.addresses.identities import V4_MAPPED, Identities, family_of
 from netpol.questions.allpairs.addressspace import cut_addresses
 from netpol.questions.allpairs.portsets import join_ports
 from strategies import Case
 from worlds import Object
 
-EXAMPLES = max(1, int(os.environ.get("NETPOL_EXAMPLES", "1000")) // 25)
-random_worlds = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="NETPOL_EXAMPLES" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],
-)
+EXAMPLES = drawn(40)
+random_worlds = draw_worlds(40, phases=[Phase.generate])
 
 
 class Who(NamedTuple):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from unittest import mock
 
 import msgspec
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 
+from drawing import draw_worlds, drawn
 from netpol.compiler.rows import removals
 from netpol.engine.engine import EndpointKind
 from netpol.explain.explain import explained
@@ -25,15 +25,8 @@ from netpol.reference import ReferenceEvaluator
 from strategies import Case, cases
 from worlds import load
 
-EXAMPLES = int(os.environ.get("NETPOL_EXAMPLES", "80"))
-random_worlds = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="NETPOL_EXAMPLES" not in os.environ,
-    database=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # bytes hardly shrink here, and slowly
-    suppress_health_check=list(HealthCheck),
-)
+EXAMPLES = drawn(80)
+random_worlds = draw_worlds(80, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 _PEERS = {Side.EGRESS: "to", Side.INGRESS: "from_"}
 
 

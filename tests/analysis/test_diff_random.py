@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections import Counter
 from dataclasses import asdict, fields
 from typing import Any
 
 import msgspec
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import netpol
+from drawing import draw_worlds
 from netpol.flows.columns.normalise import batch_from
 from netpol.kube.policies import PolicySet, policies_from_objects
 from netpol.kube.snapshot import Snapshot
@@ -29,13 +29,7 @@ from strategies import Case, Choices, cases
 from worlds import Object, load
 
 Identity = tuple[str, str, str]
-random_changes = settings(
-    max_examples=int(os.environ.get("NETPOL_EXAMPLES", "640")) // 4,
-    deadline=None,
-    derandomize="NETPOL_EXAMPLES" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+random_changes = draw_worlds(160)
 
 
 def identity(item: Object) -> Identity:

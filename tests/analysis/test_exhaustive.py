@@ -80,6 +80,7 @@ def is_of(change: Change, pair: tuple[Who, Who]) -> bool:
     )
 
 
+@pytest.mark.long
 @random_worlds
 @given(cases(flows=0), OTHERS)
 def test_it_finds_what_judging_everything_finds(case: Case, other: tuple[bytes, int]) -> None:
@@ -264,6 +265,7 @@ def test_what_the_command_takes_as_found() -> None:
     assert other.found == {"other-rule"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", shapes.SHAPES)
 def test_it_agrees_with_flows_of_a_large_world(shape: str) -> None:
     world = shapes.make_world("small", shape, seed=5)

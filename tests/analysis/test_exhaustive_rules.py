@@ -40,6 +40,9 @@ from netpol.questions.replay.replay import credits_of
 from strategies import Case, cases
 from worlds import load, policy
 
+#: Each judges every pair of a world by hand: half a minute together.
+pytestmark = pytest.mark.long
+
 Told = tuple[Verdict, Any, Verdict, Any]  # verdict and credits before, then after
 
 

@@ -64,6 +64,7 @@ def told(found: Any, pair: Any) -> Any:
     return reach
 
 
+@pytest.mark.long
 @random_worlds
 @given(cases(flows=0))
 def test_it_counts_what_judging_every_pair_counts(case: Case) -> None:
@@ -95,6 +96,7 @@ STRANGERS = st.tuples(
 )
 
 
+@pytest.mark.long
 @random_worlds
 @given(cases(flows=0), STRANGERS)
 def test_no_stranger_reaches_more_than_is_said(case: Case, stranger: Any) -> None:
@@ -185,7 +187,7 @@ in_examples = pytest.mark.usefixtures("in_examples")
     ("name", "words"),
     [
         ("guide.txt", GUIDE),
-        ("guide.json", [*GUIDE, "-o", "json"]),
+        ("guide.json", [*GUIDE, "--src", "default/*", "-o", "json"]),
         ("guide.csv", [*GUIDE, "-o", "csv"]),
         ("guide.dot", [*GUIDE, "-o", "dot", "--by", "namespace"]),
         ("lab.txt", LAB),

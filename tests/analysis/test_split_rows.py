@@ -32,6 +32,7 @@ def engines_of(case: Case, policies: list[Any]) -> tuple[Any, Any]:
         return whole, netpol.compile(loaded, snapshot, **chosen)
 
 
+@pytest.mark.long
 @some_worlds
 @given(cases(flows=0))
 def test_the_matrix_is_the_same(case: Case) -> None:
@@ -41,6 +42,7 @@ def test_the_matrix_is_the_same(case: Case) -> None:
         assert found[0] == found[1]
 
 
+@pytest.mark.long
 @some_worlds
 @given(cases(flows=0), OTHERS)
 def test_an_exhaustive_diff_is_the_same(case: Case, other: tuple[bytes, int]) -> None:

@@ -83,6 +83,9 @@ import resource, sys
 from bench.growth import world
 import netpol
 from netpol.model.errors import CapacityError
+
+#: Each compiles thousands of rules, some under a profiler: a minute together.
+pytestmark = pytest.mark.long
 one = world(sys.argv[1], int(sys.argv[2]))
 budget = int(sys.argv[3])
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

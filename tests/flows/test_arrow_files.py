@@ -261,6 +261,7 @@ def test_parquet_that_unpacks_to_far_more_is_refused(
         list(netpol.open_flows(str(path), one_way=True))
 
 
+@pytest.mark.long
 def test_parquet_whose_columns_contradict_themselves(tmp_path: Path) -> None:
     """What pyarrow ends the process for, if it is asked: a column without the levels it counts."""
     table = pa.table({"src": pa.array(SRC, pa.string()), "dst": ["10.0.0.9"] * 4, "x": range(4)})

@@ -34,6 +34,7 @@ def told(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.long
 def test_what_breaks_is_told_apart_and_made_small() -> None:
     found = {data: minimise(load(BROKEN), data) for data in broken.seeds()[:6]}
     assert {data: (item.kind, item.data) if item else None for data, item in found.items()} == {
@@ -46,6 +47,7 @@ def test_what_breaks_is_told_apart_and_made_small() -> None:
     }
 
 
+@pytest.mark.long
 def test_workers_that_die_are_findings_and_others_take_over(tmp_path: Path) -> None:
     plan = Plan(seconds=600, runs=len(broken.seeds()) + 30, seed=3, blind=True)
     result = attack(BROKEN, plan, Folder(tmp_path, BROKEN))

@@ -6,18 +6,18 @@ mutations are run, and then they are others each time.
 
 from __future__ import annotations
 
-import os
 from functools import cache
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from drawing import draw_worlds, drawn
 from fuzz.mutate import tokens_of
 from fuzz.registry import CORPUS, Target, load, names
 
 NAMES = names()
-EXAMPLES = int(os.environ.get("NETPOL_EXAMPLES", "640")) // 8
+EXAMPLES = drawn(80)
 
 
 @cache
@@ -60,13 +60,7 @@ def mutations(draw: st.DrawFn, inputs: list[bytes], tokens: list[bytes]) -> byte
 def test_mutations_break_nothing(name: str) -> None:
     inputs = target(name).inputs()
 
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        derandomize="NETPOL_EXAMPLES" not in os.environ,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @draw_worlds(80)
     @example(b"")
     @given(mutations(inputs, tokens_of(inputs)))
     def holds(data: bytes) -> None:
