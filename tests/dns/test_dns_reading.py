@@ -105,6 +105,13 @@ def test_other_columns_are_passed_over_and_some_may_lack(read) -> None:
         read("name,query,address\na,b,9.9.9.9\n")
 
 
+def test_the_header_decides_whatever_lines_follow(read) -> None:
+    query = '[INFO] 10.0.0.1:5 - 9 "A IN a.example.com. udp 45 false 512" NOERROR qr 62 0.0001s'
+    found, stats = read(f"time,name,address,ttl\n2024-05-01T10:00:00Z,a.b,10.0.0.1,30\n{query}\n")
+    assert [answer.name for answer in found.answers] == ["a.b"]
+    assert sum(stats.skipped.values()) == 1
+
+
 def test_a_name_without_an_address_was_asked_for(read) -> None:
     seen, stats = read(
         HEADER + f"{NOON},a.example.com,,\n{NOON},b.example.com,9.9.9.9,0\n"

@@ -88,18 +88,18 @@ def _read(source: Source, gather: Gatherer) -> None:
 
 def _detect(head: bytes, where: Location) -> str:
     refuse_empty_and_packed(head, where)
+    if has_dns_header(head):  # first: what of later lines is in the head hangs on how they came
+        return "csv"
     if holds_coredns(head) and not head.lstrip().startswith(b"{"):
         refuse_lone_cr(head, where)
         return "coredns"
-    if is_binary(head) and not has_dns_header(head):
+    if is_binary(head):
         raise FlowError("binary data, not a DNS log", where)
     if _JSON_ARRAY.match(head):
         raise FlowError("a JSON array; write one record a line, as jq -c '.[]' does", where)
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         refuse_lone_cr(head, where)
         return "json"
-    if has_dns_header(head):
-        return "csv"
     columns = ",".join(COLUMNS)
     raise FlowError(
         f"not a DNS log that netpol knows (it begins {first_line(head)[:_SHOWN]!r}): CSV with the "
