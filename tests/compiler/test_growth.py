@@ -22,6 +22,9 @@ from netpol.model.flow import Flow
 from netpol.reference import ReferenceEvaluator
 from worlds import adapt_engine, adapt_reference
 
+#: Each compiles thousands of rules, some under a profiler: a minute together.
+pytestmark = pytest.mark.long
+
 SMALL = 400
 #: Four times the input takes at most 5.4 times the work; n squared would be 16 times.
 MOST = 7.0
@@ -83,9 +86,6 @@ import resource, sys
 from bench.growth import world
 import netpol
 from netpol.model.errors import CapacityError
-
-#: Each compiles thousands of rules, some under a profiler: a minute together.
-pytestmark = pytest.mark.long
 one = world(sys.argv[1], int(sys.argv[2]))
 budget = int(sys.argv[3])
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
