@@ -101,7 +101,7 @@ def _port_path(rules: Sequence[RuleView]) -> str | None:
 
 
 def _open_rules(rules: Sequence[RuleView], loaded: LoadedPolicy) -> Iterator[Remark]:
-    """Find rules about everybody: empty ones, and lists written without an element (A4.4)."""
+    """Find rules about everybody: empty ones, and lists written without an element (A4.1)."""
     for rule in rules:
         side = "to" if rule.egress else "from"
         if not rule.peers and _is_written(rule, side, loaded):
