@@ -146,10 +146,16 @@ def check_xml(text: str) -> ElementTree.Element:
     return root
 
 
-def check_svg(text: str) -> None:
-    """See that a picture runs nothing and loads nothing."""
-    for element in check_xml(text).iter():
-        _check_element(element.tag.rpartition("}")[2], element.attrib, scripts=False)
+def check_svg(text: str, pictures: int = 1) -> None:
+    """See that so many pictures side by side only draw: they run nothing and load nothing."""
+    found = check_xml(f"<div>{text}</div>")
+    assert [element.tag for element in found] == ["svg"] * pictures
+    for element in found.iterfind("svg//*"):
+        assert element.tag in _DRAWN, element.tag
+        _check_element(element.tag, element.attrib, scripts=False)
+
+
+_DRAWN = {"title", "desc", "defs", "g", "use", "text", "rect", "circle", "path", "line"}
 
 
 def check_html(data: bytes | str, *, scripts: int = 0) -> str:

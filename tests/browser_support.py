@@ -125,3 +125,16 @@ for (const e of document.querySelectorAll('body *:not(svg, svg *, script)')) {
 }
 return poor;
 """
+
+#: Gives the contrast between two colours of the style sheet.
+RATIO = """
+const style = getComputedStyle(document.documentElement);
+const light = (name) => {
+  const part = style.getPropertyValue(name).trim().slice(1).match(/../g)
+    .map(v => parseInt(v, 16) / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
+};
+const [a, b] = [light(arguments[0]), light(arguments[1])].sort((x, y) => y - x);
+return (a + 0.05) / (b + 0.05);
+"""

@@ -105,6 +105,6 @@ class Reader(HTMLParser):
 
 
 def words(html: bytes) -> str:
-    """Give a page's text without its pictures, which depend on the plotting library."""
+    """Give a page's text without its pictures."""
     plain = re.sub(rb"<svg.*?</svg>", b"", html, flags=re.DOTALL)
     return "\n".join(Reader(plain).texts) + "\n"

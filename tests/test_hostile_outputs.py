@@ -27,9 +27,6 @@ from netpol.model.text import escape_controls, escape_hidden_in_json
 CORPUS = sorted((ROOT / "fuzz" / "corpus").glob("outputs/*"))
 CORPUS += sorted((ROOT / "fuzz" / "corpus").glob("lines/*"))
 
-#: A page or a picture takes a second, so several names are one there.
-SLOW = ("page", "pictures")
-
 
 def _joined(names: Iterable[str], most: int) -> list[str]:
     """Give the names, as many in one as there is room for."""
@@ -41,19 +38,10 @@ def _joined(names: Iterable[str], most: int) -> list[str]:
     return [name for name in found if len(os.fsencode(name)) <= most]
 
 
-JOINED = _joined((name for name in HOSTILE.values() if name != "a\ud800b"), 290)
-
-
-@pytest.mark.parametrize("medium", [name for name in MEDIA if name not in SLOW])
+@pytest.mark.parametrize("medium", MEDIA)
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_name_in_every_medium(kind: str, medium: str) -> None:
     MEDIA[medium](HOSTILE[kind])
-
-
-@pytest.mark.parametrize("medium", SLOW)
-@pytest.mark.parametrize("names", JOINED, ids=ascii)
-def test_hostile_names_in_what_is_drawn(names: str, medium: str) -> None:
-    MEDIA[medium](names)
 
 
 def test_every_character_that_nobody_sees_is_an_escape() -> None:

@@ -133,14 +133,16 @@ def _page(text: str) -> None:
 
 
 def _pictures(text: str) -> None:
-    from netpol.report.html import charts
-    from netpol.report.html.sections import HeatMap, Timeline
+    from netpol.report.html import charts, reachmap
+    from netpol.report.html.sections import HeatMap, ReachMap, Timeline
 
-    series = [("allow", "allow"), ("deny", "deny"), ("unknown", "unknown")]
+    series = [("allow", "allow"), ("deny", "deny"), (text, "unknown")]
     fields = [(text, "shop", (5, 1, 0)), ("shop", f"{text}{text}", (0, 700, 2))]
     for _, svg in charts.heat_maps(HeatMap(series, fields)):  # type: ignore[arg-type]
-        rules.check_svg(svg)
-    times = Timeline(series, [0, 60], 60, [(1, 2, 0), (5, 6, 0)], 1, 2)  # type: ignore[arg-type]
+        rules.check_svg(svg, 2)
+    reach = ReachMap(text, [text, f"{text}/{text}"], [text], {(0, 0): "all", (1, 0): "none"})
+    rules.check_svg(reachmap.reach_map(reach, "s0"), 2)
+    times = Timeline(series, [0, 60], 60, [(1, 2, 0), (5, 6, 7)], 1, 2)  # type: ignore[arg-type]
     rules.check_svg(charts.timeline(times))
 
 

@@ -160,7 +160,7 @@ def test_pictures_follow_the_scheme(browser: Browser, hostile: Path, tmp_path: P
         shots.append(browser.screenshot(tmp_path / f"{scheme}.png"))
         fills.append(
             browser.run(
-                "return ['.f-allow', '.f-deny-5', '.f-on-5', 'svg .f-text'].map(s =>"
+                "return ['.f-allow', '.f-deny-5', '.f-on-5', 'svg text'].map(s =>"
                 " getComputedStyle(document.querySelector(s)).fill)"
             )
         )

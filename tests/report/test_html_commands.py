@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from browser_support import CONTRAST, Browser
+from browser_support import CONTRAST, RATIO, Browser
 from html_support import HOSTILE, SHOWN
 from page_data import COMMANDS, many_names, page_of
 
@@ -134,7 +134,7 @@ def test_what_a_screen_reader_is_told(browser: Browser, plain: Path) -> None:
         if role in ("table", "image", "img", "region", "searchbox", "button", "link"):
             assert name, role
     assert {"table", "region", "columnheader", "searchbox"} <= set(roles)
-    assert roles.count("image") == browser.run("return document.querySelectorAll('svg').length")
+    assert roles.count("image") == browser.run("return document.querySelectorAll('figure').length")
     levels = [level for role, _, level in nodes if role == "heading"]
     assert levels.count(1) == 1
     assert levels[0] == 1
@@ -164,7 +164,7 @@ def test_signs_of_reach_stand_out(browser: Browser, tmp_path: Path, scheme: str)
     pairs = [("allow-5", "allow-2"), ("plain-5", "plain-2"), ("unknown-5", "unknown-2"),
              ("deny-5", "deny-1")]  # fmt: skip
     for sign, field in pairs:
-        assert browser.run(_RATIO, f"--{sign}", f"--{field}") > 4.5
+        assert browser.run(RATIO, f"--{sign}", f"--{field}") > 4.5
 
 
 _TABLE = "const table = document.querySelectorAll('table[data-sortable]')[arguments[0]];"
@@ -197,14 +197,3 @@ _BODY = (
 _TEXTS = "map(row => Array.from(row.cells, cell => cell.textContent).join(' '))"
 _ROWS = f"{_BODY} return rows.{_TEXTS}"
 _SHOWN = f"{_BODY} return rows.filter(row => !row.hidden).{_TEXTS}"
-_RATIO = """
-const style = getComputedStyle(document.documentElement);
-const light = (name) => {
-  const part = style.getPropertyValue(name).trim().slice(1).match(/../g)
-    .map(v => parseInt(v, 16) / 255)
-    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
-};
-const [a, b] = [light(arguments[0]), light(arguments[1])].sort((x, y) => y - x);
-return (a + 0.05) / (b + 0.05);
-"""

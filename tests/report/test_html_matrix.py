@@ -115,12 +115,18 @@ def test_nothing_to_reach() -> None:
 def test_a_picture_has_a_sign_and_a_colour_for_each_field_and_says_them_in_words() -> None:
     names = ["a/x", "b/y"]
     signs = dict(zip([(0, 0), (0, 1), (1, 0), (1, 1)], WORDS, strict=True))
-    picture = reach_map(ReachMap("Who", names, names, signs))  # type: ignore[arg-type]
-    for paint in ("f-allow-2", "f-plain-2", "f-unknown-2", "f-deny-1"):
-        assert picture.count(f'class="{paint}"') >= 1
-    for paint in ("f-allow-5", "s-plain-5", "f-unknown-5", "s-deny-5"):
-        assert len(re.findall(rf'class="[^"]*{paint}', picture)) >= 2, paint  # field and legend
-    for words in WORDS.values():
+    picture = reach_map(ReachMap("Who", names, names, signs), "s0")  # type: ignore[arg-type]
+    paints = {
+        "all": {"f-allow-2", "f-allow-5"}, "some": {"f-plain-2", "f-plain-5", "s-plain-5"},
+        "unknown": {"f-unknown-2", "f-unknown-5", "sign"}, "none": {"f-deny-1", "s-deny-5"},
+    }  # fmt: skip
+    for reach, words in WORDS.items():
+        for look in "wn":
+            drawn = re.search(rf'<g id="s0{look}-{reach}">(.*?)</g>', picture, re.DOTALL)
+            assert drawn is not None
+            classes = re.findall(r'class="([^"]*)"', drawn[1])
+            assert {one for names in classes for one in names.split()} == paints[reach]
+            assert picture.count(f'href="#s0{look}-{reach}"') == 2  # field and legend
         assert f"{words}: 1" in picture
         assert f">{words} (1)<" in picture
 

@@ -1,18 +1,15 @@
-"""Takes totals, a timeline or a heat map, gives their pictures as SVG, drawn by matplotlib."""
+"""Takes totals, a timeline or a heat map, gives their pictures as SVG."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
-import numpy as np
-
-from netpol.model.text import escape_controls
 from netpol.report.html.sections import HeatMap, Timeline, Tone, Totals
-from netpol.report.html.svg import PAINTS, STEPS, drawn
+from netpol.report.html.svg import drawn, drawn_map, short
 from netpol.report.words.layout import plural
 from netpol.report.words.wording import count, percent
 
@@ -22,7 +19,6 @@ __all__ = [
     "duration",
     "heat_maps",
     "moment",
-    "short",
     "timeline",
     "timeline_note",
     "totals",
@@ -30,8 +26,20 @@ __all__ = [
 
 OTHERS = "(others)"
 _NAMESPACES = 16  # rows and columns of a heat map
-_LABEL = 28  # letters of a name in a picture; the table beside it has the whole
-_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_FIELD = 32  # pixels of a field in it: a number of four letters
+_SHADES = 5  # of a tone, from light to dark
+_PLOT = 84  # pixels that the highest bar of a timeline may be
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_UNITS = ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute"), (1, "second"))
+#: Seconds, and months, from one label of a timeline to the next.
+_SECONDS = (
+    1, 2, 5, 10, 15, 30, *(n * _MINUTE for n in (1, 2, 5, 10, 15, 30)),
+    *(n * _HOUR for n in (1, 2, 3, 6, 12)), *(n * _DAY for n in (1, 2, 4, 7, 14)),
+)  # fmt: skip
+_MONTHS = (1, 2, 3, 6, *(12 * years for years in (1, 2, 5, 10, 20, 50, 100, 200, 500)))
+#: Letters of all labels along a timeline, on a wide screen and on a narrow one (from 320 pixels).
+_ALONG = {"wide": 45, "narrow": 24}
+_OF_DAY = slice(5, 10)
 
 
 def totals(section: Totals) -> str:
@@ -39,29 +47,18 @@ def totals(section: Totals) -> str:
     measures = [("flows", [part[2] for part in section.parts])]
     if all(part[3] is not None for part in section.parts):
         measures.append(("bytes", [part[3] or 0 for part in section.parts]))
-
-    def draw(figure: Any) -> None:
-        axes = figure.add_subplot()
-        for row, (_, numbers) in enumerate(measures):
-            begin = 0.0
-            for (_, tone, *_), number in zip(section.parts, numbers, strict=True):
-                share = 100 * number / (sum(numbers) or 1)
-                axes.barh(row, share, 0.6, begin, color=PAINTS[tone], edgecolor=PAINTS["back"])
-                begin += share
-        axes.set_yticks(range(len(measures)), [name for name, _ in measures])
-        axes.set_xlim(0, 100)
-        axes.set_xticks(range(0, 101, 25), [f"{share} %" for share in range(0, 101, 25)])
-        axes.invert_yaxis()
-        axes.tick_params(length=0)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-
+    bars = []
+    for name, numbers in measures:
+        shares = [100 * number / (sum(numbers) or 1) for number in numbers]
+        begins = itertools.accumulate([0.0, *shares[:-1]])
+        tones = (tone for _, tone, *_ in section.parts)
+        bars.append((name, list(zip(tones, begins, shares, strict=True))))
     words = [
         f"{word} {percent(number, sum(numbers)) or '0 %'} of {name}"
         for name, numbers in measures
         for (word, *_), number in zip(section.parts, numbers, strict=True)
     ]
-    return drawn(draw, (5.5, 0.3 + 0.35 * len(measures)), section.title, ", ".join(words))
+    return drawn("totals", section.title, ", ".join(words), bars=bars)
 
 
 def timeline(section: Timeline) -> str:
@@ -71,41 +68,61 @@ def timeline(section: Timeline) -> str:
         for index, (word, tone) in enumerate(section.series)
     ]
     shown = [item for item in shown if any(item[2])] or shown[:1]
-    starts = [datetime.fromtimestamp(start, UTC) for start in section.starts]
-
-    def draw(figure: Any) -> None:
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-        all_axes = figure.subplots(len(shown), sharex=True, squeeze=False)[:, 0]
-        for axes, (word, tone, numbers) in zip(all_axes, shown, strict=True):
-            wide = section.width / 86_400  # matplotlib counts days
-            axes.bar(starts, numbers, wide * 0.92, align="edge", color=PAINTS[tone], linewidth=0)
-            axes.set_title(
-                f"{short(word)}, flows per {duration(section.width)}", loc="left", fontsize=10
-            )
-            axes.set_ylim(0, max(numbers, default=0) * 1.05 or 1)
-            axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(int(value))))
-            axes.grid(visible=True, axis="y", linewidth=0.5)
-            axes.set_axisbelow(True)
-            axes.tick_params(axis="y", length=0)
-        locator = AutoDateLocator(tz=UTC, minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
-        last = all_axes[-1]
-        last.set_xlim(starts[0], starts[-1] + timedelta(seconds=section.width))
-        last.xaxis.set_major_locator(locator)
-        form = ConciseDateFormatter(locator, tz=UTC)  # type: ignore[no-untyped-call]
-        last.xaxis.set_major_formatter(form)
-        last.set_xlabel("time, UTC")
-        figure.subplots_adjust(hspace=0.5)
-
     heaviest = (
         f"{word}: at most {count(max(numbers))} at "
         f"{moment(section.starts[numbers.index(max(numbers))])} UTC"
         for word, _, numbers in shown
-        if numbers
     )
-    return drawn(draw, (9, 0.5 + 1.25 * len(shown)), section.title, "; ".join(heaviest))
+    first, end = section.starts[0], section.starts[-1] + section.width
+    begin, until = (moment(time)[: 16 if section.width >= _MINUTE else 19] for time in (first, end))
+    return drawn(
+        "timeline",
+        section.title,
+        "; ".join(heaviest),
+        per=duration(section.width),
+        series=[(short(word), tone, *_bars(numbers)) for word, tone, numbers in shown],
+        plot=_PLOT,
+        bar=100 / len(section.starts),
+        times={look: _times(first, end, room) for look, room in _ALONG.items()},
+        span=f"{begin} to {until.removeprefix(begin[:11])} UTC",
+    )
+
+
+def _bars(numbers: Sequence[int]) -> tuple[list[tuple[int, float]], list[tuple[float, str]]]:
+    """Give (place, height) of each bar, and (height, label) of a few round numbers."""
+    most = max(numbers)
+    rounds = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
+    step = next(one for one in rounds if 3 * one >= most)
+    top = max(1, -(-most // step)) * step
+    # What there is can be seen, be it one in a million.
+    bars = [(n, max(1.0, _PLOT * flows / top)) for n, flows in enumerate(numbers) if flows]
+    return bars, [(_PLOT * flows / top, compact(flows)) for flows in range(0, top + 1, step)]
+
+
+def _times(first: int, end: int, room: int) -> list[tuple[float, str]]:
+    """Give (percent, label) of round times whose labels have so many letters at most."""
+    for times, letters in _round_times(first, end):
+        if len(times) * (letters.stop - letters.start) <= room:
+            break
+    labels = [
+        text[_OF_DAY if letters.start and text.endswith("00:00:00") else letters]
+        for text in map(moment, times)
+    ]
+    return [
+        (100 * (t - first) / (end - first), word) for t, word in zip(times, labels, strict=True)
+    ]
+
+
+def _round_times(first: int, end: int) -> Iterator[tuple[Sequence[int], slice]]:
+    """Give the multiples of every step, and the letters of a moment that tell them apart."""
+    for step in _SECONDS:
+        clock = slice(11, 16 if step >= _MINUTE else 19)
+        yield range(-(-first // step) * step, end + 1, step), _OF_DAY if step >= _DAY else clock
+    begin, last = (12 * time.year + time.month - 1 for time in map(_utc, (first, end)))
+    for step in _MONTHS:
+        months = (divmod(month, 12) for month in range(begin // step * step, last + 1, step))
+        times = [int(datetime(year, n + 1, 1, tzinfo=UTC).timestamp()) for year, n in months]
+        yield [time for time in times if first <= time], slice(0, 7 if step < 12 else 4)
 
 
 def timeline_note(section: Timeline) -> str:
@@ -126,12 +143,13 @@ def heat_maps(section: HeatMap) -> list[tuple[str, str]]:
     place = {name: index for index, name in enumerate(names)}
     maps = []
     for index, (word, tone) in enumerate(section.series):
-        grid = np.zeros((len(names), len(names)), np.float64)
+        cells: Counter[tuple[int, int]] = Counter()
         for src, dst, flows in section.cells:
-            row, column = (place.get(name, len(names) - 1) for name in (src, dst))
-            grid[row, column] += flows[index]
-        if grid.any():
-            maps.append((word, _heat_map(section.title, word, tone, names, grid)))
+            if flows[index]:
+                row, column = (place.get(name, len(names) - 1) for name in (src, dst))
+                cells[row, column] += flows[index]
+        if cells:
+            maps.append((word, _heat_map(f"{section.title}: {word}", tone, names, cells)))
     return maps
 
 
@@ -146,64 +164,31 @@ def _most_used(section: HeatMap) -> list[str]:
     return sorted(picked, key=lambda name: (name.startswith("("), name)) + [OTHERS] * (not whole)
 
 
-def _heat_map(title: str, word: str, tone: Tone, names: Sequence[str], grid: Any) -> str:
-    def draw(figure: Any) -> None:
-        from matplotlib.colors import ListedColormap
-
-        axes = figure.add_subplot()
-        steps = _steps(grid)
-        shades = [PAINTS[f"{tone}-{step}"] for step in range(1, STEPS + 1)]
-        axes.pcolormesh(
-            steps,
-            cmap=ListedColormap([PAINTS["empty"], *shades]),
-            vmin=-0.5,
-            vmax=STEPS + 0.5,
-            edgecolors=PAINTS["back"],
-            linewidth=1.5,
-        )
-        for row, column in zip(*np.nonzero(steps), strict=True):
-            axes.text(
-                column + 0.5,
-                row + 0.5,
-                compact(int(grid[row, column])),
-                ha="center",
-                va="center",
-                fontsize=8,
-                color=PAINTS[f"on-{steps[row, column]}"],
-            )
-        centres = np.arange(len(names)) + 0.5
-        labels = [short(name) for name in names]
-        axes.set_xticks(centres, labels, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set_yticks(centres, labels)
-        axes.set_xlim(0, len(names))
-        axes.set_ylim(len(names), 0)
-        axes.set_xlabel("to")
-        axes.set_ylabel("from")
-        axes.set_aspect("equal")
-        axes.tick_params(length=0)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-
-    row, column = divmod(int(grid.argmax()), len(names))
-    most = f"most, {count(int(grid.max()))}, from {names[row]} to {names[column]}"
-    inches = 0.7 + 0.38 * len(names)
-    return drawn(draw, (inches, inches), f"{title}: {word}", f"Flows by namespace; {most}")
-
-
-def _steps(grid: Any) -> Any:
-    """Give the step of each cell on a scale of powers, 0 where there is nothing."""
-    least, most = grid[grid > 0].min(), grid.max()
+def _heat_map(
+    title: str, tone: Tone, names: Sequence[str], cells: Mapping[tuple[int, int], int]
+) -> str:
+    least, most = min(cells.values()), max(cells.values())
     span = math.log(most / least) or 1.0
-    scaled = np.ceil(STEPS * np.log(np.maximum(grid, least) / least) / span).astype(int)
-    if least == most:
-        scaled[:] = STEPS
-    return np.where(grid > 0, np.clip(scaled, 1, STEPS), 0)
+
+    def shade(flows: int) -> int:
+        """Give a step on a scale of powers: one further is several times as much."""
+        if flows == most:
+            return _SHADES
+        return max(1, math.ceil(_SHADES * math.log(flows / least) / span))
+
+    fields = [(place, shade(flows), compact(flows)) for place, flows in sorted(cells.items())]
+    row, column = min(place for place, flows in cells.items() if flows == most)
+    text = f"Flows by namespace; most, {count(most)}, from {names[row]} to {names[column]}"
+    letters = max(len(label) for *_, label in fields)
+    return drawn_map(
+        "heat_map", title, text, (names, names), _FIELD, tone=tone, fields=fields, letters=letters
+    )
 
 
 def compact(number: int) -> str:
     """Give a number in at most four letters: ``1.2M``."""
     value = float(number)
-    units = iter(("", "k", "M", "G", "T", "P", "E"))
+    units = iter(("", *"kMGTPEZYRQ"))
     unit = next(units)
     while value >= 999.5:
         value, unit = value / 1000, next(units)
@@ -212,7 +197,11 @@ def compact(number: int) -> str:
 
 def moment(seconds: int) -> str:
     """Give a time: ``2026-01-31 12:00:00``."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{_utc(seconds):%Y-%m-%d %H:%M:%S}"
+
+
+def _utc(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def duration(seconds: int) -> str:
@@ -222,10 +211,3 @@ def duration(seconds: int) -> str:
             number = seconds // unit
             return word if number == 1 else f"{number} {word}s"
     return f"{seconds} seconds"
-
-
-def short(name: str) -> str:
-    """Give a name as a picture has room for it."""
-    shown = escape_controls(name)
-    # Names of pods and the like differ at their ends.
-    return shown if len(shown) <= _LABEL else f"{shown[: _LABEL - 12]}…{shown[-11:]}"

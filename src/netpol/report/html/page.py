@@ -1,8 +1,7 @@
 """Takes sections, gives the HTML page: one file that needs nothing else and may load nothing.
 
 A Content-Security-Policy in the page allows this page's own style and script, by their digests, and
-nothing else, so that not even a mistake in escaping could run or fetch anything. Every text goes
-through ``escape_controls`` and HTML escaping on its way, whatever the template does.
+nothing else, so that not even a mistake in escaping could run or fetch anything.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from netpol.model.errors import MissingExtraError
-from netpol.model.text import escape_controls
+from netpol.report.html.markup import asset, filled, raw
 from netpol.report.html.sections import (
     Facts,
     HeatMap,
@@ -54,12 +51,8 @@ class Page:
 
 def require_extra() -> None:
     """Raise ``MissingExtraError`` if a page cannot be made here for want of a package."""
-    from netpol.report.html.svg import quiet
-
     try:
-        with quiet():
-            import jinja2  # noqa: F401
-            import matplotlib as mpl  # noqa: F401
+        import jinja2  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("--report", error.name or "", "report") from None
 
@@ -70,55 +63,20 @@ def render(page: Page) -> bytes:
     Raises
     ------
     MissingExtraError
-        The packages of the extra ``report`` are not installed.
+        The package of the extra ``report`` is not installed.
     """
     require_extra()
-    style, script = _asset("page.css"), _asset("page.js")
-    html: str = _template().render(
+    style, script = asset("page.css"), asset("page.js")
+    html = filled(
+        "page.html.j2",
         page=page,
         sections=[_view(section, number) for number, section in enumerate(page.sections)],
-        style=_raw(style),
-        script=_raw(script),
+        style=raw(style),
+        script=raw(script),
         style_digest=_digest(style),
         script_digest=_digest(script),
     )
     return html.encode()
-
-
-@cache
-def _template() -> Any:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_visible,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.from_string(_asset("page.html.j2"))
-
-
-def _visible(value: Any) -> Any:
-    """Show what cannot be seen in a text; the page's own markup is left as it is."""
-    from markupsafe import Markup
-
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return escape_controls(value)
-    return value
-
-
-def _raw(text: str) -> Any:
-    from markupsafe import Markup
-
-    return Markup(text)  # noqa: S704 - files of this package, and what matplotlib drew
-
-
-@cache
-def _asset(name: str) -> str:
-    folder = resources.files("netpol.report.html") / "templates"
-    return (folder / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:
@@ -146,7 +104,7 @@ def _view(section: Section, number: int) -> dict[str, Any]:
                 "Flows from a namespace (row) to another (column); each map has a scale of its own."
             )
         case ReachMap():
-            charted = [("", reachmap.reach_map(section))] if section.fields else []
+            charted = [("", reachmap.reach_map(section, view["id"]))] if section.fields else []
             view |= {"kind": "chart", "table": tables.of_reach_map(section)}
             view["intro"] = section.intro
         case Table():
@@ -163,7 +121,5 @@ def _view(section: Section, number: int) -> dict[str, Any]:
             ]
             view["short"] = not any(literal for _, _, literal in section.items)
             view["tables"] = [tables.viewed(table) for table in section.tables]
-    view["charts"] = [
-        {"word": word, "tone": tone_of(word), "svg": _raw(svg)} for word, svg in charted
-    ]
+    view["charts"] = [{"word": word, "tone": tone_of(word), "svg": svg} for word, svg in charted]
     return view
