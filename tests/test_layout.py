@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "reference": {"model", "kube"},
     "explain": {"model", "kube", "policy", "reference"},
     "engine": _WORDS | {"kube", "policy", "compiler", "flows", "reference", "explain", "_core"},
-    "run": _WORDS | {"flows", "engine", "_core"},
+    "run": _WORDS | {"compiler", "flows", "engine", "_core"},
     "questions": _WORDS | {"kube", "policy", "compiler", "flows", "engine", "run", "_core"},
     "dns": _WORDS | {"flows"},  # a log like any other: its source, cells and counts
     "lint": _WORDS | {"kube", "policy", "compiler"},
@@ -60,7 +60,7 @@ MAY_IMPORT = {
 ORDER = {
     "kube": ["api", "read", "validation", "."],
     "policy": [".", "dialects"],
-    "compiler": ["shared", "addresses", "rows", "pack", "overlap", "."],
+    "compiler": ["layout", "shared", "addresses", "rows", "pack", "overlap", "."],
     "flows": ["known", "columns", "formats/conntrack", "formats/table", "."],
     "run": [".", "distribution"],
     "questions": ["replay", "allpairs", "coverage", "diff", "compare", "reach"],

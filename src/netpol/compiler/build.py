@@ -12,9 +12,7 @@ import numpy.typing as npt
 from netpol.compiler.addresses.clusters import Clusters
 from netpol.compiler.addresses.dnsregions import DnsRegions
 from netpol.compiler.addresses.endpoints import (
-    EndpointFlag,
     EndpointKey,
-    EndpointKind,
     Endpoints,
     region_marks,
     region_of,
@@ -23,6 +21,22 @@ from netpol.compiler.addresses.identities import family_of
 from netpol.compiler.addresses.peers import AddressPeers, Surroundings
 from netpol.compiler.addresses.regions import cut_regions
 from netpol.compiler.addresses.services import ServicePorts
+from netpol.compiler.layout import (
+    LINK_COLUMNS,
+    OWN_NODE_DENIED,
+    PART_COLUMNS,
+    PARTS_OF,
+    POD_COLUMNS,
+    PORTS,
+    RULE_ALLOWS,
+    TIED,
+    VERDICT_MASK,
+    EndpointFlag,
+    EndpointKind,
+    Part,
+    Pod,
+    Seen,
+)
 from netpol.compiler.pack.cells import Endpoints as KernelEndpoints
 from netpol.compiler.pack.cells import Kernel, RowTables, build_kernel, fold_ports, without_cells
 from netpol.compiler.pack.prefixes import build_prefixes
@@ -187,9 +201,9 @@ class _Compilation:
         arrays["decision_info"] = np.array(
             [
                 d.verdict
-                | (4 if d.reason in _BY_RULE else 0)
-                | (8 if d.tie else 0)
-                | (16 if d.own_node else 0)
+                | (RULE_ALLOWS if d.reason in _BY_RULE else 0)
+                | (TIED if d.tie else 0)
+                | (OWN_NODE_DENIED if d.own_node else 0)
                 for d in self.decisions.items
             ],
             np.uint8,
@@ -233,7 +247,7 @@ class _Compilation:
             arrays["pages"],
             arrays["port_maps"],
             arrays["runs"],
-            (arrays["decision_info"] & 3).astype(np.uint8),
+            (arrays["decision_info"] & VERDICT_MASK).astype(np.uint8),
         )
         sides_ = (Side.EGRESS, Side.INGRESS)
         egress, ingress = (has_own_column(side, self.switches) for side in sides_)
@@ -255,7 +269,7 @@ class _Compilation:
         )  # fmt: skip
         if kernel is None:
             kernel = without_cells(endpoints)
-        narrow = kernel.arrays["cell_pages"].dtype == np.uint8 and len(self.ports) <= 65536
+        narrow = kernel.arrays["cell_pages"].dtype == np.uint8 and len(self.ports) <= PORTS
         kernel.arrays["port_lookup"] = fold_ports(self.ports, narrow=narrow)
         size = sum(array.nbytes for array in kernel.arrays.values())
         self.budget.take(size, f"cells of {len(parts)} endpoints")
@@ -283,30 +297,28 @@ class _Compilation:
     def _endpoint_parts(self) -> npt.NDArray[np.uint32]:
         """Rows and columns of every endpoint; see ``tables.LAYOUT``."""
         keys = self.endpoints.keys
-        parts = np.zeros((len(keys), 8), np.uint32)
-        for column, side in ((2, self.egress), (5, self.ingress)):
+        parts = np.zeros((len(keys), PART_COLUMNS), np.uint32)
+        for side in (self.egress, self.ingress):
             of, which = side.columns.of, side.side
-            parts[:, column] = np.fromiter((of[key.region.of(which)] for key in keys), np.uint32)
+            parts[:, PARTS_OF[which].cidr] = np.fromiter(
+                (of[key.region.of(which)] for key in keys), np.uint32
+            )
         pod = np.fromiter((key.pod for key in keys), np.int64, len(keys))
         is_pod = pod >= 0
         group = self.groups.of_pod[pod[is_pod]]
-        for column, values in enumerate(
-            (
-                self.egress.row_of_group, self.egress.column_of_group, None,
-                self.ingress.row_of_group, self.ingress.column_of_group,
-            )
-        ):  # fmt: skip
-            if values is not None:
-                parts[is_pod, column] = values[group]
-        parts[:, 6] = pod + 1
-        parts[:, 7] = np.fromiter((key.node + 1 for key in keys), np.uint32, len(keys))
+        for side in (self.egress, self.ingress):
+            parts[is_pod, PARTS_OF[side.side].row] = side.row_of_group[group]
+            parts[is_pod, PARTS_OF[side.side].label] = side.column_of_group[group]
+        parts[:, Part.POD] = pod + 1
+        parts[:, Part.NODE] = np.fromiter((key.node + 1 for key in keys), np.uint32, len(keys))
         return parts
 
     def _visible(self, parts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
         """Give the parts with CIDR columns as they are seen of pods and nodes (A6.4, B4.4)."""
         kinds = np.fromiter((key.kind for key in self.endpoints.keys), np.int64, len(parts))
         visible = parts.copy()
-        for column, side in ((2, self.egress), (5, self.ingress)):
+        for side in (self.egress, self.ingress):
+            column = PARTS_OF[side.side].cidr
             for kind, seen in zip(
                 (EndpointKind.POD, EndpointKind.NODE), side.seen_columns(), strict=True
             ):
@@ -357,7 +369,7 @@ class _Compilation:
                 starts.append(start)
                 values.append(endpoint)
         return {
-            "endpoint_links": np.array(links, np.uint32).reshape(-1, 8),
+            "endpoint_links": np.array(links, np.uint32).reshape(-1, LINK_COLUMNS),
             "alternatives": np.array(alternatives, np.uint32),
             "segment_starts": np.array(starts, np.int64),
             "segment_values": np.array(values, np.uint32),
@@ -366,7 +378,7 @@ class _Compilation:
     def _nodes(self) -> dict[str, npt.NDArray[np.uint32]]:
         """Give the sources that NAT may show a server: nodes, and anybody outside (R10, R29)."""
         found: dict[str, npt.NDArray[np.uint32]] = {}
-        columns, seen = self.ingress.columns.of, self.ingress.seen_columns()[1]
+        columns, seen = self.ingress.columns.of, self.ingress.seen_columns()[Seen.NODE]
         starts: list[npt.NDArray[np.int64]] = []
         all_nodes: list[int] = []
         for family in (4, 6):
@@ -391,20 +403,21 @@ class _Compilation:
 
     def _pod_parts(self) -> npt.NDArray[np.uint32]:
         pods = self.identities.pods
-        parts = np.zeros((len(pods), 7), np.uint32)
+        parts = np.zeros((len(pods), POD_COLUMNS), np.uint32)
         group = self.groups.of_pod
         has_group = group >= 0
-        columns = (
-            self.egress.row_of_group, self.egress.column_of_group,
-            self.ingress.row_of_group, self.ingress.column_of_group,
-        )  # fmt: skip
-        for column, values in enumerate(columns):
+        for column, values in (
+            (Pod.EGRESS_ROW, self.egress.row_of_group),
+            (Pod.EGRESS_LABEL, self.egress.column_of_group),
+            (Pod.INGRESS_ROW, self.ingress.row_of_group),
+            (Pod.INGRESS_LABEL, self.ingress.column_of_group),
+        ):
             parts[has_group, column] = values[group[has_group]]
         located = self.identities.located_nodes
         unknown = int(Note.OWN_NODE_UNKNOWN)
-        parts[:, 4] = [pod.node + 1 for pod in pods]
-        parts[:, 5] = [pod.as_node for pod in pods]
-        parts[:, 6] = [0 if pod.as_node or pod.node in located else unknown for pod in pods]
+        parts[:, Pod.NODE] = [pod.node + 1 for pod in pods]
+        parts[:, Pod.AS_NODE] = [pod.as_node for pod in pods]
+        parts[:, Pod.NOTES] = [0 if pod.as_node or pod.node in located else unknown for pod in pods]
         return parts
 
     def _meta(self, layout: Literal["dense", "paged"], own: list[tuple[int, int]]) -> TableMeta:
@@ -469,12 +482,13 @@ def _backend_likeness(
     That is the egress columns, by which the source's policies see it, and its ingress row.
     """
     backends = parts[arrays["backend_endpoints"]]
-    told = np.column_stack([backends[:, 1:4], arrays["backend_ports"]]).astype(np.int64)
+    seen = backends[:, [Part.EGRESS_LABEL, Part.EGRESS_CIDR, Part.INGRESS_ROW]]
+    told = np.column_stack([seen, arrays["backend_ports"]]).astype(np.int64)
     way = arrays["backend_ways"]
-    plain = (backends[:, 6] != 0) & np.isin(way, KEEPS_PODS)
+    plain = (backends[:, Part.POD] != 0) & np.isin(way, KEEPS_PODS)
     alike = np.zeros(len(told), bool)
     alike[1:] = (told[1:] == told[:-1]).all(axis=1) & plain[1:] & (way[1:] == way[:-1])
-    return {"backend_pods": backends[:, 6].copy(), "backend_alike": alike.astype(np.uint8)}
+    return {"backend_pods": backends[:, Part.POD].copy(), "backend_alike": alike.astype(np.uint8)}
 
 
 def _service_names(services: ServicePorts) -> dict[str, list[str]]:

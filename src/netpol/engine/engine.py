@@ -17,11 +17,25 @@ from netpol._core.evaluate import notes as _notes
 from netpol._core.tables import CompiledTables
 from netpol.compiler.addresses.clusters import Clusters
 from netpol.compiler.build import DENSE_LIMIT, compile_program
-from netpol.compiler.pack.rowtables import ISOLATED_ROW
+from netpol.compiler.layout import (
+    EGRESS_SEES_BACKEND,
+    EGRESS_SEES_EITHER,
+    EGRESS_SEES_NODE,
+    ISOLATED_ROW,
+    NO_REASON,
+    NO_SPORT,
+    ORDER_NOTE,
+    Field,
+    Link,
+    Part,
+    Pod,
+    Row,
+)
+from netpol.compiler.layout import EndpointKind as TableKind
 from netpol.compiler.pack.tablemeta import PolicyMeta, check_meta, write_meta
 from netpol.compiler.pack.tables import Tables
 from netpol.compiler.rows.row import has_own_column
-from netpol.engine.verdicts import ORDER_NOTE, Verdicts, results_for
+from netpol.engine.verdicts import Verdicts, results_for
 from netpol.flows.columns.fitting import fitting
 from netpol.flows.columns.normalise import batch_from
 from netpol.io.gcpause import gc_paused
@@ -42,12 +56,12 @@ __all__ = ["Decision", "EndpointKind", "EndpointTable", "Engine", "PolicyInfo", 
 class EndpointKind(IntEnum):
     """What an endpoint is."""
 
-    EXTERNAL = 0
-    POD = 1
-    NODE = 2
-    LOOPBACK = 3
-    AMBIGUOUS = 4
-    SERVICE = 5
+    EXTERNAL = TableKind.EXTERNAL
+    POD = TableKind.POD
+    NODE = TableKind.NODE
+    LOOPBACK = TableKind.LOOPBACK
+    AMBIGUOUS = TableKind.AMBIGUOUS
+    SERVICE = 5  # external in the tables, with service ports of its own
 
 
 class Witness(NamedTuple):
@@ -134,9 +148,10 @@ class EndpointTable:
         self._links = links
         self._alternatives = tables.arrays["alternatives"]
         self._meta = tables.meta
-        self.notes: npt.NDArray[np.uint16] = links[:, 6].astype(np.uint16)
-        kind = links[:, 7].astype(np.uint8)
-        kind[(kind == EndpointKind.EXTERNAL) & (links[:, 3] != 0)] = EndpointKind.SERVICE
+        self.notes: npt.NDArray[np.uint16] = links[:, Link.NOTES].astype(np.uint16)
+        kind = links[:, Link.KIND].astype(np.uint8)
+        is_service = (kind == EndpointKind.EXTERNAL) & (links[:, Link.OWN_GROUP] != 0)
+        kind[is_service] = EndpointKind.SERVICE
         self.kind: npt.NDArray[np.uint8] = kind
 
     def __len__(self) -> int:
@@ -154,10 +169,9 @@ class EndpointTable:
         What an address of several pods has counts for each of them.
         """
         found = np.zeros(pods + 1, np.uint64)  # those of no pod first
-        np.add.at(found, self._parts[:, 6], sums)
+        np.add.at(found, self._parts[:, Part.POD], sums)
         for index in np.flatnonzero((self.kind == EndpointKind.AMBIGUOUS) & (sums != 0)).tolist():
-            first, count = int(self._links[index, 0]), int(self._links[index, 1])
-            owners = self._parts[self._alternatives[first : first + count], 6]
+            owners = self._parts[self._owners(index), Part.POD]
             found[np.unique(owners)] += sums[index]
         return found[1:]
 
@@ -175,21 +189,25 @@ class EndpointTable:
         """The workload of every endpoint."""
         return [self._name(index, 1) for index in range(len(self))]
 
+    def _owners(self, index: int) -> npt.NDArray[np.uint32]:
+        """Give the endpoints that an ambiguous one may be."""
+        link = self._links[index]
+        first, count = int(link[Link.ALTERNATIVES]), int(link[Link.ALTERNATIVE_COUNT])
+        found: npt.NDArray[np.uint32] = self._alternatives[first : first + count]
+        return found
+
     def _name(self, index: int, column: int) -> str:
         kind = EndpointKind(int(self.kind[index]))
         if kind is EndpointKind.POD:
-            return str(self._meta["pods"][int(self._parts[index, 6]) - 1][column])
+            return str(self._meta["pods"][int(self._parts[index, Part.POD]) - 1][column])
         if kind is EndpointKind.NODE:
-            node = int(self._parts[index, 7]) - 1
+            node = int(self._parts[index, Part.NODE]) - 1
             return f"node/{self._meta['nodes'][node]}" if node >= 0 else "node"
         if kind is EndpointKind.SERVICE:
-            names = self._meta["services"].get(str(int(self._links[index, 3])), [])
+            names = self._meta["services"].get(str(int(self._links[index, Link.OWN_GROUP])), [])
             return ", ".join(f"service/{name}" for name in names) or "service"
         if kind is EndpointKind.AMBIGUOUS:
-            first, count = int(self._links[index, 0]), int(self._links[index, 1])
-            names = [
-                self._name(int(item), column) for item in self._alternatives[first : first + count]
-            ]
+            names = [self._name(int(item), column) for item in self._owners(index)]
             return "ambiguous: " + ", ".join(dict.fromkeys(names))
         return kind.name.lower()
 
@@ -257,8 +275,8 @@ class Engine:
         """(namespace/name, isolated for egress, isolated for ingress) of every pod (A9.1)."""
         parts = self.tables.arrays["pod_parts"]
         isolated = [
-            self.tables.arrays[f"rows_{side}"][parts[:, column], 3] & ISOLATED_ROW != 0
-            for side, column in (("egress", 0), ("ingress", 2))
+            self.tables.arrays[f"rows_{side}"][parts[:, column], Row.FLAGS] & ISOLATED_ROW != 0
+            for side, column in (("egress", Pod.EGRESS_ROW), ("ingress", Pod.INGRESS_ROW))
         ]
         return [
             (names[0], bool(egress), bool(ingress))
@@ -268,13 +286,14 @@ class Engine:
     @cached_property
     def decision_reasons(self) -> npt.NDArray[np.uint8]:
         """uint8[decisions]: ``Reason`` of each decision, 255 where the side is not a pod."""
-        reasons = (item[2] for item in self.tables.meta["decisions"])
-        return np.array([255 if reason is None else reason for reason in reasons], np.uint8)
+        reasons = (item[Field.REASON] for item in self.tables.meta["decisions"])
+        return np.array([NO_REASON if reason is None else reason for reason in reasons], np.uint8)
 
     @cached_property
     def _pod_ids(self) -> dict[str, int]:
         parts = self.tables.arrays["pod_parts"]
-        nowhere = (parts[:, 5] != 0) & (parts[:, 4] == 0)  # a node's pod without a node
+        # A pod that is only its node, and that is not known.
+        nowhere = (parts[:, Pod.AS_NODE] != 0) & (parts[:, Pod.NODE] == 0)
         return {
             names[0]: index + 1
             for index, names in enumerate(self.tables.meta["pods"])
@@ -498,7 +517,9 @@ def _decision(index: int, item: Sequence[Any], policies: Sequence[PolicyInfo]) -
     )
 
 
-_NODE_PORT_EGRESS = {"unknown": 0, "node": 1, "backend": 2}  # as src/_core/outcome.pxd has it
+_NODE_PORT_EGRESS = {
+    "unknown": EGRESS_SEES_EITHER, "node": EGRESS_SEES_NODE, "backend": EGRESS_SEES_BACKEND,
+}  # fmt: skip
 _COLUMNS = {
     "protocol": np.uint8, "dport": np.uint16, "dport_known": np.bool_,
     "original_dport": np.uint16, "icmp_type": np.uint8, "time": np.int64, "evidence": np.uint8,
@@ -506,7 +527,7 @@ _COLUMNS = {
 _ADDRESSES = ("src", "dst", "original_dst", "src_seen")
 
 
-_NO_SPORT = np.uint16(65535)
+_NO_SPORT = np.uint16(NO_SPORT)
 
 
 def _maybe_answering(batch: FlowBatch) -> npt.NDArray[np.uint16]:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from netpol.model.batch import NO_TIME, PROTOCOL_NAMES, UNKNOWN_PROTOCOL, FlowBatch
+from netpol.compiler.layout import (
+    NO_REASON,
+    ORDER_NOTE,
+    OWN_NODE_DENIED,
+    RULE_ALLOWS,
+    TIED,
+    VERDICT_MASK,
+)
+from netpol.model.batch import NO_ICMP, NO_TIME, PROTOCOL_NAMES, UNKNOWN_PROTOCOL, FlowBatch
 from netpol.model.errors import MissingExtraError
 from netpol.model.evidence import Evidence
 from netpol.model.flow import Flow
@@ -24,13 +32,11 @@ __all__ = ["Verdicts", "results_for"]
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
-_NO_REASON = 255
+_ORDER_NOTE = np.uint8(ORDER_NOTE)  # so that its complement is one of uint8
 #: What an allowed flow's reason is taken from first: a rule or exemption says more than that
 #: nothing filters the protocol, and that more than that nothing isolates the pod.
-#: In ``special`` of results, beside the reason: note ``service-nat-order`` (A15.11).
-ORDER_NOTE = np.uint8(128)
 _LOUDNESS = np.zeros(256, np.uint8)
-_LOUDNESS[[Reason.DEFAULT_ALLOW, Reason.NOT_ISOLATED, _NO_REASON]] = 1, 2, 3
+_LOUDNESS[[Reason.DEFAULT_ALLOW, Reason.NOT_ISOLATED, NO_REASON]] = 1, 2, 3
 _PORT_PROTOCOLS = (6, 17, 132)
 _PROTOCOL_NOTES = np.full(256, Note.UNSPECIFIED_PROTOCOL, np.uint16)
 _PROTOCOL_NOTES[[*_PORT_PROTOCOLS, UNKNOWN_PROTOCOL]] = 0
@@ -105,8 +111,10 @@ class Verdicts:
         info = self._decision_info
         egress, ingress = (info[ids] for ids in self._decided)
         allow = self.verdict == Verdict.ALLOW
-        by_egress = np.where(allow, egress & 4, (egress & 3) == self.verdict)
-        by_ingress = np.where(allow, ingress & 4, (ingress & 3) == self.verdict)
+        by_egress = np.where(allow, egress & RULE_ALLOWS, (egress & VERDICT_MASK) == self.verdict)
+        by_ingress = np.where(
+            allow, ingress & RULE_ALLOWS, (ingress & VERDICT_MASK) == self.verdict
+        )
         sides = (by_egress != 0) * Side.EGRESS + (by_ingress != 0) * Side.INGRESS
         return np.asarray(sides, np.uint8)
 
@@ -119,11 +127,11 @@ class Verdicts:
         pick_egress = np.where(
             self.verdict == Verdict.ALLOW,
             _LOUDNESS[egress] <= _LOUDNESS[ingress],
-            (info[self._decided[0]] & 3) == self.verdict,
+            (info[self._decided[0]] & VERDICT_MASK) == self.verdict,
         )
         result = np.where(pick_egress, egress, ingress)
-        result[result == _NO_REASON] = Reason.NO_POD_ENDPOINT  # neither side is a pod (A9.4)
-        special = self.storage["special"] & ~ORDER_NOTE
+        result[result == NO_REASON] = Reason.NO_POD_ENDPOINT  # neither side is a pod (A9.4)
+        special = self.storage["special"] & ~_ORDER_NOTE
         return np.asarray(np.where(special != 0, special - 1, result), np.uint8)
 
     def reasons_at(self, rows: npt.NDArray[np.int64]) -> U8:
@@ -143,12 +151,12 @@ class Verdicts:
             error |= (protocol == 58) & np.isin(kind, _ICMPV6_ERRORS)
             notes[error] |= np.uint16(Note.RELATED_ICMP)
         info = self.engine.tables.arrays["decision_info"]
-        if (info & 8).any():
-            tied = ((info[self.egress] | info[self.ingress]) & 8) != 0
+        if (info & TIED).any():
+            tied = ((info[self.egress] | info[self.ingress]) & TIED) != 0
             notes[tied] |= np.uint16(Note.AMBIGUOUS_PRIORITY)
-        if (info & 16).any():
-            notes[(info[self.egress] & 16) != 0] |= np.uint16(Note.OWN_NODE_EGRESS)
-        ordered = (self.storage["special"] & ORDER_NOTE) != 0
+        if (info & OWN_NODE_DENIED).any():
+            notes[(info[self.egress] & OWN_NODE_DENIED) != 0] |= np.uint16(Note.OWN_NODE_EGRESS)
+        ordered = (self.storage["special"] & _ORDER_NOTE) != 0
         notes[ordered] |= np.uint16(Note.SERVICE_NAT_ORDER)
         time = self.opened.get("time")
         if time is not None:
@@ -288,8 +296,8 @@ class Verdicts:
             protocol=value("protocol", UNKNOWN_PROTOCOL),
             dport=value("dport") if known else None,
             sport=value("sport") if sent else None,
-            icmp_type=value("icmp_type", 255),
-            icmp_code=value("icmp_code", 255),
+            icmp_type=value("icmp_type", NO_ICMP),
+            icmp_code=value("icmp_code", NO_ICMP),
             time=value("time", int(NO_TIME)),
             original_dst=_address(batch.original_dst, row),
             original_dport=value("original_dport"),

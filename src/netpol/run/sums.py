@@ -18,6 +18,26 @@ from netpol._core.conntrack import Scanner
 from netpol._core.fused import FusedRecords, FusedSums
 from netpol._core.sums import Groups, Histogram
 from netpol._core.tally import Tally as CoreTally
+from netpol.compiler.layout import (
+    FACT_LOUDNESS_SHIFT,
+    FACT_OWN_NODE,
+    FACT_REASON_SHIFT,
+    FACT_TIED,
+    HALF_MASK,
+    HALF_SHIFT,
+    NO_REASON,
+    OWN_NODE_DENIED,
+    PAIR_HAS_PORT_SHIFT,
+    PAIR_OUTCOME_SHIFT,
+    PAIR_PORT_MASK,
+    PAIR_PROTOCOL_MASK,
+    PAIR_PROTOCOL_SHIFT,
+    PROTOCOL_HAS_PORTS,
+    PROTOCOL_NOTE_SHIFT,
+    RULE_ALLOWS,
+    TIED,
+    VERDICT_MASK,
+)
 from netpol.model.batch import NO_TIME, PORT_PROTOCOLS, UNKNOWN_PROTOCOL, Column, FlowBatch
 from netpol.model.flow import Flow
 from netpol.model.verdict import Note, Reason, Side, Verdict
@@ -49,7 +69,6 @@ PAIR_LIMIT = 1 << 18
 HAS_PORTS = np.zeros(256, np.uint8)
 HAS_PORTS[list(PORT_PROTOCOLS)] = 1
 
-_NO_REASON = 255
 _LATEST = np.iinfo(np.int64).max
 _FILTERED = (6, 17, 132)
 _SIDES, _REASONS = len(Side), len(Reason)
@@ -206,7 +225,8 @@ class Tally:
         """
         groups: Groups = self.core.pairs
         keys = groups.keys()
-        mine = np.flatnonzero(keys[:, 1] // np.uint64(_REASONS * _SIDES << 25) == verdict)
+        outcome = keys[:, 1] >> np.uint64(PAIR_OUTCOME_SHIFT)
+        mine = np.flatnonzero(outcome // np.uint64(_REASONS * _SIDES) == verdict)
         distinct = len(mine)
         flows, _, octets = groups.measures()[mine].T
         if len(mine) > number > 0:  # what is surely not picked need not be sorted
@@ -281,23 +301,30 @@ def weights_of(batch: FlowBatch) -> tuple[npt.NDArray[np.uint64] | None, ...]:
 def pair_words(verdicts: Verdicts, workloads: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
     """Give the key of every flow's pair, uint64[n, 3], as the core makes those of denied flows.
 
-    ``workloads`` has the number of each endpoint's; of the second word, 30 bits are free: from 34.
+    ``workloads`` has the number of each endpoint's; of the second word, bits from 34 on are free.
     """
     opened, side = verdicts.opened, verdicts.side
     protocol = opened["protocol"].astype(np.uint64)
-    has_port = _PROTOCOLS[opened["protocol"]] & 1 != 0
+    has_port = _PROTOCOLS[opened["protocol"]] & PROTOCOL_HAS_PORTS != 0
     if "dport_known" in opened:
         has_port &= opened["dport_known"]
     outcome = (verdicts.verdict.astype(np.uint64) * _REASONS + verdicts.reason) * _SIDES + side
-    service = (outcome << np.uint64(1) | has_port) << np.uint64(8) | protocol
+    port = np.where(has_port, opened["dport"], 0).astype(np.uint64)
+    service = (
+        outcome << np.uint64(PAIR_OUTCOME_SHIFT)
+        | has_port.astype(np.uint64) << np.uint64(PAIR_HAS_PORT_SHIFT)
+        | protocol << np.uint64(PAIR_PROTOCOL_SHIFT)
+        | port
+    )
     egress = np.where(side & Side.EGRESS, verdicts.egress, 0).astype(np.uint64)
     ingress = np.where(side & Side.INGRESS, verdicts.ingress, 0).astype(np.uint64)
-    ends = workloads[verdicts.src_endpoint].astype(np.uint64) << np.uint64(32)
+    half = np.uint64(HALF_SHIFT)
+    ends = workloads[verdicts.src_endpoint].astype(np.uint64) << half
     words: npt.NDArray[np.uint64] = np.stack(
         [
             ends | workloads[verdicts.dst_endpoint],
-            service << np.uint64(16) | np.where(has_port, opened["dport"], 0).astype(np.uint64),
-            egress << np.uint64(32) | ingress,
+            service,
+            egress << half | ingress,
         ],
         axis=1,
     )
@@ -307,17 +334,17 @@ def pair_words(verdicts: Verdicts, workloads: npt.NDArray[np.uint32]) -> npt.NDA
 def pair_key(words: Sequence[int], workloads: Sequence[str]) -> PairKey:
     """Turn the three words of a pair's key round; ``workloads`` has their names by number."""
     ends, service, decided = words
-    verdict, reason, side = outcome_of(service >> 25)
+    verdict, reason, side = outcome_of(service >> PAIR_OUTCOME_SHIFT)
     return PairKey(
-        src=workloads[ends >> 32],
-        dst=workloads[ends & 0xFFFFFFFF],
+        src=workloads[ends >> HALF_SHIFT],
+        dst=workloads[ends & HALF_MASK],
         verdict=verdict,
         reason=reason,
         side=side,
-        protocol=service >> 16 & 0xFF,
-        port=service & 0xFFFF if service >> 24 & 1 else None,
-        egress=decided >> 32,
-        ingress=decided & 0xFFFFFFFF,
+        protocol=service >> PAIR_PROTOCOL_SHIFT & PAIR_PROTOCOL_MASK,
+        port=service & PAIR_PORT_MASK if service >> PAIR_HAS_PORT_SHIFT & 1 else None,
+        egress=decided >> HALF_SHIFT,
+        ingress=decided & HALF_MASK,
     )
 
 
@@ -346,22 +373,28 @@ def _decision_facts(engine: Engine) -> Column:
     """
     reasons = engine.decision_reasons.astype(np.uint32)
     quiet = np.zeros(256, np.uint32)
-    quiet[[Reason.DEFAULT_ALLOW, Reason.NOT_ISOLATED, _NO_REASON]] = 1, 2, 3
+    quiet[[Reason.DEFAULT_ALLOW, Reason.NOT_ISOLATED, NO_REASON]] = 1, 2, 3
     info = engine.tables.arrays["decision_info"]
-    rule_allows, verdict = (info & 4) != 0, info & 3
-    decides = rule_allows | (verdict == Verdict.DENY) << 1 | (verdict == Verdict.UNKNOWN) << 2
-    decides = decides | ((info & 8) != 0) << 7  # the note of a tie (B3.4)
-    decides = decides | ((info & 16) != 0) << 6  # that of the own node (A11.6)
+    rule_allows, verdict = (info & RULE_ALLOWS) != 0, info & VERDICT_MASK
+    decides = (
+        rule_allows << Verdict.ALLOW
+        | (verdict == Verdict.DENY) << Verdict.DENY
+        | (verdict == Verdict.UNKNOWN) << Verdict.UNKNOWN
+        | ((info & TIED) != 0) * FACT_TIED
+        | ((info & OWN_NODE_DENIED) != 0) * FACT_OWN_NODE
+    )
     facts: Column = (
-        decides.astype(np.uint32) | reasons << np.uint32(8) | quiet[reasons] << np.uint32(16)
+        decides.astype(np.uint32)
+        | reasons << np.uint32(FACT_REASON_SHIFT)
+        | quiet[reasons] << np.uint32(FACT_LOUDNESS_SHIFT)
     )
     return facts
 
 
 def _protocol_traits() -> Column:
-    traits = np.full(256, int(Note.UNSPECIFIED_PROTOCOL) << 1, np.uint16)
+    traits = np.full(256, int(Note.UNSPECIFIED_PROTOCOL) << PROTOCOL_NOTE_SHIFT, np.uint16)
     traits[[*_FILTERED, UNKNOWN_PROTOCOL]] = 0
-    traits[[*PORT_PROTOCOLS, UNKNOWN_PROTOCOL]] |= 1
+    traits[[*PORT_PROTOCOLS, UNKNOWN_PROTOCOL]] |= PROTOCOL_HAS_PORTS
     return traits
 
 

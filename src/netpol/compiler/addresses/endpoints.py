@@ -9,7 +9,6 @@ B4.6).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum, IntFlag
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
@@ -24,39 +23,15 @@ from netpol.compiler.addresses.identities import (
 )
 from netpol.compiler.addresses.regions import Mark, Region, Regions
 from netpol.compiler.addresses.services import Backend, BackendKind, ServicePorts
+from netpol.compiler.layout import EndpointKind
 from netpol.kube.snapshot import Snapshot
 from netpol.model.verdict import Note
 
-__all__ = ["EndpointFlag", "EndpointKey", "EndpointKind", "Endpoints", "region_marks", "region_of"]
+__all__ = ["EndpointKey", "Endpoints", "region_marks", "region_of"]
 
 # Marks beside the notes.
 _LOOPBACK = 1 << 15
 _NOTES = _LOOPBACK - 1
-
-
-class EndpointKind(IntEnum):
-    """What an endpoint is (C2)."""
-
-    EXTERNAL = 0
-    POD = 1
-    NODE = 2
-    LOOPBACK = 3
-    AMBIGUOUS = 4
-
-
-class EndpointFlag(IntFlag):
-    """Properties the kernel tests; POD, NODE, TIMED and NOTED leave a flow on the fast path."""
-
-    POD = 1
-    NODE = 2
-    LOOPBACK = 4
-    AMBIGUOUS = 8
-    SERVICE = 16
-    TIMED = 32
-    # Never a plain pair: a pod with several addresses of one family ("same pod" is not "same
-    # endpoint"), or what may be a node's gateway (A11.5).
-    ALONE = 64
-    NOTED = 128  # has notes
 
 
 class EndpointKey(NamedTuple):

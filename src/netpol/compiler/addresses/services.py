@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from netpol.compiler.addresses.identities import Identities, PodIdentity, family_of, parse_address
+from netpol.compiler.layout import FIRST_OWN_GROUP
 from netpol.kube.api.objects import (
     ContainerPort,
     Endpoint,
@@ -34,7 +35,6 @@ __all__ = [
 
 _PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 NODE_PORT_GROUPS = {4: 1, 6: 2}
-_FIRST_OWN_GROUP = 3
 _SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
@@ -154,14 +154,14 @@ class ServicePorts:
         """Where an address has a port of its own that is also a NodePort, either may be meant."""
         address_of = {group: address for address, group in self._own_groups.items()}
         for (group, protocol, port), entry in list(self.entries.items()):
-            if group >= _FIRST_OWN_GROUP:
+            if group >= FIRST_OWN_GROUP:
                 shared = self.groups_of(address_of[group])[0]
                 other = self.entries.get((shared, protocol, port)) if shared else None
                 if other is not None:
                     entry.add(other)
 
     def _own_group(self, address: int) -> int:
-        return self._own_groups.setdefault(address, _FIRST_OWN_GROUP + len(self._own_groups))
+        return self._own_groups.setdefault(address, FIRST_OWN_GROUP + len(self._own_groups))
 
     def _add(
         self, group: int, protocol: int, port: int, backends: Iterable[Backend], way: Way,

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compiler.addresses.endpoints import EndpointKey, EndpointKind
+from netpol.compiler.addresses.endpoints import EndpointKey
 from netpol.compiler.addresses.identities import Identities
+from netpol.compiler.layout import HALF_MASK, HALF_SHIFT, PARTS_OF, EndpointKind, Seen
 from netpol.compiler.rows.sides import SideCompiler
-from netpol.model.verdict import Side
 
 __all__ = ["RealPeers", "real_peers"]
 
@@ -61,7 +61,7 @@ def real_peers(
     visible
         uint32[E, 8], ``endpoint_parts`` of ``tables.LAYOUT`` with CIDR columns as they are seen.
     """
-    first = 1 if side.side is Side.EGRESS else 4
+    mine = PARTS_OF[side.side]
     judged = np.array([index for index, key in enumerate(keys) if key.kind in _JUDGED], np.int64)
     pods = np.array([keys[index].pod for index in judged.tolist()], np.int64)
     nodes = np.array([keys[index].node for index in judged.tolist()], np.int64)
@@ -69,17 +69,17 @@ def real_peers(
     groups = side.groups.of_pod
     ended = [pod.index for pod in identities.pods if pod.terminal]
     homeless = np.setdiff1d(np.flatnonzero(groups >= 0), np.append(pods, ended)).astype(np.int64)
-    ranges = np.unique(side.seen_columns()[0]).astype(np.int64)
+    ranges = np.unique(side.seen_columns()[Seen.POD]).astype(np.int64)
     columns = side.column_of_group[groups[homeless]].astype(np.int64)
-    labels = np.concatenate([parts[:, first], np.repeat(columns, len(ranges))])
-    cidrs = np.concatenate([parts[:, first + 1], np.tile(ranges, len(homeless))])
-    distinct, pair = np.unique(labels << 32 | cidrs, return_inverse=True)
+    labels = np.concatenate([parts[:, mine.label], np.repeat(columns, len(ranges))])
+    cidrs = np.concatenate([parts[:, mine.cidr], np.tile(ranges, len(homeless))])
+    distinct, pair = np.unique(labels << HALF_SHIFT | cidrs, return_inverse=True)
     pair = pair.reshape(-1)
     sure = np.zeros(len(distinct), bool)
     sure[pair[: len(judged)]] = True
     return RealPeers(
-        distinct >> 32,
-        distinct & 0xFFFFFFFF,
+        distinct >> HALF_SHIFT,
+        distinct & HALF_MASK,
         sure,
         pair,
         np.concatenate([pods, np.repeat(homeless, len(ranges))]),

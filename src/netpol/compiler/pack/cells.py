@@ -15,14 +15,32 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol._core.cells import Pages, pack_rows
-from netpol.compiler.addresses.endpoints import EndpointFlag
-from netpol.compiler.pack.rowtables import SPLIT_ROW, SideTables
-from netpol.compiler.rows.row import OWN_NODE_COLUMN
+from netpol.compiler.layout import (
+    CELL_VERDICT_SHIFT,
+    HALF_MASK,
+    HALF_SHIFT,
+    NO_COLUMN,
+    OWN_NODE_COLUMN,
+    PAGE_CELLS,
+    PARTS_OF,
+    PORTS,
+    RECORD_COLUMN_MASK,
+    RECORD_COLUMNS,
+    RECORD_FLAG_SHIFT,
+    RECORD_MAP_MASK,
+    RECORD_NODE_SHIFT,
+    SPLIT_ROW,
+    UNKNOWN_NODE,
+    EndpointFlag,
+    Part,
+    Record,
+    Row,
+)
+from netpol.compiler.pack.rowtables import SideTables
 from netpol.compiler.shared.portclasses import PORT_PROTOCOLS, PortClasses
+from netpol.model.verdict import Side
 
 __all__ = [
-    "NO_COLUMN",
-    "PAGE_CELLS",
     "Endpoints",
     "Kernel",
     "RowTables",
@@ -31,12 +49,9 @@ __all__ = [
     "without_cells",
 ]
 
-PAGE_CELLS = 64
-NO_COLUMN = 0xFFFFFFFF
-_FLAG_SHIFT, _NODE_SHIFT = 24, 16
-_UNKNOWN_NODE = 0xFFFF
-_COLUMN_LIMIT, _NODE_LIMIT, _MAP_LIMIT = 1 << 24, 0xFFFF, 1 << 16
+_COLUMN_LIMIT, _NODE_LIMIT, _MAP_LIMIT = RECORD_COLUMN_MASK + 1, UNKNOWN_NODE, RECORD_MAP_MASK + 1
 _CELL_LIMIT = 1 << 32
+_SIDES = (Side.EGRESS, Side.INGRESS)
 U32 = npt.NDArray[np.uint32]
 
 
@@ -97,7 +112,7 @@ class RowTables:
 
     def maps_of(self, side: SideTables) -> npt.NDArray[np.int64]:
         """Give the port map of each row."""
-        return side.rows[:, 2].astype(np.int64) // self.classes
+        return side.rows[:, Row.PORT_MAP].astype(np.int64) // self.classes
 
 
 def build_kernel(
@@ -116,9 +131,9 @@ def build_kernel(
     own_exempt : per side, whether own-node traffic is exempt.
     own_by_address : per side, whether what is said of the own node depends on its address.
     """
-    if limit <= 0 or int(endpoints.parts[:, 7].max(initial=0)) >= _NODE_LIMIT:
+    if limit <= 0 or int(endpoints.parts[:, Part.NODE].max(initial=0)) >= _NODE_LIMIT:
         return None
-    if any((side.rows[:, 3] & SPLIT_ROW).any() for side in sides):
+    if any((side.rows[:, Row.FLAGS] & SPLIT_ROW).any() for side in sides):
         return None  # the runs of such a row by cell are just what it is split to avoid
     store = Pages(PAGE_CELLS, limit)
     built = []
@@ -139,14 +154,16 @@ def build_kernel(
     maps, map_of = scaled
     cells = store.array()
     narrow = int(cells.max(initial=0)) < 256 and int(maps.max(initial=0)) < 65536
-    narrow &= tables.classes <= 65536
+    narrow &= tables.classes <= PORTS
     flat = maps.reshape(-1).astype(np.uint16 if narrow else np.uint32)
     runs = np.concatenate([side.runs for side in built])
     arrays: dict[str, npt.NDArray[Any]] = {
         "cell_index_egress": built[0].pages,
         "cell_index_ingress": built[1].pages,
         "cell_pages": cells.astype(np.uint8) if narrow else cells,
-        "cell_runs": runs | tables.verdicts[runs].astype(np.uint32) << np.uint32(30),
+        "cell_runs": (
+            runs | tables.verdicts[runs].astype(np.uint32) << np.uint32(CELL_VERDICT_SHIFT)
+        ),
         # The kernel reads aligned words of two entries.
         "cell_maps": np.concatenate([flat, np.zeros(len(flat) % 2, flat.dtype)]),
     }
@@ -160,8 +177,8 @@ def build_kernel(
 
 def without_cells(endpoints: Endpoints) -> Kernel:
     """Give the tables where only the row tables are used: records hold flags alone."""
-    records = np.zeros((len(endpoints.flags), 4), np.uint32)
-    records[:, 2] = endpoints.flags << np.uint32(_FLAG_SHIFT)
+    records = np.zeros((len(endpoints.flags), RECORD_COLUMNS), np.uint32)
+    records[:, Record.COLUMN] = endpoints.flags << np.uint32(RECORD_FLAG_SHIFT)
     none = np.zeros((0, 0), np.uint32)
     arrays: dict[str, npt.NDArray[Any]] = {
         "cell_index_egress": none,
@@ -182,7 +199,7 @@ def fold_ports(ports: PortClasses, *, narrow: bool) -> npt.NDArray[Any]:
     """
     first = ports.slot_first.astype(np.uint32)
     by_port = [
-        ports.lookup[slot * 65536 : (slot + 1) * 65536].astype(np.uint32) + first[protocol]
+        ports.lookup[slot * PORTS : (slot + 1) * PORTS].astype(np.uint32) + first[protocol]
         for slot, protocol in enumerate(PORT_PROTOCOLS)
     ]
     # What follows the ports is never asked for TCP, UDP and SCTP themselves.
@@ -200,9 +217,9 @@ def _pack_side(
     own_by_address: bool,
 ) -> _Side | None:
     """Give one side's index, its runs by row, and each endpoint's column."""
-    label = parts[:, 3 * number + 1].astype(np.int64)
-    cidr = parts[:, 3 * number + 2].astype(np.int64)
-    pairs, column = np.unique(label << 32 | cidr, return_inverse=True)
+    mine = PARTS_OF[_SIDES[number]]
+    label, cidr = (parts[:, column].astype(np.int64) for column in (mine.label, mine.cidr))
+    pairs, column = np.unique(label << HALF_SHIFT | cidr, return_inverse=True)
     pairs, column, own = _with_own_node(pairs, column.reshape(-1), own_by_address)
     rows, width = len(side.rows), -(-len(pairs) // PAGE_CELLS)
     if len(pairs) >= _COLUMN_LIMIT or rows * width * PAGE_CELLS >= _CELL_LIMIT:
@@ -212,7 +229,7 @@ def _pack_side(
     index = np.zeros((rows, width), np.uint32)
     found = pack_rows(
         store, side.rows, side.pairs, side.label_pages, side.cidr_pages, tables.pages,
-        (pairs >> 32).astype(np.uint32), (pairs & 0xFFFFFFFF).astype(np.uint32),
+        (pairs >> HALF_SHIFT).astype(np.uint32), (pairs & HALF_MASK).astype(np.uint32),
         len(tables.runs), index,
     )  # fmt: skip
     if found is None:
@@ -236,11 +253,11 @@ def _with_own_node(
 
     Those stand in the same order, so that adding a constant leads from one to the other.
     """
-    no_pod = int(np.searchsorted(pairs, OWN_NODE_COLUMN << 32))
+    no_pod = int(np.searchsorted(pairs, OWN_NODE_COLUMN << HALF_SHIFT))
     own = pairs[:no_pod] if by_address else np.zeros(1, np.int64)
-    added = np.concatenate([pairs[:no_pod], own | OWN_NODE_COLUMN << 32, pairs[no_pod:]])
+    added = np.concatenate([pairs[:no_pod], own | OWN_NODE_COLUMN << HALF_SHIFT, pairs[no_pod:]])
     column = np.where(column < no_pod, column, column + len(own))
-    return added, column, (no_pod, 0xFFFFFF if by_address else 0)
+    return added, column, (no_pod, RECORD_COLUMN_MASK if by_address else 0)
 
 
 def _scale_maps(
@@ -252,12 +269,12 @@ def _scale_maps(
 
     A row's runs stand port by port, so a cell and a scaled map add up to a place in them.
     """
-    wanted = np.concatenate([maps << 32 | locals_ for maps, locals_ in sides])
+    wanted = np.concatenate([maps << HALF_SHIFT | locals_ for maps, locals_ in sides])
     distinct, which = np.unique(wanted, return_inverse=True)
     if len(distinct) > _MAP_LIMIT or len(distinct) * port_maps.shape[1] * 4 > limit:
         return None
-    scale = (distinct & 0xFFFFFFFF).astype(np.int64)[:, None]
-    scaled = port_maps[distinct >> 32].astype(np.int64) * scale
+    scale = (distinct & HALF_MASK).astype(np.int64)[:, None]
+    scaled = port_maps[distinct >> HALF_SHIFT].astype(np.int64) * scale
     if int(scaled.max(initial=0)) >= 1 << 32:
         return None
     rows = len(sides[0][0])
@@ -268,19 +285,20 @@ def _records(
     built: list[_Side], map_of: list[npt.NDArray[np.int64]], endpoints: Endpoints
 ) -> dict[str, U32]:
     """Give what each endpoint is as source and as destination; see ``tables.LAYOUT``."""
-    flags = endpoints.flags.astype(np.int64) << _FLAG_SHIFT
-    node = endpoints.parts[:, 7].astype(np.int64)
+    flags = endpoints.flags.astype(np.int64) << RECORD_FLAG_SHIFT
+    node = endpoints.parts[:, Part.NODE].astype(np.int64)
     # Two ends without a node are not on the same one if an end is a node.
-    node[(node == 0) & ((endpoints.flags & EndpointFlag.NODE) != 0)] = _UNKNOWN_NODE
+    node[(node == 0) & ((endpoints.flags & EndpointFlag.NODE) != 0)] = UNKNOWN_NODE
     shift = (0, len(built[0].runs))
     records = {}
     for mine, name in enumerate(("src_records", "dst_records")):
-        side, row = built[mine], endpoints.parts[:, 3 * mine].astype(np.int64)
-        words = (
+        side = built[mine]
+        row = endpoints.parts[:, PARTS_OF[_SIDES[mine]].row].astype(np.int64)
+        words = (  # in the order of Record
             row * side.pages.shape[1] * PAGE_CELLS,
             side.run_base[row] + shift[mine],
             built[1 - mine].column | flags,
-            map_of[mine][row] | node << _NODE_SHIFT,
+            map_of[mine][row] | node << RECORD_NODE_SHIFT,
         )
         records[name] = np.ascontiguousarray(np.column_stack(words), np.uint32)
     return records

@@ -16,14 +16,21 @@ import numpy.typing as npt
 
 from netpol.compiler.addresses.endpoints import Endpoints
 from netpol.compiler.addresses.identities import V4_MAPPED, family_of
+from netpol.compiler.layout import (
+    BLOCK_ENTRIES,
+    EMPTY_SLOT,
+    POINTER,
+    SLOT_COLUMNS,
+    V6_PROBES,
+    Slot,
+)
 from netpol.compiler.shared.budget import Budget
 from netpol.compiler.shared.hashing import MASK64, hash_address
 
-__all__ = ["POINTER", "PrefixTables", "build_prefixes"]
+__all__ = ["PrefixTables", "build_prefixes"]
 
-POINTER = np.uint32(1 << 31)
+_POINTER = np.uint32(POINTER)
 _BUCKET = 2  # slots of 32 bytes, one cache line
-_MAX_PROBES = 8
 _PIECE = 256  # blocks of the trie filled at once
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
@@ -84,20 +91,21 @@ def _trie(starts: U64, values: U32, budget: Budget) -> tuple[U32, U32]:
     split16 = np.unique(starts[(starts & np.uint64(0xFFFF)) != 0] >> np.uint64(16))
     split24 = np.unique(starts[(starts & np.uint64(0xFF)) != 0] >> np.uint64(8))
     budget.take(
-        (65536 + 256 * (len(split16) + len(split24))) * 4, f"{len(starts)} IPv4 address ranges"
+        (65536 + BLOCK_ENTRIES * (len(split16) + len(split24))) * 4,
+        f"{len(starts)} IPv4 address ranges",
     )
     root = at(np.arange(65536, dtype=np.uint64) << np.uint64(16))
-    root[split16.astype(np.int64)] = POINTER | np.arange(len(split16), dtype=np.uint32)
-    blocks = np.zeros((max(len(split16) + len(split24), 1), 256), np.uint32)
+    root[split16.astype(np.int64)] = _POINTER | np.arange(len(split16), dtype=np.uint32)
+    blocks = np.zeros((max(len(split16) + len(split24), 1), BLOCK_ENTRIES), np.uint32)
     for first, split, shift in ((0, split16, 16), (len(split16), split24, 8)):
-        below = np.arange(256, dtype=np.uint64) << np.uint64(shift - 8)
+        below = np.arange(BLOCK_ENTRIES, dtype=np.uint64) << np.uint64(shift - 8)
         # In pieces: looking values up takes 20 bytes for each entry of 4.
         for begin in range(0, len(split), _PIECE):
             part = (split[begin : begin + _PIECE] << np.uint64(shift))[:, None] + below
             blocks[first + begin : first + begin + len(part)] = at(part)
     owner = np.searchsorted(split16, split24 >> np.uint64(8))
     numbers = np.arange(len(split16), len(split16) + len(split24), dtype=np.uint32)
-    blocks[owner, (split24 & np.uint64(0xFF)).astype(np.int64)] = POINTER | numbers
+    blocks[owner, (split24 & np.uint64(0xFF)).astype(np.int64)] = _POINTER | numbers
     return root, blocks.reshape(-1)
 
 
@@ -118,20 +126,21 @@ def _hash(known: Mapping[int, int], budget: Budget) -> tuple[U64, U64]:
 
 
 def _try_hash(known: Mapping[int, int], slots: int, seed: int) -> U64 | None:
-    table = _aligned(slots, 4)
-    table[:, 1:3] = V4_MAPPED, 0xFFFFFFFF  # a key that is never looked up
+    table = _aligned(slots, SLOT_COLUMNS)
+    table[:, Slot.LOW] = V4_MAPPED  # a key that is never looked up
+    table[:, Slot.ENDPOINT] = EMPTY_SLOT
     buckets = slots // _BUCKET
     filled = [0] * buckets
     for address, endpoint in known.items():
         high, low = address >> 64, address & MASK64
         bucket = hash_address(high, low, seed) & (buckets - 1)
-        for _ in range(_MAX_PROBES):
+        for _ in range(V6_PROBES):
             if filled[bucket] < _BUCKET:
                 break
             bucket = (bucket + 1) & (buckets - 1)
         else:
             return None
-        table[_BUCKET * bucket + filled[bucket], :3] = high, low, endpoint
+        table[_BUCKET * bucket + filled[bucket], : Slot.ZERO] = high, low, endpoint
         filled[bucket] += 1
     return table
 

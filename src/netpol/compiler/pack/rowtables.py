@@ -8,17 +8,22 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol._core.cells import Pages
-from netpol.compiler.rows.row import HAIRPIN_COLUMN, OWN_NODE_COLUMN, has_own_column
+from netpol.compiler.layout import (
+    HAIRPIN_COLUMN,
+    ISOLATED_ROW,
+    OWN_NODE_COLUMN,
+    PAGE,
+    ROW_COLUMNS,
+    SPLIT_ROW,
+)
+from netpol.compiler.rows.row import has_own_column
 from netpol.compiler.rows.sides import SideCompiler
 from netpol.compiler.shared.budget import Budget
 from netpol.compiler.shared.columns import Grouped
 from netpol.model.switches import Switches
 
-__all__ = ["ISOLATED_ROW", "PAGE", "SPLIT_ROW", "SideTables", "local_pages", "pack_side"]
+__all__ = ["SideTables", "local_pages", "pack_side"]
 
-PAGE = 16
-#: Flags of a row, in its last column.
-ISOLATED_ROW, SPLIT_ROW = 1, 2
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
 
@@ -62,7 +67,7 @@ def pack_side(
     name = side.side.label
     label_pages = _indexes(budget, count, labels, f"{count} {name} rows x {labels} label columns")
     cidr_pages = _indexes(budget, count, cidrs, f"{count} {name} rows x {cidrs} CIDR columns")
-    rows = np.zeros((count, 4), np.uint32)
+    rows = np.zeros((count, ROW_COLUMNS), np.uint32)
     pairs: list[U32] = []
     base = 0
     own = has_own_column(side.side, switches)

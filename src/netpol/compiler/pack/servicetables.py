@@ -14,12 +14,17 @@ import numpy.typing as npt
 
 from netpol.compiler.addresses.endpoints import Endpoints
 from netpol.compiler.addresses.services import Backend, ServiceEntry, Way
+from netpol.compiler.layout import (
+    ENTRY_COLUMNS,
+    LOCAL_ENTRY,
+    LOCAL_ENTRY_SHIFT,
+    SERVICE_GROUP_SHIFT,
+    SERVICE_PROTOCOL_SHIFT,
+)
 from netpol.compiler.shared.hashing import hash_services
 
-__all__ = ["LOCAL_ENTRY", "pack_services"]
+__all__ = ["pack_services"]
 
-#: In the third column of ``service_entries``, beside a bit for each ``Way``.
-LOCAL_ENTRY = 1 << 7
 _TRANSLATED_FIRST = {Way.CLUSTER_IP, Way.OUTSIDE_LOCAL, Way.OUTSIDE}
 
 
@@ -48,13 +53,16 @@ def pack_services(endpoints: Endpoints) -> dict[str, npt.NDArray[Any]]:
     """Give ``service_*`` and ``backend_*`` of ``tables.LAYOUT``, adding endpoints of backends."""
     found = sorted(endpoints.services.entries.items())
     packed = _Packed(endpoints)
-    keys = [group << 24 | protocol << 16 | port for (group, protocol, port), _ in found]
+    keys = [
+        group << SERVICE_GROUP_SHIFT | protocol << SERVICE_PROTOCOL_SHIFT | port
+        for (group, protocol, port), _ in found
+    ]
     for _, entry in found:
         packed.add(entry.backends, entry.ways, entry.local is not None)
     locals_ = []
     for index, (_, entry) in enumerate(found):
         for node, backends in _by_node(entry):
-            locals_.append(index << 32 | node)
+            locals_.append(index << LOCAL_ENTRY_SHIFT | node)
             packed.add(backends, entry.ways, False)
     dialled_at_nodes = np.zeros(1 << 16, np.bool_)
     for (_, _, port), entry in found:
@@ -62,7 +70,7 @@ def pack_services(endpoints: Endpoints) -> dict[str, npt.NDArray[Any]]:
     return {
         "service_keys": np.array(keys, np.uint64),
         "service_slots": hash_services(keys),
-        "service_entries": np.array(packed.entries, np.uint32).reshape(-1, 3),
+        "service_entries": np.array(packed.entries, np.uint32).reshape(-1, ENTRY_COLUMNS),
         "node_ports": np.packbits(dialled_at_nodes, bitorder="little"),
         "service_locals": np.array(locals_, np.uint64),
         "backend_endpoints": np.array(packed.backends, np.uint32),

@@ -37,6 +37,7 @@ _ALIGN = 64
 
 #: name -> (dtype or dtypes, dimensions, meaning). Sizes: E endpoints, R rows, L label columns and
 #: K CIDR columns (both padded to 16), C port classes, D decisions; _egress/_ingress for each side.
+#: Columns and bits have their names in ``layout.py``.
 LAYOUT: dict[str, tuple[str, int, str]] = {
     "v4_root": ("uint32", 1, "65536: IPv4 /16 -> endpoint, or POINTER | block"),
     "v4_blocks": ("uint32", 1, "blocks * 256: next 8 bits -> endpoint, or POINTER | block"),

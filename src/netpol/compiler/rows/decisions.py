@@ -2,39 +2,32 @@
 
 Id 0 means "this side is not a pod". Then come "the candidates disagree" (R14), one per merge
 reason, and "the whole flow is allowed", one per reason of that kind. All others come of rules.
-The core knows the reserved ids by number (src/_core/outcome.pxd).
+The reserved ids are ``layout.Reserved``; the core knows them by number.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from netpol.compiler.layout import Reserved
 from netpol.compiler.rows.removals import Marks
 from netpol.compiler.shared.budget import Budget
 from netpol.model.verdict import Reason, Side, Tier, Verdict
 
 __all__ = ["MERGE_REASONS", "WHOLE_FLOW_REASONS", "Decision", "DecisionTable", "Witness"]
 
-#: Reasons that merging several candidates gives; decision id is the index plus 1.
-MERGE_REASONS = (
-    Reason.AMBIGUOUS_IP,
-    Reason.SERVICE_BACKEND_DEPENDENT,
-    Reason.SERVICE_NO_ENDPOINTS,
-    Reason.UNKNOWN_PORT,
-    Reason.UNKNOWN_PROTOCOL,
-    Reason.SOURCE_NAT,
-    Reason.SERVICE_NAT_ORDER,
-    Reason.POSSIBLE_NODE_GATEWAY,
-)
+
+def _reasons(kind: str) -> tuple[Reason, ...]:
+    """Give the reasons of one kind of reserved decisions, in the order of their ids."""
+    return tuple(
+        Reason[one.name.removeprefix(kind)] for one in Reserved if one.name.startswith(kind)
+    )
 
 
-#: Reasons that allow a flow as a whole; decision ids follow those of MERGE_REASONS.
-WHOLE_FLOW_REASONS = (
-    Reason.LOOPBACK,
-    Reason.SELF_TRAFFIC,
-    Reason.REPLY,
-    Reason.NEIGHBOUR_DISCOVERY,
-)
+#: Reasons that merging several candidates gives.
+MERGE_REASONS = _reasons("MERGED_")
+#: Reasons that allow a flow as a whole.
+WHOLE_FLOW_REASONS = _reasons("WHOLE_")
 
 
 # In Python: measured are 450 and 110.

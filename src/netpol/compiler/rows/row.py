@@ -19,11 +19,6 @@ from netpol.model.switches import Switches
 from netpol.model.verdict import Reason, Side
 
 __all__ = [
-    "HAIRPIN_COLUMN",
-    "NOT_A_POD_ROW",
-    "NOT_ISOLATED_ROW",
-    "NO_POD_COLUMN",
-    "OWN_NODE_COLUMN",
     "CompiledRow",
     "Row",
     "RowClasses",
@@ -33,8 +28,6 @@ __all__ = [
     "own_node_exemption",
 ]
 
-NOT_A_POD_ROW, NOT_ISOLATED_ROW = 0, 1
-NO_POD_COLUMN, OWN_NODE_COLUMN, HAIRPIN_COLUMN = 0, 1, 2
 # Cells of classes of labels, CIDRs and ports: 1 us each, where a strip takes 40 us.
 SPLIT_FROM = 1 << 21
 SPLIT_BYTES = 64 << 20

@@ -19,14 +19,13 @@ import numpy.typing as npt
 from netpol.compiler.addresses.cidrcolumns import CidrColumns
 from netpol.compiler.addresses.peers import AddressPeers
 from netpol.compiler.addresses.regions import Swept
+from netpol.compiler.layout import NOT_A_POD_ROW, NOT_ISOLATED_ROW, Reserved
 from netpol.compiler.rows.cases import Case, RowCases
 from netpol.compiler.rows.decisions import Decision, DecisionTable
 from netpol.compiler.rows.partition import PodGroups
 from netpol.compiler.rows.ports import RowPorts
 from netpol.compiler.rows.removals import Removals
 from netpol.compiler.rows.row import (
-    NOT_A_POD_ROW,
-    NOT_ISOLATED_ROW,
     CompiledRow,
     Row,
     RowClasses,
@@ -230,7 +229,7 @@ class SideCompiler:
     def compile_row(self, index: int) -> CompiledRow:
         """Give one row's tables. Raises ``CapacityError`` before it allocates too much."""
         if index == NOT_A_POD_ROW:
-            return self._constant_row(0)
+            return self._constant_row(Reserved.NOT_A_POD)
         row = self.rows[index]
         if not row.policies:
             return self._constant_row(

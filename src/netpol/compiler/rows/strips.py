@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.layout import PIECE_COLUMNS, Piece
 from netpol.compiler.rows.cases import Case, case_of
 from netpol.compiler.rows.ports import LocalPorts, PortRules, Treatment
 from netpol.compiler.shared.columns import Grouped, mask_of, set_bits
@@ -58,13 +59,13 @@ class Strips:
         if found is None:
             found = self._ids[key] = len(self.starts) - 1
             self.pieces.extend(strip)
-            self.starts.append(len(self.pieces) // 2)
+            self.starts.append(len(self.pieces) // PIECE_COLUMNS)
         return found
 
     def arrays(self, first_run: int) -> tuple[U32, U32]:
         """Give uint32[strips + 1] and uint32[pieces, 2], with places moved up by ``first_run``."""
-        pieces = np.frombuffer(self.pieces, np.uint32).reshape(-1, 2).copy()
-        pieces[:, 1] += np.uint32(first_run)
+        pieces = np.frombuffer(self.pieces, np.uint32).reshape(-1, PIECE_COLUMNS).copy()
+        pieces[:, Piece.RUN] += np.uint32(first_run)
         return np.array(self.starts, np.uint32), pieces
 
 

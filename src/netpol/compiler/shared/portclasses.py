@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.layout import NO_PORT, OTHER_PORTS, PORTS
 from netpol.compiler.shared.intervals import Interval, merged
 from netpol.compiler.shared.selection import MAYBE, NO, YES, TriVector
 from netpol.policy.program import NamedPort, Port, PortRange
@@ -126,7 +127,7 @@ class PortClasses:
         """Give the class of "port not recorded" of a protocol, or that of no protocol recorded."""
         if protocol is None:
             return (int(self.slot_first[255]),)
-        return (int(self.slot_first[256 + protocol]),) if protocol in PORT_PROTOCOLS else ()
+        return (int(self.slot_first[NO_PORT + protocol]),) if protocol in PORT_PROTOCOLS else ()
 
 
 def by_name(names: NamedPorts) -> NumbersOfNames:
@@ -143,21 +144,21 @@ def cut_port_classes(ports: Iterable[Port], names: Iterable[tuple[str, int, int]
     protocol_of: list[int] = []
     first_of: list[int] = []
     kind_of: list[int] = []
-    lookup = np.zeros(3 * 65536 + 1, np.uint16)
-    slots = np.zeros((3, 512), np.uint32)  # base, mask and first class; see PortClasses
-    slots[0] = 3 * 65536  # where no port counts: the one last entry, which is 0
+    lookup = np.zeros(OTHER_PORTS + 1, np.uint16)
+    slots = np.zeros((3, 2 * NO_PORT), np.uint32)  # base, mask and first class; see PortClasses
+    slots[0] = OTHER_PORTS  # where no port counts: the one last entry, which is 0
     for slot, protocol in enumerate(PORT_PROTOCOLS):
-        starts = np.array(sorted(edge for edge in edges[protocol] if edge < 65536), np.int64)
-        members = np.searchsorted(starts, np.arange(65536), side="right") - 1
-        lookup[slot * 65536 : (slot + 1) * 65536] = members
-        slots[:, protocol] = slot * 65536, 0xFFFF, len(kind_of)
+        starts = np.array(sorted(edge for edge in edges[protocol] if edge < PORTS), np.int64)
+        members = np.searchsorted(starts, np.arange(PORTS), side="right") - 1
+        lookup[slot * PORTS : (slot + 1) * PORTS] = members
+        slots[:, protocol] = slot * PORTS, PORTS - 1, len(kind_of)
         protocol_of += [protocol] * len(starts)
         first_of += starts.tolist()
         kind_of += [PortKind.PLAIN] * len(starts)
-    others = [number for number in range(512) if number not in PORT_PROTOCOLS]
-    extra = [(-2, PortKind.OTHER, others), (1, PortKind.ICMP, [1, 58, 257, 314])]
-    extra += [(-1, PortKind.UNKNOWN_PROTOCOL, [255, 511])]
-    extra += [(number, PortKind.UNKNOWN_PORT, [256 + number]) for number in PORT_PROTOCOLS]
+    others = [number for number in range(2 * NO_PORT) if number not in PORT_PROTOCOLS]
+    extra = [(-2, PortKind.OTHER, others), (1, PortKind.ICMP, [1, 58, NO_PORT + 1, NO_PORT + 58])]
+    extra += [(-1, PortKind.UNKNOWN_PROTOCOL, [255, NO_PORT + 255])]
+    extra += [(number, PortKind.UNKNOWN_PORT, [NO_PORT + number]) for number in PORT_PROTOCOLS]
     for protocol, kind, places in extra:  # later ones are more special
         slots[2, places] = len(kind_of)
         protocol_of.append(protocol)

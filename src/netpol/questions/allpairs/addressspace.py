@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.layout import BLOCK_ENTRIES, EMPTY_SLOT, POINTER
+
 if TYPE_CHECKING:
     from netpol.engine.engine import Engine
 
 __all__ = ["AddressSpace", "cut_addresses"]
 
-_POINTER = np.uint32(1 << 31)
-_EMPTY = 0xFFFFFFFF
+_POINTER = np.uint32(POINTER)  # so that its complement is one of uint32
 _MAPPED_FIRST, _MAPPED_END = 0xFFFF << 32, 0x10000 << 32
 _END = {4: 1 << 32, 6: 1 << 128}
 
@@ -82,7 +83,7 @@ def _joined(
 
 def _v4_pieces(arrays: dict[str, Any]) -> tuple[list[int], npt.NDArray[np.int64]]:
     """Walk the trie of 16, 8 and 8 bits from the top, level by level."""
-    blocks = np.asarray(arrays["v4_blocks"]).reshape(-1, 256)
+    blocks = np.asarray(arrays["v4_blocks"]).reshape(-1, BLOCK_ENTRIES)
     entries = np.asarray(arrays["v4_root"])
     places = np.arange(len(entries), dtype=np.int64) << 16
     starts, values = [], []
@@ -92,7 +93,7 @@ def _v4_pieces(arrays: dict[str, Any]) -> tuple[list[int], npt.NDArray[np.int64]
         values.append(entries[~inner].astype(np.int64))
         if shift is None or not inner.any():
             break
-        below = np.arange(256, dtype=np.int64) << shift
+        below = np.arange(BLOCK_ENTRIES, dtype=np.int64) << shift
         places = (places[inner][:, None] + below).reshape(-1)
         entries = blocks[entries[inner] & ~_POINTER].reshape(-1)
     start, value = np.concatenate(starts), np.concatenate(values)
@@ -110,7 +111,7 @@ def _v6_pieces(arrays: dict[str, Any]) -> tuple[list[int], npt.NDArray[np.int64]
     known = {
         (high << 64) | low: endpoint
         for high, low, endpoint, _ in np.asarray(arrays["v6_hash"]).tolist()
-        if endpoint != _EMPTY
+        if endpoint != EMPTY_SLOT
     }
     edges = {*regions, _MAPPED_FIRST, _MAPPED_END, *known, *(address + 1 for address in known)}
     starts = sorted(edge for edge in edges if edge < _END[6])

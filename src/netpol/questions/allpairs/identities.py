@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.layout import Link, Part
 from netpol.engine.engine import EndpointKind
 from netpol.model.errors import ConfigError
 from netpol.questions.allpairs.addressspace import AddressSpace
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["IdentityClasses", "identities_at", "identities_otherwise"]
 
-_ALTERNATIVES, _COUNT = 0, 1
-_SEGMENTS, _SEGMENT_COUNT, _KIND = 4, 5, 7
-_POD, _NODE = 6, 7
 _BEGINNING = -(1 << 63)
 _Joint = tuple[int, ...]  # the endpoint in each engine
 
@@ -66,7 +64,7 @@ class _Links:
 
     def owners(self, joint: _Joint) -> Iterator[_Joint]:
         """Give each of several owners; nobody for loopback, which policies never see (A10.2)."""
-        kinds = {links[one][_KIND] for links, one in zip(self.links, joint, strict=True)}
+        kinds = {links[one][Link.KIND] for links, one in zip(self.links, joint, strict=True)}
         if len(kinds) != 1:
             raise _other_snapshot()
         kind = kinds.pop()
@@ -77,7 +75,8 @@ class _Links:
             return
         lists = []
         for links, held, one in zip(self.links, self.alternatives, joint, strict=True):
-            first, count = links[one][_ALTERNATIVES], links[one][_COUNT]
+            link = links[one]
+            first, count = link[Link.ALTERNATIVES], link[Link.ALTERNATIVE_COUNT]
             lists.append(held[first : first + count])
         if len({len(item) for item in lists}) != 1:
             raise _other_snapshot()
@@ -89,7 +88,8 @@ class _Links:
         lives = []
         for number, one in enumerate(joint):
             link = self.links[number][one]
-            places = range(link[_SEGMENTS], link[_SEGMENTS] + link[_SEGMENT_COUNT])
+            first = link[Link.SEGMENTS]
+            places = range(first, first + link[Link.SEGMENT_COUNT])
             life = [(self.starts[number][at], self.values[number][at]) for at in places]
             # A time before the first segment is judged by the first.
             lives.append([(_BEGINNING, life[0][1]), *life[1:]] if life else [(_BEGINNING, one)])
@@ -138,21 +138,25 @@ def _identities(
     engines = len(links.links)
     endpoints = np.array([owner for _, owner in keys], np.int64).reshape(-1, engines)
     told = [
-        np.column_stack(
-            [parts[endpoints[:, number]][:, [_POD, _NODE]],
-             np.array([links.links[number][one][_KIND] for one in endpoints[:, number].tolist()],
-                      np.uint32)]
+        (
+            parts[endpoints[:, number], Part.POD],
+            parts[endpoints[:, number], Part.NODE],
+            np.array(
+                [links.links[number][one][Link.KIND] for one in endpoints[:, number].tolist()],
+                np.uint32,
+            ),
         )
         for number, parts in enumerate(links.parts)
-    ]  # fmt: skip
-    if any((one != told[0]).any() for one in told):
+    ]
+    pod, node, kind = told[0]
+    if any((mine != first).any() for one in told for mine, first in zip(one, told[0], strict=True)):
         raise _other_snapshot()
     return IdentityClasses(
         endpoints,
         np.array([family for family, _ in keys], np.uint8),
-        told[0][:, 2].astype(np.uint8),
-        told[0][:, 0].astype(np.int64) - 1,
-        told[0][:, 1].astype(np.int64) - 1,
+        kind.astype(np.uint8),
+        pod.astype(np.int64) - 1,
+        node.astype(np.int64) - 1,
         pieces,
     )
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.layout import NO_PORT, OTHER_PORTS, PORTS
 from netpol.compiler.pack.cells import fold_ports
 from netpol.compiler.shared.portclasses import PortClasses
+from netpol.model.batch import UNKNOWN_PROTOCOL
 
 if TYPE_CHECKING:
     from netpol.engine.engine import Engine
@@ -24,8 +26,6 @@ __all__ = ["PortSets", "Ports", "join_ports", "sets_of"]
 
 _PLAIN = {6: "tcp", 17: "udp", 132: "sctp"}
 _OTHER = {1: "icmp", 58: "ipv6-icmp"}
-_UNKNOWN_PROTOCOL = 255
-_NUMBERS = 3 * 65536  # where the entries by protocol begin
 #: What words call the protocols that have no ports and no name here.
 OTHER_PROTOCOLS = "other"
 
@@ -70,15 +70,15 @@ class PortSets:
     def example(self, number: int) -> tuple[int, int | None]:
         """Give a protocol number and port of a recorded class."""
         at = int(np.flatnonzero(self.place == number)[0])
-        if at < _NUMBERS:
-            return list(_PLAIN)[at >> 16], at & 0xFFFF
-        return (at - _NUMBERS) & 0xFF, None
+        if at < OTHER_PORTS:
+            return list(_PLAIN)[at // PORTS], at % PORTS
+        return (at - OTHER_PORTS) % NO_PORT, None
 
     def named(self, protocol: int, port: int | None) -> int:
         """Give the class of a protocol, and of one of its ports where it has them."""
         if protocol in _PLAIN and port is not None:
-            return int(self.place[(list(_PLAIN).index(protocol) << 16) + port])
-        return int(self.place[_NUMBERS + 256 + protocol])
+            return int(self.place[list(_PLAIN).index(protocol) * PORTS + port])
+        return int(self.place[OTHER_PORTS + NO_PORT + protocol])
 
     def one(self, protocol: int, port: int | None) -> Ports:
         """Give one port of a protocol, or a protocol, as a set."""
@@ -101,9 +101,9 @@ class PortSets:
             if ranges:
                 found.append(Ports(name, ranges))
         for protocol, name in _OTHER.items():
-            if chosen[self.place[_NUMBERS + protocol]]:
+            if chosen[self.place[OTHER_PORTS + protocol]]:
                 found.append(Ports(name, None))
-        if chosen[self.place[_NUMBERS]]:
+        if chosen[self.place[OTHER_PORTS]]:
             found.append(Ports(OTHER_PROTOCOLS, None))
         return tuple(found)
 
@@ -116,7 +116,7 @@ class PortSets:
         """Give by protocol the ports at which another class begins, and those classes."""
         found = []
         for slot in range(len(_PLAIN)):
-            held = self.place[slot << 16 : (slot + 1) << 16]
+            held = self.place[slot * PORTS : (slot + 1) * PORTS]
             starts = np.flatnonzero(np.r_[True, held[1:] != held[:-1]])
             found.append((starts, held[starts]))
         return found
@@ -145,12 +145,12 @@ def sets_of(ports: PortClasses) -> PortSets:
 
 def _joined(tables: npt.NDArray[np.int64]) -> PortSets:
     used = np.ones(len(tables), bool)
-    used[[_NUMBERS + protocol for protocol in _PLAIN]] = False  # never asked for
+    used[[OTHER_PORTS + protocol for protocol in _PLAIN]] = False  # never asked for
     classes, inverse = np.unique(tables[used], axis=0, return_inverse=True)
     place = np.zeros(len(tables), np.int64)
     place[used] = inverse.reshape(-1)
-    missing = [_NUMBERS + 256 + protocol for protocol in _PLAIN]
-    missing += [_NUMBERS + _UNKNOWN_PROTOCOL, _NUMBERS + 256 + _UNKNOWN_PROTOCOL]
+    missing = [OTHER_PORTS + NO_PORT + protocol for protocol in _PLAIN]
+    missing += [OTHER_PORTS + added + UNKNOWN_PROTOCOL for added in (0, NO_PORT)]
     recorded = np.ones(len(classes), bool)
     recorded[place[missing]] = False
     return PortSets(classes, place, recorded)
@@ -162,5 +162,5 @@ def _runs(
     """Give the inclusive ranges of the stretches that are inside."""
     padded = np.concatenate([[False], inside, [False]])
     edges = np.flatnonzero(padded[1:] != padded[:-1])
-    ports = np.append(starts, 65536)[edges].tolist()
+    ports = np.append(starts, PORTS)[edges].tolist()
     return tuple((first, end - 1) for first, end in zip(ports[::2], ports[1::2], strict=True))

@@ -13,9 +13,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netpol.compiler.pack.rowtables import SPLIT_ROW
-from netpol.compiler.rows.row import HAIRPIN_COLUMN, OWN_NODE_COLUMN
-from netpol.model.verdict import Side
+from netpol.compiler.layout import (
+    HAIRPIN_COLUMN,
+    HALF_MASK,
+    HALF_SHIFT,
+    OWN_NODE_COLUMN,
+    PAGE,
+    PARTS_OF,
+    SPLIT_ROW,
+    VERDICT_MASK,
+    Piece,
+    Seen,
+)
+from netpol.model.verdict import Side, Verdict
 from netpol.questions.allpairs.portsets import PortSets
 
 if TYPE_CHECKING:
@@ -26,7 +36,9 @@ __all__ = ["Differences", "EngineSide", "Vectors", "combined"]
 Int64s = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
 UInt32s = npt.NDArray[np.uint32]
-_PAGE = 16
+# Columns of ``EngineSide.peers``.
+_LABEL, _CIDR = 0, 1
+_DENY = np.uint8(Verdict.DENY)
 
 
 class Differences(NamedTuple):
@@ -116,7 +128,7 @@ class EngineSide:
         self._pages = arrays["pages"]
         self._runs = arrays["runs"]
         self._maps = arrays["port_maps"].reshape(-1)
-        self._verdicts = (arrays["decision_info"] & 3).astype(np.uint8)
+        self._verdicts = (arrays["decision_info"] & VERDICT_MASK).astype(np.uint8)
         self._deciders = deciders
         self._hairpin_rows = arrays[f"hairpin_rows_{name}"].astype(np.int64)
         self._seen = arrays[f"seen_cidr_{name}"].astype(np.int64)
@@ -127,31 +139,31 @@ class EngineSide:
 
     def subjects(self, endpoints: Int64s) -> Int64s:
         """Give the row of each endpoint as a subject."""
-        rows: Int64s = self._parts[endpoints, 0 if self.side is Side.EGRESS else 3]
+        rows: Int64s = self._parts[endpoints, PARTS_OF[self.side].row]
         return rows
 
     def peers(self, endpoints: Int64s, pods: Any, nodes: Any) -> Int64s:
         """Give int64[n, 2], label and CIDR column of each endpoint as a peer sees it (A6.4)."""
-        first = 1 if self.side is Side.EGRESS else 4
-        columns: Int64s = self._parts[endpoints, first : first + 2]
-        columns[pods, 1] = self._seen[0, columns[pods, 1]]
-        columns[nodes, 1] = self._seen[1, columns[nodes, 1]]
+        mine = PARTS_OF[self.side]
+        columns: Int64s = self._parts[endpoints[:, None], [mine.label, mine.cidr]]
+        columns[pods, _CIDR] = self._seen[Seen.POD, columns[pods, _CIDR]]
+        columns[nodes, _CIDR] = self._seen[Seen.NODE, columns[nodes, _CIDR]]
         return columns
 
     def own_node(self, peers: Int64s) -> Int64s:
         """Give the columns of nodes as the pods on them see them (A11.2)."""
         own = peers.copy()
         if self.own_exempt:
-            own[:, 0] = OWN_NODE_COLUMN
+            own[:, _LABEL] = OWN_NODE_COLUMN
         return own
 
     def row(self, row: int, peers: Int64s) -> Int32s:
         """Give int32[n], the number of the vector that a row has for each of n peers."""
         base, width, ports, flags = self._rows[row].tolist()
-        labels = self._locals(self._label_pages[row], peers[:, 0])
+        labels = self._locals(self._label_pages[row], peers[:, _LABEL])
         if flags & SPLIT_ROW:
-            return self._split_row(base + labels * width, ports, peers[:, 1])
-        cidrs = self._locals(self._cidr_pages[row], peers[:, 1])
+            return self._split_row(base + labels * width, ports, peers[:, _CIDR])
+        cidrs = self._locals(self._cidr_pages[row], peers[:, _CIDR])
         places = labels * width + cidrs
         number_at: Int32s = np.zeros(int(places.max(initial=0)) + 1, np.int32)
         number_at[places] = 1
@@ -166,11 +178,11 @@ class EngineSide:
         All peers in the same place get it once; there are as many as its rules tell apart.
         """
         locals_ = self._maps[ports + self._ports].astype(np.int64)
-        distinct, which = np.unique(pairs << 32 | columns, return_inverse=True)
+        distinct, which = np.unique(pairs << HALF_SHIFT | columns, return_inverse=True)
         numbers = np.empty(len(distinct), np.int32)
         for place, key in enumerate(distinct.tolist()):
-            strips = self._pairs[(key >> 32) + locals_].astype(np.int64)
-            runs = self._in_strips(strips, np.full(len(strips), key & 0xFFFFFFFF))
+            strips = self._pairs[(key >> HALF_SHIFT) + locals_].astype(np.int64)
+            runs = self._in_strips(strips, np.full(len(strips), key & HALF_MASK))
             numbers[place] = self._told(self._runs[runs])
         found: Int32s = numbers[which.reshape(-1)]
         return found
@@ -180,10 +192,10 @@ class EngineSide:
         low, high = self._strips[strips], self._strips[strips + 1]
         while (high - low > 1).any():
             middle = (low + high) // 2
-            inside = (self._pieces[middle, 0] <= columns) & (high - low > 1)
+            inside = (self._pieces[middle, Piece.COLUMN] <= columns) & (high - low > 1)
             low = np.where(inside, middle, low)
             high = np.where(inside | (high - low <= 1), high, middle)
-        found: Int64s = self._pieces[low, 1].astype(np.int64)
+        found: Int64s = self._pieces[low, Piece.RUN].astype(np.int64)
         return found
 
     def hairpin(self, row: int, own: Int64s) -> int:
@@ -193,7 +205,7 @@ class EngineSide:
         if twin:
             return int(self.row(twin, peer)[0])
         if self._hairpin_exempt:
-            peer[0, 0] = HAIRPIN_COLUMN
+            peer[0, _LABEL] = HAIRPIN_COLUMN
         return int(self.row(row, peer)[0])
 
     def decisions(self, rows: Int64s, peers: Int64s, ports: Int64s) -> Int64s:
@@ -201,7 +213,7 @@ class EngineSide:
         base, width, maps, flags = self._rows[rows].T
         pages = (self._label_pages, self._cidr_pages)
         label, cidr = (
-            self._pages[index[rows, column // _PAGE], column % _PAGE].astype(np.int64)
+            self._pages[index[rows, column // PAGE], column % PAGE].astype(np.int64)
             for index, column in zip(pages, peers.T, strict=True)
         )
         split = flags & SPLIT_ROW != 0
@@ -210,13 +222,13 @@ class EngineSide:
         runs = self._pairs[pairs + np.where(split, 0, cidr)].astype(np.int64)[:, None] + places
         if split.any():
             strips = self._pairs[pairs[split][:, None] + places[split]].astype(np.int64)
-            columns = np.repeat(peers[split, 1], places.shape[1])
+            columns = np.repeat(peers[split, _CIDR], places.shape[1])
             runs[split] = self._in_strips(strips.reshape(-1), columns).reshape(strips.shape)
         found: Int64s = self._runs[runs].astype(np.int64)
         return found
 
     def _locals(self, index: npt.NDArray[np.uint32], columns: Int64s) -> Int64s:
-        found: Int64s = self._pages[index[columns // _PAGE], columns % _PAGE].astype(np.int64)
+        found: Int64s = self._pages[index[columns // PAGE], columns % PAGE].astype(np.int64)
         return found
 
     def _vector(self, run: int, ports: int) -> int:
@@ -237,5 +249,5 @@ def combined(
 ) -> npt.NDArray[np.uint8]:
     """DENY if any side denies, else UNKNOWN if any is unknown, else ALLOW (C5)."""
     result = np.maximum(egress, ingress)
-    result[(egress == 1) | (ingress == 1)] = 1
+    result[(egress == _DENY) | (ingress == _DENY)] = _DENY
     return result

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from netpol._core.cover import CoverTally as CoreCoverTally
+from netpol.compiler.layout import MERGED, Field, Reserved
 from netpol.compiler.rows.decisions import MERGE_REASONS
 from netpol.model.verdict import Reason, Side, Verdict
 from netpol.run.sums import Tally
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CoverTally", "Hits", "denied_by_policy", "hits_by_target"]
 
-_MERGED = 3
-_VERDICT: Final = 1  # fields of a decision in the tables
-_ISOLATING: Final = 7
 _OUTSIDE = -(1 << 63), (1 << 63) - 1  # what a time is where there is none
 
 
@@ -110,7 +108,8 @@ class CoverTally(Tally):
     def merged(self, side: Side) -> int:
         """Give the flows of which several candidates disagree on a side (R14)."""
         sums = self.core.beside[0 if side is Side.EGRESS else 1]
-        return int(sums[1 : 1 + len(MERGE_REASONS)].sum())
+        first = Reserved.NOT_A_POD + 1
+        return int(sums[first : first + len(MERGE_REASONS)].sum())
 
     def beside(self, side: Side) -> Iterator[tuple[int, int, int]]:
         """Give decision, the other side's verdict (3: neither says) and flows."""
@@ -162,10 +161,11 @@ def _add_side(engine: Engine, tally: CoverTally, side: Side, counters: Sequence[
     total: dict[int, int] = {}
     for decision, other, flows in tally.beside(side):
         total[decision] = total.get(decision, 0) + flows
-        if other == _MERGED:
+        if other == MERGED:
             continue
-        verdict = decisions[decision][_VERDICT]
-        for target, without in marks[decision][2]:
+        verdict = cast("int", decisions[decision][Field.VERDICT])
+        _, _, sole = marks[decision]
+        for target, without in sole:
             if _both(verdict, other) != _both(without, other):
                 counters[target].sole += flows
     firsts, lasts = tally.times(side)
@@ -195,6 +195,6 @@ def denied_by_policy(engine: Engine, tally: CoverTally, side: Side) -> list[int]
     reasons = engine.decision_reasons
     for number, _, flows in tally.beside(side):
         if reasons[number] == Reason.NP_IMPLICIT_DENY:
-            for policy in decisions[number][_ISOLATING]:
+            for policy in cast("Sequence[int]", decisions[number][Field.ISOLATING]):
                 denied[policy] += flows
     return denied

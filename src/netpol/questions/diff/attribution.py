@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol._core.evaluate import plain_rows
+from netpol.compiler.layout import VERDICT_MASK
 from netpol.model.verdict import Verdict
 from netpol.questions.diff.candidate_engines import Question, Trials
 from netpol.questions.diff.deciders import Marks
@@ -235,7 +236,7 @@ def _settled(first: _Said, second: _Said, third: _Said) -> Booleans:
 
 def _verdicts(engine: Engine) -> npt.NDArray[np.uint8]:
     """Give uint8[decisions]: the verdict of each."""
-    return np.asarray(engine.tables.arrays["decision_info"] & 3, np.uint8)
+    return np.asarray(engine.tables.arrays["decision_info"] & VERDICT_MASK, np.uint8)
 
 
 def _plain(verdicts: Verdicts) -> Booleans:

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.layout import RULE_ALLOWS, VERDICT_MASK
 from netpol.model.verdict import Side, Verdict
 from netpol.policy.edits import Loaded, by_key
 
@@ -77,9 +78,9 @@ class Deciders:
         )
         info = np.asarray(engine.tables.arrays["decision_info"])
         decides = {
-            Verdict.ALLOW: info & 4 != 0,
-            Verdict.DENY: info & 3 == Verdict.DENY,
-            Verdict.UNKNOWN: info & 3 == Verdict.UNKNOWN,
+            Verdict.ALLOW: info & RULE_ALLOWS != 0,
+            Verdict.DENY: info & VERDICT_MASK == Verdict.DENY,
+            Verdict.UNKNOWN: info & VERDICT_MASK == Verdict.UNKNOWN,
         }
         parts = [np.where(decides[verdict], deciders, 0) for verdict in Verdict]
         return np.stack(parts).astype(np.uint32)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.layout import Entry, Pod
 from netpol.engine.engine import EndpointKind
 from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.model.verdict import Verdict
@@ -223,7 +224,7 @@ class _Comparison:
 
     def _empty_services_differ(self) -> bool:
         """Whether flows to a service without backends differ: allowed where no policy is (C7.1)."""
-        empty = self.engines[0].tables.arrays["service_entries"][:, 1] == 0
+        empty = self.engines[0].tables.arrays["service_entries"][:, Entry.BACKEND_COUNT] == 0
         none = [not engine.policies for engine in self.engines]
         return bool(empty.any()) and none[0] is not none[1]
 
@@ -231,7 +232,8 @@ class _Comparison:
         """Count the pods that no address is; hostNetwork pods are their node."""
         parts = self.engines[0].tables.arrays["pod_parts"]
         told = set(self.classes.who.pod.tolist())
-        return sum(1 for pod in np.flatnonzero(parts[:, 5] == 0).tolist() if pod not in told)
+        pods = np.flatnonzero(parts[:, Pod.AS_NODE] == 0).tolist()
+        return sum(1 for pod in pods if pod not in told)
 
 
 class _Counts:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.layout import VERDICT_MASK
 from netpol.engine.engine import EndpointKind
 from netpol.model.verdict import Verdict
 from netpol.questions.allpairs.columns import distinct_columns
@@ -103,7 +104,9 @@ class Parts:
         self._classes, self._parties, self._deciders = classes, parties, deciders
         self._alike: tuple[dict[Any, int], dict[Any, int]] = ({}, {})
         self._canonical: dict[tuple[int, int, Verdict], int] = {}
-        self._verdicts = [engine.tables.arrays["decision_info"] & 3 for engine in classes.engines]
+        self._verdicts = [
+            engine.tables.arrays["decision_info"] & VERDICT_MASK for engine in classes.engines
+        ]
         self._members: dict[tuple[int, int], tuple[int, ...]] = {}
 
     def of(

@@ -16,6 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.layout import (
+    LOCAL_ENTRY_SHIFT,
+    SERVICE_GROUP_SHIFT,
+    Entry,
+    Link,
+    Part,
+)
 from netpol.questions.diff.changes import SingleChange
 
 if TYPE_CHECKING:
@@ -116,25 +123,31 @@ def _by_endpoint(engine: Engine, by_pod: UInt64s) -> UInt64s:
     """
     arrays = engine.tables.arrays
     links = np.asarray(arrays["endpoint_links"])
-    own = by_pod[arrays["endpoint_parts"][:, 6]]
-    groups = (np.asarray(arrays["service_keys"]) >> np.uint64(24)).astype(np.intp)
-    of_locals = (np.asarray(arrays["service_locals"]) >> np.uint64(32)).astype(np.intp)
+    own = by_pod[arrays["endpoint_parts"][:, Part.POD]]
+    keys, locals_ = np.asarray(arrays["service_keys"]), np.asarray(arrays["service_locals"])
+    groups = (keys >> np.uint64(SERVICE_GROUP_SHIFT)).astype(np.intp)
+    of_locals = (locals_ >> np.uint64(LOCAL_ENTRY_SHIFT)).astype(np.intp)
     groups = np.concatenate([groups, groups[of_locals]])
-    keys, backends = _members(arrays["service_entries"])
-    behind = np.zeros(max(int(links[:, 2:4].max(initial=0)), int(groups.max(initial=0))) + 1)
-    behind = behind.astype(np.uint64)
-    np.bitwise_or.at(behind, groups[keys], own[np.asarray(arrays["backend_endpoints"])[backends]])
+    ranges = arrays["service_entries"]
+    entries, backends = _members(ranges[:, Entry.BACKENDS], ranges[:, Entry.BACKEND_COUNT])
+    node_ports, services = links[:, Link.NODE_PORT_GROUP], links[:, Link.OWN_GROUP]
+    most = max(int(found.max(initial=0)) for found in (node_ports, services, groups))
+    behind = np.zeros(most + 1, np.uint64)
+    of_backends = own[np.asarray(arrays["backend_endpoints"])[backends]]
+    np.bitwise_or.at(behind, groups[entries], of_backends)
     behind[0] = 0  # of what is no service
-    found: UInt64s = own | behind[links[:, 2]] | behind[links[:, 3]]
-    ambiguous, owners = _members(links)
+    found: UInt64s = own | behind[node_ports] | behind[services]
+    ambiguous, owners = _members(links[:, Link.ALTERNATIVES], links[:, Link.ALTERNATIVE_COUNT])
     maybe = found[np.asarray(arrays["alternatives"])[owners]]
     np.bitwise_or.at(found, ambiguous, maybe)
     return found
 
 
-def _members(ranges: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Give the row and the place of everything in ranges, whose columns are offset and count."""
-    offsets, counts = (ranges[:, column].astype(np.intp) for column in (0, 1))
-    rows = np.repeat(np.arange(len(ranges)), counts)
+def _members(
+    offsets: npt.NDArray[Any], counts: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Give the row and the place of everything in ranges, one a row."""
+    offsets, counts = offsets.astype(np.intp), counts.astype(np.intp)
+    rows = np.repeat(np.arange(len(counts)), counts)
     before = np.cumsum(counts) - counts
     return rows, np.arange(len(rows)) + (offsets - before)[rows]

@@ -24,7 +24,10 @@ UInt8s = npt.NDArray[np.uint8]
 #: Said of a port class: nothing changes. Else 3 * verdict before + verdict after.
 SAME = 255
 _VERDICTS = len(Verdict)
-_OTHER, _BEFORE, _AFTER = 16, 32, 64  # who decides: is another; is somebody before; and after
+# Bits of a transition: the verdict before, that after; who decides: is another; is somebody before;
+# and after.
+_VERDICT, _AFTER_SHIFT = 3, 2
+_OTHER, _BEFORE, _AFTER = 16, 32, 64
 _CODES = 128
 _EQUAL = np.zeros(256, bool)  # what is said -> whether the two verdicts are equal
 _EQUAL[[verdict * (_VERDICTS + 1) for verdict in Verdict]] = True
@@ -103,7 +106,7 @@ class Transitions:
         found = self._of.get((before, after))
         if found is None:
             one, other = self._vectors[before], self._vectors[after]
-            vector: UInt8s = (one | other << 2).astype(np.uint8)
+            vector: UInt8s = (one | other << _AFTER_SHIFT).astype(np.uint8)
             who = self._vectors.deciders
             if who:
                 # Only what can matter, so that there are few: see ``_outcomes``.
@@ -114,7 +117,8 @@ class Transitions:
             if found == len(self._items):
                 self._items.append(vector)
                 told = vector[self._recorded]
-                idle = (told & 3 == told >> 2 & 3) & (told & _OTHER == 0)
+                same = told & _VERDICT == told >> _AFTER_SHIFT & _VERDICT
+                idle = same & (told & _OTHER == 0)
                 self._idle.append(bool(idle.all()))
             self._of[before, after] = found
         return found
@@ -139,14 +143,14 @@ def _outcomes() -> UInt8s:
     codes = np.arange(_CODES, dtype=np.uint8)
     egress, ingress = (side.reshape(-1) for side in np.meshgrid(codes, codes, indexing="ij"))
     verdicts = [
-        combined((egress >> shift & 3).astype(np.uint8), (ingress >> shift & 3).astype(np.uint8))
-        for shift in (0, 2)
+        combined(*((side >> shift & _VERDICT).astype(np.uint8) for side in (egress, ingress)))
+        for shift in (0, _AFTER_SHIFT)
     ]
     before, after = verdicts
     other = np.zeros(len(before), bool)
     for side in (egress, ingress):
         # A side decides if it has the verdict of the whole (semantics.md C3.1).
-        was, now = side & 3 == before, side >> 2 & 3 == after
+        was, now = side & _VERDICT == before, side >> _AFTER_SHIFT & _VERDICT == after
         other |= np.select(
             [was & now, was, now],
             [side & _OTHER > 0, side & _BEFORE > 0, side & _AFTER > 0],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.layout import Pod
 from netpol.engine.engine import EndpointKind
 from netpol.kube.snapshot import Snapshot
 from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
@@ -185,7 +186,7 @@ class _Matrix:
             self.by,
             len(set(self.parties.group)),
             int(pairs.sum()),
-            sum(1 for pod in np.flatnonzero(pods[:, 5] == 0).tolist() if pod not in told),
+            sum(1 for pod in np.flatnonzero(pods[:, Pod.AS_NODE] == 0).tolist() if pod not in told),
             lambda: self._reaches(src, dst, what, pairs),
             self.classes.engines[0].unjudged,
         )

@@ -14,6 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol._core.sums import Groups, Histogram
+from netpol.compiler.layout import (
+    HALF_MASK,
+    HALF_SHIFT,
+    PAIR_CAUSE_SHIFT,
+    PAIR_CODE_MASK,
+    PAIR_OUTCOME_SHIFT,
+    PAIR_PROFILES_SHIFT,
+    PAIR_RECORDED_SHIFT,
+)
 from netpol.engine.engine import EndpointKind
 from netpol.engine.engine import compile as compile_policies
 from netpol.engine.policy_history import AsOf, Could
@@ -66,8 +75,8 @@ _WHO_NOTES = int(Note.STALE_POD_IP | Note.IN_PODCIDR | Note.POSSIBLE_NODE_GATEWA
 _GIVEN = ("strict_cidr", "unknown_fields", "node_addresses")
 
 _VERDICTS, _CAUSES = len(Verdict), len(Cause)
-# What a pair's key says in the bits of its second word that those of a tally leave free.
-_RECORDED_AT, _CAUSE_AT, _PROFILES_AT, _BITS = 40, 44, 48, 15
+# The bits of a pair's second word that are a tally's; what disagrees stands above.
+_OF_TALLY = (1 << PAIR_RECORDED_SHIFT) - 1
 
 _DISAGREES = np.array(
     [theirs is not Verdict.UNKNOWN and theirs is not ours for theirs in Verdict for ours in Verdict]
@@ -306,9 +315,9 @@ class RecordedSums:
         self._profiles.add(profiles.astype(np.uint32), *weights)
         keys = pair_words(part, self._workload_of)
         keys[:, 1] |= (
-            recorded.astype(np.uint64) << np.uint64(_RECORDED_AT)
-            | causes.astype(np.uint64) << np.uint64(_CAUSE_AT)
-            | profiles << np.uint64(_PROFILES_AT)
+            recorded.astype(np.uint64) << np.uint64(PAIR_RECORDED_SHIFT)
+            | causes.astype(np.uint64) << np.uint64(PAIR_CAUSE_SHIFT)
+            | profiles << np.uint64(PAIR_PROFILES_SHIFT)
         )
         self._groups.add(keys, *weights)
         if batch.time is not None:
@@ -380,16 +389,16 @@ class RecordedSums:
     def _picked(self, keys: UInt64s, top: int) -> list[int]:
         """Give the places of the pairs to list: what is judged before what is unknown."""
         flows, _, octets = self._groups.measures().T
-        unknown = keys[:, 1] >> np.uint64(25) & np.uint64((1 << _BITS) - 1)
-        unknown = unknown // np.uint64(len(Reason) * len(Side)) == Verdict.UNKNOWN
+        outcome = (keys[:, 1] & np.uint64(_OF_TALLY)) >> np.uint64(PAIR_OUTCOME_SHIFT)
+        unknown = outcome // np.uint64(len(Reason) * len(Side)) == Verdict.UNKNOWN
         picked: list[int] = np.lexsort((-octets, -flows, unknown))[:top].tolist()
         return picked
 
     def _pair(self, index: int, words: list[int]) -> RecordedPair:
         extra = words[1]
-        words[1] &= (1 << _RECORDED_AT) - 1
+        words[1] &= _OF_TALLY
         key = pair_key(words, self._workloads)
-        cause = Cause(extra >> _CAUSE_AT & 0xF)
+        cause = Cause(extra >> PAIR_CAUSE_SHIFT & PAIR_CODE_MASK)
         first, last = self._times.of(index) or (None, None)
         newer: tuple[Newer, ...] = ()
         if cause is Cause.POLICY_CHANGED and first is not None:
@@ -399,11 +408,11 @@ class RecordedSums:
                 for policy, time in self._as_of.newer((key.egress, key.ingress), first)
             )
         return RecordedPair(
-            recorded=Verdict(extra >> _RECORDED_AT & 0xF),
+            recorded=Verdict(extra >> PAIR_RECORDED_SHIFT & PAIR_CODE_MASK),
             ours=key.verdict,
             cause=cause,
             pair=pair_of(self._engine, key, Weight(*self._groups.weight(index))),
-            profiles=self._named(extra >> _PROFILES_AT),
+            profiles=self._named(extra >> PAIR_PROFILES_SHIFT),
             newer=newer,
             first_seen=first,
             last_seen=last,
@@ -425,9 +434,10 @@ class RecordedSums:
         return dict(sorted(found.items(), key=lambda item: (-item[1].flows, item[0])))
 
     def _undated(self, keys: UInt64s) -> tuple[str, ...]:
-        cause = keys[:, 1] >> np.uint64(_CAUSE_AT) & np.uint64(0xF)
+        cause = keys[:, 1] >> np.uint64(PAIR_CAUSE_SHIFT) & np.uint64(PAIR_CODE_MASK)
         decided = keys[cause == Cause.UNEXPLAINED, 2]
-        ids = np.unique(np.concatenate([decided >> np.uint64(32), decided & np.uint64(0xFFFFFFFF)]))
+        sides = decided >> np.uint64(HALF_SHIFT), decided & np.uint64(HALF_MASK)
+        ids = np.unique(np.concatenate(sides))
         policies = self._engine.policies
         return tuple(
             policies[index].label for index in sorted(set(self._as_of.undated(ids.tolist())))
