@@ -1,21 +1,21 @@
 """Addresses as text, in memory: inline parsers on raw pointers, for every reader of the core."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
+
+from netpol._core.portability cimport load32, load64
 
 
 cdef extern from "digits.h" nogil:
-    uint64_t load64 "np_load64"(const uint8_t *p) noexcept
-    uint32_t load32 "np_load32"(const uint8_t *p) noexcept
-    unsigned digit_run8 "np_digit_run8"(uint64_t word) noexcept
-    unsigned digit_run7 "np_digit_run7"(uint64_t word) noexcept
-    uint64_t digits8 "np_digits8"(uint64_t word, unsigned length) noexcept
-    void two_digits8 "np_two_digits8"(
+    unsigned digit_run8 "netpol_digit_run8"(uint64_t word) noexcept
+    unsigned digit_run7 "netpol_digit_run7"(uint64_t word) noexcept
+    uint64_t digits8 "netpol_digits8"(uint64_t word, unsigned length) noexcept
+    void two_digits8 "netpol_two_digits8"(
         uint64_t a, unsigned a_length, uint64_t b, unsigned b_length,
         uint64_t *a_out, uint64_t *b_out) noexcept
-    uint32_t octet "np_octet"(const uint8_t *p, unsigned length) noexcept
-    uint32_t other16 "np_other16"(const uint8_t *p) noexcept
-    unsigned lowest_bit "np_lowest_bit"(uint32_t word) noexcept
+    uint32_t octet "netpol_octet"(const uint8_t *p, unsigned length) noexcept
+    uint32_t other16 "netpol_other16"(const uint8_t *p) noexcept
+    unsigned lowest_bit "netpol_lowest_bit"(uint32_t word) noexcept
 
 
 cdef inline const uint8_t *parse_ipv4(

@@ -5,7 +5,7 @@ The parsers themselves are in the .pxd, inline for every reader of the core.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
-cdef enum:
+cdef enum:  # private
     LONGEST_TEXT = 45  # of an address with a dotted tail
 
 

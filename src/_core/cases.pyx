@@ -7,14 +7,16 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memset
 
 from netpol._core.columns cimport Columns
+from netpol._core.conntrack_row cimport NO_ICMP
 from netpol._core.judge cimport case_notes
+from netpol._core.layout cimport PART_COLUMNS, PART_POD
 from netpol._core.outcome cimport EGRESS_DIALLED, NO_ENDPOINT, Case
-from netpol._core.plain cimport NETPOL_DIALLED, NETPOL_EXTRA, NETPOL_TRANSLATED
+from netpol._core.plain cimport (
+    DIALLED, EXTRA, IS_ALONE, IS_AMBIGUOUS, IS_LOOPBACK, IS_NOTED, IS_POD, IS_SERVICE, TRANSLATED,
+)
 from netpol._core.resolve cimport resolve
 from netpol._core.sides cimport flags_of
-from netpol._core.tables cimport (
-    IS_AMBIGUOUS, IS_LOOPBACK, IS_ALONE, IS_NOTED, IS_POD, IS_SERVICE, PART_POD, View,
-)
+from netpol._core.tables cimport View
 
 
 cdef inline bint same_address(
@@ -34,6 +36,10 @@ cdef inline bint is_absent(const uint8_t* column, size_t width, size_t i) noexce
         if column[width * i + k]:
             return False
     return True
+
+
+cdef inline uint32_t pod_of(const View* v, uint32_t endpoint) noexcept nogil:
+    return v.parts[PART_COLUMNS * <size_t> endpoint + PART_POD]
 
 
 cdef bint has_extras(const Columns* c) noexcept nogil:
@@ -85,7 +91,7 @@ cdef inline bint is_translated(const Columns* c, size_t i) noexcept nogil:
 cdef void mark_extras(
     const View* v, const Columns* c, size_t start, size_t count, uint8_t* extra
 ) noexcept nogil:
-    """Give what of NETPOL_EXTRA, _TRANSLATED and _DIALLED further columns make of rows."""
+    """Give what of EXTRA, TRANSLATED and DIALLED further columns make of rows."""
     cdef const uint32_t* src = <const uint32_t*> c.src + start
     cdef const uint32_t* dst = <const uint32_t*> c.dst + start
     cdef const uint32_t* seen
@@ -98,7 +104,7 @@ cdef void mark_extras(
         seen = <const uint32_t*> c.src_seen + start
         if c.original_dst == NULL or c.original_dport == NULL:
             for i in range(count):
-                extra[i] = <uint8_t> (NETPOL_TRANSLATED * ((seen[i] != src[i]) & (seen[i] != 0)))
+                extra[i] = <uint8_t> (TRANSLATED * ((seen[i] != src[i]) & (seen[i] != 0)))
         else:  # what a conntrack dump always has: no branches
             dialled = <const uint32_t*> c.original_dst + start
             asked = c.original_dport + start
@@ -106,22 +112,22 @@ cdef void mark_extras(
             for i in range(count):
                 differs = (dialled[i] != dst[i]) | (asked[i] != port[i])
                 hidden = (seen[i] != src[i]) & (seen[i] != 0) | differs & (seen[i] == 0)
-                extra[i] = <uint8_t> (NETPOL_TRANSLATED * hidden | NETPOL_DIALLED * differs)
+                extra[i] = <uint8_t> (TRANSLATED * hidden | DIALLED * differs)
             if v.has_node_ports:
                 for i in range(count):
-                    if extra[i] & NETPOL_DIALLED and is_node_port(v, c, start + i):
-                        extra[i] |= NETPOL_EXTRA
+                    if extra[i] & DIALLED and is_node_port(v, c, start + i):
+                        extra[i] |= EXTRA
             mark_odd(c, start, count, extra)
             return
     elif c.src_seen != NULL or c.original_dst != NULL:
         for i in range(count):
-            extra[i] = <uint8_t> (NETPOL_TRANSLATED * is_translated(c, start + i))
+            extra[i] = <uint8_t> (TRANSLATED * is_translated(c, start + i))
     else:
         memset(extra, 0, count)
     if c.original_dst != NULL:
         for i in range(count):
             if is_dialled(c, start + i):
-                extra[i] |= NETPOL_DIALLED
+                extra[i] |= DIALLED
                 mark_dialled(v, c, start + i, is_translated(c, start + i), &extra[i])
     mark_odd(c, start, count, extra)
 
@@ -130,24 +136,24 @@ cdef inline void mark_dialled(
     const View* v, const Columns* c, size_t i, bint unseen, uint8_t* extra
 ) noexcept nogil:
     if unseen:
-        extra[0] |= NETPOL_TRANSLATED
+        extra[0] |= TRANSLATED
     if is_node_port(v, c, i):
-        extra[0] |= NETPOL_EXTRA
+        extra[0] |= EXTRA
 
 
 cdef inline void mark_odd(
     const Columns* c, size_t start, size_t count, uint8_t* extra
 ) noexcept nogil:
-    """Add NETPOL_EXTRA for ICMP and for ends that the log names."""
+    """Add EXTRA for ICMP and for ends that the log names."""
     cdef size_t i
     if c.icmp_type != NULL:
         for i in range(count):
             if is_icmp(c, start + i):
-                extra[i] |= NETPOL_EXTRA
+                extra[i] |= EXTRA
     if c.src_hint != NULL or c.dst_hint != NULL:
         for i in range(count):
             if is_hinted(c, start + i):
-                extra[i] |= NETPOL_EXTRA
+                extra[i] |= EXTRA
 
 
 cdef bint is_plain(
@@ -162,7 +168,7 @@ cdef bint is_plain(
         return False
     if c.width == 16 and s & IS_POD:
         # A dual-stack pod has an endpoint a family; a record may name one of each.
-        if v.parts[8 * <size_t> src + PART_POD] == v.parts[8 * <size_t> dst + PART_POD]:
+        if pod_of(v, src) == pod_of(v, dst):
             return False
     if c.icmp_type != NULL and is_icmp(c, i):
         return False
@@ -214,7 +220,7 @@ cdef Case case_of(
     case.protocol = c.protocol[i]
     case.dport = c.dport[i]
     case.dport_known = c.dport_known == NULL or c.dport_known[i] != 0
-    case.icmp_type = c.icmp_type[i] if c.icmp_type != NULL else 255
+    case.icmp_type = c.icmp_type[i] if c.icmp_type != NULL else NO_ICMP
     case.v4 = is_v4(c, c.dst, i)
     case.dialled_v4 = case.v4
     case.evidence = c.evidence[i] if c.evidence != NULL else 0

@@ -10,9 +10,11 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-cdef enum:
-    PAGE = 64
-    LOCALS = 16                  # entries of a page of local classes
+from netpol._core.layout cimport PAGE, ROW_PAIRS, ROW_WIDTH
+from netpol._core.plain cimport PAGE_CELLS
+
+cdef enum:  # private
+    RUNS = 65536                 # of a row: what a cell of 16 bits can tell apart
 
 
 cdef class Pages:
@@ -35,7 +37,7 @@ cdef class Pages:
     cdef size_t _limit
 
     def __cinit__(self, size_t size, size_t limit):
-        if size % 4 or not 0 < size <= PAGE:
+        if size % 4 or not 0 < size <= PAGE_CELLS:
             raise ValueError("size has to be a multiple of 4, at most 64")
         self.size = size
         self._limit = limit
@@ -81,7 +83,7 @@ cdef class Pages:
         IndexError
             A column lies beyond the index, or columns and values are not of one length.
         """
-        cdef uint16_t page[PAGE]
+        cdef uint16_t page[PAGE_CELLS]
         cdef size_t n = columns.shape[0]
         cdef size_t i = 0
         cdef size_t number
@@ -171,17 +173,17 @@ def _check_rows(
     rows, pairs, label_pages, cidr_pages, pages, labels, cidrs, index = map(
         np.asarray, (rows, pairs, label_pages, cidr_pages, pages, labels, cidrs, index))
     fits = (
-        store.size == PAGE
+        store.size == PAGE_CELLS
         and rows.shape[1] >= 2
-        and pages.shape[1] == LOCALS
+        and pages.shape[1] == PAGE
         and len(rows) == len(label_pages) == len(cidr_pages) == len(index)
-        and len(labels) == len(cidrs) <= index.shape[1] * PAGE
+        and len(labels) == len(cidrs) <= index.shape[1] * PAGE_CELLS
     )
     if not fits:
         raise ValueError("tables of rows that do not fit together")
     for name, array, size in (
-        ("labels", labels, label_pages.shape[1] * LOCALS),
-        ("cidrs", cidrs, cidr_pages.shape[1] * LOCALS),
+        ("labels", labels, label_pages.shape[1] * PAGE),
+        ("cidrs", cidrs, cidr_pages.shape[1] * PAGE),
         ("label_pages", label_pages, len(pages)),
         ("cidr_pages", cidr_pages, len(pages)),
         ("pairs", pairs, run_count),
@@ -234,9 +236,9 @@ def pack_rows(
     # A row cannot have more runs than pairs, nor than columns.
     found = np.zeros(min(pairs.shape[0], row_count * columns) + 1, np.uint32)
     cdef uint32_t[::1] bases = found
-    local_labels = np.zeros(label_width * LOCALS, np.uint32)
-    local_cidrs = np.zeros(cidr_width * LOCALS, np.uint32)
-    row_cells = np.zeros(width * PAGE, np.uint16)
+    local_labels = np.zeros(label_width * PAGE, np.uint32)
+    local_cidrs = np.zeros(cidr_width * PAGE, np.uint32)
+    row_cells = np.zeros(width * PAGE_CELLS, np.uint16)
     seen_in = np.zeros(run_count, np.uint32)
     value_of = np.zeros(run_count, np.uint16)
     cdef uint32_t[::1] label_of = local_labels
@@ -245,7 +247,7 @@ def pack_rows(
     cdef uint32_t[::1] seen = seen_in
     cdef uint16_t[::1] value = value_of
     cdef size_t r, j, p, total = 0, mine
-    cdef uint32_t pair_width, base
+    cdef uint32_t first, pair_width, base
     cdef const uint32_t* pair
     cdef const uint16_t* page
     cdef int64_t place
@@ -255,27 +257,28 @@ def pack_rows(
     cdef uint16_t widest_label, widest_cidr
     with nogil:
         for r in range(row_count):
-            pair_width = rows[r, 1]
+            pair_width = rows[r, ROW_WIDTH]
             widest_label = widest_cidr = 0
             for p in range(label_width):
                 page = &pages[label_pages[r, p], 0]
-                for j in range(LOCALS):
+                for j in range(PAGE):
                     widest_label = max(widest_label, page[j])
-                    label_of[p * LOCALS + j] = page[j] * pair_width
+                    label_of[p * PAGE + j] = page[j] * pair_width
             for p in range(cidr_width):
                 page = &pages[cidr_pages[r, p], 0]
-                for j in range(LOCALS):
+                for j in range(PAGE):
                     widest_cidr = max(widest_cidr, page[j])
-                    cidr_of[p * LOCALS + j] = page[j]
-            if rows[r, 0] + <uint64_t> widest_label * pair_width + widest_cidr >= pair_count:
+                    cidr_of[p * PAGE + j] = page[j]
+            first = rows[r, ROW_PAIRS]
+            if first + <uint64_t> widest_label * pair_width + widest_cidr >= pair_count:
                 outside = True
                 break
-            pair = &pairs[rows[r, 0]]
+            pair = &pairs[first]
             mine = 0
             for j in range(columns):
                 base = pair[label_of[labels[j]] + cidr_of[cidrs[j]]]
                 if seen[base] != r + 1:
-                    if mine == 65536:
+                    if mine == RUNS:
                         fits = False
                         break
                     if total + mine >= <size_t> bases.shape[0]:  # rows that share pairs
@@ -291,7 +294,7 @@ def pack_rows(
             total += mine
             start[r + 1] = <uint32_t> total
             for p in range(width):
-                place = store.put(&cells[p * PAGE])
+                place = store.put(&cells[p * PAGE_CELLS])
                 if place < 0:
                     fits = False
                     break

@@ -1,6 +1,15 @@
 # Columns of flows and of results as raw pointers; NULL where a column is absent.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
+cdef extern from *:
+    """
+    #define NETPOL_NO_TIME INT64_MIN /* = netpol.flows.batch.NO_TIME */
+    """
+    const int64_t NO_TIME "NETPOL_NO_TIME"  # time not recorded
+
+cdef enum:  # = netpol.flows.directions
+    EPHEMERAL = 32768            # lowest port Linux gives to clients by default
+
 cdef struct Columns:
     const uint8_t* src          # n * width bytes
     const uint8_t* dst

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from netpol._core.conntrack_row cimport N_CAUSES, Row
 
-cdef enum:
+cdef enum:  # private
     MAX_ERRORS = 64              # recorded a call; all are counted
 
 cdef struct Columns:

@@ -25,8 +25,11 @@ from netpol._core import conntrack_line
 #: Names of the state codes: 0 is no state, 255 (not here) a name not known.
 STATE_NAMES = conntrack_line.STATE_NAMES
 
+cdef enum:  # private
+    LONGEST = 65536
+
 #: Bytes of the longest line that is read; longer ones are counted as too long.
-MAX_LINE = 65536
+MAX_LINE = LONGEST
 
 #: Spelling of each cause, by code; 0 is no error.
 CAUSES = (
@@ -36,9 +39,6 @@ CAUSES = (
     "unexpected text after the reply tuple", "line cut short", "binary data", "line too long",
     "line broken by a message",
 )
-
-cdef enum:
-    LONGEST = 65536
 
 _COLUMNS = {
     "orig_src": np.uint32, "orig_dst": np.uint32, "reply_src": np.uint32, "reply_dst": np.uint32,

@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t
 
 from netpol._core.conntrack_row cimport Row
 
-cdef enum:
+cdef enum:  # private
     # Bytes that have to be readable from the start of a line. The longest line taken: head 85,
     # twice a tuple of 131 (IPv6) and counters of 48, [UNREPLIED] 12, tail 126, look-ahead 46.
     FAST_MARGIN = 1024

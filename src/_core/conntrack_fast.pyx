@@ -10,26 +10,27 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
 from netpol._core.addresses_text cimport (
-    digit_run7, digit_run8, digits8, is_mapped, load32, load64, mapped_ipv4, parse_ipv4_fast,
-    parse_ipv6, two_digits8,
+    digit_run7, digit_run8, digits8, is_mapped, mapped_ipv4, parse_ipv4_fast, parse_ipv6,
+    two_digits8,
 )
 from netpol._core.conntrack_line cimport state_code
-from netpol._core.conntrack_marked cimport NP_HAS_MARKS, marked_tuples
+from netpol._core.conntrack_marked cimport HAS_MARKS, marked_tuples
 from netpol._core.conntrack_row cimport (
     ACCT, ASSURED, EVENT_DESTROY, EVENT_NEW, EVENT_UPDATE, HW_OFFLOAD, OFFLOAD, UNREPLIED, WIDE,
     Address, Row, Tuple, clear_row,
 )
+from netpol._core.portability cimport load32, load64
 
 
 cdef extern from "ipv4_text.h" nogil:
-    bint NP_HAS_IPV4
-    void np_ipv4_init()
-    unsigned np_ipv4(const uint8_t *p, uint32_t *out)
+    bint HAS_IPV4 "NETPOL_HAS_IPV4"
+    void ipv4_init "netpol_ipv4_init"()
+    unsigned ipv4 "netpol_ipv4"(const uint8_t *p, uint32_t *out)
 
-np_ipv4_init()
+ipv4_init()
 
-# Codes of the common states, as ``conntrack_line.STATES`` numbers them.
-cdef enum:
+# The common states.
+cdef enum:  # = some of netpol._core.conntrack.STATE_NAMES as STATE_*
     STATE_SYN_SENT = 2
     STATE_SYN_RECV = 3
     STATE_ESTABLISHED = 4
@@ -87,8 +88,8 @@ cdef inline const uint8_t *address(const uint8_t *p, Address *out) noexcept nogi
     cdef unsigned length
     out.wide = False
     out.colons = False
-    if NP_HAS_IPV4:
-        length = np_ipv4(p, &out.v4)
+    if HAS_IPV4:
+        length = ipv4(p, &out.v4)
         if length:
             return p + length
     else:
@@ -403,7 +404,7 @@ cdef const uint8_t *parse_fast(const uint8_t *p, Row *row) noexcept nogil:
     if p == NULL:
         return NULL
     following = NULL
-    if NP_HAS_MARKS and not is_icmp and family != 6:
+    if HAS_MARKS and not is_icmp and family != 6:
         following = marked_tuples(p, row)
     if following == NULL:
         following = tuples(p, is_icmp, row)

@@ -28,7 +28,7 @@ from netpol._core.conntrack_tail cimport flag, tail
 
 # What the names of layer 4 imply. The keys of a tuple follow the name, not the number: /proc
 # prints "unknown 33" without ports where the library prints "dccp 33" with them.
-cdef enum Shape:
+cdef enum Shape:  # private
     SHAPE_PORTS
     SHAPE_ICMP
     SHAPE_GRE

@@ -6,25 +6,26 @@ The positions come from four windows of 64 bytes, so that hardly a field waits f
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from netpol._core.addresses_text cimport digit_run8, load32, load64
+from netpol._core.addresses_text cimport digit_run8
 from netpol._core.conntrack_row cimport ACCT, UNREPLIED, Row, Tuple
+from netpol._core.portability cimport load32, load64
 
 
 cdef extern from "ipv4_text.h" nogil:
-    bint np_ipv4_sized(const uint8_t *p, uint64_t length, uint32_t *out)
+    bint ipv4_sized "netpol_ipv4_sized"(const uint8_t *p, uint64_t length, uint32_t *out)
 
 cdef extern from "text_marks.h" nogil:
-    bint NP_HAS_MARKS
-    uint64_t np_equals64(const uint8_t *p)
-    uint64_t np_first_mark(uint64_t marks)
-    bint np_two_numbers(
+    bint HAS_MARKS "NETPOL_HAS_MARKS"
+    uint64_t equals64 "netpol_equals64"(const uint8_t *p)
+    uint64_t first_mark "netpol_first_mark"(uint64_t marks)
+    bint two_numbers "netpol_two_numbers"(
         const uint8_t *a_end, uint64_t a_len, const uint8_t *b_end, uint64_t b_len,
         uint64_t *a_out, uint64_t *b_out)
 
 
 cdef inline const uint8_t *next_mark(const uint8_t *window, uint64_t marks) noexcept nogil:
     """Give where the first mark is; without one the window's last byte, which then is no "="."""
-    return window + np_first_mark(marks | <uint64_t> 1 << 63)
+    return window + first_mark(marks | <uint64_t> 1 << 63)
 
 
 cdef inline bint ends_with(const uint8_t *p, const char *key) noexcept nogil:
@@ -40,7 +41,7 @@ cdef inline const uint8_t *marked_tuple(
     With ``following``, the next tuple's ``src=`` is found, and the last number ends before it;
     else its digits tell.
     """
-    cdef uint64_t marks = np_equals64(p)
+    cdef uint64_t marks = equals64(p)
     cdef uint64_t sport, dport
     cdef bint has_counters
     cdef const uint8_t *dst_at
@@ -62,7 +63,7 @@ cdef inline const uint8_t *marked_tuple(
         return NULL
     if not ends_with(sport_at, b" sport=") or not ends_with(dport_at, b" dport="):
         return NULL
-    marks = np_equals64(dport_at + 1)
+    marks = equals64(dport_at + 1)
     last = dport_at
     packets_at = next_mark(dport_at + 1, marks)
     has_counters = load64(packets_at - 8) == load64(<const uint8_t *> b" packets")
@@ -83,15 +84,15 @@ cdef inline const uint8_t *marked_tuple(
         if last_end[0] != c" ":
             return NULL
     dport_end = packets_at - 8 if has_counters else last_end
-    if not np_ipv4_sized(p + 4, dst_at - p - 8, &t.src.v4):
+    if not ipv4_sized(p + 4, dst_at - p - 8, &t.src.v4):
         return NULL
-    if not np_ipv4_sized(dst_at + 1, sport_at - dst_at - 7, &t.dst.v4):
+    if not ipv4_sized(dst_at + 1, sport_at - dst_at - 7, &t.dst.v4):
         return NULL
-    if not np_two_numbers(
+    if not two_numbers(
         dport_at - 6, dport_at - sport_at - 7, dport_end, dport_end - dport_at - 1, &sport, &dport
     ) or (sport | dport) > 65535:
         return NULL
-    if has_counters and not np_two_numbers(
+    if has_counters and not two_numbers(
         last - 6, last - packets_at - 7, last_end, last_end - last - 1, &t.packets, &t.bytes
     ):
         return NULL

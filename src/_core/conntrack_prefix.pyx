@@ -15,7 +15,7 @@ from libc.stdint cimport uint8_t, uint64_t
 from netpol._core.conntrack_cursor cimport Cursor, eat, is_digit, number
 from netpol._core.conntrack_tail cimport month_index, weekday_index
 
-cdef enum:
+cdef enum:  # private
     NESTED = 4                   # prefixes before prefixes: kubectl's, a runtime's, journald's
 
 

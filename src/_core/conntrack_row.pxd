@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from netpol._core.columns cimport NO_TIME
+
 
 cdef struct Address:
     uint32_t v4  # host order; valid if not wide
@@ -35,7 +37,7 @@ cdef struct Row:
     uint8_t event
 
 
-cdef enum Flag:
+cdef enum Flag:  # = netpol.flows.scan_codes.RecordFlag
     UNREPLIED = 1
     ASSURED = 2
     OFFLOAD = 4
@@ -45,7 +47,7 @@ cdef enum Flag:
     USERSPACE = 64
 
 
-cdef enum Event:
+cdef enum Event:  # = netpol.flows.scan_codes.Event as EVENT_*
     EVENT_NONE = 0
     EVENT_NEW = 1
     EVENT_UPDATE = 2
@@ -53,7 +55,7 @@ cdef enum Event:
 
 
 # Why a line is no record. The spellings are CAUSES in conntrack.pyx, in this order.
-cdef enum Cause:
+cdef enum Cause:  # private
     OK = 0
     NOT_CONNTRACK = 1
     BAD_TIMESTAMP = 2
@@ -74,24 +76,19 @@ cdef enum Cause:
     BINARY = 17
     TOO_LONG = 18
     MIXED_IN = 19
-    N_CAUSES = 20
+    N_CAUSES = 20  # = len(netpol._core.conntrack.CAUSES)
     EXPECTATION = 20  # no error either: another table's line
 
 
 cdef enum:
-    NO_ICMP = 255
-
-
-cdef inline int64_t no_time() noexcept nogil:
-    """Time not recorded: the smallest int64."""
-    return <int64_t> (<uint64_t> 1 << 63)
+    NO_ICMP = 255  # = netpol.flows.batch.NO_ICMP
 
 
 cdef inline void clear_row(Row *row) noexcept nogil:
     """Set what a line may leave out."""
-    row.time = no_time()
+    row.time = NO_TIME
     row.delta_time = -1
-    row.start = no_time()
+    row.start = NO_TIME
     row.zone_orig = 0
     row.zone_reply = 0
     row.flags = 0

@@ -11,7 +11,7 @@ from netpol._core.conntrack_row cimport (
 cdef const char *DAYS = b"MonTueWedThuFriSatSun"
 cdef const char *MONTHS = b"JanFebMarAprMayJunJulAugSepOctNovDec"
 
-cdef enum Tail:
+cdef enum Tail:  # private
     TAIL_MARK = 1
     TAIL_SECMARK = 2
     TAIL_SECCTX = 4

@@ -8,12 +8,13 @@ import numpy as np
 
 from libc.stdint cimport uint32_t
 
+from netpol._core.outcome cimport VERDICTS
+from netpol._core.plain cimport RECORD_COLUMNS
 from netpol._core.sums cimport Histogram, Sum, Weights, add_to, take_weights
 from netpol._core.tables cimport CompiledTables
 from netpol._core.tally cimport Judged, take_judged
 
-cdef enum:
-    VERDICTS = 3
+cdef enum:  # private
     SPECIALS = 256               # no more than a byte holds
 
 
@@ -83,10 +84,10 @@ cdef class Contrast:
         take_weights(&w, n, flows, packets, bytes_)
         take_judged(
             &a, n, first, SPECIALS, self._first_decisions,
-            self._first._arrays["src_records"].size // 4)
+            self._first._arrays["src_records"].size // RECORD_COLUMNS)
         take_judged(
             &b, n, second, SPECIALS, self._second_decisions,
-            self._second._arrays["src_records"].size // 4)
+            self._second._arrays["src_records"].size // RECORD_COLUMNS)
         rows = room
         with self._lock, nogil:
             found = self.add_rows(&w, &a, &b, 0, n, &rows[0])

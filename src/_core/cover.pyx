@@ -10,22 +10,26 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from netpol._core.cases cimport case_of, is_plain
-from netpol._core.columns cimport Columns
+from netpol._core.columns cimport NO_TIME, Columns
 from netpol._core.judge cimport judge
-from netpol._core.outcome cimport Case, Outcome
+from netpol._core.outcome cimport VERDICTS, VERDICT_MASK, Case, Outcome
 from netpol._core.sums cimport Weights, hash_key, in_order
 from netpol._core.tables cimport CompiledTables
 from netpol._core.tally cimport Judged, Tally
 
-cdef enum:
+cdef enum:  # private
     ASKED = 8192
+
+cdef enum:  # = netpol.compiler.layout
     MERGED = 3                   # in the place of the other side's verdict
 
-cdef int64_t NO_TIME = -9223372036854775807 - 1
-cdef int64_t NEVER_FIRST = 9223372036854775807
+cdef enum:  # private
+    OTHERS = VERDICTS + 1        # what there may be in that place
 
-# The verdict of a flow by those of its sides: egress * 4 + ingress.
-cdef uint8_t[16] BOTH = [0, 1, 2, 3, 1, 1, 1, 3, 2, 1, 2, 3, 3, 3, 3, 3]
+cdef int64_t NEVER_FIRST = 9223372036854775807  # private
+
+# The verdict of a flow by those of its sides: egress * OTHERS + ingress.
+cdef uint8_t[OTHERS * OTHERS] BOTH = [0, 1, 2, 3, 1, 1, 1, 3, 2, 1, 2, 3, 3, 3, 3, 3]
 
 
 cdef inline void add_flows(uint64_t* to, uint64_t flows) noexcept nogil:
@@ -99,11 +103,11 @@ cdef class CoverTally(Tally):
         cdef uint8_t[::1] touched
         self._decisions = decisions.shape[0]
         self._endpoints = workloads.shape[0]
-        self._info = np.ascontiguousarray(tables._arrays["decision_info"]) & np.uint8(3)
+        self._info = np.ascontiguousarray(tables._arrays["decision_info"]) & np.uint8(VERDICT_MASK)
         info = self._info
         self._verdict_of = &info[0]
-        self.beside = np.zeros((2, self._decisions, 4), np.uint64)
-        self.verdicts = np.zeros(3, np.uint64)
+        self.beside = np.zeros((2, self._decisions, OTHERS), np.uint64)
+        self.verdicts = np.zeros(VERDICTS, np.uint64)
         self.times = np.empty((4, self._decisions), np.int64)
         self.times[0::2] = NEVER_FIRST
         self.times[1::2] = NO_TIME
@@ -129,16 +133,16 @@ cdef class CoverTally(Tally):
             self.touched |= more.touched
             for i in range(2 * self._endpoints):
                 add_flows(&self._seen[i], more._seen[i])
-            for i in range(8 * self._decisions):
+            for i in range(2 * OTHERS * self._decisions):
                 add_flows(&self._beside[i], more._beside[i])
-            for i in range(3):
+            for i in range(VERDICTS):
                 add_flows(&self._verdicts[i], more._verdicts[i])
 
     cdef bint add_block(
         self, const Columns* c, const Weights* w, const Judged* j, size_t count
     ) noexcept nogil:
         cdef uint64_t* beside_egress = self._beside
-        cdef uint64_t* beside_ingress = self._beside + 4 * self._decisions
+        cdef uint64_t* beside_ingress = self._beside + OTHERS * self._decisions
         cdef uint64_t* verdicts = self._verdicts
         cdef const uint8_t* verdict_of = self._verdict_of
         cdef uint64_t* sources = self._seen
@@ -158,9 +162,9 @@ cdef class CoverTally(Tally):
                 flows = flows_of[i]
             e = verdict_of[egress]
             g = verdict_of[ingress]
-            simple = BOTH[e * 4 + g] == verdict
-            add_flows(&beside_egress[4 * <size_t> egress + (g if simple else MERGED)], flows)
-            add_flows(&beside_ingress[4 * <size_t> ingress + (e if simple else MERGED)], flows)
+            simple = BOTH[e * OTHERS + g] == verdict
+            add_flows(&beside_egress[OTHERS * <size_t> egress + (g if simple else MERGED)], flows)
+            add_flows(&beside_ingress[OTHERS * <size_t> ingress + (e if simple else MERGED)], flows)
             add_flows(&verdicts[verdict], flows)
             add_flows(&sources[judged.src[i]], flows)
             add_flows(&targets[judged.dst[i]], flows)

@@ -1,13 +1,13 @@
 /* Word-at-a-time digit handling: what Cython cannot say without copying bytes around.
  *
- * All loads are unaligned and read exactly as many bytes as their name says; the caller owns the
- * bounds. Words are little-endian whatever the machine, so the first byte of text is the lowest.
+ * Words are as netpol_load64 gives them: the first byte of text is the lowest.
  */
 #ifndef NETPOL_DIGITS_H
 #define NETPOL_DIGITS_H
 
 #include <stdint.h>
-#include <string.h>
+
+#include "portability.h"
 
 #if defined(__SSE4_1__)
 #include <smmintrin.h>
@@ -17,29 +17,9 @@
 #include <arm_neon.h>
 #endif
 
-static inline uint64_t np_load64(const uint8_t *p)
-{
-    uint64_t word;
-    memcpy(&word, p, 8);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
-
-static inline uint32_t np_load32(const uint8_t *p)
-{
-    uint32_t word;
-    memcpy(&word, p, 4);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap32(word);
-#endif
-    return word;
-}
-
 /* Index of the first byte of `word` that is not a digit, 8 if all are. A carry out of a byte that
  * is no digit may spoil the bytes above it, never those below, and only the lowest is asked for. */
-static inline unsigned np_digit_run8(uint64_t word)
+static inline unsigned netpol_digit_run8(uint64_t word)
 {
     uint64_t t = word ^ 0x3030303030303030u;
     uint64_t other = ((t + 0x7676767676767676u) | t) & 0x8080808080808080u;
@@ -48,7 +28,7 @@ static inline unsigned np_digit_run8(uint64_t word)
 
 /* The same, 7 if more than that are: no case to tell apart, and no number that a caller of this reads
  * quickly has 8 digits. */
-static inline unsigned np_digit_run7(uint64_t word)
+static inline unsigned netpol_digit_run7(uint64_t word)
 {
     uint64_t t = word ^ 0x3030303030303030u;
     uint64_t other = (t + 0x7676767676767676u) | t;
@@ -56,7 +36,7 @@ static inline unsigned np_digit_run7(uint64_t word)
 }
 
 /* Value of the first `len` (1..8) digits of `word`. */
-static inline uint64_t np_digits8(uint64_t word, unsigned len)
+static inline uint64_t netpol_digits8(uint64_t word, unsigned len)
 {
     word = (word << (64 - 8 * len)) & 0x0f0f0f0f0f0f0f0fu;
     word = (word * 10 + (word >> 8)) & 0x00ff00ff00ff00ffu;
@@ -65,7 +45,7 @@ static inline uint64_t np_digits8(uint64_t word, unsigned len)
 }
 
 /* Values of the first digits (1..8) of two words: one chain of multiplications for both. */
-static inline void np_two_digits8(
+static inline void netpol_two_digits8(
     uint64_t a, unsigned a_len, uint64_t b, unsigned b_len, uint64_t *a_out, uint64_t *b_out)
 {
 #if defined(__SSE4_1__)
@@ -80,21 +60,21 @@ static inline void np_two_digits8(
     *a_out = both & 0xffffffffu;
     *b_out = both >> 32;
 #else
-    *a_out = np_digits8(a, a_len);
-    *b_out = np_digits8(b, b_len);
+    *a_out = netpol_digits8(a, a_len);
+    *b_out = netpol_digits8(b, b_len);
 #endif
 }
 
 /* Value of the first `len` (1..3) digits of the four bytes at `p`. */
-static inline uint32_t np_octet(const uint8_t *p, unsigned len)
+static inline uint32_t netpol_octet(const uint8_t *p, unsigned len)
 {
-    uint32_t word = (np_load32(p) << (32 - 8 * len)) & 0x0f0f0f0fu;
+    uint32_t word = (netpol_load32(p) << (32 - 8 * len)) & 0x0f0f0f0fu;
     word = (word * 10 + (word >> 8)) & 0x00ff00ffu;
     return (word * 100 + (word >> 16)) & 0xffffu;
 }
 
 /* Bit i set: byte i of the 16 bytes at `p` is not a digit. */
-static inline uint32_t np_other16(const uint8_t *p)
+static inline uint32_t netpol_other16(const uint8_t *p)
 {
 #if defined(__SSE2__)
     __m128i t = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8('0'));
@@ -113,7 +93,7 @@ static inline uint32_t np_other16(const uint8_t *p)
 #endif
 }
 
-static inline unsigned np_lowest_bit(uint32_t word)
+static inline unsigned netpol_lowest_bit(uint32_t word)
 {
     return (unsigned)__builtin_ctz(word);
 }

@@ -17,31 +17,27 @@ from libc.string cimport memset
 from netpol._core.cases cimport (
     case_of, has_extras, is_plain, mark_extras, note_rows, resolve_one,
 )
-from netpol._core.columns cimport Columns, Results
+from netpol._core.columns cimport EPHEMERAL, Columns, Results
 from netpol._core.judge cimport judge
+from netpol._core.layout cimport LINK_COLUMNS, PART_COLUMNS, PART_EGRESS_CIDR, PART_EGRESS_ROW
 from netpol._core.outcome cimport (
-    ALLOW, ORDER_NOTE, SELF_TRAFFIC, WHOLE_SELF_TRAFFIC, Case, Outcome,
+    ALLOW, NOTE_MAYBE_REPLY, ORDER_NOTE, SELF_TRAFFIC, VERDICT_MASK, WHOLE_SELF_TRAFFIC, Case,
+    Outcome,
 )
 from netpol._core.paged cimport paged_pairs
 from netpol._core.plain cimport (
-    NETPOL_BLOCK, NETPOL_DIALLED, NETPOL_EXTRA, NETPOL_POD, NETPOL_PREFETCH, Block, plain_pairs,
-    port_class, port_place,
+    DIALLED, EXTRA, IS_AMBIGUOUS, IS_NOTED, IS_POD, IS_TIMED, KERNEL_BLOCK, RECORD_COLUMNS,
+    RECORD_POD, Block, plain_pairs, port_class, port_place,
 )
+from netpol._core.portability cimport prefetch
 from netpol._core.replicas cimport judge_service
 from netpol._core.resolve cimport resolve
 from netpol._core.sides cimport flags_of, side_decision
-from netpol._core.tables cimport (
-    IS_AMBIGUOUS, IS_NOTED, IS_POD, IS_TIMED, PART_EGRESS_CIDR, PART_EGRESS_ROW, CompiledTables,
-    View,
-)
+from netpol._core.tables cimport CompiledTables, View
 
 cdef object _ARRAY = np.ndarray
 
-cdef enum:
-    EPHEMERAL = 32768            # lowest port Linux gives to clients by default
-    NOTE_MAYBE_REPLY = 2048      # netpol.model.verdict.Note
-
-cdef uint32_t MINOR_FLAGS = IS_NOTED | IS_TIMED  # that leave self traffic what it is
+cdef uint32_t MINOR_FLAGS = IS_NOTED | IS_TIMED  # private: they leave self traffic what it is
 
 
 cdef inline void judge_row(
@@ -74,8 +70,8 @@ cdef inline void judge_special(
 
 cdef inline void prefetch_special(const View* v, size_t i, const Results* r) noexcept nogil:
     """Prefetch what finding a service reads first; the rest follows from it."""
-    NETPOL_PREFETCH(v.links + 8 * <size_t> r.dst_endpoint[i])
-    NETPOL_PREFETCH(v.parts + 8 * <size_t> r.src_endpoint[i])
+    prefetch(v.links + LINK_COLUMNS * <size_t> r.dst_endpoint[i])
+    prefetch(v.parts + PART_COLUMNS * <size_t> r.src_endpoint[i])
 
 
 cdef inline bint order_may_matter(
@@ -83,7 +79,7 @@ cdef inline bint order_may_matter(
 ) noexcept nogil:
     """Whether an address peer gives the dialled address another verdict than the flow's."""
     cdef const uint8_t* info = v.decision_info
-    cdef uint32_t row = v.parts[8 * <size_t> r.src_endpoint[i] + PART_EGRESS_ROW]
+    cdef uint32_t row = v.parts[PART_COLUMNS * <size_t> r.src_endpoint[i] + PART_EGRESS_ROW]
     cdef uint32_t front, cidr, ports
     cdef uint8_t seen
     if c.original_dport == NULL:
@@ -91,14 +87,14 @@ cdef inline bint order_may_matter(
     front = resolve_one(v, c, c.original_dst, i)
     if flags_of(v, front) & IS_AMBIGUOUS:
         return True
-    cidr = v.parts[8 * <size_t> front + PART_EGRESS_CIDR]
+    cidr = v.parts[PART_COLUMNS * <size_t> front + PART_EGRESS_CIDR]
     if cidr == 0:
         return False
     ports = port_class(&v.plain, port_place(c.protocol[i], c.original_dport[i], True))
-    seen = info[side_decision(v, &v.egress, row, 0, cidr, ports)] & 3
-    if seen == info[r.egress[i]] & 3:
+    seen = info[side_decision(v, &v.egress, row, 0, cidr, ports)] & VERDICT_MASK
+    if seen == info[r.egress[i]] & VERDICT_MASK:
         return False
-    return seen != info[side_decision(v, &v.egress, row, 0, 0, ports)] & 3
+    return seen != info[side_decision(v, &v.egress, row, 0, 0, ports)] & VERDICT_MASK
 
 
 cdef void note_order(
@@ -110,30 +106,30 @@ cdef void note_order(
     An address peer that allows cannot make an allowed flow another one, which most flows are. To
     judge again what was no plain pair gives what it was.
     """
-    cdef uint16_t rows[NETPOL_BLOCK]
+    cdef uint16_t rows[KERNEL_BLOCK]
     cdef size_t i, k, row, found = 0
     for i in range(count):
         rows[found] = <uint16_t> i
-        found += ((extra[i] & (NETPOL_DIALLED | NETPOL_EXTRA)) == NETPOL_DIALLED) & (
+        found += ((extra[i] & (DIALLED | EXTRA)) == DIALLED) & (
             (r.verdict[start + i] != ALLOW) | v.order_always
         ) & v.names_fronts[r.src_endpoint[start + i]]
     for k in range(found):
         row = start + rows[k]
-        if v.decision_info[r.egress[row]] & 3 == ALLOW and not v.order_always:
+        if v.decision_info[r.egress[row]] & VERDICT_MASK == ALLOW and not v.order_always:
             continue
         if order_may_matter(v, c, row, r):
             judge_row(v, c, row, r.src_endpoint[row], r.dst_endpoint[row], r)
 
 
 cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results* r) noexcept nogil:
-    cdef uint32_t special[NETPOL_BLOCK + 16]
-    cdef uint8_t extra[NETPOL_BLOCK]
+    cdef uint32_t special[KERNEL_BLOCK + 16]
+    cdef uint8_t extra[KERNEL_BLOCK]
     cdef bint extras = has_extras(c)
     cdef Block block
     cdef size_t start = 0
     cdef size_t count, found, k
     while start < n:
-        count = min(n - start, <size_t> NETPOL_BLOCK)
+        count = min(n - start, <size_t> KERNEL_BLOCK)
         resolve(v, c, c.src, start, count, v.plain.src_records, r.src_endpoint + start)
         resolve(v, c, c.dst, start, count, v.plain.dst_records, r.dst_endpoint + start)
         if extras:
@@ -147,7 +143,7 @@ cdef void evaluate_all(const View* v, const Columns* c, size_t n, const Results*
         block.egress = r.egress + start
         block.ingress = r.ingress + start
         block.verdict = r.verdict + start
-        block.both_pods = NETPOL_POD if c.width == 16 else 0
+        block.both_pods = RECORD_POD if c.width == 16 else 0
         if v.dense:
             found = plain_pairs(&v.plain, &block, count, special)
         else:
@@ -306,9 +302,8 @@ cdef const uint32_t* _endpoints(
 ) except? NULL:
     if ids is None:
         raise ValueError(f"column {name}: missing")
-    if n and (
-        ids.dtype != np.uint32 or int(ids.max()) >= tables._arrays["src_records"].size // 4
-    ):
+    endpoints = tables._arrays["src_records"].size // RECORD_COLUMNS
+    if n and (ids.dtype != np.uint32 or int(ids.max()) >= endpoints):
         raise ValueError(f"column {name}: no such endpoint")
     return <const uint32_t*> _bytes(ids, n, 4, name)
 

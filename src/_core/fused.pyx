@@ -9,7 +9,7 @@ import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
-from netpol._core.columns cimport Columns, Results, shift_columns
+from netpol._core.columns cimport NO_TIME, Columns, Results, shift_columns
 from netpol._core.conntrack cimport Scanner
 from netpol._core.conntrack_row cimport ACCT, WIDE
 from netpol._core.contrast cimport Contrast
@@ -18,8 +18,6 @@ from netpol._core.suspects cimport Suspects
 from netpol._core.sums cimport Weights
 from netpol._core.tables cimport View
 from netpol._core.tally cimport BLOCK, Judged, Tally
-
-cdef int64_t NO_TIME = -9223372036854775807 - 1
 
 
 cdef bint any_time(const int64_t* time, size_t n) noexcept nogil:

@@ -6,6 +6,11 @@ pairs of identities, of every owner of an address and every backend of a service
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from netpol._core.layout cimport (
+    ENTRY_BACKENDS, ENTRY_BACKEND_COUNT, ENTRY_COLUMNS, ENTRY_WAYS, LINK_COLUMNS,
+    LINK_NODE_PORT_GROUP, LINK_NOTES, LINK_OWN_GROUP, LOCAL_ENTRY_SHIFT, POD_COLUMNS, POD_NOTES,
+    SERVICE_GROUP_SHIFT, SERVICE_PROTOCOL_SHIFT,
+)
 from netpol._core.outcome cimport (
     AMBIGUOUS_IP, LOOPBACK, MERGED_AMBIGUOUS_IP, MERGED_SERVICE_BACKEND_DEPENDENT,
     LOCAL_ENTRY, MERGED_SERVICE_NO_ENDPOINTS, MERGED_UNKNOWN_PORT, MERGED_UNKNOWN_PROTOCOL,
@@ -14,15 +19,13 @@ from netpol._core.outcome cimport (
     WHOLE_LOOPBACK, WHOLE_NEIGHBOUR_DISCOVERY, WHOLE_REPLY, Case, Outcome,
 )
 from netpol._core.pairs cimport (
-    Identity, Merge, Way, allow_flow, candidate, candidate_count, load_identity, merge_add,
-    merge_end, settle,
+    Identity, Merge, Way, allow_flow, candidate, candidate_count, first_alternative, load_identity,
+    merge_add, merge_end, settle,
 )
+from netpol._core.plain cimport IS_AMBIGUOUS, IS_LOOPBACK, IS_SERVICE
 from netpol._core.readings cimport backend_matters, egress_side, pair
 from netpol._core.sides cimport flags_of, side_decision
-from netpol._core.tables cimport (
-    IS_AMBIGUOUS, IS_LOOPBACK, IS_SERVICE, LINK_ALTERNATIVES, LINK_NODE_PORT_GROUP, LINK_NOTES,
-    LINK_OWN_GROUP, POD_COLUMNS, View,
-)
+from netpol._core.tables cimport View
 
 
 # --- services -------------------------------------------------------------------------------------
@@ -46,7 +49,7 @@ cdef size_t find_service(
     const View* v, uint32_t endpoint, uint8_t protocol, uint16_t port
 ) noexcept nogil:
     """Give the entry of (address, protocol, port), or service_count if it is no service port."""
-    cdef const uint32_t* link = v.links + 8 * <size_t> endpoint
+    cdef const uint32_t* link = v.links + LINK_COLUMNS * <size_t> endpoint
     cdef uint64_t key, slot
     cdef size_t index, i
     cdef uint32_t groups[2]
@@ -54,7 +57,10 @@ cdef size_t find_service(
     groups[1] = link[LINK_NODE_PORT_GROUP]
     for i in range(2):
         if groups[i] != 0:
-            key = (<uint64_t> groups[i] << 24) | (<uint64_t> protocol << 16) | port
+            key = (
+                <uint64_t> groups[i] << SERVICE_GROUP_SHIFT
+                | <uint64_t> protocol << SERVICE_PROTOCOL_SHIFT | port
+            )
             slot = key * 0x9E3779B97F4A7C15ULL
             slot = (slot ^ (slot >> 32)) & v.service_mask
             while v.service_slots[slot]:
@@ -70,8 +76,8 @@ cdef size_t local_entry(const View* v, size_t entry, uint32_t node) noexcept nog
     cdef size_t low = 0
     cdef size_t high = v.local_count
     cdef size_t middle
-    cdef uint64_t key = <uint64_t> entry << 32
-    if node == 0 or not v.service_entries[3 * entry + 2] & LOCAL_ENTRY:
+    cdef uint64_t key = <uint64_t> entry << LOCAL_ENTRY_SHIFT
+    if node == 0 or not v.service_entries[ENTRY_COLUMNS * entry + ENTRY_WAYS] & LOCAL_ENTRY:
         return entry
     while low < high:  # the last that is not above the key: its node's, or what is for all others
         middle = (low + high) >> 1
@@ -91,12 +97,18 @@ cdef size_t local_entry(const View* v, size_t entry, uint32_t node) noexcept nog
     return v.service_count + low
 
 
+cdef inline uint32_t entry_ways(const View* v, size_t entry) noexcept nogil:
+    """Give a bit for each way that leads through an entry."""
+    return v.service_entries[ENTRY_COLUMNS * entry + ENTRY_WAYS] & ~<uint32_t> LOCAL_ENTRY
+
+
 cdef void add_backends(
     const View* v, const Case* c, size_t entry, Way way, const Identity* s, Merge* m
 ) noexcept nogil:
-    cdef const uint32_t* e = v.service_entries + 3 * entry
+    cdef const uint32_t* e = v.service_entries + ENTRY_COLUMNS * entry
     cdef Identity d
     cdef Outcome item
+    cdef size_t first = e[ENTRY_BACKENDS]
     cdef size_t i
     cdef uint32_t judged = s.pod  # pod of the backend judged last; as if the source's for none
     # Replicas of one workload come out alike, and most services are that. Only a hairpin, or what
@@ -105,9 +117,9 @@ cdef void add_backends(
     way.via_service = True
     way.at_front = True
     way.port_known = True
-    for i in range(e[0], e[0] + e[1]):
+    for i in range(first, first + e[ENTRY_BACKEND_COUNT]):
         if (
-            alike and i > e[0] and v.backend_alike[i]
+            alike and i > first and v.backend_alike[i]
             and v.backend_pods[i] != s.pod and judged != s.pod
         ):
             m.count += 1
@@ -142,7 +154,7 @@ cdef void no_endpoints(
 ) noexcept nogil:
     """A service without backends: what egress sees may still be known (A15.9, A15.10)."""
     cdef uint32_t egress = 0
-    way.ways = v.service_entries[3 * entry + 2] & ~<uint32_t> LOCAL_ENTRY
+    way.ways = entry_ways(v, entry)
     if s.pod:
         egress = MERGED_SERVICE_NO_ENDPOINTS
         if not backend_matters(v, c, &way, s):
@@ -155,7 +167,7 @@ cdef void no_endpoints(
 cdef inline bint compatible(const View* v, const Case* c, size_t entry) noexcept nogil:
     """Whether a service port may be the one meant, going by what is recorded."""
     cdef uint64_t key = v.service_keys[entry]
-    if c.protocol != NO_PROTOCOL and ((key >> 16) & 0xFF) != c.protocol:
+    if c.protocol != NO_PROTOCOL and ((key >> SERVICE_PROTOCOL_SHIFT) & 0xFF) != c.protocol:
         return False
     return not c.dport_known or (key & 0xFFFF) == c.dport
 
@@ -165,19 +177,21 @@ cdef size_t next_possible(const View* v, const Case* c, size_t* group, size_t in
 
     Start with ``group[0] == 0`` and any index; then pass what it gave, plus 1.
     """
-    cdef const uint32_t* link = v.links + 8 * <size_t> c.dst
+    cdef const uint32_t* link = v.links + LINK_COLUMNS * <size_t> c.dst
     cdef uint32_t wanted
     while group[0] <= 2:
         if group[0] == 0:
             group[0] = 1
-            index = first_key(v, <uint64_t> link[LINK_OWN_GROUP] << 24)
+            index = first_key(v, <uint64_t> link[LINK_OWN_GROUP] << SERVICE_GROUP_SHIFT)
         wanted = link[LINK_OWN_GROUP if group[0] == 1 else LINK_NODE_PORT_GROUP]
-        while wanted and index < v.service_count and (v.service_keys[index] >> 24) == wanted:
+        while wanted and index < v.service_count:
+            if v.service_keys[index] >> SERVICE_GROUP_SHIFT != wanted:
+                break
             if compatible(v, c, index):
                 return index
             index += 1
         group[0] += 1
-        index = first_key(v, <uint64_t> link[LINK_NODE_PORT_GROUP] << 24)
+        index = first_key(v, <uint64_t> link[LINK_NODE_PORT_GROUP] << SERVICE_GROUP_SHIFT)
     return v.service_count
 
 
@@ -195,7 +209,7 @@ cdef void add_possible_backends(
     cdef size_t group = 0
     cdef size_t index = next_possible(v, c, &group, 0)
     while index < v.service_count:
-        other.protocol = <uint8_t> ((v.service_keys[index] >> 16) & 0xFF)
+        other.protocol = <uint8_t> ((v.service_keys[index] >> SERVICE_PROTOCOL_SHIFT) & 0xFF)
         set_front(&other, c.dst, <uint16_t> (v.service_keys[index] & 0xFFFF), c.v4)
         add_backends(v, c, local_entry(v, index, s.node), other, s, m)
         index = next_possible(v, c, &group, index + 1)
@@ -232,6 +246,7 @@ cdef bint settled_at_once(
     cdef uint32_t decision = 0
     cdef uint8_t special = 0
     cdef Identity s, d
+    cdef size_t first
     if c.protocol == 58 and 133 <= kind <= 137:
         special, decision = NEIGHBOUR_DISCOVERY, WHOLE_NEIGHBOUR_DISCOVERY
     elif c.protocol == 58 and 1 <= kind <= 4:
@@ -243,8 +258,11 @@ cdef bint settled_at_once(
     else:
         return False
     candidate(v, c.src, c.src_hint, 0, &s)
-    if entry < v.service_count and v.service_entries[3 * entry + 1]:
-        load_identity(v, v.backend_endpoints[v.service_entries[3 * entry]], &d)
+    if entry < v.service_count and v.service_entries[
+        ENTRY_COLUMNS * entry + ENTRY_BACKEND_COUNT
+    ]:
+        first = v.service_entries[ENTRY_COLUMNS * entry + ENTRY_BACKENDS]
+        load_identity(v, v.backend_endpoints[first], &d)
     else:
         candidate(v, c.dst, c.dst_hint, 0, &d)
     allow_flow(special, decision, &s, &d, out)
@@ -302,7 +320,7 @@ cdef void judge(const View* v, const Case* c, Outcome* result) noexcept nogil:
         if flags_of(v, c.dialled) & IS_SERVICE:  # R10 for a flow recorded behind its service
             dialled = find_service(v, c.dialled, c.protocol, c.dialled_port)
             if dialled < v.service_count:
-                way.ways = v.service_entries[3 * dialled + 2] & ~<uint32_t> LOCAL_ENTRY
+                way.ways = entry_ways(v, dialled)
                 set_front(&way, c.dialled, c.dialled_port, c.dialled_v4)
     m.count = 0
     for i in range(candidate_count(v, c.src, c.src_hint)):
@@ -319,18 +337,19 @@ cdef uint32_t candidate_notes(
 ) noexcept nogil:
     """Give what is noted of the index-th identity; see ``candidate``."""
     if hint and not flags_of(v, endpoint) & IS_LOOPBACK:
-        return v.pod_parts[POD_COLUMNS * <size_t> (hint - 1) + 6]
+        return v.pod_parts[POD_COLUMNS * <size_t> (hint - 1) + POD_NOTES]
     if flags_of(v, endpoint) & IS_AMBIGUOUS:
-        endpoint = v.alternatives[v.links[8 * <size_t> endpoint + LINK_ALTERNATIVES] + index]
-    return v.links[8 * <size_t> endpoint + LINK_NOTES]
+        endpoint = v.alternatives[first_alternative(v, endpoint) + index]
+    return v.links[LINK_COLUMNS * <size_t> endpoint + LINK_NOTES]
 
 
 cdef uint32_t backend_notes(const View* v, size_t entry) noexcept nogil:
-    cdef const uint32_t* e = v.service_entries + 3 * entry
+    cdef const uint32_t* e = v.service_entries + ENTRY_COLUMNS * entry
     cdef uint32_t notes = 0
-    cdef size_t i
-    for i in range(e[1]):
-        notes |= v.links[8 * <size_t> v.backend_endpoints[e[0] + i] + LINK_NOTES]
+    cdef size_t endpoint, i
+    for i in range(e[ENTRY_BACKEND_COUNT]):
+        endpoint = v.backend_endpoints[e[ENTRY_BACKENDS] + i]
+        notes |= v.links[LINK_COLUMNS * endpoint + LINK_NOTES]
     return notes
 
 

@@ -4,18 +4,22 @@
 # sees the judging of a flow as one piece.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from netpol._core.layout cimport (
+    HAIRPIN_COLUMN, LINK_ALTERNATIVES, LINK_ALTERNATIVE_COUNT, LINK_COLUMNS, OWN_NODE_COLUMN,
+    PART_COLUMNS, PART_EGRESS_CIDR, PART_EGRESS_LABEL, PART_EGRESS_ROW, PART_INGRESS_CIDR,
+    PART_INGRESS_LABEL, PART_INGRESS_ROW, PART_NODE, PART_POD, POD_AS_NODE, POD_COLUMNS,
+    POD_EGRESS_LABEL, POD_EGRESS_ROW, POD_INGRESS_LABEL, POD_INGRESS_ROW, POD_NODE,
+)
 from netpol._core.outcome cimport (
-    ALLOW, DENY, NO_ENDPOINT, RULE_ALLOWS, UNKNOWN, Outcome,
+    ALLOW, DENY, NO_ENDPOINT, RULE_ALLOWS, SIDE_EGRESS, SIDE_INGRESS, SIDE_NONE, UNKNOWN,
+    VERDICT_MASK, Outcome,
 )
 from netpol._core.plain cimport (
-    NETPOL_DECISION, RECORD_COLUMN, RECORD_COLUMN_MASK, cell_decision,
+    CELL_DECISION_MASK, IS_AMBIGUOUS, IS_LOOPBACK, IS_NODE, RECORD_COLUMN, RECORD_COLUMNS,
+    RECORD_COLUMN_MASK, cell_decision,
 )
 from netpol._core.sides cimport flags_of, side_decision
-from netpol._core.tables cimport (
-    HAIRPIN_COLUMN, IS_AMBIGUOUS, IS_LOOPBACK, IS_NODE, LINK_ALTERNATIVE_COUNT, LINK_ALTERNATIVES,
-    OWN_NODE_COLUMN, PART_EGRESS_CIDR, PART_EGRESS_LABEL, PART_EGRESS_ROW, PART_INGRESS_CIDR,
-    PART_INGRESS_LABEL, PART_INGRESS_ROW, PART_NODE, PART_POD, POD_COLUMNS, SideView, View,
-)
+from netpol._core.tables cimport SideView, View
 
 cdef struct Identity:
     const uint32_t* src_record  # the endpoint's; NULL where the log names the pod
@@ -52,10 +56,14 @@ cdef struct Merge:
     bint same_ingress
 
 
+cdef inline uint8_t verdict_of(const View* v, uint32_t decision) noexcept nogil:
+    return v.decision_info[decision] & VERDICT_MASK
+
+
 cdef inline uint8_t combine(uint8_t egress_info, uint8_t ingress_info) noexcept nogil:
     """DENY if any side denies, else UNKNOWN if any is unknown, else ALLOW (C5)."""
-    cdef uint8_t e = egress_info & 3
-    cdef uint8_t i = ingress_info & 3
+    cdef uint8_t e = egress_info & VERDICT_MASK
+    cdef uint8_t i = ingress_info & VERDICT_MASK
     if e == DENY or i == DENY:
         return DENY
     if e == UNKNOWN or i == UNKNOWN:
@@ -66,8 +74,10 @@ cdef inline uint8_t combine(uint8_t egress_info, uint8_t ingress_info) noexcept 
 cdef inline uint8_t side_of(uint8_t verdict, uint8_t e, uint8_t i) noexcept nogil:
     """Which sides decided: those with the verdict, or for ALLOW those a rule allowed (C3.2)."""
     if verdict == ALLOW:
-        return (1 if e & RULE_ALLOWS else 0) | (2 if i & RULE_ALLOWS else 0)
-    return (1 if (e & 3) == verdict else 0) | (2 if (i & 3) == verdict else 0)
+        return (SIDE_EGRESS if e & RULE_ALLOWS else SIDE_NONE) | (
+            SIDE_INGRESS if i & RULE_ALLOWS else SIDE_NONE)
+    return (SIDE_EGRESS if (e & VERDICT_MASK) == verdict else SIDE_NONE) | (
+        SIDE_INGRESS if (i & VERDICT_MASK) == verdict else SIDE_NONE)
 
 
 cdef inline void settle(
@@ -88,7 +98,7 @@ cdef inline void allow_flow(
 ) noexcept nogil:
     """Allow the flow as a whole; the sides that are pods say why (R14)."""
     out.verdict = ALLOW
-    out.side = 0
+    out.side = SIDE_NONE
     out.special = special
     out.order_note = False
     out.egress = decision if s.pod else 0
@@ -106,9 +116,9 @@ cdef inline void to_seen_cidr(const View* v, Identity* out) noexcept nogil:
 
 
 cdef inline void load_identity(const View* v, uint32_t endpoint, Identity* out) noexcept nogil:
-    cdef const uint32_t* part = v.parts + 8 * <size_t> endpoint
-    out.src_record = v.plain.src_records + 4 * <size_t> endpoint
-    out.dst_record = v.plain.dst_records + 4 * <size_t> endpoint
+    cdef const uint32_t* part = v.parts + PART_COLUMNS * <size_t> endpoint
+    out.src_record = v.plain.src_records + RECORD_COLUMNS * <size_t> endpoint
+    out.dst_record = v.plain.dst_records + RECORD_COLUMNS * <size_t> endpoint
     out.egress_row = part[PART_EGRESS_ROW]
     out.egress_label = part[PART_EGRESS_LABEL]
     out.egress_cidr = part[PART_EGRESS_CIDR]
@@ -126,9 +136,14 @@ cdef inline void load_identity(const View* v, uint32_t endpoint, Identity* out) 
 # --- candidates of an address ---------------------------------------------------------------------
 
 
+cdef inline uint32_t first_alternative(const View* v, uint32_t endpoint) noexcept nogil:
+    """Give the place of the first of who an ambiguous endpoint may be."""
+    return v.links[LINK_COLUMNS * <size_t> endpoint + LINK_ALTERNATIVES]
+
+
 cdef inline size_t candidate_count(const View* v, uint32_t endpoint, uint32_t hint) noexcept nogil:
     if hint == 0 and flags_of(v, endpoint) & IS_AMBIGUOUS:
-        return v.links[8 * <size_t> endpoint + LINK_ALTERNATIVE_COUNT]
+        return v.links[LINK_COLUMNS * <size_t> endpoint + LINK_ALTERNATIVE_COUNT]
     return 1
 
 
@@ -141,25 +156,25 @@ cdef inline void candidate(
         hint = 0
     if hint == 0:
         if flags_of(v, endpoint) & IS_AMBIGUOUS:
-            endpoint = v.alternatives[v.links[8 * <size_t> endpoint + LINK_ALTERNATIVES] + index]
+            endpoint = v.alternatives[first_alternative(v, endpoint) + index]
         load_identity(v, endpoint, out)
         return
     if flags_of(v, endpoint) & IS_AMBIGUOUS:  # for the CIDR columns of the address
-        endpoint = v.alternatives[v.links[8 * <size_t> endpoint + LINK_ALTERNATIVES]]
+        endpoint = v.alternatives[first_alternative(v, endpoint)]
     load_identity(v, endpoint, out)
-    out.egress_cidr = v.parts[8 * <size_t> endpoint + PART_EGRESS_CIDR]
-    out.ingress_cidr = v.parts[8 * <size_t> endpoint + PART_INGRESS_CIDR]
+    out.egress_cidr = v.parts[PART_COLUMNS * <size_t> endpoint + PART_EGRESS_CIDR]
+    out.ingress_cidr = v.parts[PART_COLUMNS * <size_t> endpoint + PART_INGRESS_CIDR]
     out.src_record = NULL
     out.dst_record = NULL
     out.endpoint = NO_ENDPOINT
     pod = v.pod_parts + POD_COLUMNS * <size_t> (hint - 1)
-    out.is_node = pod[5] != 0
+    out.is_node = pod[POD_AS_NODE] != 0
     out.pod = 0 if out.is_node else hint
-    out.node = pod[4]
-    out.egress_row = 0 if out.is_node else pod[0]
-    out.egress_label = 0 if out.is_node else pod[1]
-    out.ingress_row = 0 if out.is_node else pod[2]
-    out.ingress_label = 0 if out.is_node else pod[3]
+    out.node = pod[POD_NODE]
+    out.egress_row = 0 if out.is_node else pod[POD_EGRESS_ROW]
+    out.egress_label = 0 if out.is_node else pod[POD_EGRESS_LABEL]
+    out.ingress_row = 0 if out.is_node else pod[POD_INGRESS_ROW]
+    out.ingress_label = 0 if out.is_node else pod[POD_INGRESS_LABEL]
     to_seen_cidr(v, out)
 
 
@@ -193,7 +208,7 @@ cdef inline uint32_t egress_of(
             target.egress_cidr, ports)
     label = peer_label(&v.egress, target.egress_label, source, target, hairpin)
     if is_dense(v, source, target, hairpin):
-        return NETPOL_DECISION & cell_decision(
+        return CELL_DECISION_MASK & cell_decision(
             &v.plain, v.plain.egress_index, source.src_record,
             v.plain.egress_own + (target.dst_record[RECORD_COLUMN] & v.plain.egress_own_mask)
             if label == OWN_NODE_COLUMN
@@ -212,7 +227,7 @@ cdef inline uint32_t ingress_of(
             source.ingress_cidr, ports)
     label = peer_label(&v.ingress, source.ingress_label, target, source, hairpin)
     if is_dense(v, source, target, hairpin):
-        return NETPOL_DECISION & cell_decision(
+        return CELL_DECISION_MASK & cell_decision(
             &v.plain, v.plain.ingress_index, target.dst_record,
             v.plain.ingress_own + (source.src_record[RECORD_COLUMN] & v.plain.ingress_own_mask)
             if label == OWN_NODE_COLUMN
@@ -234,9 +249,9 @@ cdef inline void merge_add(const View* v, Merge* m, const Outcome* item) noexcep
             m.same_verdict = False
         if item.side != m.first.side:
             m.same_side = False
-        if v.decision_info[item.egress] & 3 != v.decision_info[m.first.egress] & 3:
+        if verdict_of(v, item.egress) != verdict_of(v, m.first.egress):
             m.same_egress = False
-        if v.decision_info[item.ingress] & 3 != v.decision_info[m.first.ingress] & 3:
+        if verdict_of(v, item.ingress) != verdict_of(v, m.first.ingress):
             m.same_ingress = False
         m.order_note |= item.order_note
     m.count += 1

@@ -10,18 +10,57 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NETPOL_BLOCK 1024 /* flows; buffers of a block stay in the first-level cache */
-#define NETPOL_OTHER_PORTS 196608 /* port_lookup: three protocols of 65536 ports, then the rest */
-#define NETPOL_DECISION 0x3fffffffu /* cell_runs: decision, verdict in the two bits above */
+#include "portability.h"
 
-enum { /* netpol.compiler.addresses.endpoints.EndpointFlag, in the top byte of a record's third word */
-    NETPOL_POD = 1u << 24,
-    NETPOL_NODE = 2u << 24,
-    NETPOL_SERVICE = 16u << 24,
-    NETPOL_ALONE = (4u | 8u | 64u) << 24, /* loopback, ambiguous, multi: never a plain pair */
+enum { /* private */
+    NETPOL_BLOCK = 1024, /* flows; buffers of a block stay in the first-level cache */
+    NETPOL_PAGE_CELL_SHIFT = 6,
 };
 
-enum { /* why a record's further columns may take it off the plain path */
+enum { /* = netpol.compiler.layout.Record as NETPOL_RECORD_* */
+    NETPOL_RECORD_CELLS = 0,
+    NETPOL_RECORD_RUNS = 1,
+    NETPOL_RECORD_COLUMN = 2,
+    NETPOL_RECORD_MAP = 3,
+};
+
+enum { /* = netpol.compiler.layout as NETPOL_* */
+    NETPOL_RECORD_COLUMNS = 4,
+    NETPOL_RECORD_COLUMN_MASK = 0xffffff,
+    NETPOL_RECORD_FLAG_SHIFT = 24,
+    NETPOL_RECORD_MAP_MASK = 0xffff,
+    NETPOL_RECORD_NODE_SHIFT = 16,
+    NETPOL_UNKNOWN_NODE = 0xffff,
+    NETPOL_PAGE_CELLS = 1 << NETPOL_PAGE_CELL_SHIFT,
+    NETPOL_PORTS = 65536, /* of each of TCP, UDP and SCTP in port_lookup */
+    NETPOL_OTHER_PORTS = 3 * NETPOL_PORTS,
+    NETPOL_NO_PORT = 256,
+    NETPOL_PORT_PLACES = NETPOL_OTHER_PORTS + 2 * NETPOL_NO_PORT,
+    NETPOL_CELL_VERDICT_SHIFT = 30,
+    NETPOL_CELL_DECISION_MASK = (1 << NETPOL_CELL_VERDICT_SHIFT) - 1,
+};
+#define NETPOL_NO_COLUMN 0xffffffffu /* = netpol.compiler.layout.NO_COLUMN */
+
+enum { /* = netpol.compiler.layout.EndpointFlag as NETPOL_IS_* */
+    NETPOL_IS_POD = 1,
+    NETPOL_IS_NODE = 2,
+    NETPOL_IS_LOOPBACK = 4,
+    NETPOL_IS_AMBIGUOUS = 8,
+    NETPOL_IS_SERVICE = 16,
+    NETPOL_IS_TIMED = 32,
+    NETPOL_IS_ALONE = 64,
+    NETPOL_IS_NOTED = 128,
+};
+
+enum { /* private: flags as they stand in a record */
+    NETPOL_RECORD_POD = NETPOL_IS_POD << NETPOL_RECORD_FLAG_SHIFT,
+    NETPOL_RECORD_NODE = NETPOL_IS_NODE << NETPOL_RECORD_FLAG_SHIFT,
+    NETPOL_RECORD_SERVICE = NETPOL_IS_SERVICE << NETPOL_RECORD_FLAG_SHIFT,
+    NETPOL_RECORD_ALONE = /* never a plain pair */
+        (NETPOL_IS_LOOPBACK | NETPOL_IS_AMBIGUOUS | NETPOL_IS_ALONE) << NETPOL_RECORD_FLAG_SHIFT,
+};
+
+enum { /* private: why a record's further columns may take it off the plain path */
     NETPOL_EXTRA = 1,
     NETPOL_TRANSLATED = 2, /* only if the destination is a pod */
     NETPOL_DIALLED = 4, /* only if it is none: another address or port was dialled */
@@ -39,7 +78,7 @@ typedef struct { /* tables, as netpol.compiler.pack.tables.LAYOUT describes them
     const void *maps;
     const void *ports;
     uint32_t classes;
-    uint32_t egress_own; /* column of the own node, 0xffffffff where it is not exempt, */
+    uint32_t egress_own; /* column of the own node, NETPOL_NO_COLUMN where it is not exempt, */
     uint32_t ingress_own;
     uint32_t egress_own_mask; /* plus these bits of the node's own column */
     uint32_t ingress_own_mask;
@@ -56,30 +95,11 @@ typedef struct { /* columns of one block; dport_known and extra may be NULL */
     uint32_t *egress; /* decisions */
     uint32_t *ingress;
     uint8_t *verdict;
-    uint32_t both_pods; /* NETPOL_POD if two pods of one node may be one pod: 16-byte addresses */
+    /* NETPOL_RECORD_POD if two pods of one node may be one pod: 16-byte addresses */
+    uint32_t both_pods;
 } netpol_block;
 
-#if defined(__GNUC__) || defined(__clang__)
-#define NETPOL_PREFETCH(address) __builtin_prefetch((address), 0, 3)
-#define NETPOL_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-#else
-#define NETPOL_PREFETCH(address) ((void)0)
-#define NETPOL_UNLIKELY(condition) (condition)
-#endif
-
-/* Eight bytes in network order. */
-static inline uint64_t netpol_be64(const uint8_t *p) {
-    uint64_t word;
-    memcpy(&word, p, 8);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return word;
-#else
-    return __builtin_bswap64(word);
-#endif
-}
-
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#define NETPOL_HAS_AVX512 1
 #include <cpuid.h>
 #include <immintrin.h>
 
@@ -140,7 +160,7 @@ NETPOL_AVX512 static void netpol_resolve_avx512(
         _mm512_storeu_si512(out + i, a);
         _mm512_storeu_si512(out + i + 16, b);
         for (k = 0; k < 32; k++)
-            NETPOL_PREFETCH(records + 4 * (size_t)out[i + k]);
+            NETPOL_PREFETCH(records + NETPOL_RECORD_COLUMNS * (size_t)out[i + k]);
     }
     if (i < count)
         _mm512_storeu_si512(out + i, netpol_trie(t, _mm512_loadu_si512(addresses + i)));
@@ -154,7 +174,7 @@ NETPOL_AVX512 static void netpol_resolve_avx512(
                 _mm_loadu_si128(NETPOL_RECORD(k + 4)), 1),                                    \
             _mm_loadu_si128(NETPOL_RECORD(k + 8)), 2),                                        \
         _mm_loadu_si128(NETPOL_RECORD(k + 12)), 3)
-#define NETPOL_RECORD(k) ((const __m128i *)(records + 4 * (size_t)endpoints[k]))
+#define NETPOL_RECORD(k) ((const __m128i *)(records + NETPOL_RECORD_COLUMNS * (size_t)endpoints[k]))
 
 /* 16 records of four words, turned into four vectors: a third of the time of four gathers. */
 NETPOL_AVX512 static inline void netpol_records(
@@ -177,16 +197,16 @@ NETPOL_AVX512 static inline __m512i netpol_port_classes(
     if (f->dport_known != NULL) {
         __m128i flags = _mm_loadu_si128((const __m128i *)(f->dport_known + i));
         known = _mm_test_epi8_mask(flags, flags);
-        place = _mm512_mask_add_epi32(place, (__mmask16)~known, place, NETPOL_ALL(256));
+        place = _mm512_mask_add_epi32(place, (__mmask16)~known, place, NETPOL_ALL(NETPOL_NO_PORT));
     }
     place = _mm512_mask_mov_epi32(
         place, _mm512_mask_cmpeq_epi32_mask(known, protocol, NETPOL_ALL(6)), port);
     place = _mm512_mask_add_epi32(
         place, _mm512_mask_cmpeq_epi32_mask(known, protocol, NETPOL_ALL(17)), port,
-        NETPOL_ALL(65536));
+        NETPOL_ALL(NETPOL_PORTS));
     place = _mm512_mask_add_epi32(
         place, _mm512_mask_cmpeq_epi32_mask(known, protocol, NETPOL_ALL(132)), port,
-        NETPOL_ALL(131072));
+        NETPOL_ALL(2 * NETPOL_PORTS));
     return narrow ? netpol_gather16(t->ports, place)
                   : _mm512_i32gather_epi32(place, t->ports, 4);
 }
@@ -198,21 +218,30 @@ NETPOL_AVX512 static inline __mmask16 netpol_special(
     __m512i both = _mm512_and_si512(src_flags, dst_flags);
     __mmask16 same = _mm512_cmpeq_epi32_mask(
         _mm512_loadu_si512(f->src + i), _mm512_loadu_si512(f->dst + i));
-    __mmask16 found = _mm512_test_epi32_mask(either, NETPOL_ALL(NETPOL_ALONE));
-    found |= _mm512_test_epi32_mask(dst_flags, NETPOL_ALL(NETPOL_SERVICE));
-    found |= _mm512_mask_test_epi32_mask(same, src_flags, NETPOL_ALL(NETPOL_POD));
+    __mmask16 found = _mm512_test_epi32_mask(either, NETPOL_ALL(NETPOL_RECORD_ALONE));
+    found |= _mm512_test_epi32_mask(dst_flags, NETPOL_ALL(NETPOL_RECORD_SERVICE));
+    found |= _mm512_mask_test_epi32_mask(same, src_flags, NETPOL_ALL(NETPOL_RECORD_POD));
     found |= _mm512_mask_test_epi32_mask(same_node, both, NETPOL_ALL(f->both_pods));
     if (f->extra != NULL) {
         __m128i extra = _mm_loadu_si128((const __m128i *)(f->extra + i));
         found |= _mm_test_epi8_mask(extra, _mm_set1_epi8(NETPOL_EXTRA));
         found |= _mm512_mask_test_epi32_mask(
             _mm_test_epi8_mask(extra, _mm_set1_epi8(NETPOL_TRANSLATED)), dst_flags,
-            NETPOL_ALL(NETPOL_POD));
+            NETPOL_ALL(NETPOL_RECORD_POD));
         found |= _mm512_mask_testn_epi32_mask(
             _mm_test_epi8_mask(extra, _mm_set1_epi8(NETPOL_DIALLED)), dst_flags,
-            NETPOL_ALL(NETPOL_POD));
+            NETPOL_ALL(NETPOL_RECORD_POD));
     }
     return found;
+}
+
+/* Where cells are in the pages that the index names for them. */
+NETPOL_AVX512 static inline __m512i netpol_in_page(
+    const uint32_t *index, __m512i cell, __m512i in_page) {
+    __m512i page =
+        _mm512_i32gather_epi32(_mm512_srli_epi32(cell, NETPOL_PAGE_CELL_SHIFT), index, 4);
+    return _mm512_or_si512(
+        _mm512_slli_epi32(page, NETPOL_PAGE_CELL_SHIFT), _mm512_and_si512(cell, in_page));
 }
 
 NETPOL_AVX512 static inline size_t netpol_plain_rows(
@@ -222,10 +251,12 @@ NETPOL_AVX512 static inline size_t netpol_plain_rows(
     uint32_t ingress_cell[NETPOL_BLOCK] __attribute__((aligned(64)));
     uint32_t *egress_run = f->egress, *ingress_run = f->ingress;
     const char *pages = (const char *)t->pages;
-    const __m512i column_mask = NETPOL_ALL(0xffffff), low16 = NETPOL_ALL(0xffff);
-    const __m512i node = NETPOL_ALL(NETPOL_NODE), in_page = NETPOL_ALL(63);
-    const __mmask16 egress_exempt = t->egress_own != 0xffffffffu ? 0xffff : 0;
-    const __mmask16 ingress_exempt = t->ingress_own != 0xffffffffu ? 0xffff : 0;
+    const __m512i column_mask = NETPOL_ALL(NETPOL_RECORD_COLUMN_MASK);
+    const __m512i map_mask = NETPOL_ALL(NETPOL_RECORD_MAP_MASK);
+    const __m512i node = NETPOL_ALL(NETPOL_RECORD_NODE);
+    const __m512i in_page = NETPOL_ALL(NETPOL_PAGE_CELLS - 1);
+    const __mmask16 egress_exempt = t->egress_own != NETPOL_NO_COLUMN ? 0xffff : 0;
+    const __mmask16 ingress_exempt = t->ingress_own != NETPOL_NO_COLUMN ? 0xffff : 0;
     const __m512i egress_mask = NETPOL_ALL(t->egress_own_mask);
     const __m512i ingress_mask = NETPOL_ALL(t->ingress_own_mask);
     const __m512i lanes =
@@ -233,46 +264,46 @@ NETPOL_AVX512 static inline size_t netpol_plain_rows(
     size_t i, found = 0;
     int k;
     for (i = 0; i < count; i += 16) { /* records to cells and runs */
-        __m512i s[4], d[4];
+        __m512i s[NETPOL_RECORD_COLUMNS], d[NETPOL_RECORD_COLUMNS];
         __m512i class_ = netpol_port_classes(t, f, i, narrow);
         netpol_records(t->src_records, f->src + i, s);
         netpol_records(t->dst_records, f->dst + i, d);
-        __mmask16 same_node =
-            _mm512_testn_epi32_mask(_mm512_xor_si512(s[3], d[3]), NETPOL_ALL(0xffff0000));
-        __m512i egress = _mm512_and_si512(d[2], column_mask);
-        __m512i ingress = _mm512_and_si512(s[2], column_mask);
+        const __m512i src_word = s[NETPOL_RECORD_COLUMN], dst_word = d[NETPOL_RECORD_COLUMN];
+        const __m512i src_map = s[NETPOL_RECORD_MAP], dst_map = d[NETPOL_RECORD_MAP];
+        __mmask16 same_node = _mm512_testn_epi32_mask(
+            _mm512_xor_si512(src_map, dst_map), NETPOL_ALL(~NETPOL_RECORD_MAP_MASK));
+        __m512i egress = _mm512_and_si512(dst_word, column_mask);
+        __m512i ingress = _mm512_and_si512(src_word, column_mask);
         egress = _mm512_mask_add_epi32(
-            egress, _mm512_mask_test_epi32_mask(same_node & egress_exempt, d[2], node),
+            egress, _mm512_mask_test_epi32_mask(same_node & egress_exempt, dst_word, node),
             _mm512_and_si512(egress, egress_mask), NETPOL_ALL(t->egress_own));
         ingress = _mm512_mask_add_epi32(
-            ingress, _mm512_mask_test_epi32_mask(same_node & ingress_exempt, s[2], node),
+            ingress, _mm512_mask_test_epi32_mask(same_node & ingress_exempt, src_word, node),
             _mm512_and_si512(ingress, ingress_mask), NETPOL_ALL(t->ingress_own));
-        _mm512_store_si512(egress_cell + i, _mm512_add_epi32(s[0], egress));
-        _mm512_store_si512(ingress_cell + i, _mm512_add_epi32(d[0], ingress));
+        _mm512_store_si512(egress_cell + i, _mm512_add_epi32(s[NETPOL_RECORD_CELLS], egress));
+        _mm512_store_si512(ingress_cell + i, _mm512_add_epi32(d[NETPOL_RECORD_CELLS], ingress));
         for (k = 0; k < 16; k++) {
-            NETPOL_PREFETCH(t->egress_index + (egress_cell[i + k] >> 6));
-            NETPOL_PREFETCH(t->ingress_index + (ingress_cell[i + k] >> 6));
+            NETPOL_PREFETCH(t->egress_index + (egress_cell[i + k] >> NETPOL_PAGE_CELL_SHIFT));
+            NETPOL_PREFETCH(t->ingress_index + (ingress_cell[i + k] >> NETPOL_PAGE_CELL_SHIFT));
         }
         __m512i classes = NETPOL_ALL(t->classes);
-        __m512i map = _mm512_mullo_epi32(_mm512_and_si512(s[3], low16), classes);
+        __m512i map = _mm512_mullo_epi32(_mm512_and_si512(src_map, map_mask), classes);
         map = _mm512_add_epi32(map, class_);
         map = narrow ? netpol_gather16(t->maps, map) : _mm512_i32gather_epi32(map, t->maps, 4);
-        _mm512_storeu_si512(egress_run + i, _mm512_add_epi32(s[1], map));
-        map = _mm512_mullo_epi32(_mm512_and_si512(d[3], low16), classes);
+        _mm512_storeu_si512(egress_run + i, _mm512_add_epi32(s[NETPOL_RECORD_RUNS], map));
+        map = _mm512_mullo_epi32(_mm512_and_si512(dst_map, map_mask), classes);
         map = _mm512_add_epi32(map, class_);
         map = narrow ? netpol_gather16(t->maps, map) : _mm512_i32gather_epi32(map, t->maps, 4);
-        _mm512_storeu_si512(ingress_run + i, _mm512_add_epi32(d[1], map));
-        __mmask16 odd = netpol_special(f, i, s[2], d[2], same_node);
+        _mm512_storeu_si512(ingress_run + i, _mm512_add_epi32(d[NETPOL_RECORD_RUNS], map));
+        __mmask16 odd = netpol_special(f, i, src_word, dst_word, same_node);
         __m512i rows = _mm512_add_epi32(lanes, NETPOL_ALL(i));
         _mm512_storeu_si512(special + found, _mm512_maskz_compress_epi32(odd, rows));
         found += (size_t)__builtin_popcount(odd);
     }
     for (i = 0; i < count; i += 16) { /* pages */
         __m512i e = _mm512_load_si512(egress_cell + i), g = _mm512_load_si512(ingress_cell + i);
-        __m512i page = _mm512_i32gather_epi32(_mm512_srli_epi32(e, 6), t->egress_index, 4);
-        e = _mm512_or_si512(_mm512_slli_epi32(page, 6), _mm512_and_si512(e, in_page));
-        page = _mm512_i32gather_epi32(_mm512_srli_epi32(g, 6), t->ingress_index, 4);
-        g = _mm512_or_si512(_mm512_slli_epi32(page, 6), _mm512_and_si512(g, in_page));
+        e = netpol_in_page(t->egress_index, e, in_page);
+        g = netpol_in_page(t->ingress_index, g, in_page);
         _mm512_store_si512(egress_cell + i, e);
         _mm512_store_si512(ingress_cell + i, g);
         for (k = 0; k < 16; k++) {
@@ -294,12 +325,12 @@ NETPOL_AVX512 static inline size_t netpol_plain_rows(
         }
     }
     for (i = 0; i < count; i += 16) { /* decisions; deny (1) beats unknown (2) beats allow (C5) */
-        __m512i decision = NETPOL_ALL(NETPOL_DECISION), verdict;
+        __m512i decision = NETPOL_ALL(NETPOL_CELL_DECISION_MASK), verdict;
         __m512i e = _mm512_i32gather_epi32(_mm512_loadu_si512(egress_run + i), t->runs, 4);
         __m512i g = _mm512_i32gather_epi32(_mm512_loadu_si512(ingress_run + i), t->runs, 4);
         _mm512_storeu_si512(egress_run + i, _mm512_and_si512(e, decision));
         _mm512_storeu_si512(ingress_run + i, _mm512_and_si512(g, decision));
-        verdict = _mm512_srli_epi32(_mm512_or_si512(e, g), 30);
+        verdict = _mm512_srli_epi32(_mm512_or_si512(e, g), NETPOL_CELL_VERDICT_SHIFT);
         verdict = _mm512_mask_mov_epi32(
             verdict, _mm512_test_epi32_mask(verdict, NETPOL_ALL(1)), NETPOL_ALL(1));
         _mm_storeu_si128((__m128i *)(f->verdict + i), _mm512_cvtepi32_epi8(verdict));
@@ -313,7 +344,6 @@ NETPOL_AVX512 static size_t netpol_plain_avx512(
                      : netpol_plain_rows(t, f, count, special, 0);
 }
 #else
-#define NETPOL_HAS_AVX512 0
 static int netpol_gathers_pay(void) { return 0; }
 static void netpol_resolve_avx512(
     const netpol_plain *t, const uint32_t *addresses, size_t count, const uint32_t *records,

@@ -1,20 +1,47 @@
 # Plain pairs of a block: endpoints and ports in, decisions and verdicts out, odd rows listed.
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 
 cdef extern from "plain.h" nogil:
     enum:
-        NETPOL_BLOCK
-        NETPOL_OTHER_PORTS
-        NETPOL_DECISION
-        NETPOL_EXTRA
-        NETPOL_TRANSLATED
-        NETPOL_DIALLED
-        NETPOL_HAS_AVX512
-    uint32_t NETPOL_POD
-    uint32_t NETPOL_NODE
-    uint32_t NETPOL_SERVICE
-    uint32_t NETPOL_ALONE
+        KERNEL_BLOCK "NETPOL_BLOCK"
+        # Columns of src_records and dst_records; "other" is the side judged at the other end.
+        RECORD_CELLS "NETPOL_RECORD_CELLS"
+        RECORD_RUNS "NETPOL_RECORD_RUNS"
+        RECORD_COLUMN "NETPOL_RECORD_COLUMN"   # of the other side, below the endpoint's flags
+        RECORD_MAP "NETPOL_RECORD_MAP"         # port map, below the node
+        RECORD_COLUMNS "NETPOL_RECORD_COLUMNS"
+        RECORD_COLUMN_MASK "NETPOL_RECORD_COLUMN_MASK"
+        RECORD_FLAG_SHIFT "NETPOL_RECORD_FLAG_SHIFT"
+        RECORD_MAP_MASK "NETPOL_RECORD_MAP_MASK"
+        RECORD_NODE_SHIFT "NETPOL_RECORD_NODE_SHIFT"
+        UNKNOWN_NODE "NETPOL_UNKNOWN_NODE"
+        # Flags of an endpoint, and those that plain pairs ask for as they stand in a record.
+        IS_POD "NETPOL_IS_POD"
+        IS_NODE "NETPOL_IS_NODE"
+        IS_LOOPBACK "NETPOL_IS_LOOPBACK"
+        IS_AMBIGUOUS "NETPOL_IS_AMBIGUOUS"
+        IS_SERVICE "NETPOL_IS_SERVICE"
+        IS_TIMED "NETPOL_IS_TIMED"
+        IS_ALONE "NETPOL_IS_ALONE"
+        IS_NOTED "NETPOL_IS_NOTED"
+        RECORD_POD "NETPOL_RECORD_POD"
+        RECORD_NODE "NETPOL_RECORD_NODE"
+        RECORD_SERVICE "NETPOL_RECORD_SERVICE"
+        RECORD_ALONE "NETPOL_RECORD_ALONE"
+        PAGE_CELLS "NETPOL_PAGE_CELLS"
+        PAGE_CELL_SHIFT "NETPOL_PAGE_CELL_SHIFT"
+        CELL_DECISION_MASK "NETPOL_CELL_DECISION_MASK"
+        CELL_VERDICT_SHIFT "NETPOL_CELL_VERDICT_SHIFT"
+        PORTS "NETPOL_PORTS"
+        OTHER_PORTS "NETPOL_OTHER_PORTS"
+        NO_PORT "NETPOL_NO_PORT"
+        PORT_PLACES "NETPOL_PORT_PLACES"
+        # Why a record's further columns may take it off the plain path.
+        EXTRA "NETPOL_EXTRA"
+        TRANSLATED "NETPOL_TRANSLATED"
+        DIALLED "NETPOL_DIALLED"
+    const uint32_t NO_COLUMN "NETPOL_NO_COLUMN"
 
     ctypedef struct Plain "netpol_plain":
         const uint32_t* v4_root
@@ -46,22 +73,6 @@ cdef extern from "plain.h" nogil:
         uint8_t* verdict
         uint32_t both_pods
 
-    uint64_t netpol_be64(const uint8_t* p)
-    void NETPOL_PREFETCH(const void* address)
-    bint NETPOL_UNLIKELY(bint condition)
-
-
-cdef enum:
-    # Words of src_records and dst_records; "other" is the side judged at the other end.
-    RECORD_CELLS = 0
-    RECORD_RUNS = 1
-    RECORD_COLUMN = 2            # of the other side, below the endpoint's flags
-    RECORD_MAP = 3               # port map, below the node
-    RECORD_FLAG_SHIFT = 24
-    RECORD_COLUMN_MASK = 0xFFFFFF
-    PAGE_CELLS = 64
-    PAGE_CELL_SHIFT = 6
-
 
 cdef inline uint32_t port_place(uint32_t protocol, uint32_t port, bint known) noexcept nogil:
     """Give the place in the port table: ports of TCP, UDP and SCTP, then protocols."""
@@ -69,11 +80,11 @@ cdef inline uint32_t port_place(uint32_t protocol, uint32_t port, bint known) no
         if protocol == 6:
             return port
         if protocol == 17:
-            return 65536 + port
+            return PORTS + port
         if protocol == 132:
-            return 131072 + port
-        return NETPOL_OTHER_PORTS + protocol
-    return NETPOL_OTHER_PORTS + 256 + protocol
+            return 2 * PORTS + port
+        return OTHER_PORTS + protocol
+    return OTHER_PORTS + NO_PORT + protocol
 
 
 cdef inline uint32_t port_class(const Plain* t, uint32_t place) noexcept nogil:
@@ -91,7 +102,7 @@ cdef inline uint32_t cell_decision(
     cdef uint32_t cell = record[RECORD_CELLS] + column
     cdef size_t place = (<size_t> index[cell >> PAGE_CELL_SHIFT] << PAGE_CELL_SHIFT) | (
         cell & (PAGE_CELLS - 1))
-    cdef size_t entry = <size_t> (record[RECORD_MAP] & 0xFFFF) * t.classes + port
+    cdef size_t entry = <size_t> (record[RECORD_MAP] & RECORD_MAP_MASK) * t.classes + port
     if t.narrow:
         return t.runs[record[RECORD_RUNS] + (<const uint16_t*> t.maps)[entry]
                       + (<const uint8_t*> t.pages)[place]]
@@ -104,13 +115,13 @@ cdef inline uint32_t may_be_special(
 ) noexcept nogil:
     """Not 0 where the row is, or may be, no plain pair (evaluate.pyx decides); no branches."""
     cdef uint32_t same = 0 - <uint32_t> (f.src[i] == f.dst[i])
-    cdef uint32_t odd = ((src_flags | dst_flags) & NETPOL_ALONE) | (dst_flags & NETPOL_SERVICE)
-    odd |= src_flags & NETPOL_POD & same
+    cdef uint32_t odd = ((src_flags | dst_flags) & RECORD_ALONE) | (dst_flags & RECORD_SERVICE)
+    odd |= src_flags & RECORD_POD & same
     odd |= src_flags & dst_flags & f.both_pods & (0 - <uint32_t> same_node)
     if f.extra != NULL:
-        odd |= f.extra[i] & NETPOL_EXTRA
-        odd |= dst_flags & NETPOL_POD & (0 - <uint32_t> ((f.extra[i] & NETPOL_TRANSLATED) != 0))
-        odd |= ~dst_flags & NETPOL_POD & (0 - <uint32_t> ((f.extra[i] & NETPOL_DIALLED) != 0))
+        odd |= f.extra[i] & EXTRA
+        odd |= dst_flags & RECORD_POD & (0 - <uint32_t> ((f.extra[i] & TRANSLATED) != 0))
+        odd |= ~dst_flags & RECORD_POD & (0 - <uint32_t> ((f.extra[i] & DIALLED) != 0))
     return odd
 
 

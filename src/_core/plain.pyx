@@ -9,14 +9,17 @@ be no plain pair are listed for the caller; their plain answer stands unless it 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from netpol._core.addresses cimport lookup_v4
+from netpol._core.outcome cimport DENY
+from netpol._core.portability cimport prefetch, unlikely
 
 
 cdef extern from "plain.h" nogil:
-    int netpol_use_avx512()
-    void netpol_resolve_avx512(
+    int use_avx512 "netpol_use_avx512"()
+    void resolve_avx512 "netpol_resolve_avx512"(
         const Plain* t, const uint32_t* addresses, size_t count, const uint32_t* records,
         uint32_t* out)
-    size_t netpol_plain_avx512(const Plain* t, const Block* f, size_t count, uint32_t* special)
+    size_t plain_avx512 "netpol_plain_avx512"(
+        const Plain* t, const Block* f, size_t count, uint32_t* special)
 
 ctypedef fused page_t:
     uint8_t
@@ -26,7 +29,7 @@ ctypedef fused map_t:
     uint16_t
     uint32_t
 
-cdef bint _gathers = netpol_use_avx512()
+cdef bint _gathers = use_avx512()
 
 SIMD = "avx512" if _gathers else "off"
 
@@ -34,7 +37,7 @@ SIMD = "avx512" if _gathers else "off"
 def set_simd(bint wanted):
     """Choose the kernels by CPU again, or keep to the portable ones; for tests. Gives ``SIMD``."""
     global _gathers, SIMD
-    _gathers = wanted and netpol_use_avx512()
+    _gathers = wanted and use_avx512()
     SIMD = "avx512" if _gathers else "off"
     return SIMD
 
@@ -47,7 +50,7 @@ cdef void resolve_v4(
     cdef size_t whole = 0
     if _gathers:
         whole = count - count % 16
-        netpol_resolve_avx512(t, addresses, whole, records, out)
+        resolve_avx512(t, addresses, whole, records, out)
     if whole != count:
         resolve_portable(t, addresses + whole, count - whole, records, out + whole)
 
@@ -60,7 +63,7 @@ cdef size_t plain_pairs(
     cdef size_t found = 0
     if _gathers:
         whole = count - count % 16
-        found = netpol_plain_avx512(t, f, whole, special)
+        found = plain_avx512(t, f, whole, special)
     if whole == count:
         return found
     if t.narrow:
@@ -82,20 +85,20 @@ cdef void resolve_portable(
     cdef size_t i
     for i in range(count):
         endpoint = lookup_v4(root, blocks, addresses[i])
-        NETPOL_PREFETCH(&records[4 * <size_t> endpoint])
+        prefetch(&records[RECORD_COLUMNS * <size_t> endpoint])
         out[i] = endpoint
 
 
 # ``port_place`` as a table: a branch on the protocol would be as good as random.
-cdef uint32_t PLACE_BASE[512]
-cdef uint32_t PLACE_MASK[512]
+cdef uint32_t PLACE_BASE[2 * NO_PORT]
+cdef uint32_t PLACE_MASK[2 * NO_PORT]
 
 
 cdef void fill_places() noexcept:
     cdef uint32_t slot
-    for slot in range(512):
-        PLACE_BASE[slot] = port_place(slot & 255, 0, slot < 256)
-        PLACE_MASK[slot] = port_place(slot & 255, 65535, slot < 256) - PLACE_BASE[slot]
+    for slot in range(2 * NO_PORT):
+        PLACE_BASE[slot] = port_place(slot % NO_PORT, 0, slot < NO_PORT)
+        PLACE_MASK[slot] = port_place(slot % NO_PORT, PORTS - 1, slot < NO_PORT) - PLACE_BASE[slot]
 
 
 fill_places()
@@ -111,13 +114,13 @@ cdef void classify(
         for i in range(first, last):
             slot = f.protocol[i]
             place = PLACE_BASE[slot] + (f.dport[i] & PLACE_MASK[slot])
-            NETPOL_PREFETCH(&ports[place])
+            prefetch(&ports[place])
             classes[i] = place
     else:
         for i in range(first, last):
-            slot = f.protocol[i] + (256 if f.dport_known[i] == 0 else 0)
+            slot = f.protocol[i] + (NO_PORT if f.dport_known[i] == 0 else 0)
             place = PLACE_BASE[slot] + (f.dport[i] & PLACE_MASK[slot])
-            NETPOL_PREFETCH(&ports[place])
+            prefetch(&ports[place])
             classes[i] = place
     for i in range(first, last):
         classes[i] = ports[classes[i]]
@@ -128,9 +131,9 @@ cdef size_t plain_rows(
     const map_t* maps, const map_t* ports, uint32_t* special, size_t found
 ) noexcept nogil:
     # Locals, since the compiler must assume that storing a result may change what ``t`` holds.
-    cdef uint32_t egress_cell[NETPOL_BLOCK]
-    cdef uint32_t ingress_cell[NETPOL_BLOCK]
-    cdef uint32_t classes[NETPOL_BLOCK]
+    cdef uint32_t egress_cell[KERNEL_BLOCK]
+    cdef uint32_t ingress_cell[KERNEL_BLOCK]
+    cdef uint32_t classes[KERNEL_BLOCK]
     cdef uint32_t* egress = f.egress
     cdef uint32_t* ingress = f.ingress
     cdef const uint32_t* egress_index = t.egress_index
@@ -144,29 +147,29 @@ cdef size_t plain_rows(
     cdef size_t i
     classify(f, first, last, ports, classes)
     for i in range(first, last):  # records to cells and runs
-        s = t.src_records + 4 * <size_t> f.src[i]
-        d = t.dst_records + 4 * <size_t> f.dst[i]
+        s = t.src_records + RECORD_COLUMNS * <size_t> f.src[i]
+        d = t.dst_records + RECORD_COLUMNS * <size_t> f.dst[i]
         src_word = s[RECORD_COLUMN]
         dst_word = d[RECORD_COLUMN]
         nodes = s[RECORD_MAP] ^ d[RECORD_MAP]
-        same_node = nodes < 0x10000
+        same_node = nodes <= RECORD_MAP_MASK
         e = dst_word & RECORD_COLUMN_MASK
         g = src_word & RECORD_COLUMN_MASK
-        if NETPOL_UNLIKELY(same_node):
-            if dst_word & NETPOL_NODE and t.egress_own != 0xFFFFFFFFu:
+        if unlikely(same_node):
+            if dst_word & RECORD_NODE and t.egress_own != NO_COLUMN:
                 e = t.egress_own + (e & t.egress_own_mask)
-            if src_word & NETPOL_NODE and t.ingress_own != 0xFFFFFFFFu:
+            if src_word & RECORD_NODE and t.ingress_own != NO_COLUMN:
                 g = t.ingress_own + (g & t.ingress_own_mask)
         e += s[RECORD_CELLS]
         g += d[RECORD_CELLS]
-        NETPOL_PREFETCH(&egress_index[e >> PAGE_CELL_SHIFT])
-        NETPOL_PREFETCH(&ingress_index[g >> PAGE_CELL_SHIFT])
+        prefetch(&egress_index[e >> PAGE_CELL_SHIFT])
+        prefetch(&ingress_index[g >> PAGE_CELL_SHIFT])
         egress_cell[i] = e
         ingress_cell[i] = g
         egress[i] = s[RECORD_RUNS] + maps[
-            <size_t> (s[RECORD_MAP] & 0xFFFF) * class_count + classes[i]]
+            <size_t> (s[RECORD_MAP] & RECORD_MAP_MASK) * class_count + classes[i]]
         ingress[i] = d[RECORD_RUNS] + maps[
-            <size_t> (d[RECORD_MAP] & 0xFFFF) * class_count + classes[i]]
+            <size_t> (d[RECORD_MAP] & RECORD_MAP_MASK) * class_count + classes[i]]
         special[found] = <uint32_t> i
         found += may_be_special(f, i, src_word, dst_word, same_node) != 0
     for i in range(first, last):  # pages
@@ -174,22 +177,22 @@ cdef size_t plain_rows(
         g = ingress_cell[i]
         e = (egress_index[e >> PAGE_CELL_SHIFT] << PAGE_CELL_SHIFT) | (e & (PAGE_CELLS - 1))
         g = (ingress_index[g >> PAGE_CELL_SHIFT] << PAGE_CELL_SHIFT) | (g & (PAGE_CELLS - 1))
-        NETPOL_PREFETCH(&pages[e])
-        NETPOL_PREFETCH(&pages[g])
+        prefetch(&pages[e])
+        prefetch(&pages[g])
         egress_cell[i] = e
         ingress_cell[i] = g
     for i in range(first, last):  # cells
         e = egress[i] + pages[egress_cell[i]]
         g = ingress[i] + pages[ingress_cell[i]]
-        NETPOL_PREFETCH(&runs[e])
-        NETPOL_PREFETCH(&runs[g])
+        prefetch(&runs[e])
+        prefetch(&runs[g])
         egress[i] = e
         ingress[i] = g
     for i in range(first, last):  # decisions; deny (1) beats unknown (2) beats allow (C5)
         e = runs[egress[i]]
         g = runs[ingress[i]]
-        egress[i] = e & NETPOL_DECISION
-        ingress[i] = g & NETPOL_DECISION
-        verdict = (e | g) >> 30
-        f.verdict[i] = <uint8_t> (1 if verdict & 1 else verdict)
+        egress[i] = e & CELL_DECISION_MASK
+        ingress[i] = g & CELL_DECISION_MASK
+        verdict = (e | g) >> CELL_VERDICT_SHIFT
+        f.verdict[i] = <uint8_t> (DENY if verdict & DENY else verdict)
     return found

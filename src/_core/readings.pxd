@@ -3,22 +3,23 @@
 # R10, R11 and R28 to R33 of docs/semantics.md; netpol.reference.nat says the same slowly.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from netpol._core.layout cimport (
+    LINK_ALTERNATIVES, LINK_ALTERNATIVE_COUNT, LINK_COLUMNS, PART_COLUMNS, PART_EGRESS_CIDR,
+    PART_INGRESS_CIDR,
+)
 from netpol._core.outcome cimport (
     ALLOW, EGRESS_DIALLED, EGRESS_SEES_BACKEND, EGRESS_SEES_NODE, INGRESS_SEEN,
     MERGED_POSSIBLE_NODE_GATEWAY, MERGED_SERVICE_NAT_ORDER, MERGED_SOURCE_NAT, NO_ENDPOINT,
-    NO_POD_ENDPOINT, SELF_TRAFFIC, WAYS_NODE, WAYS_SERVICE, WAY_CLUSTER_IP, WAY_NODE_PORT,
-    WAY_OUTSIDE, WAY_PROXY, WHOLE_SELF_TRAFFIC, Case, Outcome,
+    NO_POD_ENDPOINT, SELF_TRAFFIC, VERDICT_MASK, WAYS_NODE, WAYS_SERVICE, WAY_CLUSTER_IP,
+    WAY_NODE_PORT, WAY_OUTSIDE, WAY_PROXY, WHOLE_SELF_TRAFFIC, Case, Outcome,
 )
 from netpol._core.pairs cimport (
-    Identity, Way, allow_flow, candidate, candidate_count, combine, egress_of, ingress_of,
-    load_identity, settle,
+    Identity, Way, allow_flow, candidate, candidate_count, combine, egress_of, first_alternative,
+    ingress_of, load_identity, settle, verdict_of,
 )
-from netpol._core.plain cimport port_class, port_place
+from netpol._core.plain cimport IS_ALONE, IS_AMBIGUOUS, port_class, port_place
 from netpol._core.sides cimport flags_of, side_decision
-from netpol._core.tables cimport (
-    IS_ALONE, IS_AMBIGUOUS, LINK_ALTERNATIVE_COUNT, LINK_ALTERNATIVES, PART_EGRESS_CIDR,
-    PART_INGRESS_CIDR, View,
-)
+from netpol._core.tables cimport View
 
 cdef struct Readings:
     size_t count
@@ -35,8 +36,8 @@ cdef inline void read_decision(
         c.touched[decision] = 1
     if r.count == 0:
         r.first = decision
-        r.verdict = v.decision_info[decision] & 3
-    elif v.decision_info[decision] & 3 != r.verdict:
+        r.verdict = verdict_of(v, decision)
+    elif verdict_of(v, decision) != r.verdict:
         r.differ = True
     r.count += 1
 
@@ -51,7 +52,7 @@ cdef inline bint own_gateway(
         return False
     if not flags_of(v, end.endpoint) & IS_ALONE:
         return False
-    link = v.links + 8 * <size_t> end.endpoint
+    link = v.links + LINK_COLUMNS * <size_t> end.endpoint
     for i in range(link[LINK_ALTERNATIVE_COUNT]):
         load_identity(v, v.alternatives[link[LINK_ALTERNATIVES] + i], node)
         if node.node == subject.node:
@@ -92,13 +93,13 @@ cdef inline uint32_t agreed(const Readings* r, uint32_t merged) noexcept nogil:
 cdef inline void as_nobody(const View* v, uint32_t endpoint, Identity* out) noexcept nogil:
     """Give an address as that of nobody the cluster knows."""
     if flags_of(v, endpoint) & IS_AMBIGUOUS:  # all have the address
-        endpoint = v.alternatives[v.links[8 * <size_t> endpoint + LINK_ALTERNATIVES]]
+        endpoint = v.alternatives[first_alternative(v, endpoint)]
     out.src_record = NULL
     out.dst_record = NULL
     out.egress_row = out.ingress_row = 0
     out.egress_label = out.ingress_label = 0
-    out.egress_cidr = v.parts[8 * <size_t> endpoint + PART_EGRESS_CIDR]
-    out.ingress_cidr = v.parts[8 * <size_t> endpoint + PART_INGRESS_CIDR]
+    out.egress_cidr = v.parts[PART_COLUMNS * <size_t> endpoint + PART_EGRESS_CIDR]
+    out.ingress_cidr = v.parts[PART_COLUMNS * <size_t> endpoint + PART_INGRESS_CIDR]
     out.pod = out.node = 0
     out.endpoint = NO_ENDPOINT
     out.is_node = False
@@ -192,7 +193,7 @@ cdef inline bint order_matters(
     cdef Identity front
     if not way.ways & WAYS_SERVICE or s.pod == 0:
         return False
-    if d.pod == 0 and not d.is_node and info[egress] & 3 != ALLOW:
+    if d.pod == 0 and not d.is_node and verdict_of(v, egress) != ALLOW:
         return True  # it may not be subject to ipBlocks at all
     ports = port_class(&v.plain, port_place(way.protocol, way.front_port, True))
     as_nobody(v, way.front, &front)
@@ -201,7 +202,7 @@ cdef inline bint order_matters(
         return False
     if d.pod == 0:
         return True
-    return (info[side_decision(v, &v.egress, s.egress_row, 0, 0, ports)] ^ seen) & 3 != 0
+    return (info[side_decision(v, &v.egress, s.egress_row, 0, 0, ports)] ^ seen) & VERDICT_MASK != 0
 
 
 # --- ingress --------------------------------------------------------------------------------------

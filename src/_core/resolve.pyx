@@ -6,18 +6,18 @@ search of regions. At most a block of rows at a time.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from netpol._core.addresses cimport bucket_v6, is_mapped, known_v6, lookup_v6
-from netpol._core.columns cimport Columns
-from netpol._core.plain cimport NETPOL_BLOCK, NETPOL_PREFETCH, netpol_be64, resolve_v4
+from netpol._core.addresses cimport BUCKET, bucket_v6, is_mapped, known_v6, lookup_v6
+from netpol._core.columns cimport NO_TIME, Columns
+from netpol._core.layout cimport LINK_COLUMNS, LINK_SEGMENTS, LINK_SEGMENT_COUNT
+from netpol._core.plain cimport IS_TIMED, KERNEL_BLOCK, RECORD_COLUMNS, resolve_v4
+from netpol._core.portability cimport be64, prefetch
 from netpol._core.sides cimport flags_of
-from netpol._core.tables cimport IS_TIMED, LINK_SEGMENT_COUNT, LINK_SEGMENTS, View
-
-cdef int64_t NO_TIME = -9223372036854775807 - 1
+from netpol._core.tables cimport View
 
 
 cdef inline uint32_t at_time(const View* v, uint32_t endpoint, int64_t time) noexcept nogil:
     """Who held a timed address then: the last segment that begins no later (A13.4)."""
-    cdef const uint32_t* link = v.links + 8 * <size_t> endpoint
+    cdef const uint32_t* link = v.links + LINK_COLUMNS * <size_t> endpoint
     cdef const int64_t* starts = v.segment_starts + link[LINK_SEGMENTS]
     cdef size_t low = 0
     cdef size_t high = link[LINK_SEGMENT_COUNT]
@@ -48,11 +48,11 @@ cdef void resolve_wide(
     Neither is a branch: where families are mixed, or an eighth of the addresses external, a branch
     costs as much as the lookup.
     """
-    cdef uint16_t rows_v4[NETPOL_BLOCK]
-    cdef uint16_t rows_v6[NETPOL_BLOCK]
-    cdef uint32_t v4[NETPOL_BLOCK]
-    cdef uint32_t found[NETPOL_BLOCK]
-    cdef uint64_t buckets[NETPOL_BLOCK]
+    cdef uint16_t rows_v4[KERNEL_BLOCK]
+    cdef uint16_t rows_v6[KERNEL_BLOCK]
+    cdef uint32_t v4[KERNEL_BLOCK]
+    cdef uint32_t found[KERNEL_BLOCK]
+    cdef uint64_t buckets[KERNEL_BLOCK]
     cdef size_t count_v4 = 0
     cdef size_t count_v6 = 0
     cdef size_t missed
@@ -62,14 +62,14 @@ cdef void resolve_wide(
     cdef size_t i, k
     cdef bint mapped
     for i in range(count):
-        high = netpol_be64(column + 16 * i)
-        low = netpol_be64(column + 16 * i + 8)
+        high = be64(column + 16 * i)
+        low = be64(column + 16 * i + 8)
         mapped = is_mapped(high, low)
         rows_v4[count_v4] = <uint16_t> i
         v4[count_v4] = <uint32_t> low
         count_v4 += mapped
         bucket = bucket_v6(v, high, low)
-        NETPOL_PREFETCH(v.v6_hash + 8 * bucket)
+        prefetch(v.v6_hash + BUCKET * bucket)
         rows_v6[count_v6] = <uint16_t> i
         buckets[count_v6] = bucket
         count_v6 += not mapped
@@ -80,9 +80,9 @@ cdef void resolve_wide(
     for k in range(count_v6):
         i = rows_v6[k]
         p = column + 16 * i
-        found_v6 = known_v6(v.v6_hash + 8 * buckets[k], netpol_be64(p), netpol_be64(p + 8))
+        found_v6 = known_v6(v.v6_hash + BUCKET * buckets[k], be64(p), be64(p + 8))
         endpoint = <uint32_t> (found_v6 - 1) & (0 - <uint32_t> (found_v6 != 0))
-        NETPOL_PREFETCH(&records[4 * <size_t> endpoint])
+        prefetch(&records[RECORD_COLUMNS * <size_t> endpoint])
         out[i] = endpoint
         buckets[missed] = buckets[k]
         rows_v6[missed] = <uint16_t> i
@@ -90,8 +90,8 @@ cdef void resolve_wide(
     for k in range(missed):
         i = rows_v6[k]
         p = column + 16 * i
-        out[i] = lookup_v6(v, buckets[k], netpol_be64(p), netpol_be64(p + 8))
-        NETPOL_PREFETCH(&records[4 * <size_t> out[i]])
+        out[i] = lookup_v6(v, buckets[k], be64(p), be64(p + 8))
+        prefetch(&records[RECORD_COLUMNS * <size_t> out[i]])
 
 
 cdef void resolve(

@@ -8,19 +8,24 @@ import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from netpol._core.plain cimport RECORD_COLUMN_MASK
-from netpol._core.tables cimport (
-    HAIRPIN_COLUMN, IS_NODE, OWN_NODE_COLUMN, PART_EGRESS_CIDR, PART_INGRESS_CIDR, PART_NODE,
-    ROW_SPLIT,
+from netpol._core.layout cimport (
+    HAIRPIN_COLUMN, OWN_NODE_COLUMN, PAGE, PART_EGRESS_CIDR, PART_EGRESS_ROW, PART_INGRESS_CIDR,
+    PART_INGRESS_ROW, PART_NODE, PIECE_RUN, POD_EGRESS_LABEL, POD_EGRESS_ROW, POD_INGRESS_LABEL,
+    POD_INGRESS_ROW, ROW_FLAGS, ROW_PAIRS, ROW_PORT_MAP, ROW_WIDTH, SEEN_NODE, SEEN_POD, SPLIT_ROW,
+)
+from netpol._core.outcome cimport (
+    CNP_ACCEPT, FIRST_RULES, NP_RULE, OWN_NODE_DENIED, RULE_ALLOWS, SIDE_EGRESS, SIDE_INGRESS, TIED,
+    VERDICTS, VERDICT_MASK,
+)
+from netpol._core.plain cimport (
+    CELL_DECISION_MASK, CELL_VERDICT_SHIFT, IS_NODE, NO_COLUMN, PAGE_CELLS, RECORD_CELLS,
+    RECORD_COLUMN, RECORD_COLUMN_MASK, RECORD_FLAG_SHIFT, RECORD_MAP, RECORD_MAP_MASK,
+    RECORD_NODE_SHIFT, RECORD_RUNS, UNKNOWN_NODE,
 )
 
-cdef enum:
-    FIRST_RULES = 13             # decisions below are reserved: netpol.compiler.rows.decisions
-    UNKNOWN_NODE = 0xFFFF
-    NP_RULE = 7                  # netpol.model.verdict.Reason
-    CNP_ACCEPT = 11
-
-NO_COLUMN = 0xFFFFFFFF           # no C number: an enum would take it for -1
+cdef enum:  # private
+    ALL_FACTS = VERDICT_MASK | RULE_ALLOWS | TIED | OWN_NODE_DENIED
+    ALL_FLAGS = 3                # of a row
 
 
 cdef object wrong(str name, str what):
@@ -33,7 +38,8 @@ cdef object check_sides(dict a):
     classes = a["port_maps"].shape[1]
     if decisions < FIRST_RULES:
         raise wrong("decision_info", "the reserved decisions are missing")
-    if int((a["decision_info"] & 3).max()) == 3 or int(a["decision_info"].max()) > 31:
+    facts = a["decision_info"]
+    if int((facts & VERDICT_MASK).max()) >= VERDICTS or int(facts.max()) > ALL_FACTS:
         raise wrong("decision_info", "no such verdict")
     if int(a["port_lookup"].max()) >= classes:
         raise wrong("port_lookup", "an index points outside its table")
@@ -52,8 +58,8 @@ cdef object check_sides(dict a):
             a[f"strips_{side}"].shape[0] - 1)
         _check_columns(
             a["endpoint_parts"], a["pod_parts"], a[f"seen_cidr_{side}"], number,
-            a[f"rows_{side}"].shape[0], 16 * a[f"label_pages_{side}"].shape[1],
-            16 * a[f"cidr_pages_{side}"].shape[1])
+            a[f"rows_{side}"].shape[0], PAGE * a[f"label_pages_{side}"].shape[1],
+            PAGE * a[f"cidr_pages_{side}"].shape[1])
 
 
 cdef object run_split(dict a):
@@ -62,17 +68,17 @@ cdef object run_split(dict a):
     What leads there are the pairs of rows that are not split, and the pieces of strips.
     """
     rows, pairs, end = a["rows_ingress"], a["pairs_ingress"], a["runs"].size
-    starts = np.append(rows[:, 0], pairs.size).astype(np.int64)
+    starts = np.append(rows[:, ROW_PAIRS], pairs.size).astype(np.int64)
     if starts[0] or (np.diff(starts) < 0).any():
         raise wrong("rows_ingress", "pairs must begin with the first row, and ascend")
-    whole = np.repeat(rows[:, 3] & ROW_SPLIT == 0, np.diff(starts))
-    first = pairs[whole].min(initial=end), a["pieces_ingress"][:, 1].min(initial=end)
+    whole = np.repeat(rows[:, ROW_FLAGS] & SPLIT_ROW == 0, np.diff(starts))
+    first = pairs[whole].min(initial=end), a["pieces_ingress"][:, PIECE_RUN].min(initial=end)
     return int(min(first))
 
 
 cdef object cell_split(dict a):
     """Do as ``run_split`` for ``cell_runs``."""
-    return int(a["dst_records"][:, 1].min()) if a["cell_runs"].size else 0
+    return int(a["dst_records"][:, RECORD_RUNS].min()) if a["cell_runs"].size else 0
 
 
 cdef int _check_rows(
@@ -88,21 +94,23 @@ cdef int _check_rows(
     cdef uint64_t base, edge, label, cidr, width
     cdef uint32_t map_
     cdef bint split
-    if rows[0, 0]:
+    if rows[0, ROW_PAIRS]:
         raise wrong(f"rows_{side}", "pairs must begin with the first row")
     for i in range(<size_t> rows.shape[0]):
-        base, width = rows[i, 0], rows[i, 1]
-        edge = rows[i + 1, 0] if i + 1 < <size_t> rows.shape[0] else pairs.shape[0]
+        base, width = rows[i, ROW_PAIRS], rows[i, ROW_WIDTH]
+        edge = rows[i + 1, ROW_PAIRS] if i + 1 < <size_t> rows.shape[0] else pairs.shape[0]
         if edge > <size_t> pairs.shape[0]:
             raise wrong(f"rows_{side}", "an index points outside its table")
-        map_ = rows[i, 2] // classes
-        if rows[i, 2] % classes or map_ >= <size_t> longest.shape[0] or rows[i, 3] > 3:
+        map_ = rows[i, ROW_PORT_MAP] // classes
+        if rows[i, ROW_PORT_MAP] % classes or map_ >= <size_t> longest.shape[0] or (
+            rows[i, ROW_FLAGS] > ALL_FLAGS
+        ):
             raise wrong(f"rows_{side}", "port map base is not a map's")
         label = highest(labels, i, tops)
         cidr = highest(cidrs, i, tops)
         if label > 0xFFFF or cidr > 0xFFFF:
             raise wrong(f"label_pages_{side}, cidr_pages_{side}", "no such page")
-        split = rows[i, 3] & ROW_SPLIT
+        split = rows[i, ROW_FLAGS] & SPLIT_ROW
         if split:
             cidr = longest[map_]
         if cidr >= width or base + label * width + cidr >= edge:
@@ -123,7 +131,7 @@ cdef int _check_strips(
         if strips[i] <= strips[i - 1]:
             raise wrong(f"strips_{side}", "a strip without pieces")
     for i in range(<size_t> pieces.shape[0]):
-        if pieces[i, 1] >= runs:
+        if pieces[i, PIECE_RUN] >= runs:
             raise wrong(f"pieces_{side}", "an index points outside its table")
 
 
@@ -146,10 +154,14 @@ cdef int _check_columns(
 ) except -1:
     """Check rows and columns of endpoints and pods; two label columns are nobody's own."""
     cdef size_t column = PART_INGRESS_CIDR if side else PART_EGRESS_CIDR
+    cdef size_t row_column = POD_INGRESS_ROW if side else POD_EGRESS_ROW
+    cdef size_t label_column = POD_INGRESS_LABEL if side else POD_EGRESS_LABEL
     cdef uint32_t row, label
     cdef size_t i
     for i in range(<size_t> seen.shape[1]):
-        if seen[0, i] >= <size_t> seen.shape[1] or seen[1, i] >= <size_t> seen.shape[1]:
+        if seen[SEEN_POD, i] >= <size_t> seen.shape[1] or (
+            seen[SEEN_NODE, i] >= <size_t> seen.shape[1]
+        ):
             raise ValueError("table seen_cidr: an index points outside its table")
     if <size_t> seen.shape[1] > cidrs:
         raise ValueError("table seen_cidr: more columns than there are")
@@ -157,7 +169,7 @@ cdef int _check_columns(
         if parts[i, column] >= <size_t> seen.shape[1]:
             raise wrong("endpoint_parts", "an index points outside its table")
     for i in range(<size_t> pods.shape[0]):  # endpoints have their pods' row and label column
-        row, label = pods[i, 2 * side], pods[i, 2 * side + 1]
+        row, label = pods[i, row_column], pods[i, label_column]
         if row >= rows or label >= labels or OWN_NODE_COLUMN <= label <= HAIRPIN_COLUMN:
             raise wrong("pod_parts", "an index points outside its table")
 
@@ -182,14 +194,15 @@ cdef object check_cells(dict a, object own_columns, object own_node):
     ends = cell_split(a), a["cell_runs"].size
     for number, (name, side) in enumerate((("src", "egress"), ("dst", "ingress"))):
         index, (own, mask) = indexes[number], own_columns[number]
-        rows, width = index.shape[0], index.shape[1] * 64
+        rows, width = index.shape[0], index.shape[1] * PAGE_CELLS
         if rows == 0 or rows > a[f"rows_{side}"].shape[0] or not 0 < rows * width <= 1 << 32:
             raise wrong(f"cell_index_{side}", "wrong shape")
         if (own != NO_COLUMN) != bool(own_node[number]):
             raise ValueError("meta own_columns: not those of the switches")
         _check_records(
             f"{name}_records", a[f"{name}_records"], a["endpoint_parts"], index, tops,
-            highest_port, 3 * number, 64 * indexes[1 - number].shape[1], ends[number])
+            highest_port, PART_INGRESS_ROW if number else PART_EGRESS_ROW,
+            PAGE_CELLS * indexes[1 - number].shape[1], ends[number])
         if own != NO_COLUMN:
             # Columns of this side stand in the records of the other end.
             _check_own(a["dst_records" if number == 0 else "src_records"], own, mask, width)
@@ -201,7 +214,9 @@ cdef object check_no_cells(dict a):
     for name in ("src_records", "dst_records"):
         records = a[name]
         for i in range(<size_t> records.shape[0]):
-            if records[i, 0] or records[i, 1] or records[i, 2] & 0xFFFFFF or records[i, 3]:
+            if records[i, RECORD_CELLS] or records[i, RECORD_RUNS] or records[i, RECORD_MAP] or (
+                records[i, RECORD_COLUMN] & RECORD_COLUMN_MASK
+            ):
                 raise wrong(name, "cells, where there are none")
 
 
@@ -209,10 +224,10 @@ cdef int _check_verdicts(const uint32_t[::1] runs, const uint8_t[::1] info) exce
     cdef size_t i
     cdef uint32_t decision
     for i in range(<size_t> runs.shape[0]):
-        decision = runs[i] & 0x3FFFFFFF
+        decision = runs[i] & CELL_DECISION_MASK
         if decision >= <size_t> info.shape[0]:
             raise wrong("cell_runs", "an index points outside its table")
-        if runs[i] >> 30 != info[decision] & 3:
+        if runs[i] >> CELL_VERDICT_SHIFT != info[decision] & VERDICT_MASK:
             raise wrong("cell_runs", "a verdict is not its decision's")
 
 
@@ -223,31 +238,34 @@ cdef int _check_records(
 ) except -1:
     """Check first cell, runs, column, map and node of each endpoint."""
     cdef size_t rows = index.shape[0]
-    cdef uint32_t width = 64 * index.shape[1]
+    cdef uint32_t width = PAGE_CELLS * index.shape[1]
     cdef uint64_t[::1] top = np.zeros(rows, np.uint64)
     cdef int64_t[::1] first = np.full(rows, -1, np.int64)  # endpoint of each row
-    cdef uint32_t row, map_, node
+    cdef uint32_t row, map_, node, column
     cdef size_t i
     for i in range(rows):
         top[i] = highest(index, i, tops)
         if top[i] > 0xFFFF:
             raise wrong("cell_index", "an index points outside its table")
     for i in range(<size_t> records.shape[0]):
-        row, map_ = parts[i, row_column], records[i, 3] & 0xFFFF
-        if row >= rows or records[i, 0] != row * width:
+        row, map_ = parts[i, row_column], records[i, RECORD_MAP] & RECORD_MAP_MASK
+        if row >= rows or records[i, RECORD_CELLS] != row * width:
             raise wrong(name, "first cell is not its row's")
-        if records[i, 2] & RECORD_COLUMN_MASK >= across or map_ >= <size_t> ports.shape[0]:
+        column = records[i, RECORD_COLUMN] & RECORD_COLUMN_MASK
+        if column >= across or map_ >= <size_t> ports.shape[0]:
             raise wrong(name, "an index points outside its table")
         if first[row] < 0:
             first[row] = i
-        if records[i, 1] != records[first[row], 1] or map_ != records[first[row], 3] & 0xFFFF:
+        if records[i, RECORD_RUNS] != records[first[row], RECORD_RUNS] or (
+            map_ != records[first[row], RECORD_MAP] & RECORD_MAP_MASK
+        ):
             raise wrong(name, "runs or port map are not its row's")
-        if records[i, 1] + top[row] + ports[map_] >= runs:
+        if records[i, RECORD_RUNS] + top[row] + ports[map_] >= runs:
             raise wrong(name, "an index points outside its table")
         node = parts[i, PART_NODE]
-        if node == 0 and records[i, 2] >> 24 & IS_NODE:
+        if node == 0 and records[i, RECORD_COLUMN] >> RECORD_FLAG_SHIFT & IS_NODE:
             node = UNKNOWN_NODE
-        if records[i, 3] >> 16 != node:
+        if records[i, RECORD_MAP] >> RECORD_NODE_SHIFT != node:
             raise wrong(name, "not on the node of its endpoint")
 
 
@@ -257,8 +275,8 @@ cdef int _check_own(
     """Check that the column of the own node, of any node, is one."""
     cdef size_t i
     for i in range(<size_t> records.shape[0]):
-        if records[i, 2] >> 24 & IS_NODE and (
-            own + (records[i, 2] & RECORD_COLUMN_MASK & mask) >= width
+        if records[i, RECORD_COLUMN] >> RECORD_FLAG_SHIFT & IS_NODE and (
+            own + (records[i, RECORD_COLUMN] & RECORD_COLUMN_MASK & mask) >= width
         ):
             raise ValueError("meta own_columns: no such column")
     if own >= width:
@@ -289,12 +307,16 @@ def check_decisions(dict a not None, list decisions not None, list counts not No
     for i in range(<size_t> len(decisions)):
         one = decisions[i]
         side, verdict, reason, _, policy, rule, matching, isolating, witnesses, tie, own_node = one
-        facts = verdict | (4 if reason == NP_RULE or reason == CNP_ACCEPT else 0)
-        if info[i] != facts | (8 if tie else 0) | (16 if own_node else 0):
+        facts = verdict | (TIED if tie else 0) | (OWN_NODE_DENIED if own_node else 0)
+        if reason == NP_RULE - 1 or reason == CNP_ACCEPT - 1:
+            facts |= RULE_ALLOWS
+        if info[i] != facts:
             raise ValueError("meta decisions: not what table decision_info says")
         side_of[i] = <uint8_t> side
-        mine = counts[1] if side == 2 else counts[0]
-        if side != 1 and side != 2 and (policy >= 0 or matching or isolating or witnesses):
+        mine = counts[1] if side == SIDE_INGRESS else counts[0]
+        if side != SIDE_EGRESS and side != SIDE_INGRESS and (
+            policy >= 0 or matching or isolating or witnesses
+        ):
             raise ValueError("meta decisions: a rule, and of no side")
         check_rule(policy, rule, policies, mine)
         for pair in matching:
@@ -317,8 +339,8 @@ cdef int _check_run_sides(
     cdef size_t i
     cdef uint8_t side
     for i in range(<size_t> runs.shape[0]):
-        side = side_of[runs[i] & 0x3FFFFFFF]
-        if side and side != (1 if i < split else 2):
+        side = side_of[runs[i] & CELL_DECISION_MASK]
+        if side and side != (SIDE_EGRESS if i < split else SIDE_INGRESS):
             raise wrong(name, "a decision is of the other side")
 
 

@@ -1,13 +1,13 @@
 # Exact sums of 64-bit weights: by small numbers, and by keys of three words.
 from libc.stdint cimport uint32_t, uint64_t
 
-from netpol._core.plain cimport NETPOL_UNLIKELY
+from netpol._core.portability cimport unlikely
 
 cdef extern from *:
     """
-    #define NETPOL_HALF ((uint64_t)1 << 63)
+    #define NETPOL_HALF ((uint64_t)1 << 63) /* private */
     """
-    const uint64_t NETPOL_HALF
+    const uint64_t HALF "NETPOL_HALF"
 
 cdef struct Weights:
     const uint64_t* flows        # NULL: 1 each
@@ -31,9 +31,9 @@ cdef inline void settle(Sum* to) noexcept nogil:
     to.carried[0] += <uint32_t> (to.flows >> 63)
     to.carried[1] += <uint32_t> (to.packets >> 63)
     to.carried[2] += <uint32_t> (to.bytes >> 63)
-    to.flows &= NETPOL_HALF - 1
-    to.packets &= NETPOL_HALF - 1
-    to.bytes &= NETPOL_HALF - 1
+    to.flows &= HALF - 1
+    to.packets &= HALF - 1
+    to.bytes &= HALF - 1
 
 
 cdef inline void add_small(
@@ -47,7 +47,7 @@ cdef inline void add_small(
     top |= to.packets
     to.bytes += octets
     top |= to.bytes
-    if NETPOL_UNLIKELY(top >= NETPOL_HALF):
+    if unlikely(top >= HALF):
         settle(to)
 
 
@@ -55,13 +55,13 @@ cdef inline void add_row(
     Sum* to, uint64_t flows, uint64_t packets, uint64_t octets
 ) noexcept nogil:
     """Add any row: counters may be all ones."""
-    if NETPOL_UNLIKELY((flows | packets | octets) >= NETPOL_HALF):
+    if unlikely((flows | packets | octets) >= HALF):
         to.carried[0] += <uint32_t> (flows >> 63)
         to.carried[1] += <uint32_t> (packets >> 63)
         to.carried[2] += <uint32_t> (octets >> 63)
-        flows &= NETPOL_HALF - 1
-        packets &= NETPOL_HALF - 1
-        octets &= NETPOL_HALF - 1
+        flows &= HALF - 1
+        packets &= HALF - 1
+        octets &= HALF - 1
     add_small(to, flows, packets, octets)
 
 

@@ -11,7 +11,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
-from netpol._core.plain cimport NETPOL_PREFETCH
+from netpol._core.portability cimport prefetch
 
 
 cdef object _weight(const Sum* s):
@@ -229,11 +229,11 @@ cdef class Groups:
             from_ = other.entries + start
             for k in range(count):
                 hashes[k] = hash_of(from_[k].key)
-                NETPOL_PREFETCH(&self.slots[hashes[k] & self.mask])
+                prefetch(&self.slots[hashes[k] & self.mask])
             for k in range(count):
                 slot = self.slots[hashes[k] & self.mask]
                 if slot:
-                    NETPOL_PREFETCH(&self.entries[slot - 1])
+                    prefetch(&self.entries[slot - 1])
             for k in range(count):
                 add_sum(self.find(from_[k].key, hashes[k]), &from_[k].sum)
             start += count

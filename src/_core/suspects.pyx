@@ -8,13 +8,13 @@ from threading import RLock
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free
 
+from netpol._core.columns cimport EPHEMERAL
+from netpol._core.plain cimport PORTS
 from netpol._core.sums cimport in_order
 
-cdef enum:
-    PORTS = 65536
-    KINDS = 3                    # TCP, UDP, SCTP
+cdef enum:  # private
+    PROTOCOLS = 3                # TCP, UDP, SCTP
     PRIVILEGED = 1024
-    EPHEMERAL = 32768            # lowest port Linux gives to clients by default
 
 
 cdef inline int kind_of(uint8_t protocol) noexcept nogil:
@@ -34,8 +34,8 @@ cdef class Suspects:
 
     def __cinit__(self):
         self._lock = RLock()
-        self._served = <uint8_t*> calloc(KINDS * PORTS, sizeof(uint8_t))
-        self._odd = <uint64_t*> calloc(KINDS * PORTS, sizeof(uint64_t))
+        self._served = <uint8_t*> calloc(PROTOCOLS * PORTS, sizeof(uint8_t))
+        self._odd = <uint64_t*> calloc(PROTOCOLS * PORTS, sizeof(uint64_t))
         if self._served == NULL or self._odd == NULL:
             raise MemoryError
 
@@ -79,7 +79,7 @@ cdef class Suspects:
         cdef size_t i
         first, second = in_order(self._lock, other._lock)
         with first, second:
-            for i in range(KINDS * PORTS):
+            for i in range(PROTOCOLS * PORTS):
                 self._served[i] |= other._served[i]
                 self._odd[i] += other._odd[i]
 
@@ -87,7 +87,7 @@ cdef class Suspects:
         """Give how many of the records look so."""
         cdef uint64_t total = 0
         cdef size_t kind, port
-        for kind in range(KINDS):
+        for kind in range(PROTOCOLS):
             for port in range(PORTS):
                 if port < PRIVILEGED or self._served[kind * PORTS + port]:
                     total += self._odd[kind * PORTS + port]

@@ -9,64 +9,65 @@ import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from netpol._core.outcome cimport LOCAL_ENTRY
-from netpol._core.row_checks cimport check_sides
-from netpol._core.tables cimport (
-    IS_ALONE, IS_AMBIGUOUS, IS_LOOPBACK, IS_NODE, IS_NOTED, IS_POD, IS_SERVICE, IS_TIMED,
-    LINK_ALTERNATIVE_COUNT, LINK_ALTERNATIVES, LINK_NODE_PORT_GROUP, LINK_NOTES, LINK_OWN_GROUP,
-    LINK_SEGMENT_COUNT, LINK_SEGMENTS, PART_EGRESS_LABEL, PART_EGRESS_ROW, PART_INGRESS_LABEL,
-    PART_INGRESS_ROW, PART_NODE, PART_POD, POD_COLUMNS,
+from netpol._core.addresses cimport (
+    BLOCK_ENTRIES, BUCKET_SLOTS, EMPTY_SLOT, MAPPED, POINTER, V6_PROBES, is_mapped, mix_v6,
 )
+from netpol._core.columns cimport NO_TIME
+from netpol._core.layout cimport (
+    ENTRY_BACKENDS, ENTRY_BACKEND_COUNT, ENTRY_COLUMNS, ENTRY_WAYS, FIRST_OWN_GROUP, KINDS,
+    KIND_AMBIGUOUS, KIND_EXTERNAL, KIND_NODE, KIND_POD, LINK_ALTERNATIVES, LINK_ALTERNATIVE_COUNT,
+    LINK_COLUMNS, LINK_KIND, LINK_NODE_PORT_GROUP, LINK_NOTES, LINK_OWN_GROUP, LINK_SEGMENTS,
+    LINK_SEGMENT_COUNT, LOCAL_ENTRY_SHIFT, PAGE, PART_COLUMNS, PART_EGRESS_LABEL, PART_EGRESS_ROW,
+    PART_INGRESS_LABEL, PART_INGRESS_ROW, PART_NODE, PART_POD, PIECE_COLUMNS, POD_AS_NODE,
+    POD_COLUMNS, POD_EGRESS_LABEL, POD_EGRESS_ROW, POD_INGRESS_LABEL, POD_INGRESS_ROW, POD_NODE,
+    POD_NOTES, RANGE_COLUMNS, RANGE_COUNT, RANGE_FIRST, REPLICA_COLUMNS, REPLICA_ENDPOINT,
+    REPLICA_PORT_CLASS, ROW_COLUMNS, SEEN_ROWS, SERVICE_GROUP_SHIFT, SLOT_COLUMNS, SLOT_ENDPOINT,
+    SLOT_HIGH, SLOT_LOW, SLOT_ZERO,
+)
+from netpol._core.outcome cimport LOCAL_ENTRY, NOTE_SETS, WAYS
+from netpol._core.plain cimport (
+    IS_ALONE, IS_AMBIGUOUS, IS_LOOPBACK, IS_NODE, IS_NOTED, IS_POD, IS_SERVICE, IS_TIMED,
+    PAGE_CELLS, PORTS, PORT_PLACES, RECORD_COLUMN, RECORD_COLUMNS, RECORD_FLAG_SHIFT,
+)
+from netpol._core.row_checks cimport check_sides
 
-cdef enum:
-    LINK_KIND = 7
-    # EndpointKind.
-    EXTERNAL = 0
-    POD = 1
-    NODE = 2
-    LOOPBACK = 3
-    AMBIGUOUS = 4
-    KINDS = 5
-    NOTES = 4096                 # netpol.model.verdict.Note, and what Tally has room for
-    WAYS = 7
+cdef enum:  # private
     LIMIT = 0x7FFFFFFF           # vector kernels index by signed 32 bits
-    V6_PROBES = 8                # netpol.compiler.pack.prefixes
     SLOT_PROBES = 4096           # more than any table half full needs
 
-cdef uint32_t POINTER = 0x80000000
-cdef uint64_t EMPTY = 0xFFFFFFFF
-cdef uint64_t MAPPED = 0xFFFF00000000
-cdef int64_t BEGINNING = -9223372036854775807 - 1
+# By kind.
 cdef uint32_t[KINDS] FLAGS = [0, IS_POD, IS_NODE, IS_LOOPBACK, IS_AMBIGUOUS]
 
 # What each dimension has to be: a number, or a name for what is equal wherever it stands.
 SHAPES = {
-    "v4_root": (65536,), "v4_blocks": ("v4",), "v6_hash": ("v6", 4), "v6_seed": (1,),
+    "v4_root": (65536,), "v4_blocks": ("v4",), "v6_hash": ("v6", SLOT_COLUMNS), "v6_seed": (1,),
     "v6_starts": ("regions", 2), "v6_values": ("regions",),
-    "src_records": ("endpoints", 4), "dst_records": ("endpoints", 4),
-    "endpoint_parts": ("endpoints", 8), "endpoint_links": ("endpoints", 8),
+    "src_records": ("endpoints", RECORD_COLUMNS), "dst_records": ("endpoints", RECORD_COLUMNS),
+    "endpoint_parts": ("endpoints", PART_COLUMNS), "endpoint_links": ("endpoints", LINK_COLUMNS),
     "alternatives": ("alternatives",), "segment_starts": ("segments",),
     "segment_values": ("segments",), "service_keys": ("services",), "service_slots": ("slots",),
-    "service_entries": ("entries", 3), "service_locals": ("locals",),
-    "service_replicas": ("entries", 2), "replicas": ("replicas", 2), "node_ports": (8192,),
+    "service_entries": ("entries", ENTRY_COLUMNS), "service_locals": ("locals",),
+    "service_replicas": ("entries", RANGE_COLUMNS), "replicas": ("replicas", REPLICA_COLUMNS),
+    "node_ports": (PORTS // 8,),
     "backend_endpoints": ("backends",), "backend_ports": ("backends",),
     "backend_ways": ("backends",), "backend_pods": ("backends",), "backend_alike": ("backends",),
     "node_endpoints": ("at nodes",), "node_starts": (2, "nodes"), "node_samples_v4": ("n4",),
     "node_samples_v6": ("n6",), "outside_v4": ("o4",), "outside_v6": ("o6",),
-    "pod_parts": ("pods", 7), "port_lookup": (197120,), "port_maps": ("maps", "classes"),
-    "runs": ("runs",), "decision_info": ("decisions",), "pages": ("pages", 16),
-    "rows_egress": ("rows e", 4), "rows_ingress": ("rows i", 4),
+    "pod_parts": ("pods", POD_COLUMNS), "port_lookup": (PORT_PLACES,),
+    "port_maps": ("maps", "classes"),
+    "runs": ("runs",), "decision_info": ("decisions",), "pages": ("pages", PAGE),
+    "rows_egress": ("rows e", ROW_COLUMNS), "rows_ingress": ("rows i", ROW_COLUMNS),
     "hairpin_rows_egress": ("rows e",), "hairpin_rows_ingress": ("rows i",),
-    "seen_cidr_egress": (2, "cidr e"), "seen_cidr_ingress": (2, "cidr i"),
+    "seen_cidr_egress": (SEEN_ROWS, "cidr e"), "seen_cidr_ingress": (SEEN_ROWS, "cidr i"),
     "pairs_egress": ("pairs e",), "pairs_ingress": ("pairs i",),
     "strips_egress": ("strips e",), "strips_ingress": ("strips i",),
-    "pieces_egress": ("pieces e", 2), "pieces_ingress": ("pieces i", 2),
+    "pieces_egress": ("pieces e", PIECE_COLUMNS), "pieces_ingress": ("pieces i", PIECE_COLUMNS),
     "label_pages_egress": ("rows e", "label pages e"),
     "label_pages_ingress": ("rows i", "label pages i"),
     "cidr_pages_egress": ("rows e", "cidr pages e"),
     "cidr_pages_ingress": ("rows i", "cidr pages i"),
     "cell_index_egress": ("cell rows e", "cell pages e"),
-    "cell_index_ingress": ("cell rows i", "cell pages i"), "cell_pages": ("cell pages", 64),
+    "cell_index_ingress": ("cell rows i", "cell pages i"), "cell_pages": ("cell pages", PAGE_CELLS),
     "cell_maps": ("cell maps",), "cell_runs": ("cell runs",),
 }
 # Dimensions that must not be 0.
@@ -120,7 +121,7 @@ cdef dict _check_shapes(dict a):
             raise ValueError(f"tables without {name}")
     if sizes["entries"] != sizes["services"] + sizes["locals"]:
         raise wrong("service_entries", "wrong shape")
-    if sizes["v4"] % 256:
+    if sizes["v4"] % BLOCK_ENTRIES:
         raise wrong("v4_blocks", "wrong shape")
     for name, size, least in (
         ("v6_hash", sizes["v6"], 2), ("service_slots", sizes["slots"], 2 * sizes["services"])
@@ -137,7 +138,7 @@ cdef int _check_v4(
     const uint32_t[::1] root, const uint32_t[::1] blocks, size_t endpoints
 ) except -1:
     """Check that each block stands for one prefix, at the second or the third level."""
-    cdef size_t count = blocks.shape[0] // 256
+    cdef size_t count = blocks.shape[0] // BLOCK_ENTRIES
     cdef uint8_t[::1] level = np.zeros(count + 1, np.uint8)
     cdef size_t i
     cdef bint fits = True
@@ -145,10 +146,10 @@ cdef int _check_v4(
         fits = fits and take_entry(root[i], endpoints, count, 2, level)
     if not fits:
         raise wrong("v4_root", "an index points outside its table, or where another does")
-    for i in range(256 * count):
+    for i in range(BLOCK_ENTRIES * count):
         fits = fits and take_entry(blocks[i], endpoints, count, 3, level)
-    for i in range(256 * count):
-        fits = fits and not (blocks[i] & POINTER and level[i // 256] != 2)
+    for i in range(BLOCK_ENTRIES * count):
+        fits = fits and not (blocks[i] & POINTER and level[i // BLOCK_ENTRIES] != 2)
     if not fits:
         raise wrong(
             "v4_blocks", "an index points outside its table, where another does, or too deep")
@@ -172,29 +173,28 @@ cdef int _check_v6(const uint64_t[:, ::1] hash_, uint64_t seed, size_t endpoints
     A lookup takes both slots of a bucket together, so one address in both gives a third endpoint;
     the key of an empty slot must be one that is never looked up.
     """
-    cdef size_t mask = hash_.shape[0] // 2 - 1
+    cdef size_t mask = hash_.shape[0] // BUCKET_SLOTS - 1
     cdef size_t i, bucket, _probe
-    cdef uint64_t mixed
     cdef bint room = False
     for i in range(<size_t> hash_.shape[0]):
-        if hash_[i, 3]:
+        if hash_[i, SLOT_ZERO]:
             raise wrong("v6_hash", "a slot has more than an address and an endpoint")
-        if hash_[i, 2] == EMPTY:
+        if hash_[i, SLOT_ENDPOINT] == EMPTY_SLOT:
             room |= i & 1
-            if hash_[i, 0] or hash_[i, 1] != MAPPED or (not i & 1 and hash_[i + 1, 2] != EMPTY):
+            if hash_[i, SLOT_HIGH] or hash_[i, SLOT_LOW] != MAPPED or (
+                not i & 1 and hash_[i + 1, SLOT_ENDPOINT] != EMPTY_SLOT
+            ):
                 raise wrong("v6_hash", "an empty slot has an address, or a filled one behind it")
             continue
-        if hash_[i, 2] >= endpoints:
+        if hash_[i, SLOT_ENDPOINT] >= endpoints:
             raise wrong("v6_hash", "an index points outside its table")
-        if hash_[i, 0] == 0 and hash_[i, 1] >> 32 == 0xFFFF:
+        if is_mapped(hash_[i, SLOT_HIGH], hash_[i, SLOT_LOW]):
             raise wrong("v6_hash", "an address is not of IPv6")
-        mixed = (hash_[i, 0] ^ seed) * <uint64_t> 0x9E3779B97F4A7C15
-        mixed = (mixed ^ (mixed >> 32) ^ hash_[i, 1]) * <uint64_t> 0xD6E8FEB86659FD93
-        bucket = (mixed ^ (mixed >> 29)) & mask
+        bucket = mix_v6(hash_[i, SLOT_HIGH], hash_[i, SLOT_LOW], seed) & mask
         for _probe in range(V6_PROBES):
             if is_at(hash_, 2 * bucket, i) or is_at(hash_, 2 * bucket + 1, i):
                 break
-            if hash_[2 * bucket + 1, 2] == EMPTY:
+            if hash_[2 * bucket + 1, SLOT_ENDPOINT] == EMPTY_SLOT:
                 raise wrong("v6_hash", "an address is where nobody looks for it")
             bucket = (bucket + 1) & mask
         if bucket != i // 2 or (i & 1 and is_at(hash_, i - 1, i)):
@@ -204,16 +204,18 @@ cdef int _check_v6(const uint64_t[:, ::1] hash_, uint64_t seed, size_t endpoints
 
 
 cdef inline bint is_at(const uint64_t[:, ::1] hash_, size_t slot, size_t wanted) noexcept:
-    return hash_[slot, 0] == hash_[wanted, 0] and hash_[slot, 1] == hash_[wanted, 1]
+    return hash_[slot, SLOT_HIGH] == hash_[wanted, SLOT_HIGH] and (
+        hash_[slot, SLOT_LOW] == hash_[wanted, SLOT_LOW])
 
 
 cdef int _check_regions(const uint64_t[:, ::1] starts) except -1:
     cdef size_t i
-    if starts[0, 0] or starts[0, 1]:
+    if starts[0, SLOT_HIGH] or starts[0, SLOT_LOW]:
         raise wrong("v6_starts", "must begin at ::")
     for i in range(1, <size_t> starts.shape[0]):
-        if starts[i, 0] < starts[i - 1, 0] or (
-            starts[i, 0] == starts[i - 1, 0] and starts[i, 1] <= starts[i - 1, 1]
+        if starts[i, SLOT_HIGH] < starts[i - 1, SLOT_HIGH] or (
+            starts[i, SLOT_HIGH] == starts[i - 1, SLOT_HIGH]
+            and starts[i, SLOT_LOW] <= starts[i - 1, SLOT_LOW]
         ):
             raise wrong("v6_starts", "must ascend")
 
@@ -230,22 +232,24 @@ cdef int _check_endpoints(dict a) except -1:
     cdef const uint32_t[:, ::1] pods = a["pod_parts"]
     cdef const uint32_t[::1] others = a["alternatives"]
     cdef size_t nodes = a["node_starts"].shape[1]
-    # Groups are numbered from 3 as they get ports; before come those of NodePorts.
-    cdef uint32_t groups = a["service_keys"].size + 3
+    # Groups are numbered as they get ports; before come those of NodePorts.
+    cdef uint32_t groups = a["service_keys"].size + FIRST_OWN_GROUP
     cdef uint64_t alternatives = 0, segments = 0
     cdef uint32_t flags, kind
     cdef size_t i
     for i in range(<size_t> links.shape[0]):
         kind = links[i, LINK_KIND]
-        flags = target[i, 2] >> 24
-        if kind >= KINDS or links[i, LINK_NOTES] >= NOTES:
+        flags = flags_at(target, i)
+        if kind >= KINDS or links[i, LINK_NOTES] >= NOTE_SETS:
             raise wrong("endpoint_links", "no such kind, or no such notes")
-        if flags != source[i, 2] >> 24 or flags & ~<uint32_t> IS_ALONE != flags_by(links, i):
+        if flags != flags_at(source, i) or flags & ~<uint32_t> IS_ALONE != flags_by(links, i):
             raise wrong("dst_records", "flags are not those of the endpoint")
         if flags & IS_ALONE:
-            if kind != POD and (kind != EXTERNAL or links[i, LINK_ALTERNATIVE_COUNT] == 0):
+            if kind != KIND_POD and (
+                kind != KIND_EXTERNAL or links[i, LINK_ALTERNATIVE_COUNT] == 0
+            ):
                 raise wrong("dst_records", "flags are not those of the endpoint")
-        elif kind == EXTERNAL and links[i, LINK_ALTERNATIVE_COUNT]:
+        elif kind == KIND_EXTERNAL and links[i, LINK_ALTERNATIVE_COUNT]:
             raise wrong("dst_records", "flags are not those of the endpoint")
         if links[i, LINK_NODE_PORT_GROUP] >= groups or links[i, LINK_OWN_GROUP] >= groups:
             raise wrong("endpoint_links", "no such group of service ports")
@@ -259,6 +263,10 @@ cdef int _check_endpoints(dict a) except -1:
         check_alternatives(links, others, target, kind, i)
     if alternatives != a["alternatives"].size or segments != a["segment_values"].size:
         raise wrong("endpoint_links", "lists must end with their tables")
+
+
+cdef inline uint32_t flags_at(const uint32_t[:, ::1] records, size_t endpoint) noexcept:
+    return records[endpoint, RECORD_COLUMN] >> RECORD_FLAG_SHIFT
 
 
 cdef inline uint32_t flags_by(const uint32_t[:, ::1] links, size_t i) noexcept:
@@ -278,21 +286,23 @@ cdef int check_owner(
     """Check that pods have the row, the label column and the node of their pod, others none."""
     cdef const uint32_t* part = &parts[i, 0]
     cdef const uint32_t* pod
-    if kind != POD:
+    if kind != KIND_POD:
         if part[PART_POD] or part[PART_EGRESS_ROW] or part[PART_INGRESS_ROW] or (
             part[PART_EGRESS_LABEL] or part[PART_INGRESS_LABEL]
         ):
             raise wrong("endpoint_parts", "what is no pod has the columns of one")
-        if part[PART_NODE] and kind != NODE or part[PART_NODE] >= nodes:
+        if part[PART_NODE] and kind != KIND_NODE or part[PART_NODE] >= nodes:
             raise wrong("endpoint_parts", "no such node")
         return 0
     if part[PART_POD] == 0 or part[PART_POD] > <size_t> pods.shape[0]:
         raise wrong("endpoint_parts", "no such pod")
     pod = &pods[part[PART_POD] - 1, 0]
     if (
-        part[PART_EGRESS_ROW] != pod[0] or part[PART_EGRESS_LABEL] != pod[1]
-        or part[PART_INGRESS_ROW] != pod[2] or part[PART_INGRESS_LABEL] != pod[3]
-        or part[PART_NODE] != pod[4]
+        part[PART_EGRESS_ROW] != pod[POD_EGRESS_ROW]
+        or part[PART_EGRESS_LABEL] != pod[POD_EGRESS_LABEL]
+        or part[PART_INGRESS_ROW] != pod[POD_INGRESS_ROW]
+        or part[PART_INGRESS_LABEL] != pod[POD_INGRESS_LABEL]
+        or part[PART_NODE] != pod[POD_NODE]
     ):
         raise wrong("endpoint_parts", "a pod has other columns than pod_parts says")
     return 0
@@ -305,15 +315,15 @@ cdef int check_alternatives(
     """Check that alternatives are single owners: pods and nodes; of a gateway, nodes."""
     cdef size_t first = links[i, LINK_ALTERNATIVES]
     cdef size_t k
-    cdef uint32_t wanted = IS_NODE | (IS_POD if kind == AMBIGUOUS else 0)
-    if (kind == AMBIGUOUS and links[i, LINK_ALTERNATIVE_COUNT] == 0) or (
-        kind != AMBIGUOUS and kind != EXTERNAL and links[i, LINK_ALTERNATIVE_COUNT]
+    cdef uint32_t wanted = IS_NODE | (IS_POD if kind == KIND_AMBIGUOUS else 0)
+    if (kind == KIND_AMBIGUOUS and links[i, LINK_ALTERNATIVE_COUNT] == 0) or (
+        kind != KIND_AMBIGUOUS and kind != KIND_EXTERNAL and links[i, LINK_ALTERNATIVE_COUNT]
     ):
         raise wrong("endpoint_links", "an ambiguous endpoint names nobody, or another does")
     for k in range(first, first + links[i, LINK_ALTERNATIVE_COUNT]):
         if others[k] >= <size_t> records.shape[0]:
             raise wrong("alternatives", "an index points outside its table")
-        if not records[others[k], 2] >> 24 & wanted or records[others[k], 2] >> 24 & IS_TIMED:
+        if not flags_at(records, others[k]) & wanted or flags_at(records, others[k]) & IS_TIMED:
             raise wrong("alternatives", "an endpoint that is not one pod or one node")
     return 0
 
@@ -327,10 +337,10 @@ cdef int _check_segments(
     for i in range(<size_t> links.shape[0]):
         first = links[i, LINK_SEGMENTS]
         for k in range(first, first + links[i, LINK_SEGMENT_COUNT]):
-            if starts[k] != BEGINNING if k == first else starts[k] <= starts[k - 1]:
+            if starts[k] != NO_TIME if k == first else starts[k] <= starts[k - 1]:
                 raise wrong("segment_starts", "must ascend from the beginning")
     for k in range(<size_t> values.shape[0]):
-        if values[k] >= <size_t> records.shape[0] or records[values[k], 2] >> 24 & IS_TIMED:
+        if values[k] >= <size_t> records.shape[0] or flags_at(records, values[k]) & IS_TIMED:
             raise wrong("segment_values", "an index points outside its table, or to a timed one")
 
 
@@ -348,9 +358,9 @@ cdef int _check_lists(dict a) except -1:
         for k in range(<size_t> list_.shape[0]):
             if list_[k] >= <size_t> records.shape[0]:
                 raise wrong(name, "an index points outside its table")
-            if records[list_[k], 2] >> 24 & (IS_AMBIGUOUS | IS_TIMED):
+            if flags_at(records, list_[k]) & (IS_AMBIGUOUS | IS_TIMED):
                 raise wrong(name, "an ambiguous or timed endpoint, where one is meant")
-            if wanted and not records[list_[k], 2] >> 24 & <uint32_t> wanted:
+            if wanted and not flags_at(records, list_[k]) & <uint32_t> wanted:
                 raise wrong(name, "an endpoint that is no node")
 
 
@@ -379,7 +389,9 @@ cdef int _check_nodes(dict a) except -1:
 cdef int _check_pods(const uint32_t[:, ::1] pods, size_t nodes) except -1:
     cdef size_t i
     for i in range(<size_t> pods.shape[0]):
-        if pods[i, 4] >= nodes or pods[i, 5] > 1 or pods[i, POD_COLUMNS - 1] >= NOTES:
+        if pods[i, POD_NODE] >= nodes or pods[i, POD_AS_NODE] > 1 or (
+            pods[i, POD_NOTES] >= NOTE_SETS
+        ):
             raise wrong("pod_parts", "no such node, or no such notes")
 
 
@@ -391,12 +403,13 @@ cdef int _check_slots(const uint64_t[::1] keys, const uint32_t[::1] slots) excep
     cdef size_t mask = slots.shape[0] - 1
     cdef size_t count = keys.shape[0]
     cdef size_t i, filled = 0, _probe
-    cdef uint64_t slot
+    cdef uint64_t slot, group
     for i in range(count):
         if i and keys[i] <= keys[i - 1]:
             raise wrong("service_keys", "must ascend")
         # Groups are numbered as they get ports: there are no more of them.
-        if keys[i] >> 24 == 0 or keys[i] >> 24 >= count + 3:
+        group = keys[i] >> SERVICE_GROUP_SHIFT
+        if group == 0 or group >= count + FIRST_OWN_GROUP:
             raise wrong("service_keys", "no such group")
     for i in range(mask + 1):
         filled += slots[i] != 0
@@ -428,21 +441,22 @@ cdef int _check_services(dict a) except -1:
     cdef size_t services = a["service_keys"].size
     cdef uint32_t classes = a["port_maps"].shape[1]
     cdef uint64_t backend = 0, replica = 0
-    cdef size_t i, k
+    cdef size_t endpoint, first, i, k
     for i in range(<size_t> entries.shape[0]):
-        if entries[i, 0] != backend or kept[i, 0] != replica:
+        first = entries[i, ENTRY_BACKENDS]
+        if first != backend or kept[i, RANGE_FIRST] != replica:
             raise wrong("service_entries", "lists must follow each other")
-        backend += entries[i, 1]
-        replica += kept[i, 1]
-        if entries[i, 2] >> WAYS & ~<uint32_t> (i < services):
+        backend += entries[i, ENTRY_BACKEND_COUNT]
+        replica += kept[i, RANGE_COUNT]
+        if entries[i, ENTRY_WAYS] >> WAYS & ~<uint32_t> (i < services):
             raise wrong("service_entries", "no such way")
         if backend > <size_t> backends.shape[0]:
             break
-        for k in range(entries[i, 0], backend):
-            if ways[k] >= WAYS or not entries[i, 2] >> ways[k] & 1:
+        for k in range(first, backend):
+            if ways[k] >= WAYS or not entries[i, ENTRY_WAYS] >> ways[k] & 1:
                 raise wrong("backend_ways", "not a way of its service")
             # The first of an entry is compared with another's last, and that is not read.
-            if alike[k] > 1 or alike[k] and k > entries[i, 0] and ways[k] != ways[k - 1]:
+            if alike[k] > 1 or alike[k] and k > first and ways[k] != ways[k - 1]:
                 raise wrong("backend_alike", "alike to none before it")
     if backend != <size_t> backends.shape[0] or replica != <size_t> replicas.shape[0]:
         raise wrong("service_entries", "lists must end with their tables")
@@ -450,9 +464,10 @@ cdef int _check_services(dict a) except -1:
         if owners[k] != parts[backends[k], PART_POD]:
             raise wrong("backend_pods", "not the pod of its endpoint")
     for k in range(<size_t> replicas.shape[0]):
-        if replicas[k, 0] >= <size_t> parts.shape[0] or replicas[k, 1] >= classes:
+        endpoint = replicas[k, REPLICA_ENDPOINT]
+        if endpoint >= <size_t> parts.shape[0] or replicas[k, REPLICA_PORT_CLASS] >= classes:
             raise wrong("replicas", "an index points outside its table")
-        if parts[replicas[k, 0], PART_POD] == 0:
+        if parts[endpoint, PART_POD] == 0:
             raise wrong("replicas", "an endpoint that is no pod")
     _check_locals(a["service_locals"], entries, services, a["node_starts"].shape[1])
 
@@ -462,19 +477,21 @@ cdef int _check_locals(
 ) except -1:
     """Check that each local entry has one for all other nodes, first, and no other entry any."""
     cdef size_t i, entry, marked = 0, found = 0
+    cdef uint32_t node
     for i in range(<size_t> locals_.shape[0]):
-        entry = locals_[i] >> 32
-        if entry >= services or (locals_[i] & 0xFFFFFFFF) >= nodes:
+        entry = locals_[i] >> LOCAL_ENTRY_SHIFT
+        node = <uint32_t> locals_[i]
+        if entry >= services or node >= nodes:
             raise wrong("service_locals", "an index points outside its table")
         if i and locals_[i] <= locals_[i - 1]:
             raise wrong("service_locals", "must ascend")
-        if not entries[entry, 2] & LOCAL_ENTRY or (
-            (locals_[i] & 0xFFFFFFFF) != 0 and (i == 0 or locals_[i - 1] >> 32 != entry)
+        if not entries[entry, ENTRY_WAYS] & LOCAL_ENTRY or (
+            node != 0 and (i == 0 or locals_[i - 1] >> LOCAL_ENTRY_SHIFT != entry)
         ):
             raise wrong("service_locals", "an entry without one for all other nodes")
-        found += (locals_[i] & 0xFFFFFFFF) == 0
+        found += node == 0
     for i in range(services):
-        marked += (entries[i, 2] & LOCAL_ENTRY) != 0
+        marked += (entries[i, ENTRY_WAYS] & LOCAL_ENTRY) != 0
     if marked != found:
         raise wrong("service_entries", "a local entry without one for all other nodes")
     return 0

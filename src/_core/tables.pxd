@@ -3,48 +3,13 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from netpol._core.plain cimport Plain
 
-cdef enum:
-    # Columns of endpoint_parts.
-    PART_EGRESS_ROW = 0
-    PART_EGRESS_LABEL = 1
-    PART_EGRESS_CIDR = 2
-    PART_INGRESS_ROW = 3
-    PART_INGRESS_LABEL = 4
-    PART_INGRESS_CIDR = 5
-    PART_POD = 6
-    PART_NODE = 7
-    # Columns of endpoint_links.
-    LINK_ALTERNATIVES = 0
-    LINK_ALTERNATIVE_COUNT = 1
-    LINK_NODE_PORT_GROUP = 2
-    LINK_OWN_GROUP = 3
-    LINK_SEGMENTS = 4
-    LINK_SEGMENT_COUNT = 5
-    LINK_NOTES = 6
-    POD_COLUMNS = 7              # of pod_parts
-    # EndpointFlag, as it stands in the top byte of a record's third word.
-    IS_POD = 1
-    IS_NODE = 2
-    IS_LOOPBACK = 4
-    IS_AMBIGUOUS = 8
-    IS_SERVICE = 16
-    IS_TIMED = 32
-    IS_ALONE = 64
-    IS_NOTED = 128
-    # Label columns with a meaning of their own (netpol.compiler.rows.row).
-    OWN_NODE_COLUMN = 1
-    HAIRPIN_COLUMN = 2
-    ROW_SPLIT = 2                # flag of a row: netpol.compiler.pack.rowtables.SPLIT_ROW
-    PAGE_SHIFT = 4
-    PAGE_MASK = 15
-
 cdef struct SideView:
-    const uint32_t* rows          # [R, 4]
+    const uint32_t* rows          # [R, ROW_COLUMNS]
     const uint32_t* pairs
     const uint32_t* label_pages   # [R, label_width]
     const uint32_t* cidr_pages    # [R, cidr_width]
     const uint32_t* strips        # first piece of each, and the end of the last
-    const uint32_t* pieces        # [pieces, 2]: first CIDR column, place in runs
+    const uint32_t* pieces        # [pieces, PIECE_COLUMNS]
     size_t label_width
     size_t cidr_width
     const uint32_t* hairpin_rows  # [R]: row for hairpins, 0 if HAIRPIN_COLUMN tells
@@ -55,24 +20,24 @@ cdef struct SideView:
 
 cdef struct View:
     Plain plain                   # what plain pairs are judged by
-    const uint64_t* v6_hash       # [slots, 4]
+    const uint64_t* v6_hash       # [slots, SLOT_COLUMNS]
     uint64_t v6_mask
     uint64_t v6_seed
     const uint64_t* v6_starts
     const uint32_t* v6_values
     size_t v6_count
-    const uint32_t* parts
-    const uint32_t* links
+    const uint32_t* parts         # [E, PART_COLUMNS]
+    const uint32_t* links         # [E, LINK_COLUMNS]
     const uint32_t* alternatives
     const int64_t* segment_starts
     const uint32_t* segment_values
     const uint64_t* service_keys
     const uint32_t* service_slots  # hash of service_keys: index + 1, 0 where empty
     uint64_t service_mask
-    const uint32_t* service_entries
+    const uint32_t* service_entries   # [entries, ENTRY_COLUMNS]
     size_t service_count
-    const uint32_t* service_replicas  # [services, 2]
-    const uint32_t* replicas          # [replicas, 2]
+    const uint32_t* service_replicas  # [entries, RANGE_COLUMNS]
+    const uint32_t* replicas          # [replicas, REPLICA_COLUMNS]
     const uint32_t* backend_endpoints
     const uint16_t* backend_ports
     const uint8_t* backend_ways
@@ -86,7 +51,7 @@ cdef struct View:
     size_t node_sample_count[2]
     const uint32_t* outside[2]
     size_t outside_count[2]
-    const uint32_t* pod_parts
+    const uint32_t* pod_parts     # [pods, POD_COLUMNS]
     size_t pod_count
     const uint32_t* port_maps
     const uint16_t* pages

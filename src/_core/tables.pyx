@@ -2,6 +2,11 @@
 
 import numpy as np
 
+from netpol._core.addresses cimport BUCKET_SLOTS
+from netpol._core.layout cimport (
+    LINK_ALTERNATIVES, LINK_ALTERNATIVE_COUNT, LINK_NODE_PORT_GROUP, LINK_OWN_GROUP, PAGE,
+    PART_EGRESS_CIDR, PART_EGRESS_ROW, ROW_FLAGS, ROW_PAIRS, SPLIT_ROW,
+)
 from netpol._core.row_checks cimport check_cells, check_no_cells
 from netpol._core.table_checks cimport check_bounds
 
@@ -75,7 +80,7 @@ cdef class CompiledTables:
         a = self._arrays
         _fill_plain(&v.plain, a, arrays, own_columns)
         v.v6_hash = _u64(a["v6_hash"])
-        v.v6_mask = arrays["v6_hash"].shape[0] // 2 - 1
+        v.v6_mask = arrays["v6_hash"].shape[0] // BUCKET_SLOTS - 1
         v.v6_seed = int(arrays["v6_seed"][0])
         v.v6_starts = _u64(a["v6_starts"])
         v.v6_values = _u32(a["v6_values"])
@@ -135,23 +140,27 @@ def _names_fronts(dict arrays not None):
     What a rule says of an address that no peer is about is the first run of its row. Of rows that
     are split by port that takes too long to say: they are taken to see them.
     """
-    fronts = (arrays["endpoint_links"][:, 2:4] != 0).any(axis=1)
-    several = arrays["endpoint_links"][:, 1]
+    links = arrays["endpoint_links"]
+    fronts = (links[:, LINK_NODE_PORT_GROUP] != 0) | (links[:, LINK_OWN_GROUP] != 0)
+    several = links[fronts & (links[:, LINK_ALTERNATIVE_COUNT] != 0)]
     owners = [
         arrays["alternatives"][first : first + count]
-        for first, count in arrays["endpoint_links"][fronts & (several != 0), :2].tolist()
+        for first, count in zip(
+            several[:, LINK_ALTERNATIVES].tolist(), several[:, LINK_ALTERNATIVE_COUNT].tolist(),
+            strict=True,
+        )
     ]
     ends = np.concatenate([np.flatnonzero(fronts), *owners]).astype(np.intp)
-    columns = np.unique(arrays["endpoint_parts"][ends, 2])
-    rows = arrays["rows_egress"][:, 0].astype(np.intp)
-    found = arrays["rows_egress"][:, 3] & ROW_SPLIT != 0
+    columns = np.unique(arrays["endpoint_parts"][ends, PART_EGRESS_CIDR])
+    rows = arrays["rows_egress"][:, ROW_PAIRS].astype(np.intp)
+    found = arrays["rows_egress"][:, ROW_FLAGS] & SPLIT_ROW != 0
     whole = np.flatnonzero(~found)
     rows = rows[whole]
     for column in columns.tolist():
-        pages = arrays["cidr_pages_egress"][whole, column // 16]
-        places = rows + arrays["pages"][pages, column % 16]
+        pages = arrays["cidr_pages_egress"][whole, column // PAGE]
+        places = rows + arrays["pages"][pages, column % PAGE]
         found[whole] |= arrays["pairs_egress"][places] != arrays["pairs_egress"][rows]
-    return found[arrays["endpoint_parts"][:, 0]].astype(np.uint8)
+    return found[arrays["endpoint_parts"][:, PART_EGRESS_ROW]].astype(np.uint8)
 
 
 cdef int _fill_nodes(View* v, dict a, dict arrays) except -1:

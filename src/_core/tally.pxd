@@ -5,7 +5,7 @@ from netpol._core.columns cimport Columns
 from netpol._core.sums cimport Groups, Histogram, Weights
 from netpol._core.tables cimport CompiledTables
 
-cdef enum:
+cdef enum:  # private
     BLOCK = 1024                 # rows added at once
 
 cdef struct Judged:

@@ -8,33 +8,44 @@ from threading import RLock
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from netpol._core.columns cimport Columns, shift_columns
+from netpol._core.columns cimport NO_TIME, Columns, shift_columns
 from netpol._core.evaluate cimport fill_columns, note_all
-from netpol._core.plain cimport NETPOL_PREFETCH
+from netpol._core.outcome cimport (
+    ALLOW, NOTE_AMBIGUOUS_PRIORITY, NOTE_OWN_NODE_EGRESS, NOTE_RELATED_ICMP, NOTE_SERVICE_NAT_ORDER,
+    NOTE_SETS, NOTE_SNAPSHOT_AGE, NO_REASON, ORDER_NOTE, SIDES, SIDE_EGRESS, SIDE_INGRESS, VERDICTS,
+)
+from netpol._core.plain cimport RECORD_COLUMNS
+from netpol._core.portability cimport prefetch
 from netpol._core.sums cimport (
     Groups, Histogram, Sum, Weights, add_row, hash_key, in_order, take_weights,
 )
 from netpol._core.tables cimport CompiledTables
 
-cdef enum:
-    ALLOW = 0
-    NO_REASON = 255
-    SIDES = 4
-    HAS_PORTS = 1                # traits of a protocol: this, netpol.model.verdict.Note << 1
-    NOTE_SNAPSHOT_AGE = 64
-    NOTE_RELATED_ICMP = 128
-    NOTES = 4096
-    TIE = 128                    # of a decision; twice that is the note (B3.4)
-    OWN_NODE = 64                # of a decision; 16 times that is the note (A11.6)
-    ORDER_NOTE = 128             # of ``special``; 4 times that is the note (A15.11)
+cdef enum:  # = netpol.compiler.layout
+    # Of a decision, beside a bit for each verdict it decides.
+    FACT_OWN_NODE = 64
+    FACT_TIED = 128
+    FACT_REASON_SHIFT = 8
+    FACT_LOUDNESS_SHIFT = 16
+    # Of a protocol.
+    PROTOCOL_HAS_PORTS = 1
+    PROTOCOL_NOTE_SHIFT = 1
+    # Of a pair's key.
+    HALF_SHIFT = 32
+    PAIR_PROTOCOL_SHIFT = 16
+    PAIR_HAS_PORT_SHIFT = 24
+    PAIR_OUTCOME_SHIFT = 25
 
-cdef uint32_t ALL_BITS = 0xFFFFFFFF
+cdef enum:  # private: from a bit to its note
+    TIED_TO_NOTE = NOTE_AMBIGUOUS_PRIORITY // FACT_TIED
+    OWN_NODE_TO_NOTE = NOTE_OWN_NODE_EGRESS // FACT_OWN_NODE
+    ORDER_TO_NOTE = NOTE_SERVICE_NAT_ORDER // ORDER_NOTE
+
+cdef uint32_t ALL_BITS = 0xFFFFFFFF  # private
 
 ctypedef fused code_t:
     uint8_t
     uint32_t
-
-cdef int64_t NO_TIME = -9223372036854775807 - 1
 
 # The weights of a block whose flows have none: a branch for each at every row costs more.
 cdef uint64_t ONES[BLOCK]
@@ -55,13 +66,14 @@ cdef inline uint32_t outcome_of(
     cdef uint32_t by_egress = e >> verdict & 1
     cdef uint32_t by_ingress = g >> verdict & 1
     cdef uint32_t is_allow = verdict == ALLOW
-    cdef uint32_t louder = (e >> 16) <= (g >> 16)
+    cdef uint32_t louder = (e >> FACT_LOUDNESS_SHIFT) <= (g >> FACT_LOUDNESS_SHIFT)
     cdef uint32_t pick_egress = (is_allow & louder) | ((is_allow ^ 1) & by_egress)
-    cdef uint32_t reason = (g ^ ((e ^ g) & (0 - pick_egress))) >> 8 & 0xFF
+    cdef uint32_t reason = (g ^ ((e ^ g) & (0 - pick_egress))) >> FACT_REASON_SHIFT & 0xFF
     reason = 0 if reason == NO_REASON else reason
     special &= ORDER_NOTE - 1
     reason = special - 1 if special else reason
-    return (verdict * f.reasons + reason) * SIDES + by_egress + 2 * by_ingress
+    return (verdict * f.reasons + reason) * SIDES + (
+        SIDE_EGRESS * by_egress + SIDE_INGRESS * by_ingress)
 
 
 cdef inline bint is_icmp_error(uint8_t protocol, uint8_t kind) noexcept nogil:
@@ -88,15 +100,17 @@ cdef inline void pair_key(
 ) noexcept nogil:
     """Give workloads; outcome, port and protocol; deciding decisions."""
     cdef uint32_t side = outcome % SIDES
-    cdef uint64_t has_port = f.protocols[c.protocol[i]] & HAS_PORTS
+    cdef uint64_t has_port = f.protocols[c.protocol[i]] & PROTOCOL_HAS_PORTS
     if c.dport_known != NULL and not c.dport_known[i]:
         has_port = 0
-    key[0] = <uint64_t> f.workloads[j.src[i]] << 32 | f.workloads[j.dst[i]]
+    key[0] = <uint64_t> f.workloads[j.src[i]] << HALF_SHIFT | f.workloads[j.dst[i]]
     key[1] = (
-        <uint64_t> outcome << 25 | has_port << 24 | <uint64_t> c.protocol[i] << 16
+        <uint64_t> outcome << PAIR_OUTCOME_SHIFT | has_port << PAIR_HAS_PORT_SHIFT
+        | <uint64_t> c.protocol[i] << PAIR_PROTOCOL_SHIFT
         | (c.dport[i] if has_port else 0)
     )
-    key[2] = <uint64_t> (j.egress[i] if side & 1 else 0) << 32 | (j.ingress[i] if side & 2 else 0)
+    key[2] = <uint64_t> (j.egress[i] if side & SIDE_EGRESS else 0) << HALF_SHIFT | (
+        j.ingress[i] if side & SIDE_INGRESS else 0)
 
 
 cdef class Tally:
@@ -136,7 +150,7 @@ cdef class Tally:
     ):
         if protocols.shape[0] != 256 or not decisions.shape[0] or not workloads.shape[0]:
             raise ValueError("protocols has 256 entries, and no array is empty")
-        if <size_t> workloads.shape[0] != tables._arrays["src_records"].size // 4:
+        if <size_t> workloads.shape[0] != tables._arrays["src_records"].size // RECORD_COLUMNS:
             raise ValueError("workloads: one for each endpoint")
         if decisions.shape[0] != tables._arrays["decision_info"].size:
             raise ValueError("decisions: one for each decision")
@@ -149,10 +163,10 @@ cdef class Tally:
         self._facts.protocols = &protocols[0]
         self._facts.reasons = reasons
         self._facts.newest = newest
-        self.outcomes = Histogram(3 * reasons * SIDES)
+        self.outcomes = Histogram(VERDICTS * reasons * SIDES)
         self.egress = Histogram(decisions.shape[0])
         self.ingress = Histogram(decisions.shape[0])
-        self.notes = Histogram(NOTES)
+        self.notes = Histogram(NOTE_SETS)
         self.pairs = Groups(limit)
         self.outcomes._lock = self.egress._lock = self.ingress._lock = self._lock
         self.notes._lock = self.pairs._lock = self._lock
@@ -251,30 +265,31 @@ cdef class Tally:
             add_row(&outcomes[outcome], flows, packets, octets)
             add_row(&by_egress[egress], flows, packets, octets)
             add_row(&by_ingress[ingress], flows, packets, octets)
-            bits = notes[i] | facts.protocols[columns.protocol[i]] >> 1
-            bits |= <uint16_t> ((facts.decisions[egress] | facts.decisions[ingress]) & TIE) << 1
-            bits |= <uint16_t> (facts.decisions[egress] & OWN_NODE) << 4
-            bits |= <uint16_t> (judged.special[i] & ORDER_NOTE) << 2
+            bits = notes[i] | facts.protocols[columns.protocol[i]] >> PROTOCOL_NOTE_SHIFT
+            bits |= TIED_TO_NOTE * <uint16_t> (
+                (facts.decisions[egress] | facts.decisions[ingress]) & FACT_TIED)
+            bits |= OWN_NODE_TO_NOTE * <uint16_t> (facts.decisions[egress] & FACT_OWN_NODE)
+            bits |= ORDER_TO_NOTE * <uint16_t> (judged.special[i] & ORDER_NOTE)
             if columns.time != NULL:
                 bits |= time_note(&facts, &columns, i)
             if bits:  # as every ICMP message has
                 bits |= icmp_note(&columns, i)
-                add_row(&self.notes.sums[bits & (NOTES - 1)], flows, packets, octets)
+                add_row(&self.notes.sums[bits & (NOTE_SETS - 1)], flows, packets, octets)
             rows[wanted] = <uint16_t> i
             wanted += judged.verdict[i] != ALLOW
-            NETPOL_PREFETCH(&facts.workloads[judged.src[i]])
-            NETPOL_PREFETCH(&facts.workloads[judged.dst[i]])
+            prefetch(&facts.workloads[judged.src[i]])
+            prefetch(&facts.workloads[judged.dst[i]])
         if not self.pairs.reserve(wanted):
             return False
         for k in range(wanted):
             i = rows[k]
             pair_key(&facts, &columns, &judged, i, found[i], keys[k])
             hashes[k] = hash_key(keys[k][0], keys[k][1], keys[k][2])
-            NETPOL_PREFETCH(&self.pairs.slots[hashes[k] & self.pairs.mask])
+            prefetch(&self.pairs.slots[hashes[k] & self.pairs.mask])
         for k in range(wanted):
             slot = self.pairs.slots[hashes[k] & self.pairs.mask]
             if slot:
-                NETPOL_PREFETCH(&self.pairs.entries[slot - 1])
+                prefetch(&self.pairs.entries[slot - 1])
         for k in range(wanted):
             i = rows[k]
             add_row(
@@ -289,7 +304,7 @@ cdef int _check_reasons(const uint32_t[::1] decisions, uint32_t reasons) except 
     if not 0 < reasons < NO_REASON:
         raise ValueError("reasons: from 1 to 254")
     for i in range(decisions.shape[0]):
-        reason = decisions[i] >> 8 & 0xFF
+        reason = decisions[i] >> FACT_REASON_SHIFT & 0xFF
         if reason != NO_REASON and reason >= reasons:
             raise ValueError("decisions: no such reason")
     return 0
@@ -305,7 +320,7 @@ cdef int take_judged(
     cdef const uint32_t[::1] ingress = results["ingress"]
     cdef const uint32_t[::1] src = results["src_endpoint"]
     cdef const uint32_t[::1] dst = results["dst_endpoint"]
-    _below(verdict, n, 255, 3, "verdict")
+    _below(verdict, n, ALL_BITS, VERDICTS, "verdict")
     _below(special, n, ORDER_NOTE - 1, specials, "special")
     _below(egress, n, ALL_BITS, decisions, "egress")
     _below(ingress, n, ALL_BITS, decisions, "ingress")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
-from netpol.model.verdict import Side
+from netpol.model.verdict import Note, Side
 
 # Two numbers in one of 64 bits, the first above the second.
 HALF_SHIFT = 32
@@ -30,7 +30,7 @@ HAIRPIN_COLUMN = 2  # that of a pod reached by itself through a service (A10.3)
 NO_COLUMN = 0xFFFFFFFF  # in place of the own node's column of cells: it is not exempt
 
 POINTER = 1 << 31  # v4_root, v4_blocks: set where the rest is a block, not an endpoint
-BLOCK_ENTRIES = 256  # entries of a block: the next 8 bits of the address. Python alone
+BLOCK_ENTRIES = 256  # entries of a block: the next 8 bits of the address
 EMPTY_SLOT = 0xFFFFFFFF  # v6_hash: in place of the endpoint
 V6_PROBES = 8  # most buckets that are looked at for a known address
 
@@ -293,6 +293,7 @@ NO_REASON = 255  # in place of a Reason: the side is not a pod
 
 # --- results -------------------------------------------------------------------------------------
 
+NOTE_SETS = 2 * int(max(Note))  # every set of notes is below
 ORDER_NOTE = 128  # special: note service-nat-order (A15.11), beside Reason + 1 of the whole flow
 NO_SPORT = 65535  # sport: not known, or the record is a reply's. Python alone
 

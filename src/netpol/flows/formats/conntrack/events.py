@@ -23,12 +23,13 @@ import numpy.typing as npt
 
 from netpol.flows.columns.addresses import map_ipv4
 from netpol.flows.formats.conntrack.text import BATCH_ROWS, WIDE, Entries
+from netpol.flows.scan_codes import Event
 from netpol.model.batch import NO_TIME
 from netpol.model.read_stats import ReadStats
 
 __all__ = ["merge_events"]
 
-NEW, UPDATE, DESTROY = 1, 2, 3
+NEW, DESTROY = int(Event.NEW), int(Event.DESTROY)  # as numbers: compared for every event
 MAX_OPEN = 4_000_000
 
 #: What tells one connection from another at one moment; sport holds the ICMP identifier.

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol._core.conntrack import CAUSES, Scanner
+from netpol.flows.scan_codes import RecordFlag
 from netpol.io.stream import RestOfSource, Source
 from netpol.model.batch import NO_ICMP, NO_TIME, PORT_PROTOCOLS, Column, FlowBatch
 from netpol.model.evidence import Evidence
@@ -39,8 +40,8 @@ __all__ = [
 BATCH_ROWS = 1 << 16
 BLOCK_BYTES = 1 << 20
 
-ACCT = 16
-WIDE = 32
+# As numbers: NumPy widens an array of uint16 beside a member of an enum.
+ACCT, WIDE = int(RecordFlag.ACCT), int(RecordFlag.WIDE)
 
 _HAS_PORTS = np.zeros(256, np.bool_)  # by protocol number
 _HAS_PORTS[list(PORT_PROTOCOLS)] = True
