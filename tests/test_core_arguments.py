@@ -481,13 +481,141 @@ def test_one_argument_that_is_none_is_refused() -> None:
 def test_no_argument_of_the_core_may_be_none_by_omission(file: Path) -> None:
     """Whatever is typed as an array, a dict, text or an object of the core says ``not None``."""
     text = file.read_text(encoding="utf-8")
-    for found in re.finditer(r"^ *def (\w+)\((.*?)\):$", text, re.MULTILINE | re.DOTALL):
+    for found in re.finditer(r"^ *def (\w+)\((.*?)\):(?: *#[^\n]*)?$", text, re.M | re.S):
         for argument in re.split(r",(?![^\[]*\])", found[2]):
             words = argument.split()
             if len(words) < 2 or "=" in argument:
                 continue
             number = words[-2] in ("size_t", "Py_ssize_t", "bint", "int64_t", "uint32_t")
             assert number or argument.rstrip().endswith("not None"), f"{found[1]}: {argument}"
+
+
+LENGTHS = """
+import re
+
+import numpy as np
+
+import netpol
+from netpol._core import addresses_text, cells, contrast, cover, evaluate, fused, row_checks, sums
+from netpol._core import suspects, tally
+from netpol._core.tables import CompiledTables
+from netpol.kube.policies import PolicySet
+from netpol.kube.snapshot import Snapshot
+from netpol.tally import HAS_PORTS
+
+engine = netpol.compile(PolicySet(), Snapshot())
+tables, arrays = engine._core, engine.tables.arrays
+verdicts = engine.evaluate({"src": ["10.0.0.1"] * 3, "dst": ["10.0.0.2"] * 3})
+columns, results = dict(verdicts.opened), dict(verdicts.storage)
+decisions, endpoints = arrays["decision_info"].size, len(engine.endpoints)
+facts = np.zeros(decisions, np.uint32), np.zeros(endpoints, np.uint32), np.zeros(256, np.uint16)
+marks = np.zeros((3, decisions), np.uint32)
+listed = engine.tables.meta["decisions"]
+u8, u16, u32, u64, i64 = (
+    np.zeros(4, kind) for kind in (np.uint8, np.uint16, np.uint32, np.uint64, np.int64)
+)
+wide = np.zeros((3, 16), np.uint8)
+row = {name: np.zeros((1, size), np.uint32) for name, size in
+       (("rows", 4), ("labels", 1), ("cidrs", 1), ("index", 1))}
+row["pages"] = np.zeros((1, 16), np.uint16)
+row["label"] = row["cidr"] = np.zeros(1, np.uint32)
+
+
+def made(kind, place, changed, *rest):
+    arguments = [*facts]
+    arguments[place] = changed
+    return lambda: kind(tables, *arguments, 9, 0, 4)
+
+
+def packed(size=64, **changed):
+    of = {**row, **changed}
+    return lambda: cells.pack_rows(
+        cells.Pages(size, 1 << 20), of["rows"], np.zeros(1, np.uint32), of["labels"], of["cidrs"],
+        of["pages"], of["label"], of["cidr"], 1, of["index"])
+
+
+def opened(**changed):
+    return CompiledTables(
+        {name: array.copy() for name, array in arrays.items()},
+        **{"dense": True, "own_columns": engine.tables.meta["own_columns"],
+           "own_node": (True, False), "hairpin_exempt": True, "no_policies": True,
+           "order_always": False, "node_port_egress": 0, **changed})
+
+
+CALLS = {
+    "offsets: length 0": lambda: addresses_text.parse_addresses(u8, i64[:0], u32, wide, u8),
+    "v4: length 4, expected 3": lambda: addresses_text.parse_addresses(u8, i64, u32, wide, u8[:3]),
+    "wide: shape (3, 15), expected (3, 16)": lambda: addresses_text.parse_addresses(
+        u8, i64, u32[:3], np.zeros((3, 15), np.uint8), u8[:3]),
+    "family: length 4, expected 3": lambda: addresses_text.parse_addresses(
+        u8, i64, u32[:3], wide, u8),
+    "offsets: length 4, expected 5": lambda: addresses_text.format_v4(u32, i64, u8),
+    "data: length 4, expected at least 45": lambda: addresses_text.format_v4(u32[:3], i64, u8),
+    "data: length 4, expected at least 135": lambda: addresses_text.format_wide(wide, i64, u8),
+    "addresses: shape (3, 15), expected (3, 16)": lambda: addresses_text.format_wide(
+        np.zeros((3, 15), np.uint8), i64, u8),
+    "values: length 3, expected 4": lambda: cells.Pages(4, 1 << 20).put_sparse(u32, i64, u16[:3]),
+    "pages of store: length 16, expected 64": packed(16),
+    "columns of rows: length 1, expected at least 2": packed(rows=np.zeros((1, 1), np.uint32)),
+    "columns of pages: length 8, expected 16": packed(pages=np.zeros((1, 8), np.uint16)),
+    "label_pages: length 2, expected 1": packed(labels=np.zeros((2, 1), np.uint32)),
+    "cidr_pages: length 2, expected 1": packed(cidrs=np.zeros((2, 1), np.uint32)),
+    "index: length 0, expected 1": packed(index=np.zeros((0, 1), np.uint32)),
+    "cidrs: length 4, expected 1": packed(cidr=u32),
+    "cells by index: length 0, expected at least 1": packed(index=np.zeros((1, 0), np.uint32)),
+    f"second_marks: shape (2, {decisions}), expected (3, {decisions})": lambda: (
+        contrast.Contrast(tables, tables, marks, marks[:2])),
+    "flows: length 4, expected 3": lambda: contrast.Contrast(tables, tables, marks, marks).add(
+        3, results, results, u64, None, None),
+    "decisions: length 4, expected": made(tally.Tally, 0, u32),
+    "workloads: length 9": made(tally.Tally, 1, np.zeros(9, np.uint32)),
+    "protocols: length 4, expected 256": made(cover.CoverTally, 2, u16),
+    "packets: length 4, expected 3": lambda: tally.Tally(tables, *facts, 9, 0, 4).add(
+        3, columns, results, None, u64, None),
+    "result egress: length 2, expected 3": lambda: tally.Tally(tables, *facts, 9, 0, 4).add(
+        3, columns, {**results, "egress": results["egress"][:2]}, None, None, None),
+    "has_ports: length 4, expected 256": lambda: fused.FusedSums(
+        tally.Tally(tables, *facts, 9, 0, 4), u8),
+    "src: 8 bytes, expected 3 rows of 4 bytes": lambda: evaluate.evaluate(
+        tables, 3, {**columns, "src": columns["src"][:2].copy()}, results),
+    "egress: 8 bytes, expected 3 rows of 4 bytes": lambda: evaluate.evaluate(
+        tables, 3, columns, {**results, "egress": results["egress"][:2]}),
+    "notes: 8 bytes, expected 3 rows of 2 bytes": lambda: evaluate.notes(
+        tables, 3, columns, results["src_endpoint"], results["dst_endpoint"], u16),
+    "dst_endpoint: 8 bytes": lambda: evaluate.plain_rows(
+        tables, 3, columns, results["src_endpoint"], results["dst_endpoint"][:2].copy()),
+    "bytes_: length 4, expected 3": lambda: sums.Histogram(9).add(u32[:3], None, None, u64),
+    "keys: shape (2, 2), expected (2, 3)": lambda: sums.Groups(9).add(
+        np.zeros((2, 2), np.uint64), None, None, None),
+    "keys: shape (1, 4), expected (1, 3)": lambda: sums.Groups(9).places(
+        np.zeros((1, 4), np.uint64)),
+    "other: length 8, expected 9": lambda: sums.Histogram(9).merge(sums.Histogram(8)),
+    "server: length 3, expected 4": lambda: suspects.Suspects().add(u8, u16, u16[:3]),
+    "own_columns: length 1, expected 2": lambda: opened(own_columns=[(0, 0)]),
+    "a side of own_columns: length 3, expected 2": lambda: opened(own_columns=[(0, 0, 0)] * 2),
+    "own_node: length 0, expected 2": lambda: opened(own_node=()),
+    "counts: length 0, expected 2": lambda: row_checks.check_decisions(arrays, listed, []),
+    "counts of ingress: length 1, expected 0": lambda: row_checks.check_decisions(
+        arrays, listed, [[], [1]]),
+    "counts: a side is missing": lambda: row_checks.check_decisions(
+        arrays, listed, [[], None]),
+}
+for wanted, call in CALLS.items():
+    print(wanted, flush=True)
+    try:
+        call()
+    except ValueError as error:
+        if wanted in str(error):
+            continue
+        raise SystemExit(f"{wanted}: but said {error}")
+    raise SystemExit(f"{wanted}: was taken")
+print("done")
+"""
+
+
+def test_a_wrong_length_is_named_with_what_it_is_and_should_be() -> None:
+    found = printed_by(LENGTHS)
+    assert found[-1] == "done", found
 
 
 def test_every_module_is_tried() -> None:

@@ -320,7 +320,7 @@ def test_suspects_count_the_same_in_parts() -> None:
         part.add(protocol[rows], client[rows], server[rows])
         parts.merge(part)
     assert whole.count() == parts.count() == expected > 0
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match="client: length 3999, expected 4000"):
         whole.add(protocol, client[1:], server)
 
 

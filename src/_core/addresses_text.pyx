@@ -5,7 +5,10 @@ The parsers themselves are in the .pxd, inline for every reader of the core.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
+from netpol._core.lengths cimport need, need_room, need_rows
+
 cdef enum:  # private
+    LONGEST_IPV4 = 15
     LONGEST_TEXT = 45  # of an address with a dotted tail
 
 
@@ -58,15 +61,15 @@ def parse_addresses(
     Raises
     ------
     ValueError
-        The lengths do not fit together.
+        An argument is not of the length that ``offsets`` says.
     IndexError
         The offsets are not within ``data``.
     """
     cdef Py_ssize_t n = offsets.shape[0] - 1, i, size = data.shape[0]
-    if n < 0 or v4.shape[0] != n or wide.shape[0] != n or wide.shape[1] != 16:
-        raise ValueError("v4, wide and offsets do not fit together")
-    if family.shape[0] != n:
-        raise ValueError("family and offsets do not fit together")
+    need_room("offsets", offsets.shape[0], 1)
+    need("v4", v4.shape[0], n)
+    need_rows("wide", wide.shape[0], wide.shape[1], n, 16)
+    need("family", family.shape[0], n)
     cdef bint inside = True
     cdef const uint8_t *base = &data[0] if size else NULL
     with nogil:
@@ -170,10 +173,15 @@ def format_v4(
     -------
     int
         Bytes of ``data`` used.
+
+    Raises
+    ------
+    ValueError
+        ``offsets`` is of another length, or ``data`` too short.
     """
     cdef Py_ssize_t n = addresses.shape[0], i
-    if offsets.shape[0] != n + 1 or data.shape[0] < 15 * n:
-        raise ValueError("offsets or data are too small")
+    need("offsets", offsets.shape[0], n + 1)
+    need_room("data", data.shape[0], LONGEST_IPV4 * n)
     offsets[0] = 0
     if n == 0:
         return 0
@@ -192,8 +200,9 @@ def format_wide(
 ):
     """As ``format_v4`` for uint8[n, 16] (v4-mapped ones in dotted decimal), 45 bytes each."""
     cdef Py_ssize_t n = addresses.shape[0], i
-    if addresses.shape[1] != 16 or offsets.shape[0] != n + 1 or data.shape[0] < LONGEST_TEXT * n:
-        raise ValueError("addresses are not 16 bytes, or offsets or data are too small")
+    need_rows("addresses", n, addresses.shape[1], n, 16)
+    need("offsets", offsets.shape[0], n + 1)
+    need_room("data", data.shape[0], LONGEST_TEXT * n)
     offsets[0] = 0
     if n == 0:
         return 0

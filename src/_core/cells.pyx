@@ -11,6 +11,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from netpol._core.layout cimport PAGE, ROW_PAIRS, ROW_WIDTH
+from netpol._core.lengths cimport need, need_room
 from netpol._core.plain cimport PAGE_CELLS
 
 cdef enum:  # private
@@ -80,16 +81,17 @@ cdef class Pages:
         ------
         MemoryError
             There is no room for another page.
+        ValueError
+            ``values`` is not as long as ``columns``.
         IndexError
-            A column lies beyond the index, or columns and values are not of one length.
+            A column lies beyond the index.
         """
         cdef uint16_t page[PAGE_CELLS]
         cdef size_t n = columns.shape[0]
         cdef size_t i = 0
         cdef size_t number
         cdef int64_t place = 0
-        if values.shape[0] != columns.shape[0]:
-            raise IndexError("columns and values have to be of one length")
+        need("values", values.shape[0], columns.shape[0])
         for i in range(n):
             if columns[i] < 0 or <size_t> columns[i] >= index.shape[0] * self.size:
                 raise IndexError("a column lies beyond the index")
@@ -172,15 +174,14 @@ def _check_rows(
     """Raise ``ValueError`` if one of a side's tables points outside another."""
     rows, pairs, label_pages, cidr_pages, pages, labels, cidrs, index = map(
         np.asarray, (rows, pairs, label_pages, cidr_pages, pages, labels, cidrs, index))
-    fits = (
-        store.size == PAGE_CELLS
-        and rows.shape[1] >= 2
-        and pages.shape[1] == PAGE
-        and len(rows) == len(label_pages) == len(cidr_pages) == len(index)
-        and len(labels) == len(cidrs) <= index.shape[1] * PAGE_CELLS
-    )
-    if not fits:
-        raise ValueError("tables of rows that do not fit together")
+    need("pages of store", store.size, PAGE_CELLS)
+    need_room("columns of rows", rows.shape[1], ROW_WIDTH + 1)
+    need("columns of pages", pages.shape[1], PAGE)
+    need("label_pages", len(label_pages), len(rows))
+    need("cidr_pages", len(cidr_pages), len(rows))
+    need("index", len(index), len(rows))
+    need("cidrs", len(cidrs), len(labels))
+    need_room("cells by index", index.shape[1] * PAGE_CELLS, len(labels))
     for name, array, size in (
         ("labels", labels, label_pages.shape[1] * PAGE),
         ("cidrs", cidrs, cidr_pages.shape[1] * PAGE),

@@ -8,6 +8,7 @@ import numpy as np
 
 from libc.stdint cimport uint32_t
 
+from netpol._core.lengths cimport need_rows
 from netpol._core.outcome cimport VERDICTS
 from netpol._core.plain cimport RECORD_COLUMNS
 from netpol._core.sums cimport Histogram, Sum, Weights, add_to, take_weights
@@ -38,13 +39,12 @@ cdef class Contrast:
         self, CompiledTables first not None, CompiledTables second not None,
         const uint32_t[:, ::1] first_marks not None, const uint32_t[:, ::1] second_marks not None,
     ):
-        if first_marks.shape[0] != VERDICTS or second_marks.shape[0] != VERDICTS:
-            raise ValueError("marks: one row for each verdict")
-        if (
-            first_marks.shape[1] != first._arrays["decision_info"].size
-            or second_marks.shape[1] != second._arrays["decision_info"].size
-        ):
-            raise ValueError("marks: one for each decision")
+        need_rows(
+            "first_marks", first_marks.shape[0], first_marks.shape[1], VERDICTS,
+            first._arrays["decision_info"].size)
+        need_rows(
+            "second_marks", second_marks.shape[0], second_marks.shape[1], VERDICTS,
+            second._arrays["decision_info"].size)
         self._first, self._second = first, second
         self._kept = (first_marks, second_marks)
         self._first_marks, self._second_marks = &first_marks[0, 0], &second_marks[0, 0]
@@ -70,8 +70,8 @@ cdef class Contrast:
 
         Raises
         ------
-        ValueError, IndexError
-            A column is of another size, or a result is not one of these tables'.
+        ValueError
+            A column is of another length, or a result is not one of these tables'.
         """
         cdef Weights w
         cdef Judged a, b

@@ -12,6 +12,7 @@ from libc.string cimport memset
 from netpol._core.cases cimport case_of, is_plain
 from netpol._core.columns cimport NO_TIME, Columns
 from netpol._core.judge cimport judge
+from netpol._core.lengths cimport need
 from netpol._core.outcome cimport VERDICTS, VERDICT_MASK, Case, Outcome
 from netpol._core.sums cimport Weights, hash_key, in_order
 from netpol._core.tables cimport CompiledTables
@@ -121,11 +122,11 @@ cdef class CoverTally(Tally):
         memset(self._asked, 0, sizeof(self._asked))
 
     def merge(self, Tally other not None):
-        """Add another's sums; both must be of the same engine."""
+        """Add another's sums; raises ``ValueError`` unless both are of the same engine."""
         cdef CoverTally more = other
         cdef size_t i
-        if more._decisions != self._decisions or more._endpoints != self._endpoints:
-            raise IndexError("tallies of different engines")
+        need("decisions of other", more._decisions, self._decisions)
+        need("endpoints of other", more._endpoints, self._endpoints)
         first, second = in_order(self._lock, more._lock)
         with first, second:
             np.minimum(self.times[0::2], more.times[0::2], out=self.times[0::2])

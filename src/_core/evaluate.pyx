@@ -201,7 +201,7 @@ cdef uint8_t* _memory(object array, size_t n, size_t width, int writable, str na
     found, size = <uint8_t*> view.buf, <size_t> view.len
     PyBuffer_Release(&view)
     if size // width != n or size % width:
-        raise ValueError(f"{name}: expected {n} rows of {width} bytes")
+        raise ValueError(f"{name}: {size} bytes, expected {n} rows of {width} bytes")
     if width != 16 and <size_t> found % width:
         raise ValueError(f"{name}: not aligned")
     return found

@@ -14,6 +14,7 @@ from netpol._core.conntrack cimport Scanner
 from netpol._core.conntrack_row cimport ACCT, WIDE
 from netpol._core.contrast cimport Contrast
 from netpol._core.evaluate cimport evaluate_all
+from netpol._core.lengths cimport need
 from netpol._core.suspects cimport Suspects
 from netpol._core.sums cimport Weights
 from netpol._core.tables cimport View
@@ -63,8 +64,7 @@ cdef class FusedRecords:
 
     cdef int _take_ports(self, const uint8_t[::1] has_ports) except -1:
         cdef size_t i
-        if has_ports.shape[0] != 256:
-            raise ValueError("has_ports has 256 entries")
+        need("has_ports", has_ports.shape[0], 256)
         for i in range(256):
             self._has_ports[i] = has_ports[i]
         return 0

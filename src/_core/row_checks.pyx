@@ -13,6 +13,7 @@ from netpol._core.layout cimport (
     PART_INGRESS_ROW, PART_NODE, PIECE_RUN, POD_EGRESS_LABEL, POD_EGRESS_ROW, POD_INGRESS_LABEL,
     POD_INGRESS_ROW, ROW_FLAGS, ROW_PAIRS, ROW_PORT_MAP, ROW_WIDTH, SEEN_NODE, SEEN_POD, SPLIT_ROW,
 )
+from netpol._core.lengths cimport need
 from netpol._core.outcome cimport (
     CNP_ACCEPT, FIRST_RULES, NP_RULE, OWN_NODE_DENIED, RULE_ALLOWS, SIDE_EGRESS, SIDE_INGRESS, TIED,
     VERDICTS, VERDICT_MASK,
@@ -294,14 +295,25 @@ def check_decisions(dict a not None, list decisions not None, list counts not No
     a : every array of netpol.compiler.pack.tables.LAYOUT, as check_bounds and check_cells passed them.
     decisions : list of tuples, as netpol.compiler.rows.decisions.Decision has them but for its marks.
     counts : per side, egress first, the rules that each policy has.
+
+    Raises
+    ------
+    ValueError
+        They name what is not there; or ``counts`` has not as many policies on both sides.
     """
     cdef const uint8_t[::1] info = a["decision_info"]
     sides = np.zeros(info.shape[0], np.uint8)
     cdef uint8_t[::1] side_of = sides
-    cdef tuple one, pair
+    cdef tuple one
     cdef size_t i
-    cdef list mine
-    cdef long side, verdict, facts, policy, rule, policies = len(counts[0])
+    cdef list mine, egress_counts, ingress_counts
+    cdef long side, verdict, facts, policy, rule, policies
+    need("counts", len(counts), 2)
+    egress_counts, ingress_counts = counts
+    if egress_counts is None or ingress_counts is None:
+        raise ValueError("counts: a side is missing")
+    policies = len(egress_counts)
+    need("counts of ingress", len(ingress_counts), policies)
     if <size_t> len(decisions) != <size_t> info.shape[0]:
         raise ValueError("meta decisions: not as many as in table decision_info")
     for i in range(<size_t> len(decisions)):
@@ -313,18 +325,18 @@ def check_decisions(dict a not None, list decisions not None, list counts not No
         if info[i] != facts:
             raise ValueError("meta decisions: not what table decision_info says")
         side_of[i] = <uint8_t> side
-        mine = counts[1] if side == SIDE_INGRESS else counts[0]
+        mine = ingress_counts if side == SIDE_INGRESS else egress_counts
         if side != SIDE_EGRESS and side != SIDE_INGRESS and (
             policy >= 0 or matching or isolating or witnesses
         ):
             raise ValueError("meta decisions: a rule, and of no side")
         check_rule(policy, rule, policies, mine)
-        for pair in matching:
-            if pair[0] < 0 or pair[1] < 0:
+        for by, place in matching:
+            if by < 0 or place < 0:
                 raise ValueError("meta decisions: no such rule")
-            check_rule(pair[0], pair[1], policies, mine)
-        for pair in witnesses:
-            check_rule(pair[1], pair[2], policies, mine)
+            check_rule(by, place, policies, mine)
+        for _, by, place in witnesses:
+            check_rule(by, place, policies, mine)
         for policy in isolating:
             if policy >= policies:
                 raise ValueError("meta decisions: no such policy")

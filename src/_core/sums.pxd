@@ -9,6 +9,9 @@ cdef extern from *:
     """
     const uint64_t HALF "NETPOL_HALF"
 
+cdef enum:  # private
+    KEY_WORDS = 3
+
 cdef struct Weights:
     const uint64_t* flows        # NULL: 1 each
     const uint64_t* packets      # NULL: none
@@ -22,7 +25,7 @@ cdef struct Sum:
     uint32_t padding
 
 cdef struct Entry:               # one cache line
-    uint64_t key[3]
+    uint64_t key[KEY_WORDS]
     Sum sum
 
 

@@ -11,6 +11,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
+from netpol._core.lengths cimport need, need_rows
 from netpol._core.portability cimport prefetch
 
 
@@ -47,7 +48,9 @@ cdef class Histogram:
         Raises
         ------
         IndexError
-            A key is not below ``size``, or a column is of another length; nothing is added then.
+            A key is not below ``size``; nothing is added then.
+        ValueError
+            A column is of another length; nothing is added then.
         """
         cdef Weights weights
         cdef size_t i
@@ -60,10 +63,9 @@ cdef class Histogram:
                 add_to(&self.sums[keys[i]], &weights, i)
 
     def merge(self, Histogram other not None):
-        """Add another's sums; it must be of the same size."""
+        """Add another's sums; raises ``ValueError`` unless it is of the same size."""
         cdef size_t i
-        if other.size != self.size:
-            raise IndexError("histograms of different sizes")
+        need("other", other.size, self.size)
         first, second = in_order(self._lock, other._lock)
         with first, second:
             for i in range(self.size):
@@ -160,15 +162,14 @@ cdef class Groups:
 
         Raises
         ------
-        IndexError
-            A column is of another length.
+        ValueError
+            ``keys`` has not three words a row, or a column is of another length.
         MemoryError
             There is no room for the keys.
         """
         cdef Weights weights
         cdef size_t i
-        if keys.shape[1] != 3:
-            raise IndexError("keys have three words")
+        need_rows("keys", keys.shape[0], keys.shape[1], keys.shape[0], KEY_WORDS)
         take_weights(&weights, keys.shape[0], flows, packets, bytes_)
         with self._lock:
             if not self.reserve(keys.shape[0]):
@@ -182,11 +183,10 @@ cdef class Groups:
 
         Raises
         ------
-        IndexError
-            Keys are of another length.
+        ValueError
+            ``keys`` has not three words a row.
         """
-        if keys.shape[1] != 3:
-            raise IndexError("keys have three words")
+        need_rows("keys", keys.shape[0], keys.shape[1], keys.shape[0], KEY_WORDS)
         result = np.empty(keys.shape[0], np.uint32)
         cdef uint32_t[::1] into = result
         cdef const uint64_t* key
@@ -251,10 +251,10 @@ cdef class Groups:
         cdef uint64_t[:, ::1] into
         cdef size_t i, word
         with self._lock:
-            result = np.zeros((self.count, 3), np.uint64)
+            result = np.zeros((self.count, KEY_WORDS), np.uint64)
             into = result
             for i in range(self.count):
-                for word in range(3):
+                for word in range(KEY_WORDS):
                     into[i, word] = self.entries[i].key[word]
         return result
 
@@ -298,17 +298,16 @@ cdef inline void add_sum(Sum* to, const Sum* more) noexcept nogil:
 
 cdef int take_weights(Weights* weights, size_t n, flows, packets, bytes_) except -1:
     """Check the weight columns' sizes and take their addresses."""
-    weights.flows = _column(n, flows)
-    weights.packets = _column(n, packets)
-    weights.bytes = _column(n, bytes_)
+    weights.flows = _column(n, flows, "flows")
+    weights.packets = _column(n, packets, "packets")
+    weights.bytes = _column(n, bytes_, "bytes_")
     return 0
 
 
-cdef const uint64_t* _column(size_t n, array) except? NULL:
+cdef const uint64_t* _column(size_t n, array, str name) except? NULL:
     cdef const uint64_t[::1] column
     if array is None or n == 0:
         return NULL
     column = array
-    if <size_t> column.shape[0] != n:
-        raise IndexError("a weight column is of another length")
+    need(name, column.shape[0], n)
     return &column[0]

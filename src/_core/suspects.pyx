@@ -9,6 +9,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from netpol._core.columns cimport EPHEMERAL
+from netpol._core.lengths cimport need
 from netpol._core.plain cimport PORTS
 from netpol._core.sums cimport in_order
 
@@ -51,11 +52,11 @@ cdef class Suspects:
 
         Raises
         ------
-        IndexError
+        ValueError
             The columns differ in length.
         """
-        if not protocol.shape[0] == client.shape[0] == server.shape[0]:
-            raise IndexError("columns of different lengths")
+        need("client", client.shape[0], protocol.shape[0])
+        need("server", server.shape[0], protocol.shape[0])
         if protocol.shape[0]:
             with self._lock:
                 self.add_rows(&protocol[0], &client[0], &server[0], protocol.shape[0])

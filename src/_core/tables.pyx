@@ -7,6 +7,7 @@ from netpol._core.layout cimport (
     LINK_ALTERNATIVES, LINK_ALTERNATIVE_COUNT, LINK_NODE_PORT_GROUP, LINK_OWN_GROUP, PAGE,
     PART_EGRESS_CIDR, PART_EGRESS_ROW, ROW_FLAGS, ROW_PAIRS, SPLIT_ROW,
 )
+from netpol._core.lengths cimport need
 from netpol._core.row_checks cimport check_cells, check_no_cells
 from netpol._core.table_checks cimport check_bounds
 
@@ -61,7 +62,8 @@ cdef class CompiledTables:
     Raises
     ------
     ValueError
-        If an array is missing, not contiguous, or holds an index outside the table it points into.
+        If an array is missing, not contiguous, or holds an index outside the table it points into;
+        if ``own_columns`` or ``own_node`` is not of two sides.
     """
 
     def __cinit__(
@@ -69,6 +71,10 @@ cdef class CompiledTables:
         bint no_policies, bint order_always, uint32_t node_port_egress,
     ):
         cdef View* v = &self.view
+        need("own_columns", len(own_columns), 2)
+        need("own_node", len(own_node), 2)
+        for pair in own_columns:
+            need("a side of own_columns", len(pair), 2)
         self._arrays = {}
         for name, array in arrays.items():
             if not array.flags.c_contiguous or not array.flags.aligned:

@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from netpol._core.columns cimport NO_TIME, Columns, shift_columns
 from netpol._core.evaluate cimport fill_columns, note_all
+from netpol._core.lengths cimport need
 from netpol._core.outcome cimport (
     ALLOW, NOTE_AMBIGUOUS_PRIORITY, NOTE_OWN_NODE_EGRESS, NOTE_RELATED_ICMP, NOTE_SERVICE_NAT_ORDER,
     NOTE_SETS, NOTE_SNAPSHOT_AGE, NO_REASON, ORDER_NOTE, SIDES, SIDE_EGRESS, SIDE_INGRESS, VERDICTS,
@@ -148,12 +149,11 @@ cdef class Tally:
         const uint32_t[::1] workloads not None, const uint16_t[::1] protocols not None,
         uint32_t reasons, int64_t newest, size_t limit,
     ):
-        if protocols.shape[0] != 256 or not decisions.shape[0] or not workloads.shape[0]:
-            raise ValueError("protocols has 256 entries, and no array is empty")
-        if <size_t> workloads.shape[0] != tables._arrays["src_records"].size // RECORD_COLUMNS:
-            raise ValueError("workloads: one for each endpoint")
-        if decisions.shape[0] != tables._arrays["decision_info"].size:
-            raise ValueError("decisions: one for each decision")
+        # Of neither endpoints nor decisions are there none.
+        need("protocols", protocols.shape[0], 256)
+        need(
+            "workloads", workloads.shape[0], tables._arrays["src_records"].size // RECORD_COLUMNS)
+        need("decisions", decisions.shape[0], tables._arrays["decision_info"].size)
         _check_reasons(decisions, reasons)
         self._tables = tables
         self._lock = RLock()
@@ -193,8 +193,8 @@ cdef class Tally:
 
         Raises
         ------
-        ValueError, IndexError
-            A column is of another size, or a result is not one of these tables'.
+        ValueError
+            A column is of another length, or a result is not one of these tables'.
         MemoryError
             There is no room for the pairs.
         """
@@ -339,7 +339,7 @@ cdef int _below(
     cdef uint32_t most = 0
     cdef size_t i
     if <size_t> codes.shape[0] != n:
-        raise ValueError(f"result {name}: expected {n} rows")
+        need(f"result {name}", codes.shape[0], n)
     with nogil:
         for i in range(n):
             most = max(most, <uint32_t> codes[i] & bits)

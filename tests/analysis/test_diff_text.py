@@ -134,9 +134,9 @@ def test_what_does_not_fit_is_refused(engines: tuple[Any, Any]) -> None:
     marks = [
         np.zeros((3, engine.tables.arrays["decision_info"].size), np.uint32) for engine in engines
     ]
-    with pytest.raises(ValueError, match="one for each decision"):
+    with pytest.raises(ValueError, match=r"second_marks: shape \(3, .*\), expected \(3, "):
         Contrast(first._core, second._core, marks[0], marks[1][:, 1:].copy())
-    with pytest.raises(ValueError, match="one row for each verdict"):
+    with pytest.raises(ValueError, match=r"first_marks: shape \(2, .*\), expected \(3, "):
         Contrast(first._core, second._core, marks[0][:2].copy(), marks[1])
     contrast = Contrast(first._core, second._core, *marks)
     verdicts = [
@@ -146,7 +146,7 @@ def test_what_does_not_fit_is_refused(engines: tuple[Any, Any]) -> None:
     wild = {**verdicts[1].storage, "egress": np.array([1 << 30], np.uint32)}
     with pytest.raises(ValueError, match="egress: not of these tables"):
         contrast.add(1, verdicts[0].storage, wild, None, None, None)
-    with pytest.raises(IndexError, match="length"):
+    with pytest.raises(ValueError, match="flows: length 2, expected 1"):
         contrast.add(
             1, verdicts[0].storage, verdicts[1].storage, np.zeros(2, np.uint64), None, None
         )
