@@ -168,7 +168,7 @@ def rules_300(namespaces: list[Namespace], workloads: list[Workload], seed: int)
 def _heavy(
     workloads: list[Workload], seed: int, policies: int, rules: int, extra: int = 0
 ) -> PolicySet:
-    """Give ``policies`` of ``rules`` rules each, the first ``extra`` ones of one rule more."""
+    """Return ``policies`` of ``rules`` rules each, the first ``extra`` ones of one rule more."""
     rng = random.Random(f"heavy {seed}")
     home = workloads[0].namespace
     blocks = _address_set(rng)
@@ -193,7 +193,7 @@ def _heavy(
 
 
 def _address_set(rng: random.Random) -> list[str]:
-    """Give 252 disjoint public prefixes that hold 262 144 addresses: 248 x 1 024 + 4 x 2 048."""
+    """Return 252 disjoint public prefixes that hold 262 144 addresses: 248 x 1 024 + 4 x 2 048."""
     slots = rng.sample(range(1 << 18), 252)
     lengths = [21] * 4 + [22] * 248
     return [

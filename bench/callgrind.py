@@ -83,7 +83,7 @@ def run(case: str, times: int, folder: Path) -> None:
 
 
 def count(case: str, folder: Path) -> float:
-    """Give a case's instructions per flow or line."""
+    """Return a case's instructions per flow or line."""
     found = []
     for times in TIMES:
         command = [

@@ -60,7 +60,7 @@ def world(world_key: tuple[str, str]) -> shapes.World:
 
 @pytest.fixture(scope="session")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Callable[[shapes.World, str], Path]:
-    """Give the path of a world's manifests, written once a run."""
+    """Return the path of a world's manifests, written once a run."""
     folder = tmp_path_factory.mktemp("manifests")
 
     def write(world: shapes.World, syntax: str) -> Path:

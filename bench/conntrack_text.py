@@ -84,7 +84,7 @@ class _Connections:
 
 
 def _lines(world: World, n: int, seed: int) -> list[str]:
-    """Give ``n`` lines in random order of kinds."""
+    """Return ``n`` lines in random order of kinds."""
     c = _Connections(world, n, seed)
     rng = c.rng
     packets = np.maximum(2, rng.lognormal(2.5, 1.4, n)).astype(np.int64)
@@ -138,7 +138,7 @@ def _lines(world: World, n: int, seed: int) -> list[str]:
 
 
 def make_conntrack_text(world: World, n_lines: int, seed: int = 1) -> bytes:
-    """Give ``n_lines`` lines, all drawn anew (about 2 µs each)."""
+    """Return ``n_lines`` lines, all drawn anew (about 2 µs each)."""
     return "".join(_lines(world, n_lines, seed)).encode()
 
 

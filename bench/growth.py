@@ -42,29 +42,29 @@ Rules = list[tuple[Peers, Ports]]
 
 
 def v4(number: int) -> str:
-    """Give the n-th /24 from 20.0.0.0 on."""
+    """Return the n-th /24 from 20.0.0.0 on."""
     return f"{ip_address(0x14000000 + 256 * number)}/24"
 
 
 def host(number: int) -> str:
-    """Give an address every 161 /24s: each has a block of the trie of its own."""
+    """Return an address every 161 /24s: each has a block of the trie of its own."""
     return f"{ip_address(0x14000000 + 256 * 161 * number & 0xDFFFFFFF)}/32"
 
 
 def v6(number: int) -> str:
-    """Give every other /64 from 2001:db8:: on, so that none joins the next."""
+    """Return every other /64 from 2001:db8:: on, so that none joins the next."""
     return f"{ip_address((0x20010DB8 << 96) + (number << 65))}/64"
 
 
 def port(number: int) -> NetworkPolicyPort:
-    """Give a port of its own: 60 000 of TCP, then of UDP."""
+    """Return a port of its own: 60 000 of TCP, then of UDP."""
     return NetworkPolicyPort(
         protocol=("TCP", "UDP")[number // 60_000], port=1 + number % 60_000, end_port=None
     )
 
 
 def app(number: int) -> NetworkPolicyPeer:
-    """Give the pods of an app, of which there are twenty."""
+    """Return the pods of an app, of which there are twenty."""
     return NetworkPolicyPeer(pod_selector=match(app=f"app-{number}"))
 
 
@@ -107,7 +107,7 @@ class Compiled(NamedTuple):
 
 
 def world(shape: str, number: int) -> tuple[PolicySet, Snapshot]:
-    """Give the policies and the cluster of a shape."""
+    """Return the policies and the cluster of a shape."""
     pods = [
         Workload(
             "growth", f"app-{i}", {"app": f"app-{i}"},

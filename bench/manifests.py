@@ -144,7 +144,7 @@ _WORD_MARKS = str.maketrans("", "", "-/.")
 
 
 def _scalar(value: Any) -> str:
-    """Give a YAML scalar: text is quoted unless it can only be text."""
+    """Return a YAML scalar: text is quoted unless it can only be text."""
     if not isinstance(value, str):
         return json.dumps(value)
     plain = value[:1].isalpha() and value.translate(_WORD_MARKS).isalnum()

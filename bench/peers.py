@@ -26,7 +26,7 @@ PORTLESS = (0, -1, 65535)
 
 
 def ordinary_flows(world: World, n: int, seed: int = 1) -> FlowBatch:
-    """Give about ``n`` flows that need no service, own-node or self-traffic rule."""
+    """Return about ``n`` flows that need no service, own-node or self-traffic rule."""
     batch = make_flows(world, n, seed)
     p = world.population
     own_range = (batch.dst >> 8) << 8  # the /24 of the destination, hence its node
@@ -45,7 +45,7 @@ def ordinary_flows(world: World, n: int, seed: int = 1) -> FlowBatch:
 
 
 def matches(selector: LabelSelector | None, labels: dict[str, str]) -> bool:
-    """Say whether labels satisfy a selector; None asks for nothing."""
+    """Return whether labels satisfy a selector; None asks for nothing."""
     if selector is None:
         return True
     if any(labels.get(k) != v for k, v in (selector.match_labels or {}).items()):
@@ -78,7 +78,7 @@ class PythonPeer:
         self.selecting = cache(self._selecting)
 
     def evaluate(self, batch: FlowBatch) -> Array:
-        """Give uint8[n] verdicts."""
+        """Return uint8[n] verdicts."""
         rows = zip(
             batch.src.tolist(),
             batch.dst.tolist(),
@@ -153,7 +153,7 @@ class PythonPeer:
 
 
 def _named(pod: Pod | None, name: str, protocol: str) -> list[int]:
-    """Give the numbers a pod declares for a port name."""
+    """Return the numbers a pod declares for a port name."""
     if pod is None or pod.spec is None:
         return []
     return [
@@ -181,7 +181,7 @@ class FlatRule:
 
 
 def _ranges(cidr: str, excepts: list[str]) -> list[tuple[int, int]]:
-    """Give the inclusive ranges of a CIDR less its excepts."""
+    """Return the inclusive ranges of a CIDR less its excepts."""
     network = IPv4Network(cidr)
     out, first = [], int(network[0])
     for hole in sorted((IPv4Network(e) for e in excepts), key=lambda n: int(n[0])):
@@ -212,12 +212,12 @@ class Flat:
             self._add(loaded.policy)
 
     def workload_of(self, addresses: Array) -> Array:
-        """Give the workload index of each address."""
+        """Return the workload index of each address."""
         at = np.searchsorted(self.addresses, addresses).clip(max=len(self.addresses) - 1)
         return np.where(self.addresses[at] == addresses, self.owner[at], -1)
 
     def _members(self, namespace: str | None, of: str, pods: str) -> Array:
-        """Give which workloads two selectors match (given as their repr, to be remembered)."""
+        """Return which workloads two selectors match (given as their repr, to be remembered)."""
         by_namespace, by_pod = self._selectors[of], self._selectors[pods]
         return np.array(
             [
@@ -288,7 +288,7 @@ class MaskPeer:
                 self.lookup[PROTOCOLS[p.protocol], p.name][i] = p.number
 
     def evaluate(self, batch: FlowBatch) -> Array:
-        """Give uint8[n] verdicts."""
+        """Return uint8[n] verdicts."""
         ends = {"Egress": (batch.src, batch.dst), "Ingress": (batch.dst, batch.src)}
         target = self.flat.workload_of(batch.dst)
         denied = np.zeros(len(batch), bool)

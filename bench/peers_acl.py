@@ -42,7 +42,7 @@ Prefix = tuple[int, int]  # first address, length
 
 
 def available() -> bool:
-    """Say whether the library can be built here."""
+    """Return whether the library can be built here."""
     return (
         shutil.which("cc") is not None
         and shutil.which("pkg-config") is not None
@@ -124,7 +124,7 @@ class AclPeer:
                     yield protocol, port.number, port.number
 
     def evaluate(self, batch: FlowBatch) -> Array:
-        """Give uint32[n] ingress answers; flows are put into wire order once, in the warm-up."""
+        """Return uint32[n] ingress answers; flows are put into wire order once, in the warm-up."""
         if self.packed is None or self.packed[0] is not batch:
             flows = np.zeros(len(batch), FLOW)
             flows["protocol"], flows["port"] = batch.protocol, batch.dport

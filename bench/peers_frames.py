@@ -64,7 +64,7 @@ class PolarsPeer:
         )
 
     def _allowed(self, flows: Any, side: str, own: str, other: str, block: str) -> Any:
-        """Give the distinct combinations that some rule of the side allows."""
+        """Return the distinct combinations that some rule of the side allows."""
         pl, frames = self.pl, self.frames
         columns = [own, other, block, "service"]
         on_side = frames["subject"].filter(pl.col("side") == side)
@@ -89,7 +89,7 @@ class PolarsPeer:
         return found.select(list(names)).unique().rename(names).with_columns(allowed=True), columns
 
     def evaluate(self, batch: FlowBatch) -> Array:
-        """Give uint8[n] verdicts."""
+        """Return uint8[n] verdicts."""
         pl = self.pl
         names = ("src", "dst", "protocol", "dport")
         flow = pl.DataFrame({name: getattr(batch, name) for name in names}).cast(pl.Int64)

@@ -89,7 +89,7 @@ def _classes(spans: list[tuple[int, int, Any]]) -> tuple[list[tuple[int, int]], 
 
 
 def relations(flat: Flat) -> dict[str, Relation]:
-    """Give the rules as relations over workloads and classes."""
+    """Return the rules as relations over workloads and classes."""
     blocks, block_rules = _classes(
         [(first, last, i) for i, rule in enumerate(flat.rules) for first, last in rule.ranges]
     )
@@ -121,7 +121,7 @@ def _pairs(owners: list[set[Any]]) -> list[tuple[Any, ...]]:
 
 
 def _port_spans(flat: Flat) -> list[tuple[int, int, tuple[int, int]]]:
-    """Give the spans on the port line that each (rule, target workload) allows."""
+    """Return the spans on the port line that each (rule, target workload) allows."""
     declared: dict[tuple[int, str], list[tuple[int, int]]] = {}
     for w, workload in enumerate(flat.workloads):
         for p in workload.ports:
@@ -162,7 +162,7 @@ class DuckPeer:
         self.db.unregister("incoming")
 
     def evaluate(self, batch: FlowBatch) -> Array:
-        """Give uint8[n] verdicts."""
+        """Return uint8[n] verdicts."""
         columns = {name: getattr(batch, name) for name in ("src", "dst", "protocol", "dport")}
         self.db.register("flow", self.arrow.table({"i": np.arange(len(batch))} | columns))
         result = self.db.execute(VERDICT_SQL).fetchnumpy()

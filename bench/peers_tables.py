@@ -35,7 +35,7 @@ class TablePeer:
         self.has_port = np.isin(np.arange(256), list(PORTS))
 
     def endpoints(self, addresses: Array) -> Array:
-        """Give the endpoint of each IPv4 address."""
+        """Return the endpoint of each IPv4 address."""
         found = self.tables["v4_root"][addresses >> np.uint32(16)]
         for shift in (8, 0):
             rows = np.flatnonzero(found & POINTER)
@@ -45,7 +45,7 @@ class TablePeer:
         return found
 
     def side(self, name: str, mine: Array, column: Array, ports: Array) -> Array:
-        """Give the decision of one side, its verdict in the two bits above."""
+        """Return the decision of one side, its verdict in the two bits above."""
         cell = mine[:, 0] + column
         page = self.tables[f"cell_index_{name}"].reshape(-1)[cell >> np.uint32(6)]
         value = self.tables["cell_pages"][page, cell & np.uint32(63)]
@@ -53,7 +53,7 @@ class TablePeer:
         return self.tables["cell_runs"][mine[:, 1] + self.tables["cell_maps"][port] + value]
 
     def evaluate(self, batch: FlowBatch) -> Array:
-        """Give uint8[n] verdicts."""
+        """Return uint8[n] verdicts."""
         src = self.tables["src_records"][self.endpoints(batch.src)]
         dst = self.tables["dst_records"][self.endpoints(batch.dst)]
         place = self.place_of[batch.protocol] + np.where(

@@ -110,20 +110,20 @@ class Population:
 
 
 def ipv4_texts(addresses: Array) -> list[str]:
-    """Give the dotted text of ``uint32[n]`` addresses."""
+    """Return the dotted text of ``uint32[n]`` addresses."""
     octets = [((addresses >> shift) & 255).tolist() for shift in (24, 16, 8, 0)]
     return [f"{a}.{b}.{c}.{d}" for a, b, c, d in zip(*octets, strict=True)]
 
 
 def ipv6_texts(addresses: Array | None) -> list[str] | None:
-    """Give the canonical text of ``uint8[n, 16]`` addresses, None for None."""
+    """Return the canonical text of ``uint8[n, 16]`` addresses, None for None."""
     if addresses is None:
         return None
     return [str(ipaddress.IPv6Address(row.tobytes())) for row in addresses]
 
 
 def _v6(network: int, *parts: tuple[Array, int]) -> Array:
-    """Give ``network`` with each array added at a bit position, as ``uint8[n, 16]``.
+    """Return ``network`` with each array added at a bit position, as ``uint8[n, 16]``.
 
     Positions must be multiples of 16 and values below 65536.
     """
@@ -137,7 +137,7 @@ def _v6(network: int, *parts: tuple[Array, int]) -> Array:
 
 
 def _nodes(count: int, *, ipv6: bool) -> tuple[tuple[Node, ...], Array, Array | None]:
-    """Give nodes ``node-0000`` on, each with a /24 (and a /64) for its pods."""
+    """Return nodes ``node-0000`` on, each with a /24 (and a /64) for its pods."""
     index = np.arange(count)
     v4 = (NODE_NET + 256 * (1 + index // 200) + 10 + index % 200).astype(np.uint32)
     v6 = _v6(NODE_NET6, (index + 10, 0)) if ipv6 else None
@@ -217,7 +217,7 @@ def _pod(
 
 
 def _host_network_pods(nodes: tuple[Node, ...]) -> list[Pod]:
-    """Give the node agent every real cluster runs: one hostNetwork pod a node."""
+    """Return the node agent every real cluster runs: one hostNetwork pod a node."""
     agent = Workload("kube-system", "node-agent", {"k8s-app": "node-agent"}, (), len(nodes))
     template = [_container(agent)]
     pods = []
@@ -256,14 +256,14 @@ def _services(
 
 
 def _dialled(port: PortSpec) -> int:
-    """Give the service port in front of a container port: web ports are dialled as 80."""
+    """Return the service port in front of a container port: web ports are dialled as 80."""
     return {8080: 80, 8443: 443, 5353: 53}.get(port.number, port.number)
 
 
 def _slices(
     workload: Workload, service: Service, pods: list[Pod], *, ipv6: bool
 ) -> list[EndpointSlice]:
-    """Give the EndpointSlices of a service: each family, at most 100 endpoints a slice."""
+    """Return the EndpointSlices of a service: each family, at most 100 endpoints a slice."""
     ports = [EndpointPort(name=p.name, port=p.number, protocol=p.protocol) for p in workload.ports]
     ready = EndpointConditions(ready=True, serving=True, terminating=False)
     out = []
@@ -297,7 +297,7 @@ def _slices(
 def _pod_addresses(
     sizes: Array, nodes: int, rng: np.random.Generator, *, ipv6: bool
 ) -> tuple[Array, Array, Array | None]:
-    """Give node index, IPv4 and IPv6 of every pod, a workload's pods spread over nodes."""
+    """Return node index, IPv4 and IPv6 of every pod, a workload's pods spread over nodes."""
     place = rng.permutation(int(sizes.sum()))
     node, slot = place % nodes, place // nodes
     v4 = (POD_NET + 256 * node + 2 + slot).astype(np.uint32)

@@ -76,13 +76,13 @@ GROUPS = (
 
 
 def figure(result: Result, name: str) -> float | None:
-    """Give a figure of a result: its median in ``seconds``, or an extra_info entry."""
+    """Return a figure of a result: its median in ``seconds``, or an extra_info entry."""
     value = result["stats"]["median"] if name == "seconds" else result["extra_info"].get(name)
     return None if value is None else float(value)
 
 
 def seconds(value: float) -> str:
-    """Give a duration to three digits in the unit that suits it."""
+    """Return a duration to three digits in the unit that suits it."""
     for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
         if value * factor >= 1:
             return f"{value * factor:.3g} {unit}"
@@ -124,7 +124,7 @@ def _over(rate: float, by_name: dict[str, Result], other: str, label: str) -> It
 
 
 def row(result: Result, by_name: dict[str, Result]) -> str:
-    """Give one line of a table."""
+    """Return one line of a table."""
     extra = ", ".join(f"{value:,} {unit}" for unit, value in result["extra_info"].items())
     told = [
         target.verdict(value)
@@ -138,7 +138,7 @@ def row(result: Result, by_name: dict[str, Result]) -> str:
 
 
 def tables(run: dict[str, Any]) -> str:
-    """Give every group's table, and the machine they were taken on."""
+    """Return every group's table, and the machine they were taken on."""
     results = run["benchmarks"]
     by_name = {result["name"]: result for result in results}
     cpu = run["machine_info"].get("cpu", {})

@@ -41,19 +41,19 @@ Ports = list[NetworkPolicyPort] | None
 
 
 def match(**labels: str) -> LabelSelector:
-    """Give a selector of ``matchLabels``; ``namespace`` stands for the name label."""
+    """Return a selector of ``matchLabels``; ``namespace`` stands for the name label."""
     return LabelSelector(
         match_labels={NAME_LABEL if k == "namespace" else k: v for k, v in labels.items()}
     )
 
 
 def block(cidr: str, *excepts: str) -> NetworkPolicyPeer:
-    """Give an ipBlock peer."""
+    """Return an ipBlock peer."""
     return NetworkPolicyPeer(ip_block=IPBlock(cidr=cidr, except_=list(excepts) or None))
 
 
 def tcp(port: int | str, end: int | None = None) -> NetworkPolicyPort:
-    """Give a TCP port, name or range."""
+    """Return a TCP port, name or range."""
     return NetworkPolicyPort(protocol="TCP", port=port, end_port=end)
 
 
@@ -64,7 +64,7 @@ def policy(
     ingress: list[tuple[Peers, Ports]] | None = None,
     egress: list[tuple[Peers, Ports]] | None = None,
 ) -> NetworkPolicy:
-    """Give a policy that isolates each direction given (an empty list allows nothing)."""
+    """Return a policy that isolates each direction given (an empty list allows nothing)."""
     sides = (("Ingress", ingress), ("Egress", egress))
     return NetworkPolicy(
         metadata=PolicyMeta(name=name, namespace=namespace),
@@ -82,7 +82,7 @@ def policy(
 
 
 def policy_set(policies: list[NetworkPolicy]) -> PolicySet:
-    """Give the set, each policy with a made-up source."""
+    """Return the set, each policy with a made-up source."""
     return PolicySet(
         tuple(LoadedPolicy(p, Source("bench.yaml", i + 1)) for i, p in enumerate(policies))
     )
@@ -92,13 +92,13 @@ def policy_set(policies: list[NetworkPolicy]) -> PolicySet:
 
 
 def _network(base: int, span_bits: int, prefix: int, rng: random.Random) -> str:
-    """Give a random prefix of the given length inside ``base``/(32 - span_bits)."""
+    """Return a random prefix of the given length inside ``base``/(32 - span_bits)."""
     free = max(prefix - (32 - span_bits), 0)
     return f"{IPv4Address(base + (rng.getrandbits(free) << (32 - prefix) if free else 0))}/{prefix}"
 
 
 def _external(rng: random.Random, prefixes: tuple[int, ...]) -> str:
-    """Give a public prefix from 11.0.0.0/8 to 99.0.0.0/8, half of them in one of 12 providers."""
+    """Return a public prefix from 11.0.0.0/8 to 99.0.0.0/8, half of them in one of 12 providers."""
     first = (
         rng.choice((13, 20, 34, 35, 40, 44, 52, 54, 64, 66, 74, 99))
         if rng.random() < 0.5
@@ -116,7 +116,7 @@ def _distinct(count: int, draw: object) -> list[str]:
 
 
 def _pod_span(pods: int) -> int:
-    """Give how many host bits the pods' part of 10.128.0.0/9 takes."""
+    """Return how many host bits the pods' part of 10.128.0.0/9 takes."""
     return min(23, max(10, math.ceil(math.log2(max(pods, 1) / 60 + 1)) + 8))
 
 
@@ -189,7 +189,7 @@ class _Synthetic:
         return NetworkPolicyPeer(namespace_selector=match(team=rng.choice(self.teams)))
 
     def any_cidr(self) -> NetworkPolicyPeer:
-        """Give 0.0.0.0/0, the same less the private ranges, or a public range."""
+        """Return 0.0.0.0/0, the same less the private ranges, or a public range."""
         kind = self.rng.random()
         if kind < 0.2:
             return block("0.0.0.0/0")
@@ -198,7 +198,7 @@ class _Synthetic:
         return block(self.rng.choice(self.external))
 
     def cluster_cidr(self) -> NetworkPolicyPeer:
-        """Give all pods' range, the same less some nodes, or a part of it."""
+        """Return all pods' range, the same less some nodes, or a part of it."""
         kind = self.rng.random()
         if kind < 0.15:
             return block(self.everything)
@@ -251,7 +251,7 @@ class _Synthetic:
 def synthetic_policies(
     namespaces: list[Namespace], workloads: list[Workload], count: int, seed: int
 ) -> PolicySet:
-    """Give ``count`` policies spread evenly over the namespaces."""
+    """Return ``count`` policies spread evenly over the namespaces."""
     draw = _Synthetic(namespaces, workloads, count, seed)
     return policy_set([draw.policy(i, draw.rng.choice(draw.names)) for i in range(count)])
 
@@ -267,7 +267,7 @@ class _Sized:
         self.sizes = [size for size, _, _ in self.things]
 
     def near(self, size: int, rng: random.Random) -> tuple[str, LabelSelector]:
-        """Give the (namespace, selector) of a random thing among those closest to ``size``."""
+        """Return the (namespace, selector) of a random thing among those closest to ``size``."""
         found = self.sizes[min(bisect_left(self.sizes, size), len(self.sizes) - 1)]
         low, high = bisect_left(self.sizes, found), bisect_left(self.sizes, found + 1)
         _, namespace, selector = self.things[rng.randrange(low, high)]
@@ -306,7 +306,7 @@ class _Real:
         self.port_pool = _real_ports()
 
     def peer(self, namespace: str) -> NetworkPolicyPeer:
-        """Give a CIDR for 6 215 of 15 423 peers, else a selector of median 2 pods."""
+        """Return a CIDR for 6 215 of 15 423 peers, else a selector of median 2 pods."""
         rng = self.rng
         if rng.random() < 6215 / 15423:
             return block(rng.choice(self.cidrs))
@@ -325,7 +325,7 @@ class _Real:
         return NetworkPolicyPeer(namespace_selector=match(namespace=other), pod_selector=selector)
 
     def policy(self, index: int) -> NetworkPolicy:
-        """Give an empty one (3 559 of 13 678), a deny-only one (495) or one with rules."""
+        """Return an empty one (3 559 of 13 678), a deny-only one (495) or one with rules."""
         rng = self.rng
         name = f"policy-{index}"
         size = round(rng.lognormvariate(math.log(6.0), 1.243))  # median 6, mean 13
@@ -354,7 +354,7 @@ class _Real:
 
 
 def _real_ports() -> list[NetworkPolicyPort]:
-    """Give 23 distinct port ranges."""
+    """Return 23 distinct port ranges."""
     numbers = (
         80,
         443,
@@ -388,6 +388,6 @@ def _real_ports() -> list[NetworkPolicyPort]:
 def real_policies(
     namespaces: list[Namespace], workloads: list[Workload], count: int, seed: int
 ) -> PolicySet:
-    """Give ``count`` policies drawn after the published distribution."""
+    """Return ``count`` policies drawn after the published distribution."""
     draw = _Real(namespaces, workloads, count, seed)
     return policy_set([draw.policy(i) for i in range(count)])

@@ -52,7 +52,7 @@ def make_world(
     ipv6: bool = False,
     endpoint_slices: bool = True,
 ) -> World:
-    """Give the world of a size (``SIZES``) and shape (``SHAPES``).
+    """Return the world of a size (``SIZES``) and shape (``SHAPES``).
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def make_world(
 def make_adversarial(
     kind: str, seed: int = 1, *, size: str = "middle", ipv6: bool = False
 ) -> World:
-    """Give a world of one of ``ADVERSARIAL_KINDS`` on the synthetic cluster of ``size``.
+    """Return a world of one of ``ADVERSARIAL_KINDS`` on the synthetic cluster of ``size``.
 
     ``own-labels`` keeps the ordinary policies of the size and gives every pod labels of its own.
     """

@@ -19,7 +19,7 @@ CHANGES = {"same": slice(None, None, -1), "three-less": slice(-3), "half": slice
 
 
 def policies_after(world: World, change: str) -> Any:
-    """Give the policies after a change; ``renamed`` decides everything by other ones."""
+    """Return the policies after a change; ``renamed`` decides everything by other ones."""
     before = world.policies.policies
     if change != "renamed":
         return replace(world.policies, policies=before[CHANGES[change]])

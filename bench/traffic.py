@@ -43,7 +43,7 @@ class rank_picker:  # noqa: N801
         self.cumulative = np.cumsum(1.0 / np.arange(1, n + 1)) if popularity == "zipf" else None
 
     def __call__(self, count: int) -> Array:
-        """Give ``count`` indices, int64."""
+        """Return ``count`` indices, int64."""
         if self.order is None or self.cumulative is None:
             return self.rng.integers(0, self.n, size=count)
         at = self.rng.random(count) * self.cumulative[-1]
@@ -52,7 +52,7 @@ class rank_picker:  # noqa: N801
 
 
 def widen(v4: Array) -> Array:
-    """Give ``uint32[n]`` addresses IPv4-mapped as ``uint8[n, 16]``."""
+    """Return ``uint32[n]`` addresses IPv4-mapped as ``uint8[n, 16]``."""
     out = np.empty((len(v4), 16), np.uint8)
     out[:, :12] = MAPPED
     out[:, 12:] = v4.astype(">u4")[:, None].view(np.uint8).reshape(-1, 4)
@@ -92,7 +92,7 @@ class _Actors:
         self.pick = {kind: rank_picker(len(a), popularity, rng) for kind, a in self.v4.items()}
 
     def addresses(self, kind: str, index: Array, six: Array | None) -> Array:
-        """Give the addresses of actors; ``six`` (bool[n]) says which rows are IPv6."""
+        """Return the addresses of actors; ``six`` (bool[n]) says which rows are IPv6."""
         v4 = self.v4[kind][index]
         if not self.wide:
             return v4
@@ -104,7 +104,7 @@ class _Actors:
         return out
 
     def served(self, kind: str, index: Array) -> tuple[Array, Array]:
-        """Give a port and protocol number that each destination serves."""
+        """Return a port and protocol number that each destination serves."""
         p, rng = self.population, self.rng
         if kind == "pod":
             return p.pod_port[index].copy(), p.pod_protocol[index].copy()
@@ -118,7 +118,7 @@ _WELL_KNOWN_SHARE = np.array([0.5, 0.15, 0.12, 0.05, 0.04, 0.04, 0.03, 0.03, 0.0
 
 
 def _ports(actors: _Actors, kind: str, index: Array) -> tuple[Array, Array]:
-    """Give dport and protocol: mostly served ones, some well-known, some that nobody expects."""
+    """Return dport and protocol: mostly served ones, some well-known, some that nobody expects."""
     rng, n = actors.rng, len(index)
     port, protocol = actors.served(kind, index)
     what = rng.random(n)
@@ -143,7 +143,7 @@ def make_flows(
     popularity: Literal["zipf", "uniform"] = "zipf",
     family: Literal["v4", "v6", "mixed"] = "v4",
 ) -> FlowBatch:
-    """Give ``n`` flows between the world's endpoints, in random order.
+    """Return ``n`` flows between the world's endpoints, in random order.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ KINDS: tuple[tuple[str, str, tuple[PortSpec, ...], float], ...] = (
 
 
 def namespace(index: int, rng: np.random.Generator) -> Namespace:
-    """Give namespace ``ns-<index>`` with the labels clusters put on namespaces."""
+    """Return namespace ``ns-<index>`` with the labels clusters put on namespaces."""
     name = f"ns-{index:04d}"
     labels = {
         "kubernetes.io/metadata.name": name,
@@ -43,7 +43,7 @@ def namespace(index: int, rng: np.random.Generator) -> Namespace:
 
 
 def _workload(index: int, where: Namespace, size: int, rng: np.random.Generator) -> Workload:
-    """Give workload ``index``: a kind, and labels as a chart would write them."""
+    """Return workload ``index``: a kind, and labels as a chart would write them."""
     weights = np.array([kind[3] for kind in KINDS])
     stem, tier, ports, _ = KINDS[int(rng.choice(len(KINDS), p=weights / weights.sum()))]
     name = f"{stem}-{index}"
@@ -62,7 +62,7 @@ def _workload(index: int, where: Namespace, size: int, rng: np.random.Generator)
 
 
 def _fit(sizes: np.ndarray, total: int) -> list[int]:
-    """Give the longest run of ``sizes`` that adds up to ``total``, the last one cut to fit."""
+    """Return the longest run of ``sizes`` that adds up to ``total``, the last one cut to fit."""
     end = int(np.searchsorted(np.cumsum(sizes), total))
     out = sizes[: end + 1].astype(int).tolist()
     out[-1] -= sum(out) - total
@@ -77,7 +77,7 @@ def _system_namespace() -> Namespace:
 def synthetic_cluster(
     pods: int, rng: np.random.Generator
 ) -> tuple[list[Namespace], list[Workload]]:
-    """Give namespaces of about 100 pods each and workloads of 7.5 pods on average."""
+    """Return namespaces of about 100 pods each and workloads of 7.5 pods on average."""
     namespaces = [namespace(i, rng) for i in range(max(4, pods // 100))]
     sizes = _fit(1 + rng.geometric(1 / 6.5, size=pods), pods)
     homes = rng.integers(0, len(namespaces), size=len(sizes))
@@ -86,7 +86,7 @@ def synthetic_cluster(
 
 
 def real_cluster(pods: int, rng: np.random.Generator) -> tuple[list[Namespace], list[Workload]]:
-    """Give the published cluster scaled: 604 namespaces to 5 413 pods, both sizes heavy-tailed."""
+    """Return published cluster scaled: 604 namespaces to 5 413 pods, both sizes heavy-tailed."""
     namespaces = [namespace(i, rng) for i in range(max(8, round(pods * 604 / 5413)))]
     raw = np.ceil(rng.lognormal(math.log(2.0), 1.2, size=pods)).clip(1, max(4, pods // 15))
     sizes = _fit(raw, pods)

@@ -30,7 +30,7 @@ class Finding:
 
 
 def of_error(error: BaseException, data: bytes) -> Finding:
-    """Give the finding that an exception amounts to: its type, and where in the project it is."""
+    """Return the finding that an exception amounts to: its type, and where in the project it is."""
     return Finding(
         type(error).__name__,
         _place(error.__traceback__),
@@ -40,7 +40,7 @@ def of_error(error: BaseException, data: bytes) -> Finding:
 
 
 def _place(trace: TracebackType | None) -> str:
-    """Give the innermost line that is ours, a target's if nothing below it is."""
+    """Return the innermost line that is ours, a target's if nothing below it is."""
     place = ""
     for frame, line in traceback.walk_tb(trace):
         file = Path(frame.f_code.co_filename)
@@ -50,7 +50,7 @@ def _place(trace: TracebackType | None) -> str:
 
 
 def of_death(code: int, stderr: str, data: bytes) -> Finding:
-    """Give the finding that a worker's end amounts to: by signal, or by what a sanitizer said."""
+    """Return the finding that a worker's end amounts to: by signal, or by what a sanitizer said."""
     summary = re.search(r"SUMMARY: (\w+): (\S+)(?: \S*?([^/\s]+:\d+))?", stderr)
     said = re.search(r"([\w.]+:\d+):\d+: runtime error: (.*)", stderr)
     if said is not None:
@@ -87,7 +87,7 @@ class Folder:
         return new
 
     def files(self) -> list[Path]:
-        """Give the inputs kept."""
+        """Return the inputs kept."""
         return sorted(self.path.glob("*.input"))
 
     def forget(self, file: Path) -> None:

@@ -64,7 +64,7 @@ DISTINCT = 2000
 
 
 def repeated(items: Sequence[object], rows: int) -> tuple[object, ...]:
-    """Give so many of the items, again and again."""
+    """Return so many of the items, again and again."""
     return tuple(islice(cycle(items), rows))
 
 
@@ -93,7 +93,7 @@ def _dns(name: str) -> DnsCounts:
 
 
 def spread(name_of: NameOf, rows: int, series: Sequence[str]) -> Spread:
-    """Give what a spread can hold at most: 120 bars, and 400 namespaces with themselves."""
+    """Return what a spread can hold at most: 120 bars, and 400 namespaces with themselves."""
     names = list(dict.fromkeys(name_of(n).partition("/deployment")[0] for n in range(400)))
     time = TimeSeries(
         1_769_800_000 * 10**9, 60, tuple((n,) * len(series) for n in range(min(rows, 120))), 1, 2
@@ -105,7 +105,7 @@ def spread(name_of: NameOf, rows: int, series: Sequence[str]) -> Spread:
 
 
 def replayed(name_of: NameOf, rows: int) -> ReplaySummary:
-    """Give the summary of a replay."""
+    """Return the summary of a replay."""
     name = name_of(0)
     pairs = PairList(repeated(_pairs(name_of, rows), rows), rows + 1, True, WEIGHT)  # type: ignore[arg-type]
     policies = [
@@ -127,7 +127,7 @@ def replayed(name_of: NameOf, rows: int) -> ReplaySummary:
 
 
 def compared(name_of: NameOf, rows: int) -> Comparison:
-    """Give a comparison of profiles."""
+    """Return a comparison of profiles."""
     name = name_of(0)
     changed = [
         ChangedPair((Verdict.ALLOW, Verdict.DENY), one, one, (name,))
@@ -143,7 +143,7 @@ def compared(name_of: NameOf, rows: int) -> Comparison:
 
 
 def differing(name_of: NameOf, rows: int) -> Diff:
-    """Give a diff of flows."""
+    """Return a diff of flows."""
     name = name_of(0)
     changes = [
         Change("changed", name_of(n), "NetworkPolicy", f"{name_of(n)}.yaml", n)
@@ -165,7 +165,7 @@ def differing(name_of: NameOf, rows: int) -> Diff:
 
 
 def covered(name_of: NameOf, rows: int) -> Coverage:
-    """Give the coverage of policies."""
+    """Return the coverage of policies."""
     name = name_of(0)
     side = SideCoverage(True, 3, Hits())
     policies = [
@@ -194,7 +194,7 @@ _CELLS = (
 
 
 def reachable(name_of: NameOf, rows: int) -> Matrix:
-    """Give who can reach whom."""
+    """Return who can reach whom."""
 
     def reaches() -> Iterator[Reach]:
         for number in range(rows):
@@ -206,7 +206,7 @@ def reachable(name_of: NameOf, rows: int) -> Matrix:
 
 
 def exposed(name_of: NameOf, rows: int) -> list[Exposure]:
-    """Give what strangers may reach."""
+    """Return what strangers may reach."""
     return [
         Exposure(name_of(n), 2, _CELLS[0].ports, False, ("192.0.2.0/24",), _CELLS[1].ports, False)
         for n in range(min(rows, DISTINCT))

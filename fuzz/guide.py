@@ -16,13 +16,13 @@ _COUNTERS = b"__sanitizer_cov_8bit_counters_init"
 
 
 def has_atheris() -> bool:
-    """Tell whether atheris is installed."""
+    """Return whether atheris is installed."""
     return importlib.util.find_spec("atheris") is not None
 
 
 @cache
 def core_counts() -> bool:
-    """Tell whether the core counts its own coverage; it is not loaded for that."""
+    """Return whether the core counts its own coverage; it is not loaded for that."""
     spec = importlib.util.find_spec("netpol._core.conntrack_line")
     return spec is not None and _COUNTERS in Path(spec.origin or os.devnull).read_bytes()
 

@@ -11,7 +11,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def sanitized() -> bool:
-    """Tell whether AddressSanitizer is loaded here: it maps terabytes for its shadow."""
+    """Return whether AddressSanitizer is loaded here: it maps terabytes for its shadow."""
     return "libasan" in Path("/proc/self/maps").read_text() or "ASAN_OPTIONS" in os.environ
 
 
@@ -32,7 +32,7 @@ def hold_addresses() -> None:
 
 
 def resident(pid: int) -> int:
-    """Give the bytes of memory a process has, 0 if it is gone."""
+    """Return the bytes of memory a process has, 0 if it is gone."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
     except (OSError, IndexError):
@@ -40,7 +40,7 @@ def resident(pid: int) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Give the processor time a process has taken, 0 if it is gone."""
+    """Return the processor time a process has taken, 0 if it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -105,7 +105,7 @@ def smallest(data: bytes, breaks: Callable[[bytes], bool], seconds: float) -> by
 
 
 def minimise(target: Target, data: bytes, seconds: float = 60.0) -> Finding | None:
-    """Give the smallest finding like that of ``data``; None if it breaks nothing."""
+    """Return the smallest finding like that of ``data``; None if it breaks nothing."""
     first = trial(target, data)
     if first is None:
         return None

@@ -19,7 +19,7 @@ _MOST_TOKENS = 4000
 
 
 def tokens_of(inputs: list[bytes]) -> list[bytes]:
-    """Give the words that inputs hold, and what is special everywhere."""
+    """Return the words that inputs hold, and what is special everywhere."""
     words = {word for text in inputs for word in _WORD.findall(text[:65536])}
     return [*TOKENS, *sorted(words)[:_MOST_TOKENS]]
 
@@ -46,19 +46,19 @@ class Mutator:
                       self._delete, self._repeat, self._move, self._splice, self._cut)  # fmt: skip
 
     def next(self) -> bytes:
-        """Give one more."""
+        """Return one more."""
         text = bytearray(self._random.choice(self._inputs))
         for _ in range(1 << self._random.choice((0, 0, 0, 1, 1, 2, 3, 4))):
             self._random.choice(self._ways)(text)
         return bytes(text[: self._longest])
 
     def _at(self, text: bytearray) -> int:
-        """Give a place; half of them among the first bytes, where headers are."""
+        """Return a place; half of them among the first bytes, where headers are."""
         last = len(text) if self._random.random() < 0.5 else min(len(text), 64)
         return self._random.randint(0, last)
 
     def _block(self, text: bytearray) -> tuple[int, int]:
-        """Give where a block begins and ends; small blocks are more likely."""
+        """Return where a block begins and ends; small blocks are more likely."""
         start = self._at(text)
         width = self._random.randint(1, 1 << self._random.randint(0, 10))
         return start, min(start + width, len(text))

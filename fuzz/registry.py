@@ -27,16 +27,16 @@ class Target:
     seeds: Callable[[], list[bytes]]
 
     def corpus(self) -> list[Path]:
-        """Give the files kept of earlier attacks: they are run forever."""
+        """Return the files kept of earlier attacks: they are run forever."""
         return sorted(path for path in (CORPUS / self.name).glob("*") if path.is_file())
 
     def inputs(self) -> list[bytes]:
-        """Give the seeds and what the corpus holds."""
+        """Return the seeds and what the corpus holds."""
         return self.seeds() + [path.read_bytes() for path in self.corpus()]
 
 
 def names() -> list[str]:
-    """Give the names of all targets."""
+    """Return the names of all targets."""
     return sorted(module.name for module in pkgutil.iter_modules(fuzz.targets.__path__))
 
 

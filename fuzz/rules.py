@@ -43,18 +43,18 @@ _MARKED = re.compile(r"(^|[;|])'(?=[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def hidden(c: str) -> bool:
-    """Whether nobody sees a character, or it acts on what stands beside it."""
+    """Return whether nobody sees a character, or it acts on what stands beside it."""
     selector = "\ufe00" <= c <= "\ufe0f" or "\U000e0100" <= c <= "\U000e01ef"
     return c != " " and (unicodedata.category(c) in _HIDDEN or c in _FILLERS or selector)
 
 
 def shown(text: str) -> str:
-    """Give text as a person is shown it."""
+    """Return text as a person is shown it."""
     return "".join(c.encode("unicode_escape").decode() if hidden(c) else c for c in text)
 
 
 def encodable(text: str) -> str:
-    """Give text as UTF-8 can hold it."""
+    """Return text as UTF-8 can hold it."""
     return "".join(shown(c) if "\ud800" <= c <= "\udfff" else c for c in text)
 
 
@@ -107,7 +107,7 @@ def _strings(content: Any) -> Iterator[str]:
 
 
 def as_csv_cell(text: str) -> str:
-    """Give what a cell of CSV must be read as where cells are safe."""
+    """Return what a cell of CSV must be read as where cells are safe."""
     text = shown(text)
     starts = [0, *(m.end() for m in re.finditer(r"[;|]", text))]
     for place in reversed(starts):

@@ -35,7 +35,7 @@ def one(data: bytes) -> None:
 
 
 def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Give the address a text is to us: blanks and a zone stripped, mapped ones IPv4."""
+    """Return the address a text is to us: blanks and a zone stripped, mapped ones IPv4."""
     text = text.strip(_BLANK)
     bare, percent, zone = text.partition("%")
     if percent and (not zone or ":" not in bare):
@@ -50,7 +50,7 @@ def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def seeds() -> list[bytes]:
-    """Give addresses of every shape."""
+    """Return addresses of every shape."""
     lines = [
         "10.244.1.10", "0.0.0.0", "255.255.255.255", " 10.0.0.1\t", "fd00::1", "::", "::1", "1::",
         "2001:db8:0:0:1:0:0:1", "1:2:3:4:5:6:7:8", "::ffff:10.0.0.1", "64:ff9b::192.0.2.1",

@@ -127,7 +127,7 @@ def _options(name: str) -> list[click.Option]:
 
 @cache
 def folder() -> Path:
-    """Give the folder that everything runs in, one a process: ``..`` and ``../..`` are its own."""
+    """Return folder that everything runs in, one a process: ``..`` and ``../..`` are its own."""
     kept = tempfile.TemporaryDirectory(prefix="netpol-fuzz-")
     _KEPT.append(kept)
     made = Path(kept.name) / "two" / "down"
@@ -171,7 +171,7 @@ def check(
 
 
 def _read_by(words: list[str]) -> set[str]:
-    """Give the files that a command line reads for certain, so that it may not replace them."""
+    """Return the files that a command line reads for certain, so that it may not replace them."""
     least = _LEAST.get(words[0], [])
     return {*least} & {*_INPUTS} if least and words[1 : len(least) + 1] == least else set()
 
@@ -183,7 +183,7 @@ def _clear(place: Path) -> None:
 
 
 def seeds() -> list[bytes]:
-    """Give each command as it is mostly run, and each of its options with some value."""
+    """Return each command as it is mostly run, and each of its options with some value."""
     return list(_seeds())
 
 

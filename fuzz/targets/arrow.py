@@ -36,7 +36,7 @@ _NUMBERS = (
 
 
 def seeds() -> list[bytes]:
-    """Give an unchanged input of each table in each form, and some changed."""
+    """Return an unchanged input of each table in each form, and some changed."""
     forms = (_STREAM, _FILE, _PARQUET, _MEMORY)
     plain = [bytes((form, table)) for form in forms for table in range(len(_tables()))]
     changed = [seed + bytes((3, place, 16, 2)) for seed in plain for place in (0, 64, 200)]
@@ -116,7 +116,7 @@ def _engine() -> Engine:
 
 @cache
 def _tables() -> list[Any]:
-    """Give tables with a column of every type that a cell may have."""
+    """Return tables with a column of every type that a cell may have."""
     src = ["10.0.0.1", "10.0.0.2", "2001:db8::1", "10.0.0.1"]
     dst = pa.array(["10.0.0.9", "10.0.0.8", None, "::1"])
     types = (
@@ -173,7 +173,7 @@ def _run_ends(table: Any) -> Any:
 
 @cache
 def _packed(form: int, number: int) -> bytes:
-    """Give a table in a form, in two batches or row groups, so that something comes after one."""
+    """Return a table in a form, in two batches or row groups, so that something comes after one."""
     table = _tables()[number]
     sink = io.BytesIO()
     if form == _PARQUET:

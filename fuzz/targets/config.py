@@ -72,7 +72,7 @@ def _structured(choices: bytes) -> bytes:
 
 
 def seeds() -> list[bytes]:
-    """Give files of ours, and each name with some value."""
+    """Return files of ours, and each name with some value."""
     files = [b"", b"top = 3\n", b"[replay]\nfail-on = 'deny'\n", b"\xef\xbb\xbfquiet = true\n"]
     named = [bytes([1, n, n * 5 % len(_VALUES)]) for n in range(len(_NAMES))]
     return [b"\0" + text for text in files] + named

@@ -96,7 +96,7 @@ def engine() -> Any:
 
 @cache
 def file() -> Path:
-    """Give where the text is put to be read as a file, of this process alone."""
+    """Return where the text is put to be read as a file, of this process alone."""
     return Path(tempfile.mkdtemp(prefix="fuzz-conntrack-")) / "dump"
 
 
@@ -131,7 +131,7 @@ def judged(text: bytes, size: int, *, jobs: int, strict: bool) -> None:
 
 
 def summary(stream: Any, jobs: int) -> ReplaySummary | str:
-    """Give the sums of a stream, or why there are none."""
+    """Return the sums of a stream, or why there are none."""
     try:
         return replay(engine(), stream, jobs=jobs)
     except NetpolError as error:
@@ -139,7 +139,7 @@ def summary(stream: Any, jobs: int) -> ReplaySummary | str:
 
 
 def seeds() -> list[bytes]:
-    """Give the first lines of every real dump, alone, together and with a message between."""
+    """Return the first lines of every real dump, alone, together and with a message between."""
     texts = []
     for path in sorted(DUMPS.glob("*.gz")):
         if not path.name.startswith("truth"):

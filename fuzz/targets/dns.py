@@ -45,7 +45,7 @@ _ODD: tuple[Any, ...] = (
 
 
 def seeds() -> list[bytes]:
-    """Give a valid log for each way of mutating it, behind the byte that chooses the way."""
+    """Return a valid log for each way of mutating it, behind the byte that chooses the way."""
     texts = [text.encode() for text in (_CORE, _JSON, _CSV)]
     return [bytes([way]) + text for way in range(len(_WAYS)) for text in texts]
 

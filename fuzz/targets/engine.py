@@ -46,7 +46,7 @@ class _Data:
         self._at = 0
 
     def number(self, below: int) -> int:
-        """Give a number below a limit."""
+        """Return a number below a limit."""
         size = 1 if below <= 1 << 8 else 2 if below <= 1 << 16 else 4 if below <= 1 << 32 else 8
         piece = self._data[self._at : self._at + size]
         self._at += size
@@ -55,7 +55,7 @@ class _Data:
 
 @lru_cache(maxsize=1)
 def _saved() -> dict[str, tuple[dict[str, npt.NDArray[Any]], bytes]]:
-    """Give the engines that are changed: arrays and metadata."""
+    """Return the engines that are changed: arrays and metadata."""
     world = _HERE / "worlds" / "engine.yaml"
     sets = netpol.read_policies([world]), netpol.read_snapshot([world])
     dense = netpol.compile(*sets).tables
@@ -82,7 +82,7 @@ def _good() -> netpol.Engine:
 
 @lru_cache(maxsize=1)
 def _batches() -> tuple[FlowBatch, ...]:
-    """Give flows between all addresses of the world, with what a log may say beside."""
+    """Return flows between all addresses of the world, with what a log may say beside."""
     v4 = [
         "10.0.0.1", "10.0.0.2", "10.0.1.1", "10.0.1.9", "10.0.2.1", "10.0.9.9", "192.168.0.1",
         "192.168.0.2", "10.96.0.10", "10.96.0.11", "203.0.113.7", "8.8.8.8", "127.0.0.1",
@@ -271,7 +271,7 @@ def write_as_saved(tables: Tables, meta: bytes, path: Path) -> None:
 
 
 def seeds() -> list[bytes]:
-    """Give inputs that change each array in some way, and the metadata."""
+    """Return inputs that change each array in some way, and the metadata."""
     found = []
     for world in range(len(_WORLDS)):
         found += [

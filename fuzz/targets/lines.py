@@ -57,7 +57,7 @@ def one(data: bytes) -> None:
 
 
 def seeds() -> list[bytes]:
-    """Give every kind and end of lines, with every kind of line."""
+    """Return every kind and end of lines, with every kind of line."""
     body = bytes(range(12)) + b"\0\0\4"
     return [
         bytes([number + whole, cut]) + body
@@ -89,7 +89,7 @@ class _Kind:
         )[byte % 12]  # fmt: skip
 
     def is_good(self, line: bytes, place: int) -> bool:
-        """Whether a line is a record."""
+        """Return whether a line is a record."""
         return line == self._record(place)
 
 

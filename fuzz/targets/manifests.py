@@ -100,7 +100,7 @@ _ODD: tuple[Any, ...] = (
 
 
 def seeds() -> list[bytes]:
-    """Give a valid text for each way of mutating it, behind the byte that chooses the way."""
+    """Return a valid text for each way of mutating it, behind the byte that chooses the way."""
     return [
         bytes([number]) + text
         for number in range(len(_WAYS))
@@ -203,7 +203,7 @@ _WAYS: tuple[Callable[[bytes], bytes], ...] = (
 
 
 def _object_of(data: bytes) -> Any:
-    """Give one of the seeds as plain data, some of its fields changed as the bytes say."""
+    """Return one of the seeds as plain data, some of its fields changed as the bytes say."""
     import yaml
 
     choices = iter(data)

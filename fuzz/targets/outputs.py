@@ -53,7 +53,7 @@ def one(data: bytes) -> None:
 
 
 def seeds() -> list[bytes]:
-    """Give a few of the worst in every medium."""
+    """Return a few of the worst in every medium."""
     worst = (
         "=1+1", "\x1b[2J\u202e\u2066x\r\n::error::y", "|`<b>*_[l](http://e.x)@me #1", "\x9b31m\0",
         "\ufffe\uffff\ufeff\u2028\U000e0041", "</td><script>x</script>", '"\\n";', "a\udcff\ud800",
@@ -66,7 +66,7 @@ def seeds() -> list[bytes]:
 
 
 def _names(text: str) -> found.NameOf:
-    """Give names of which each holds the text, at the start, in the middle or at the end."""
+    """Return names of which each holds the text, at the start, in the middle or at the end."""
     shapes = ("{}", "ns/{}/name", "{}-web", "shop/deployment/{}")
     return lambda number: shapes[number % len(shapes)].format(text)
 

@@ -45,7 +45,7 @@ _CODES = ("utf-8", "utf-16", "utf-8-sig", "utf-32")
 
 
 def seeds() -> list[bytes]:
-    """Give a small table with each header, and each way to read it."""
+    """Return a small table with each header, and each way to read it."""
     found = []
     for number, rows in enumerate(_ROWS, start=1):
         found += [bytes((options, number)) + rows for options in (0, 1, 2, 4, 8, 24, 32, 48)]

@@ -65,7 +65,7 @@ def _annotated(coverage: Coverage, names: list[str], quiet: bool) -> Iterator[An
 
 
 def joined(files: list[AnnotatedFile]) -> str:
-    """Give one text; files are documents of it."""
+    """Return one text; files are documents of it."""
     texts = [text if text.endswith("\n") else f"{text}\n" for _, text in files[:-1]]
     return "".join(f"{text}---\n" for text in texts) + files[-1].text
 

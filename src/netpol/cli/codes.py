@@ -20,7 +20,7 @@ class CodeWords(click.ParamType):  # type: ignore[type-arg]  # generic only sinc
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> frozenset[str]:
-        """Give the codes that are meant, each of which exists."""
+        """Return the codes that are meant, each of which exists."""
         from netpol.lint.catalogue import RULES, codes_named
         from netpol.model.errors import ConfigError
 

@@ -34,7 +34,7 @@ _NAME_IT = f"a {DEFAULT_FILE} that was only found may not; name it with --config
 
 
 def default_map(file: str | None, command: click.Command) -> dict[str, Any]:
-    """Give the settings for ``command`` by parameter name; empty without a file.
+    """Return the settings for ``command`` by parameter name; empty without a file.
 
     A file that was not named but found may not say where to write, nor run git.
 
@@ -66,7 +66,7 @@ class _Settings:
             raise ConfigError(f"{file}: not TOML: {error}") from None
 
     def settings_of(self, command: click.Command) -> dict[str, Any]:
-        """Give the values for a command, checked."""
+        """Return the values for a command, checked."""
         options = _options(command)
         common = {k: v for k, v in self._values.items() if k not in COMMANDS}
         own = self._values.get(command.name or "", {})
@@ -150,7 +150,7 @@ def _text_of(file: str) -> str:
 
 
 def _line_of(text: str, table: str, key: str) -> int | None:
-    """Give the line on which a key is set, None where it is written in some other way."""
+    """Return the line on which a key is set, None where it is written in some other way."""
     inside = ""
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[\[?\s*([^\[\]]*?)\s*\]", line)
@@ -166,7 +166,7 @@ def _line_of(text: str, table: str, key: str) -> int | None:
 
 
 def _wrong_type(value: Any, option: click.Option) -> str | None:
-    """Give what the value should be, None if it is that: TOML's types, as the option has them."""
+    """Return what the value should be, None if it is that: TOML's types, as the option has them."""
     kind = option.type
     is_bool, is_number = isinstance(value, bool), type(value) is int
     if option.is_flag:
@@ -195,12 +195,12 @@ def _options(command: click.Command) -> dict[str, click.Option]:
 
 
 def _is_shared(option: click.Option) -> bool:
-    """Whether the option means the same for every command that has it."""
+    """Return whether the option means the same for every command that has it."""
     return option.envvar == f"NETPOL_{(option.name or '').upper()}"
 
 
 def _known_elsewhere(name: str) -> bool:
-    """Whether another command has the option: a shared file may set what this one lacks."""
+    """Return whether another command has the option: a shared file may set what this one lacks."""
     return name in _all_options()
 
 

@@ -66,7 +66,7 @@ class InputWatch:
         }
 
     def digests(self) -> Iterator[InputDigest]:
-        """Give the digest of every file; to be called when all is read."""
+        """Yield the digest of every file; to be called when all is read."""
         from netpol.report.html.provenance import InputDigest
 
         for (role, name), before in self._files.items():
@@ -98,7 +98,7 @@ def _digest(role: str, name: str, before: os.stat_result) -> InputDigest:
 
 
 def _names(role: str, given: Sequence[str], exclude: Sequence[str]) -> Iterator[str]:
-    """Give the files; what cannot be read is reported by who reads it."""
+    """Yield the files; what cannot be read is reported by who reads it."""
     if role not in _MANIFESTS:
         yield from given
         return

@@ -28,7 +28,7 @@ def read_dns_logs(
 
 
 def names_domains(policies: PolicySet) -> bool:
-    """Whether any policy has a peer of ``domainNames``."""
+    """Return whether any policy has a peer of ``domainNames``."""
     return any(
         peer.domain_names
         for loaded in policies.cluster_policies

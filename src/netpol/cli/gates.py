@@ -43,7 +43,7 @@ class Limit(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> SkipLimit:
-        """Give the limit."""
+        """Return the limit."""
         from netpol.flows.limits import SkipLimit, skip_limit
 
         if isinstance(value, SkipLimit):
@@ -64,7 +64,7 @@ MAX_SKIPPED = env_option(
 
 
 def skip_limit_of(chosen: SkipLimit | None, *, gate: bool) -> SkipLimit | None:
-    """Give the limit that was chosen, else that of gates; None: there is none."""
+    """Return the limit that was chosen, else that of gates; None: there is none."""
     if chosen is not None or not gate:
         return chosen
     from netpol.flows.limits import skip_limit

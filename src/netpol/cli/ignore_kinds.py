@@ -24,7 +24,7 @@ class KindList(click.ParamType):  # type: ignore[type-arg]  # generic only since
     name = "kinds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Give the words, each checked."""
+        """Return the words, each checked."""
         from netpol.kube.api.ignored_kinds import EVERY_KIND, ignored_kinds
 
         if value is True or str(value).lower() in ("1", "true", "yes", "on"):
@@ -55,7 +55,7 @@ def ignore_kinds_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def spelled_out(words: Sequence[str]) -> list[str]:
-    """Give a command line on which ``--ignore-kinds`` has a value of its own."""
+    """Return a command line on which ``--ignore-kinds`` has a value of its own."""
     found: list[str] = []
     rest = list(words)
     while rest:

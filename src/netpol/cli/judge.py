@@ -98,7 +98,7 @@ def replayed(
 
 
 def _true_of(summary: ReplaySummary) -> set[str]:
-    """Give the words of ``--fail-on`` that hold."""
+    """Return the words of ``--fail-on`` that hold."""
     found = {verdict.label for verdict, weight in summary.by_verdict().items() if weight.flows}
     if summary.recorded is not None and summary.recorded.differing.flows:
         found.add("disagree")

@@ -18,7 +18,7 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when one runs, not when one is listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Give the names of all commands."""
+        """Return the names of all commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -23,7 +23,7 @@ class Namespace(click.ParamType):  # type: ignore[type-arg]  # generic only sinc
     name = "namespace"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Give the name."""
+        """Return the name."""
         from netpol.kube.validation.namespaces import NAMESPACE_RULE, is_namespace
 
         if not isinstance(value, str) or not is_namespace(value):

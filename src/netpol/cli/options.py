@@ -67,7 +67,7 @@ _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def env_option(*names: str, **attributes: Any) -> _Decorator:
-    """Give a click option that ``NETPOL_`` and its long name in capitals sets as well."""
+    """Return a click option that ``NETPOL_`` and its long name in capitals sets as well."""
     long = next(name for name in reversed(names) if name.startswith("--"))
     variable = "NETPOL_" + long.partition("/")[0].removeprefix("--").replace("-", "_").upper()
     return click.option(*names, envvar=variable, **attributes)
@@ -114,7 +114,7 @@ class ChosenSwitches(NamedTuple):
     explicit: dict[str, Any]
 
     def under(self, profile: str) -> Switches:
-        """Give all switches as they are under a profile."""
+        """Return all switches as they are under a profile."""
         return switches_of(profile, **self.explicit)
 
 
@@ -170,7 +170,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic only since cli
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Give the number of bytes."""
+        """Return the number of bytes."""
         value = str(value)
         match = re.fullmatch(r"\s*(\d{1,15})\s*(?:([kmgt])(i?)b?|b)?\s*", value, _SIZE_FLAGS)
         if match is None:
@@ -206,7 +206,7 @@ class ChoiceList(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
-        """Give the words, each checked."""
+        """Return the words, each checked."""
         words = value.split(",") if isinstance(value, str) else value
         picked = tuple(word.strip().lower() for word in words)
         for word in picked:
@@ -223,7 +223,7 @@ class ProfilePair(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
-        """Give the two names, each checked."""
+        """Return the two names, each checked."""
         names = ChoiceList(*PROFILES).convert(value, param, ctx)
         if len(set(names)) != 2 or len(names) != 2:
             self.fail(f"{value!r} is not two different profiles, as in calico,cilium", param, ctx)

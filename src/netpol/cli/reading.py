@@ -73,7 +73,7 @@ class World(NamedTuple):
 
 
 def inputs_of(inputs: WorldInputs) -> dict[str, tuple[str, ...]]:
-    """Give the files that are read, by what they are to the command."""
+    """Return the files that are read, by what they are to the command."""
     flows = {"flows": inputs.flows} if isinstance(inputs, Inputs) else {}
     return {
         **flows,

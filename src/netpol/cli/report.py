@@ -176,7 +176,7 @@ def _settings_file() -> list[str]:
 
 
 def _now() -> datetime:
-    """Give the time, or the one that reproducible builds ask for."""
+    """Return the time, or the one that reproducible builds ask for."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if not epoch:
         return datetime.now(UTC).replace(microsecond=0)

@@ -140,7 +140,7 @@ def sources_of(
     policies: Sequence[str],
     exclude: Sequence[str] = (),
 ) -> tuple[Sources, Sources]:
-    """Give where to read the policies of both sides.
+    """Return where to read the policies of both sides.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def _sources(side: Sequence[str], read_for: Sequence[str], exclude: Sequence[str
 def _from_revision(
     word: str, read_for: Sequence[str], exclude: Sequence[str]
 ) -> tuple[list[InputFile], list[str]]:
-    """Give the files of a revision, and what it lacks."""
+    """Return the files of a revision, and what it lacks."""
     from netpol.kube.read.globs import Globs
     from netpol.kube.read.revisions import find_revision, revision_files
 

@@ -73,12 +73,12 @@ def opened_output(path: str | None) -> AbstractContextManager[OutputSink]:
 
 
 def text_target(output_file: str | None) -> TextIO:
-    """Give what text is laid out for: stdout, or something that is no terminal."""
+    """Return what text is laid out for: stdout, or something that is no terminal."""
     return sys.stdout if _to_stdout(output_file) else io.StringIO()
 
 
 def encoded(as_text: AsText, target: TextIO) -> bytes:
-    """Give text as it should be written on ``target``."""
+    """Return text as it should be written on ``target``."""
     return as_text(target).encode(target.encoding or "utf-8", errors="backslashreplace")
 
 
@@ -90,7 +90,7 @@ def print_text(text: str | bytes) -> None:
 
 
 def shown_source(text: str, output_file: str | None) -> bytes:
-    """Give the text of manifests: as it is, save on a terminal, where what is hidden is shown."""
+    """Return the text of manifests: as it is, save on a terminal, where what is hidden is shown."""
     if _to_stdout(output_file) and sys.stdout.isatty():
         parts = re.split("(\r?\n|\t)", text)
         text = "".join(part if part.isspace() else escape_controls(part) for part in parts)

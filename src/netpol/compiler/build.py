@@ -89,7 +89,7 @@ def compile_program(
     pieces: Pieces | None = None,
     clusters: Clusters | None = None,
 ) -> Tables:
-    """Give the packed tables.
+    """Return the packed tables.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def compile_program(
 def overlaps_of(
     program: PolicyProgram, snapshot: Snapshot, switches: Switches, memory_budget: int
 ) -> Overlaps:
-    """Give which rules never act and which policies tie, instead of tables.
+    """Return which rules never act and which policies tie, instead of tables.
 
     Raises
     ------
@@ -241,7 +241,7 @@ class _Compilation:
         sides: tuple[SideTables, SideTables],
         limit: int,
     ) -> Kernel:
-        """Give the cells if they fit in ``limit``, and what the kernel needs in any case."""
+        """Return the cells if they fit in ``limit``, and what the kernel needs in any case."""
         endpoints = KernelEndpoints(self._visible(parts), self._flags())
         rows = RowTables(
             arrays["pages"],
@@ -276,7 +276,7 @@ class _Compilation:
         return kernel
 
     def _own_node_has_rules(self, side: Side) -> bool:
-        """Whether what is said of the own node depends on its address.
+        """Return whether what is said of the own node depends on its address.
 
         NetworkPolicies exempt it whatever its address, where they do; cluster-scoped policies may
         name that.
@@ -285,7 +285,7 @@ class _Compilation:
         return not exempt or self._has_wide_address_peers(side)
 
     def _has_wide_address_peers(self, side: Side) -> bool:
-        """Whether cluster-scoped policies have peers that are about addresses."""
+        """Return whether cluster-scoped policies have peers that are about addresses."""
         return any(
             not isinstance(peer, PodPeer)
             for policy, tier in zip(self.policies, self.tiers, strict=True)
@@ -314,7 +314,7 @@ class _Compilation:
         return parts
 
     def _visible(self, parts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-        """Give the parts with CIDR columns as they are seen of pods and nodes (A6.4, B4.4)."""
+        """Return the parts with CIDR columns as they are seen of pods and nodes (A6.4, B4.4)."""
         kinds = np.fromiter((key.kind for key in self.endpoints.keys), np.int64, len(parts))
         visible = parts.copy()
         for side in (self.egress, self.ingress):
@@ -327,7 +327,7 @@ class _Compilation:
         return visible
 
     def _flags(self) -> npt.NDArray[np.uint32]:
-        """Give the ``EndpointFlag`` of every endpoint."""
+        """Return the ``EndpointFlag`` of every endpoint."""
         multi = {
             pod.index
             for pod in self.identities.pods
@@ -376,7 +376,7 @@ class _Compilation:
         }
 
     def _nodes(self) -> dict[str, npt.NDArray[np.uint32]]:
-        """Give the sources that NAT may show a server: nodes, and anybody outside (R10, R29)."""
+        """Return the sources that NAT may show a server: nodes, and anybody outside (R10, R29)."""
         found: dict[str, npt.NDArray[np.uint32]] = {}
         columns, seen = self.ingress.columns.of, self.ingress.seen_columns()[Seen.NODE]
         starts: list[npt.NDArray[np.int64]] = []
@@ -492,7 +492,7 @@ def _backend_likeness(
 
 
 def _service_names(services: ServicePorts) -> dict[str, list[str]]:
-    """Give names of the services behind each own group, for reports."""
+    """Return names of the services behind each own group, for reports."""
     found: dict[str, set[str]] = {}
     for (group, _, _), entry in services.entries.items():
         found.setdefault(str(group), set()).update(entry.names)
@@ -526,6 +526,6 @@ def _policy_meta(policy: Policy, tier: Tier) -> PolicyMeta:
 
 
 def _lines(policy: Policy, side: Side) -> list[int]:
-    """Give the line of each rule of a side, 0 where not known."""
+    """Return the line of each rule of a side, 0 where not known."""
     source, rules = policy.source, rules_of(policy, side)
     return [source.line_of(f"spec.{side.label}[{rule.index}]") if source else 0 for rule in rules]

@@ -28,5 +28,5 @@ def map_dns_columns(names: Iterable[str], where: Location) -> dict[str, str]:
 
 
 def has_dns_header(head: bytes) -> bool:
-    """Whether an input begins with a header that names a name and an address."""
+    """Return whether an input begins with a header that names a name and an address."""
     return looks_like_header(head, COLUMNS, NEEDED)

@@ -28,7 +28,7 @@ _ADDRESS_TYPES = ("A", "AAAA")
 
 
 def holds_coredns(head: bytes) -> bool:
-    """Whether an input that begins with ``head`` is a log of CoreDNS."""
+    """Return whether an input that begins with ``head`` is a log of CoreDNS."""
     text = head.decode("utf-8", "replace")
     return any(pattern.search(text) is not None for pattern in (_QUERY, _MESSAGE))
 

@@ -37,7 +37,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def is_name(name: str) -> bool:
-    """Whether a normalised name can be one that was looked up."""
+    """Return whether a normalised name can be one that was looked up."""
     return len(name) <= _MAX_NAME and _PLAIN_NAME.fullmatch(name) is not None
 
 
@@ -149,7 +149,7 @@ class Gatherer:
         return _Ids(np.array(ids, np.int64)[codes], known, codes, [])
 
     def finish(self) -> DnsObservations:
-        """Give everything taken so far; answers by first appearance of name, then of address."""
+        """Return everything taken so far; answers by first appearance of name, then of address."""
         names = list(self._names)
         addresses = [_address(octets) for octets in self._addresses]
         answers = tuple(
@@ -173,7 +173,7 @@ class _Ids(NamedTuple):
 
 
 def _distinct(text: Any) -> tuple[Int64s, Any]:
-    """Give the distinct texts and the place of each cell among them."""
+    """Return the distinct texts and the place of each cell among them."""
     encoded = pc.dictionary_encode(text)
     return _numpy(encoded.indices).astype(np.int64), encoded.dictionary
 
@@ -199,7 +199,7 @@ def _durations(column: Any) -> Cells:
 
 
 def _bounds(moments: Cells, lives: Cells) -> tuple[Int64s, Int64s]:
-    """Give start and end of each answer: ``[time, time + ttl)``, unbounded where not recorded."""
+    """Return start and end of each answer: ``[time, time + ttl)``, unbounded where not recorded."""
     timed = moments.known & ~moments.bad
     start = np.where(timed, moments.values, NEVER)
     # No sum may wrap: beyond 2262 there is no end.

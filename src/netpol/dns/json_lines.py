@@ -74,7 +74,7 @@ def _hand_over(rows: list[_Row], file: str, gather: Gatherer) -> None:
 
 
 def _columns(record: dict[str, Any]) -> dict[str, Any]:
-    """Give the record's values by column; of several keys for one, the commonest counts."""
+    """Return the record's values by column; of several keys for one, the commonest counts."""
     places: dict[str, int] = {}
     found: dict[str, Any] = {}
     for key, value in record.items():

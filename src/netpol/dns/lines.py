@@ -15,7 +15,7 @@ _SHOWN = 200
 
 
 def read_lines(source: Source, stats: ReadStats, *, strict: bool) -> Iterator[tuple[int, str]]:
-    """Give number and text of each line that is not blank, without its end.
+    """Yield number and text of each line that is not blank, without its end.
 
     A line longer than 64 KiB is counted as skipped and read over in constant memory. Bytes that
     are no UTF-8 are replaced.

@@ -40,7 +40,7 @@ class SpanMerger:
             self._limit = max(self._least, 2 * len(self.merged()))
 
     def merged(self) -> Int64s:
-        """Give int64[m, 4]: name, address, start, end, in that order, disjoint by key."""
+        """Return int64[m, 4]: name, address, start, end, in that order, disjoint by key."""
         rows = np.concatenate(self._parts) if self._parts else np.empty((0, 4), np.int64)
         rows = _merge(rows)
         self._parts, self._rows = [rows], len(rows)

@@ -176,7 +176,7 @@ class EndpointTable:
         return found[1:]
 
     def label(self, index: int) -> str:
-        """Give ``namespace/pod``, ``node/NAME``, ``service/NS/NAME``, ``external`` and so on."""
+        """Return ``namespace/pod``, ``node/NAME``, ``service/NS/NAME``, ``external`` and so on."""
         return self._name(index, 0)
 
     @cached_property
@@ -190,7 +190,7 @@ class EndpointTable:
         return [self._name(index, 1) for index in range(len(self))]
 
     def _owners(self, index: int) -> npt.NDArray[np.uint32]:
-        """Give the endpoints that an ambiguous one may be."""
+        """Return the endpoints that an ambiguous one may be."""
         link = self._links[index]
         first, count = int(link[Link.ALTERNATIVES]), int(link[Link.ALTERNATIVE_COUNT])
         found: npt.NDArray[np.uint32] = self._alternatives[first : first + count]
@@ -367,7 +367,7 @@ class Engine:
         )
 
     def notes(self, opened: dict[str, Any], results: dict[str, Any]) -> npt.NDArray[np.uint16]:
-        """Give the ``Note`` bits of who the ends of each flow may be; for ``Verdicts``."""
+        """Return the ``Note`` bits of who the ends of each flow may be; for ``Verdicts``."""
         count = len(results["verdict"])
         found = np.empty(count, np.uint16)
         _notes(self._core, count, opened, results["src_endpoint"], results["dst_endpoint"], found)
@@ -447,14 +447,14 @@ def load(path: str | os.PathLike[str]) -> Engine:
 
 
 def _checked(tables: Tables) -> Engine:
-    """Give the engine of tables that nobody vouches for."""
+    """Return the engine of tables that nobody vouches for."""
     engine = Engine(tables)
     check_meta(tables.meta, tables.arrays)
     return engine
 
 
 def _unpickle(arrays: dict[str, npt.NDArray[Any]], meta: bytes) -> Engine:
-    """Give the engine of what ``Engine.__reduce__`` gave, checked as a file's tables are.
+    """Return the engine of what ``Engine.__reduce__`` gave, checked as a file's tables are.
 
     Raises
     ------
@@ -531,7 +531,7 @@ _NO_SPORT = np.uint16(NO_SPORT)
 
 
 def _maybe_answering(batch: FlowBatch) -> npt.NDArray[np.uint16]:
-    """Give the source ports of records that may be unmarked answers, ``_NO_SPORT`` elsewhere."""
+    """Return the source ports of records that may be unmarked answers, ``_NO_SPORT`` elsewhere."""
     sport: npt.NDArray[np.uint16] = np.ascontiguousarray(batch.sport, np.uint16)
     if batch.sport_known is not None:
         sport = np.where(batch.sport_known, sport, _NO_SPORT)
@@ -541,7 +541,7 @@ def _maybe_answering(batch: FlowBatch) -> npt.NDArray[np.uint16]:
 
 
 def _as_opened(batch: FlowBatch) -> dict[str, Any]:
-    """Give the core's columns, records of replies turned round (A16.1, R19)."""
+    """Return the core's columns, records of replies turned round (A16.1, R19)."""
     address = np.uint8 if batch.wide else np.uint32
     columns: dict[str, Any] = {
         name: np.ascontiguousarray(getattr(batch, name), address)

@@ -73,7 +73,7 @@ class AsOf:
         self._steps: dict[int, _Steps] = {}
 
     def could(self, decisions: npt.NDArray[np.uint32], times: Int64s) -> UInt8s:
-        """Give uint8[n], ``Could``: what each decision may have been at its time, ns."""
+        """Return uint8[n], ``Could``: what each decision may have been at its time, ns."""
         found = np.empty(len(decisions), np.uint8)
         distinct, places = np.unique(decisions, return_inverse=True)
         order = np.argsort(places, kind="stable")
@@ -85,7 +85,7 @@ class AsOf:
         return found
 
     def newer(self, decisions: Sequence[int], time: int) -> Iterator[tuple[int, int]]:
-        """Give the policies that decisions rest on and that were made or changed after a time.
+        """Return the policies that decisions rest on and that were made or changed after a time.
 
         Each is (index, ns): the first time after ``time`` that is known of it; in order of time.
         """
@@ -103,7 +103,7 @@ class AsOf:
         return ((policy, when) for when, policy in since)
 
     def undated(self, decisions: Sequence[int]) -> Iterator[int]:
-        """Give the policies that decisions rest on and that were changed at an unknown time."""
+        """Yield the policies that decisions rest on and that were changed at an unknown time."""
         policies = self._engine.policies
         for decision in decisions:
             for policy in _policies_of(self._engine.decisions[decision]):
@@ -111,7 +111,7 @@ class AsOf:
                     yield policy
 
     def _steps_of(self, decision: int) -> _Steps:
-        """Give from which times on a decision may have been what."""
+        """Return from which times on a decision may have been what."""
         if decision not in self._steps:
             self._steps[decision] = self._fold(self._engine.decisions[decision])
         return self._steps[decision]
@@ -139,7 +139,10 @@ class AsOf:
         return starts[changes], states[changes]
 
     def _ordered(self, decision: Any, tier: Tier, starts: Int64s) -> UInt8s:
-        """Give what a tier's rules say from each time on; 0 where they leave it to what follows."""
+        """Return what a tier's rules say from each time on.
+
+        0 where they leave it to what follows.
+        """
         states = np.zeros(len(starts), np.uint8)
         undecided = np.ones(len(starts), np.bool_)
         policies = self._engine.policies
@@ -155,7 +158,7 @@ class AsOf:
         return states
 
     def _network_policies(self, decision: Any, starts: Int64s) -> UInt8s:
-        """Give what the NetworkPolicies say from each time on; 0 where none isolated the pod."""
+        """Return what the NetworkPolicies say from each time on; 0 where none isolated the pod."""
         policies = self._engine.policies
         isolating = list(decision.isolating)
         there, same = (

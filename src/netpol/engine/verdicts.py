@@ -82,12 +82,12 @@ class Verdicts:
         return f"<netpol.Verdicts: {len(self)} flows: {words}>"
 
     def counts(self) -> dict[str, int]:
-        """Give how many rows have each verdict; rows are not weighted here."""
+        """Return how many rows have each verdict; rows are not weighted here."""
         found = np.bincount(self.verdict, minlength=len(Verdict))
         return {verdict.label: int(found[verdict]) for verdict in Verdict}
 
     def take(self, rows: npt.NDArray[np.int64], batch: FlowBatch) -> Verdicts:
-        """Give the verdicts at ``rows``, int64[m]; ``batch`` holds the flows at the same rows."""
+        """Return the verdicts at ``rows``, int64[m]; ``batch`` holds the flows at the same rows."""
         opened = {
             name: None if column is None else column[rows] for name, column in self.opened.items()
         }
@@ -135,7 +135,7 @@ class Verdicts:
         return np.asarray(np.where(special != 0, special - 1, result), np.uint8)
 
     def reasons_at(self, rows: npt.NDArray[np.int64]) -> U8:
-        """Give the reasons at ``rows``, int64[m], without working out those of all others."""
+        """Return the reasons at ``rows``, int64[m], without working out those of all others."""
         storage = {name: column[rows] for name, column in self.storage.items()}
         return Verdicts(self.engine, self.batch, {}, storage).reason
 
@@ -167,7 +167,7 @@ class Verdicts:
     # --- tables ------------------------------------------------------------------------------
 
     def to_arrow(self, *, encode_addresses: bool = False) -> pa.Table:
-        """Give one row per flow; docs/output.md describes the columns.
+        """Return one row per flow; docs/output.md describes the columns.
 
         Verdicts, reasons, policies and identities are dictionary columns whose dictionaries belong
         to the engine, so they cost 4 bytes a row and are the same in every batch.
@@ -210,7 +210,10 @@ class Verdicts:
         )
 
     def to_pandas(self) -> Any:
-        """Give what ``to_arrow`` gives as a ``pandas.DataFrame``; raises ``MissingExtraError``."""
+        """Return what ``to_arrow`` gives as a ``pandas.DataFrame``.
+
+        Raises ``MissingExtraError``.
+        """
         try:
             import pandas  # noqa: F401
         except ImportError:
@@ -218,7 +221,10 @@ class Verdicts:
         return _distinct_words(self.to_arrow()).to_pandas()
 
     def to_polars(self) -> Any:
-        """Give what ``to_arrow`` gives as a ``polars.DataFrame``; raises ``MissingExtraError``."""
+        """Return what ``to_arrow`` gives as a ``polars.DataFrame``.
+
+        Raises ``MissingExtraError``.
+        """
         try:
             import polars
         except ImportError:
@@ -226,7 +232,7 @@ class Verdicts:
         return polars.from_arrow(_distinct_words(self.to_arrow()))
 
     def _repr_html_(self) -> str:
-        """Give the counts and the first rows, for a notebook."""
+        """Return the counts and the first rows, for a notebook."""
         first = self.batch.take(np.arange(min(len(self), ROWS)))
         table = self.engine.evaluate(first).to_arrow()
         return notebook_html(
@@ -246,7 +252,7 @@ class Verdicts:
         return dict(cached)
 
     def _recorded(self, pa: Any, words: Any) -> Any:
-        """Give what the log says the network did, null where it does not say."""
+        """Return what the log says the network did, null where it does not say."""
         recorded = self.batch.recorded_verdict
         if recorded is None:
             return pa.DictionaryArray.from_arrays(pa.nulls(len(self), pa.int32()), words)
@@ -279,7 +285,7 @@ class Verdicts:
     # --- one flow ----------------------------------------------------------------------------
 
     def flow(self, index: int) -> Flow:
-        """Give one row as a ``Flow``."""
+        """Return one row as a ``Flow``."""
         batch = self.batch
         row = range(len(self))[index]
 
@@ -348,7 +354,7 @@ def _address(column: Any, row: int) -> str | None:
 
 
 def _recorded_address(column: Any, row: int) -> str | None:
-    """Give an address of a column in which all zeros are one that is not recorded."""
+    """Return an address of a column in which all zeros are one that is not recorded."""
     return None if column is None or not column[row].any() else _address(column, row)
 
 
@@ -388,7 +394,7 @@ def _codes(pa: Any, codes: npt.NDArray[Any], words: Any) -> Any:
 
 
 def _distinct_words(table: pa.Table) -> pa.Table:
-    """Give the table with no word twice in a dictionary, as data frames want them.
+    """Return the table with no word twice in a dictionary, as data frames want them.
 
     Several addresses may be called the same, and each has its word.
     """
@@ -405,7 +411,7 @@ def _rules(pa: Any, rules: npt.NDArray[np.int32]) -> Any:
 
 
 def _notes(pa: Any, notes: npt.NDArray[np.uint16]) -> Any:
-    """Give notes as text, joined by spaces; the few distinct combinations are the dictionary."""
+    """Return notes as text, joined by spaces; the few distinct combinations are the dictionary."""
     distinct, inverse = np.unique(notes, return_inverse=True)
     words = pa.array([" ".join(Note(int(bits)).labels) for bits in distinct], pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(inverse.astype(np.int32)), words)
@@ -420,7 +426,7 @@ _RESULTS = {
 def results_for(
     count: int, out: Verdicts | None
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, object]]:
-    """Give arrays for the results of so many flows, those of ``out`` if there is room in them.
+    """Return arrays for the results of so many flows, those of ``out`` if there is room in them.
 
     Two threads that filled the same arrays would take each other's endpoints for their own: what is
     given beside them is to be emptied when they are filled, and until then nobody else gets them.

@@ -28,7 +28,7 @@ NamedAddress = tuple[Address, str | None]
 
 
 def address_hints(context: HintContext) -> Iterator[Hint]:
-    """Give the hints on both ends."""
+    """Yield the hints on both ends."""
     query = context.query
     ends: tuple[NamedAddress, ...] = ((query.src, query.src_pod), (query.dst, query.dst_pod))
     yield from _gateways(context)
@@ -137,7 +137,7 @@ def _selected_on_host(context: HintContext) -> Iterator[Hint]:
 
 
 def _pods_on(context: HintContext, node: Identity, question: SideQuery) -> Iterator[KnownPod]:
-    """Give the hostNetwork pods at the address of a node that is the peer."""
+    """Yield the hostNetwork pods at the address of a node that is the peer."""
     identities, query = context.evaluator.identities, context.query
     named = query.src_pod if question.direction == "ingress" else query.dst_pod
     for pod in identities.pods:
@@ -152,7 +152,7 @@ def _pods_on(context: HintContext, node: Identity, question: SideQuery) -> Itera
 
 
 def _selecting(context: HintContext, pod: KnownPod, question: SideQuery) -> Iterator[str]:
-    """Give the peers that select a pod by its labels, of rules that list the port."""
+    """Yield the peers that select a pod by its labels, of rules that list the port."""
     matcher = context.evaluator.matcher
     for policy in _stage(context).isolating(question.direction, question.subject):
         namespace = policy.metadata.namespace or "default"

@@ -80,7 +80,7 @@ class Explainer:
         self._near = self._near_misses(evaluator)
 
     def explanation(self, flow: Flow) -> Explanation:
-        """Give the story of one flow, and what would flip its verdict."""
+        """Return the story of one flow, and what would flip its verdict."""
         outcome = self._evaluator.judge(flow)
         flips = find_flips(outcome, self._near.of(outcome), self._judge_with(flow))
         pairs = tuple(self._pairs(flow, outcome))
@@ -279,6 +279,6 @@ def _label(policy: NetworkPolicy) -> str:
 
 
 def _decided(side: SideOutcome) -> tuple[object, ...]:
-    """Give what makes two sides decided alike, in each of their readings."""
+    """Return what makes two sides decided alike, in each of their readings."""
     readings = frozenset(_decided(one) for _, one in side.readings)
     return side.applicable, side.verdict, side.reason, side.policy, side.rule, readings

@@ -28,7 +28,7 @@ Judged = Callable[[tuple[Edit, ...]], tuple[Outcome, Callable[[], list[Candidate
 
 
 def find_flips(outcome: Outcome, candidates: list[Candidate], judge: Judged) -> tuple[Flip, ...]:
-    """Give up to three sets of changes that turn allow into deny or deny into allow."""
+    """Return up to three sets of changes that turn allow into deny or deny into allow."""
     if outcome.verdict is Verdict.UNKNOWN:
         return ()
     wanted = Verdict.DENY if outcome.verdict is Verdict.ALLOW else Verdict.ALLOW
@@ -96,7 +96,7 @@ class _Search:
         return edits
 
     def _moved(self, before: Outcome, after: Outcome) -> bool:
-        """Say whether a denied flow is denied elsewhere now: only then is more worth a guess."""
+        """Return whether a denied flow is denied elsewhere now: only then is more worth a guess."""
         return self._wanted is Verdict.ALLOW and _deciders(before) != _deciders(after)
 
 
@@ -108,7 +108,7 @@ def _deciders(outcome: Outcome) -> tuple[object, ...]:
 
 
 def _clash(edits: tuple[Edit, ...], more: tuple[Edit, ...]) -> bool:
-    """Say whether changes cannot be told together: the later ones count rules otherwise."""
+    """Return whether changes cannot be told together: the later ones count rules otherwise."""
     return bool(_touched(edits) & _touched(more)) or bool(set(edits) & set(more))
 
 

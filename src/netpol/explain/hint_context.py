@@ -49,7 +49,7 @@ class HintContext:
         return tuple(leaves(self.outcome))
 
     def denied(self, *, readings: bool = False) -> Iterator[tuple[SideOutcome, SideQuery]]:
-        """Give sides that are denied, or have a reading that is, and what was asked.
+        """Yield sides that are denied, or have a reading that is, and what was asked.
 
         Those of the first ``LOOKED_AT`` pairs: a service may have any number of backends.
         """
@@ -69,6 +69,6 @@ def and_more(names: Iterable[str], most: int) -> str:
 
 
 def moment(time: int) -> str:
-    """Give a time in ns since the epoch to the second: ``2026-03-01T10:00:00Z``."""
+    """Return a time in ns since the epoch to the second: ``2026-03-01T10:00:00Z``."""
     found = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time // 1_000_000_000)
     return found.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -24,7 +24,7 @@ __all__ = ["hints_of"]
 
 
 def hints_of(evaluator: ReferenceEvaluator, flow: Flow, outcome: Outcome) -> Iterator[Hint]:
-    """Give the hints on one flow, each text once."""
+    """Yield the hints on one flow, each text once."""
     context = HintContext(evaluator, reversed_flow(flow) if flow.is_reply else flow, outcome)
     yield from dict.fromkeys(_all(context))
 

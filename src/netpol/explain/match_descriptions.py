@@ -46,11 +46,11 @@ class NamespaceLabels:
         }
 
     def of(self, name: str) -> dict[str, str]:
-        """Give the labels; those of a namespace that is not in the snapshot are its name."""
+        """Return the labels; those of a namespace that is not in the snapshot are its name."""
         return self._labels.get(name, {NAME_LABEL: name})
 
     def known(self, name: str) -> bool:
-        """Say whether the snapshot has the namespace."""
+        """Return whether the snapshot has the namespace."""
         return name in self._labels
 
     def why(self, selector: LabelSelector, name: str, match: Match) -> str:
@@ -71,7 +71,7 @@ class Served(NamedTuple):
 
 
 def server_of(question: SideQuery) -> Served:
-    """Give the destination of a question."""
+    """Return the destination of a question."""
     if question.direction == "ingress":
         return Served(pod_text(question.subject), True)
     who = question.peer.identity
@@ -79,12 +79,12 @@ def server_of(question: SideQuery) -> Served:
 
 
 def pod_text(pod: KnownPod) -> str:
-    """Give ``pod ns/name``."""
+    """Return ``pod ns/name``."""
     return f"pod {pod.namespace}/{pod.name}"
 
 
 def packet_text(packet: Packet) -> str:
-    """Give ``8080/TCP``, or what is known of it."""
+    """Return ``8080/TCP``, or what is known of it."""
     if packet.protocol is None:
         return f"{'an unknown port' if packet.port is None else packet.port} of unknown protocol"
     protocol = PROTOCOL_WORDS.get(packet.protocol, f"protocol {packet.protocol}")

@@ -30,7 +30,7 @@ class Port(NamedTuple):
     protocol: int
 
     def __str__(self) -> str:
-        """Give it as written."""
+        """Return it as written."""
         name = PROTOCOL_NAMES.get(self.protocol, str(self.protocol))
         return name if self.port is None else f"{self.port}/{name}"
 
@@ -68,7 +68,7 @@ def read_port(text: str) -> Port:
 def flows_between(
     src: NamedEnd, dst: NamedEnd, port: Port, family: int | None, time: int | None
 ) -> tuple[list[AskedFlow], int]:
-    """Give the flows, at most ``MOST_PAIRS``, and how many pairs there are.
+    """Return the flows, at most ``MOST_PAIRS``, and how many pairs there are.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def _name(pod: KnownPod | None) -> str | None:
 def _common(
     src: tuple[str, Sequence[Address]], dst: tuple[str, Sequence[Address]], family: int | None
 ) -> tuple[Address, Address]:
-    """Give the first address of each in a family both have, IPv4 unless ``family`` says."""
+    """Return the first address of each in a family both have, IPv4 unless ``family`` says."""
     for label, addresses in (src, dst):
         if not addresses:
             raise ConfigError(f"{label} has no address in the snapshot")
@@ -141,7 +141,7 @@ def _common(
 
 
 def _number(port: Port, dst: NamedEnd, server: KnownPod | None) -> int | None:
-    """Give the port's number; that of a service is its own, not that of its pods."""
+    """Return the port's number; that of a service is its own, not that of its pods."""
     if dst.service is not None and port.port is not None:
         return _service_port(port, dst)
     if not isinstance(port.port, str):

@@ -75,7 +75,7 @@ class Names:
             self._ends[f"node/{name}"] = NamedEnd("node", f"node/{name}", tuple(found))
 
     def find(self, word: str) -> NamedEnd:
-        """Give what a word names.
+        """Return what a word names.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Names:
         return end
 
     def _labels(self, word: str) -> Iterator[str]:
-        """Give the full names that a word may stand for."""
+        """Yield the full names that a word may stand for."""
         parts = word.split("/")
         if len(parts) == 1:
             yield f"{self._namespace}/{word}"
@@ -115,7 +115,7 @@ class Names:
             yield from _full(KINDS.get(second, second), first, name)
 
     def _close(self, word: str) -> str:
-        """Give the names that are most like it, those of the namespace asked for first."""
+        """Return the names that are most like it, those of the namespace asked for first."""
         *kinds, name = word.split("/")
         spelled = "/".join([*(KINDS.get(part, part) for part in kinds if part != "pod"), name])
         return suggestion(spelled, self._ends, self._namespace)
@@ -133,7 +133,7 @@ def _full(kind: str, namespace: str, name: str) -> Iterator[str]:
 
 
 def _service_addresses(service: Service) -> tuple[Address, ...]:
-    """Give the ClusterIPs; none if it is headless (A15.6)."""
+    """Return the ClusterIPs; none if it is headless (A15.6)."""
     spec = service.spec
     if spec is None:
         return ()

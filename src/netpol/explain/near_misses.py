@@ -57,7 +57,7 @@ class Candidate(NamedTuple):
 
 
 def leaves(outcome: Outcome) -> Iterator[Outcome]:
-    """Give the pairs that an outcome was merged from, or itself."""
+    """Yield the pairs that an outcome was merged from, or itself."""
     if not outcome.parts:
         yield outcome
     for part in outcome.parts:
@@ -81,7 +81,7 @@ class NearMisses:
         self._sources = sources
 
     def of(self, outcome: Outcome) -> list[Candidate]:
-        """Give candidates, the smallest first; none for a verdict that is unknown."""
+        """Return candidates, the smallest first; none for a verdict that is unknown."""
         found: list[Candidate] = []
         for leaf in leaves(outcome):
             for side in (leaf.egress, leaf.ingress):
@@ -94,12 +94,12 @@ class NearMisses:
         return sorted(dict.fromkeys(found), key=lambda each: each.cost)
 
     def place(self, policy: str, field: str) -> Place:
-        """Give where a field of a policy is written."""
+        """Return where a field of a policy is written."""
         source = self._sources.get(policy)
         return Place() if source is None else Place(source.file, source.line_of(field))
 
     def allowing(self, question: SideQuery) -> list[tuple[str, int]]:
-        """Give every rule of a NetworkPolicy that allows what is asked."""
+        """Return every rule of a NetworkPolicy that allows what is asked."""
         found = []
         for policy in self._plain.isolating(question.direction, question.subject):
             namespace = policy.metadata.namespace or "default"
@@ -118,7 +118,7 @@ class NearMisses:
         return found
 
     def drop(self, side: SideOutcome, question: SideQuery) -> DropRule:
-        """Give the change that takes out the rule which decided."""
+        """Return the change that takes out the rule which decided."""
         assert side.policy is not None
         assert side.rule is not None
         direction = question.direction
@@ -128,7 +128,7 @@ class NearMisses:
         return DropRule(side.policy, direction, side.rule, where, name)
 
     def wide_rule(self, label: str, question: SideQuery, index: int) -> Rule | None:
-        """Give a rule of a cluster-scoped policy that is about the subject."""
+        """Return a rule of a cluster-scoped policy that is about the subject."""
         for stage in self._wide:
             for policy, _ in stage.selecting(question.subject):
                 if policy.label == label:
@@ -162,7 +162,7 @@ class NearMisses:
         return found
 
     def _nearly(self, policy: NetworkPolicy, question: SideQuery) -> Iterator[Candidate]:
-        """Give what would make rules match that miss by their peers or their ports alone."""
+        """Yield what would make rules match that miss by their peers or their ports alone."""
         label, namespace = _label(policy), policy.metadata.namespace or "default"
         direction = question.direction
         for index, rule in enumerate(rules_of(policy, direction)):
@@ -185,7 +185,7 @@ class NearMisses:
     def _relabelled(
         self, element: NetworkPolicyPeer | None, namespace: str, question: SideQuery
     ) -> Iterator[Candidate]:
-        """Give the labels that would make the peer one that a selector selects."""
+        """Yield the labels that would make the peer one that a selector selects."""
         pod = question.peer.identity.pod
         if element is None or element.ip_block is not None or pod is None:
             return
@@ -209,7 +209,7 @@ class NearMisses:
 
 
 def _wanted(wrong: Sequence[Requirement]) -> Iterator[tuple[str, str | None]]:
-    """Give what labels would have to be to meet requirements they do not meet."""
+    """Yield what labels would have to be to meet requirements they do not meet."""
     for each in wrong:
         if each.operator in ("In", "Exists"):
             yield each.key, each.values[0] if each.values else ""
@@ -222,7 +222,7 @@ def _label(policy: NetworkPolicy) -> str:
 
 
 def _port_of(question: SideQuery) -> NetworkPolicyPort | None:
-    """Give the element that lists the port asked for; None if none can."""
+    """Return the element that lists the port asked for; None if none can."""
     packet = question.packet
     word = PROTOCOL_WORDS.get(packet.protocol or 0)
     if word not in ("TCP", "UDP", "SCTP") or not packet.port:  # the API has no port 0
@@ -231,7 +231,7 @@ def _port_of(question: SideQuery) -> NetworkPolicyPort | None:
 
 
 def _peer_of(end: End, namespace: str) -> NetworkPolicyPeer:
-    """Give the element that lists an end: pods with its labels, or its address."""
+    """Return the element that lists an end: pods with its labels, or its address."""
     pod: KnownPod | None = end.identity.pod
     if end.identity.kind is not Kind.POD or pod is None:
         return NetworkPolicyPeer(

@@ -18,7 +18,7 @@ SHOWN = 4  # endpoints that are named
 
 
 def order_hints(context: HintContext) -> Iterator[Hint]:
-    """Give the hints that belong to the notes ``service-nat-order`` and ``own-node-egress``."""
+    """Yield the hints that belong to the notes ``service-nat-order`` and ``own-node-egress``."""
     yield from _service_order(context)
     yield from _source_put_in(context)
     if context.outcome.notes & Note.OWN_NODE_EGRESS:

@@ -33,17 +33,17 @@ class Replicas:
 
     @property
     def src(self) -> dict[str, Any]:
-        """Give the source: what was named, and which pod of it is explained."""
+        """The source: what was named, and which pod of it is explained."""
         return _end(self.ends[0], self.flows[0].src)
 
     @property
     def dst(self) -> dict[str, Any]:
-        """Give the destination as ``src``."""
+        """The destination as ``src``."""
         return _end(self.ends[1], self.flows[0].dst)
 
     @property
     def differing(self) -> list[tuple[str, str, Outcome]]:
-        """Give the pairs judged otherwise than the first."""
+        """The pairs judged otherwise than the first."""
         first = _key(self.outcomes[0])
         return [
             (asked.src, asked.dst, outcome)

@@ -23,7 +23,7 @@ PortOf = tuple[int, str]  # a port, and what it is the port of
 
 
 def service_hints(context: HintContext) -> Iterator[Hint]:
-    """Give the hints on what was dialled and what is behind it."""
+    """Yield the hints on what was dialled and what is behind it."""
     yield from _endpoints(context)
     yield from _either_way(context)
     yield from _proxies(context)
@@ -77,7 +77,7 @@ def _is_implicit(side: SideOutcome) -> bool:
 
 
 def _listed(questions: Iterable[SideQuery]) -> str:
-    """Give ends and their ports, those of one port together."""
+    """Return ends and their ports, those of one port together."""
     ends: dict[str, list[str]] = {}
     for question in questions:
         ends.setdefault(packet_text(question.packet), []).append(_end_text(question.peer))
@@ -145,7 +145,7 @@ def _listed_ports(context: HintContext) -> Iterator[Hint]:
 
 
 def _by_port(side: SideOutcome) -> bool:
-    """Whether a rule of a NetworkPolicy allows, and lists ports."""
+    """Return whether a rule of a NetworkPolicy allows, and lists ports."""
     return side.reason is Reason.NP_RULE and side.port is not None
 
 
@@ -158,7 +158,7 @@ def _server(question: SideQuery) -> KnownPod | None:
 
 
 def _ports_of_services(context: HintContext, question: SideQuery) -> list[PortOf]:
-    """Give the ports of services that lead to what was asked about, other than its own."""
+    """Return the ports of services that lead to what was asked about, other than its own."""
     packet, pod = question.packet, _server(question)
     entries = _dialled(context)
     if pod is not None and packet.port is not None and packet.protocol is not None:

@@ -116,7 +116,7 @@ class Flip:
 
     @property
     def text(self) -> str:
-        """Give ``would be allowed if …``."""
+        """``would be allowed if …``."""
         word = "allowed" if self.verdict is Verdict.ALLOW else "denied"
         return f"would be {word} if {' and '.join(edit.text for edit in self.edits)}"
 

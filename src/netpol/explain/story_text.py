@@ -40,7 +40,7 @@ class Line(NamedTuple):
 def written(
     explanation: Explanation, paint: Callable[[str, str], str] = lambda text, tone: text
 ) -> str:
-    """Give the story as text; ``paint`` colours a text by its tone."""
+    """Return the story as text; ``paint`` colours a text by its tone."""
     done = []
     for line in lines_of(explanation):
         text = escape_controls(line.text)
@@ -49,7 +49,7 @@ def written(
 
 
 def wrapped(text: str, indent: int = 0) -> list[str]:
-    """Give a text as lines no wider than ``WIDTH``, unless a word is; further ones go in by 4."""
+    """Return a text as lines no wider than ``WIDTH``, unless a word is; further ones go in by 4."""
     return textwrap.wrap(
         text,
         WIDTH,
@@ -61,7 +61,7 @@ def wrapped(text: str, indent: int = 0) -> list[str]:
 
 
 def lines_of(explanation: Explanation) -> Iterator[Line]:
-    """Give the verdict, each pair's sides, and what would flip it."""
+    """Yield the verdict, each pair's sides, and what would flip it."""
     flow, outcome = explanation.flow, explanation.outcome
     yield Line(0, f"{flow.src} -> {flow.dst} {_flow_port(flow)}")
     head = f"{outcome.verdict.label}{_side(outcome.side)}: {outcome.reason.label}"
@@ -157,7 +157,7 @@ def _rule(rule: RuleStory, direction: str, indent: int) -> Iterator[Line]:
 
 
 def _elements(elements: tuple[Element, ...], indent: int) -> Iterator[Line]:
-    """Give the elements that matched, then those that missed, as many as are readable."""
+    """Yield the elements that matched, then those that missed, as many as are readable."""
     order = sorted(elements, key=lambda each: -each.match)
     for each in sorted(order[:SHOWN], key=elements.index):
         why = f": {each.why}" if each.why else ""

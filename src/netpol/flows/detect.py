@@ -56,7 +56,7 @@ _LOOKS_CONNTRACK = re.compile(
 
 
 def detect_format(head: bytes, name: str) -> str:
-    """Give the format, one of ``FORMATS``, of an input that begins with ``head``.
+    """Return the format, one of ``FORMATS``, of an input that begins with ``head``.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def refuse_lone_cr(head: bytes, where: Location) -> None:
 
 
 def is_binary(head: bytes) -> bool:
-    """Whether an input that begins with ``head`` is no text.
+    """Return whether an input that begins with ``head`` is no text.
 
     A NUL further on, as a crash leaves it in a log, only costs its line.
     """
@@ -166,7 +166,7 @@ def is_binary(head: bytes) -> bool:
 
 
 def _has_record(head: bytes) -> bool:
-    """Whether any whole line of ``head`` is a conntrack record, or of its other table.
+    """Return whether any whole line of ``head`` is a conntrack record, or of its other table.
 
     A log whose every line is empty behind its prefix is one of an empty table.
     """
@@ -177,7 +177,7 @@ def _has_record(head: bytes) -> bool:
 
 
 def _binary_share(head: bytes) -> float:
-    """Give the share of bytes that are no text."""
+    """Return the share of bytes that are no text."""
     text = bytes(range(32, 127)) + b"\t\r\n"
     odd = head.translate(None, text)
     # Other scripts are text too, where they are valid UTF-8.

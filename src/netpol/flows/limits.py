@@ -47,7 +47,7 @@ class SkipLimit(NamedTuple):
 
 
 def skip_limit(text: int | str) -> SkipLimit:
-    """Give the limit that ``N`` or ``N%`` means; raises ``ConfigError``."""
+    """Return the limit that ``N`` or ``N%`` means; raises ``ConfigError``."""
     match = _WRITTEN.fullmatch(str(text))
     if match is not None:
         number, percent = Fraction(match[1]), bool(match[2])

@@ -171,7 +171,7 @@ class FlowStream:
         self._end()
 
     def summed(self, sum_text: SumText, ahead: Ahead = iter) -> Iterator[FlowBatch | int]:
-        """Give the batches of the logs; of conntrack text, numbers of records that were added up.
+        """Yield the batches of the logs; of conntrack text, numbers of records that were added up.
 
         Where the text has to be read twice, or times are to be read in it, and from where
         ``sum_text`` stops, it comes as batches, too.
@@ -229,7 +229,7 @@ class FlowStream:
         return chooser.decide()
 
     def _detect(self, source: Source) -> str:
-        """Give the input's format. One that was named is still checked for being packed."""
+        """Return the input's format. One that was named is still checked for being packed."""
         if not source.head.strip(b" \t\r\n"):
             return "conntrack"  # which has an empty table now and then
         kind = self._format
@@ -278,7 +278,7 @@ class FlowStream:
                 source.bytes_read = second.bytes_read
 
     def _counted(self, source: Source, parts: Iterator[Part]) -> Iterator[Part]:
-        """Give what is read of one input; count it."""
+        """Yield what is read of one input; count it."""
         stats = self.stats
         mark, seen, left_out = stats.mark(), False, stats.duplicates + stats.linked
         for part in parts:
@@ -313,7 +313,7 @@ class FlowStream:
     def _conntrack(
         self, source: Source | RestOfSource, links: _Place | None, suspects: Suspects
     ) -> Iterator[FlowBatch]:
-        """Give the batches of conntrack text, those that ``links`` leave; maybe empty ones."""
+        """Yield the batches of conntrack text, those that ``links`` leave; maybe empty ones."""
         stats = self.stats
         for entries in self._entries(source, stats):
             suspects.add(entries["protocol"], entries["orig_sport"], entries["reply_sport"])
@@ -350,7 +350,7 @@ class _Place:
     def applied(
         self, entries: Entries
     ) -> tuple[Entries, npt.NDArray[np.uint8] | None, npt.NDArray[np.int64]]:
-        """Give what is kept of the next records, what they prove together, and what none does."""
+        """Return what is kept of the next records, what they prove together, and what none does."""
         found = self._links.applied(entries, self._begin)
         self._begin += entries.rows
         return found

@@ -61,7 +61,7 @@ class Replacement:
 
 
 def _mode(target: Path) -> int:
-    """Give the mode a plain ``open`` would have left: the old file's, or what umask allows."""
+    """Return the mode a plain ``open`` would have left: the old file's, or what umask allows."""
     if target.exists():
         return stat.S_IMODE(target.stat().st_mode)
     umask = os.umask(0)

@@ -15,7 +15,7 @@ _DEPTH = 2  # batches: one is being judged, one is ready, one is being read
 
 
 def read_ahead(items: Iterable[T]) -> Iterator[T]:
-    """Give the items of ``items``; what it raises is raised here, in its place.
+    """Yield the items of ``items``; what it raises is raised here, in its place.
 
     Leaving the iteration early stops the thread at its next item.
     """

@@ -11,7 +11,7 @@ __all__ = ["standard_input"]
 
 
 def standard_input() -> IO[bytes]:
-    """Give standard input.
+    """Return standard input.
 
     Raises
     ------

@@ -134,7 +134,7 @@ class Source(io.RawIOBase):
         return head
 
     def _decode_head(self, head: bytes) -> bytes:
-        """Give the head without a byte order mark; what one says is kept for the rest."""
+        """Return the head without a byte order mark; what one says is kept for the rest."""
         for mark, encoding in _MARKS:
             if head.startswith(mark):
                 self._decoder = codecs.getincrementaldecoder(encoding)("replace")
@@ -155,7 +155,7 @@ class Source(io.RawIOBase):
         return n
 
     def look_ahead(self, size: int) -> bytes:
-        """Give up to ``size`` bytes of the content, before any of it is read."""
+        """Return up to ``size`` bytes of the content, before any of it is read."""
         ahead = bytearray(max(size - len(self.head), 0))
         view = memoryview(ahead)
         have = 0

@@ -20,7 +20,7 @@ class Size(NamedTuple):
 
 
 def size_of(target: TextIO) -> Size:
-    """Give how much fits on ``target``: what COLUMNS says, else what the terminal has.
+    """Return how much fits on ``target``: what COLUMNS says, else what the terminal has.
 
     COLUMNS is unset where it is no number from 1 on. What is no terminal has lines of 120.
     """
@@ -34,7 +34,7 @@ def size_of(target: TextIO) -> Size:
 
 
 def _number(variable: str) -> int:
-    """Give the number an environment variable holds; 0 where it holds none, or one too low."""
+    """Return the number an environment variable holds; 0 where it holds none, or one too low."""
     text = os.environ.get(variable, "").strip()
     if not (text.isascii() and text.isdigit()):
         return 0
@@ -42,7 +42,7 @@ def _number(variable: str) -> int:
 
 
 def takes_escapes(target: TextIO) -> bool:
-    """Whether escape sequences may be written to ``target``.
+    """Return whether escape sequences may be written to ``target``.
 
     They may where it is a terminal that knows them (``TERM`` is not ``dumb``) and ``NO_COLOR`` is
     not set, or empty (no-color.org). Without colour nothing else of that kind is sent either.

@@ -80,13 +80,13 @@ class CallbackObject(Lenient, frozen=True):
 
 
 def is_callback(api_version: str, kind: str) -> bool:
-    """Say whether an object may name Services that API servers call."""
+    """Return whether an object may name Services that API servers call."""
     group = _GROUPS.get(kind)
     return group is not None and api_version.partition("/")[0] == group
 
 
 def callbacks_of(document: Document) -> list[Callback]:
-    """Give the Services that an object names; ``ManifestError`` if it is malformed."""
+    """Return the Services that an object names; ``ManifestError`` if it is malformed."""
     found = decode(document, CallbackObject)
     configs = [each.client_config for each in found.webhooks or ()]
     references = []

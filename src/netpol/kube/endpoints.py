@@ -72,7 +72,7 @@ class Derived(NamedTuple):
 def derived_slices(
     endpoints: Iterable[Endpoints], slices: Iterable[EndpointSlice], services: Iterable[Service]
 ) -> Derived:
-    """Give slices for those services that have none; Endpoints of no service are left out."""
+    """Return slices for those services that have none; Endpoints of no service are left out."""
     wanted = {_key(service): service for service in services}
     for piece in slices:
         name = (piece.metadata.labels or {}).get(SERVICE_NAME_LABEL, "")
@@ -98,7 +98,7 @@ def _key(service: Service) -> _Key:
 
 
 def _slices(found: Endpoints) -> Iterator[EndpointSlice]:
-    """Give a slice for each subset and address family; an empty one if there is no backend."""
+    """Yield a slice for each subset and address family; an empty one if there is no backend."""
     pieces = [
         (family, listed, subset.ports)
         for subset in found.subsets or ()

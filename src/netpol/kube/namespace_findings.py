@@ -17,7 +17,7 @@ __all__ = ["findings_beside", "known_namespaces", "known_nodes"]
 
 
 def known_namespaces(snapshot: Snapshot) -> set[str]:
-    """Give every namespace that the objects of a cluster are, or stand in."""
+    """Return every namespace that the objects of a cluster are, or stand in."""
     known = {item.metadata.name for item in snapshot.namespaces}
     for items in (snapshot.pods, snapshot.services, snapshot.endpoint_slices):
         known.update(item.metadata.namespace or "" for item in items)
@@ -25,14 +25,14 @@ def known_namespaces(snapshot: Snapshot) -> set[str]:
 
 
 def known_nodes(snapshot: Snapshot) -> set[str]:
-    """Give every node of a cluster, or that its pods run on."""
+    """Return every node of a cluster, or that its pods run on."""
     known = {item.metadata.name for item in snapshot.nodes}
     known.update(pod.spec.node_name for pod in snapshot.pods if pod.spec and pod.spec.node_name)
     return known
 
 
 def findings_beside(policies: PolicySet, snapshot: Snapshot) -> list[Finding]:
-    """Give the findings of a set of policies, those on namespaces as they are beside a cluster."""
+    """Return findings of a set of policies, those on namespaces as they are beside a cluster."""
     pods = {pod.metadata.namespace for pod in snapshot.pods}
     found = [
         _without_pods(each, policies.unplaced)

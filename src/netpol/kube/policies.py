@@ -196,7 +196,7 @@ def policies_from_objects(
     namespace: str = "default",
     ignore_kinds: bool | str | Iterable[str] = False,
 ) -> PolicySet:
-    """Give the policies among plain dictionaries, as ``read_policies`` does for files."""
+    """Return the policies among plain dictionaries, as ``read_policies`` does for files."""
     return load_policies(
         documents_from_objects(objects),
         switches=switches,
@@ -315,7 +315,7 @@ class _Loader:
         self._report(ManifestError(why, place))
 
     def finish(self) -> PolicySet:
-        """Give what was collected."""
+        """Return what was collected."""
         cluster_policies = tuple(self._cluster_policies.values())
         self._findings += _mixed_apis(cluster_policies)
         self._findings += self._reading.warnings()
@@ -380,7 +380,7 @@ class _Loader:
         source: Source,
         label: str,
     ) -> _Typed:
-        """Give the policy as written, as far as it is right, after reporting its mistakes."""
+        """Return the policy as written, as far as it is right, after reporting its mistakes."""
         result = decode_value(value, kind)
         unknown, nulls = result.unknown, result.nulls
         problems = [*result.errors, *_bad_times(result.value)]
@@ -439,7 +439,7 @@ class _Loader:
 
 
 def _stored(policy: ClusterPolicy, document: Document) -> ClusterPolicy:
-    """Give a policy as the server stores it: in no namespace, and of a kind even in a list."""
+    """Return a policy as the server stores it: in no namespace, and of a kind even in a list."""
     return replace(
         policy,
         api_version=document.api_version,
@@ -449,7 +449,7 @@ def _stored(policy: ClusterPolicy, document: Document) -> ClusterPolicy:
 
 
 def _follows(problem: Problem, wrong: Sequence[str]) -> bool:
-    """Say whether what is refused may only follow from a mistake at, above or below its field."""
+    """Whether what is refused may only follow from a mistake at, above or below its field."""
     field = problem.field
     return any(
         not path or not field or path == field or _is_above(path, field) or _is_above(field, path)
@@ -486,7 +486,7 @@ def _mixed_apis(loaded: Sequence[LoadedClusterPolicy]) -> list[Finding]:
 
 
 def _bad_times(policy: NetworkPolicy | ClusterPolicy | None) -> Iterator[Problem]:
-    """Give the times that the API server cannot decode."""
+    """Yield the times that the API server cannot decode."""
     if policy is not None:
         metadata = policy.metadata
         written = (

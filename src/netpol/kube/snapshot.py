@@ -158,7 +158,7 @@ def snapshot_from_objects(
     switches: Switches | None = None,
     namespace: str = "default",
 ) -> Snapshot:
-    """Give the cluster described by plain dictionaries, as ``read_snapshot`` does for files."""
+    """Return the cluster described by plain dictionaries, as ``read_snapshot`` does for files."""
     documents = documents_from_objects(objects)
     return build_snapshot(documents, switches=switches, namespace=namespace)
 
@@ -321,7 +321,7 @@ class _Builder:
     def _derived(
         self, slices: Sequence[EndpointSlice], services: Sequence[Service]
     ) -> tuple[EndpointSlice, ...]:
-        """Give slices for services that have Endpoints alone."""
+        """Return slices for services that have Endpoints alone."""
         endpoints = self._objects[Endpoints].values()
         derived = derived_slices(endpoints, slices, services)
         for piece, (namespace, name) in derived.slices:

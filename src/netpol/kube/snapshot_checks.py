@@ -23,7 +23,7 @@ _PLAIN_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}").fullmatch
 def bad_addresses(
     found: Namespace | Pod | Node | Service | EndpointSlice | Endpoints,
 ) -> Iterator[tuple[str, str]]:
-    """Give (dotted field path, what is wrong) for each address that is none."""
+    """Yield (dotted field path, what is wrong) for each address that is none."""
     if isinstance(found, Pod) and _all_plain(found):
         return
     if isinstance(found, EndpointSlice) and _all_plain_in(found):
@@ -37,7 +37,7 @@ def bad_addresses(
 
 
 def without_bad_ranges(node: Node) -> tuple[Node, list[tuple[str, str]]]:
-    """Give a node without the pod ranges that are none, and (field path, what is wrong) of those.
+    """Return a node without the pod ranges that are none, and (field path, what is wrong) of those.
 
     Tools that make a dump fit to be shown write other text there; no verdict is worth refusing a
     whole cluster for a range.
@@ -56,7 +56,7 @@ def without_bad_ranges(node: Node) -> tuple[Node, list[tuple[str, str]]]:
 def bad_object_times(
     found: Namespace | Pod | Node | Service | EndpointSlice | Endpoints,
 ) -> Iterable[tuple[str, str]]:
-    """Give (dotted field path, what is wrong) for each time that is none."""
+    """Return (dotted field path, what is wrong) for each time that is none."""
     if isinstance(found, Endpoints):  # of which no time is read
         return ()
     metadata = found.metadata

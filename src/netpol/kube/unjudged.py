@@ -59,7 +59,7 @@ class Unjudged:
         return len(self.objects)
 
     def __or__(self, other: Unjudged) -> Unjudged:
-        """Give those of both; what is in both counts once."""
+        """Return those of both; what is in both counts once."""
         if not other:
             return self
         return Unjudged({**other.objects, **self.objects}) if self else other
@@ -86,7 +86,7 @@ class Unjudged:
         return f"{', '.join(most)} and {last}" if most else last
 
     def rows(self) -> list[tuple[str, str, str, str, str, str, str, int]]:
-        """Give them as plain tuples, which ``of_rows`` reads."""
+        """Return them as plain tuples, which ``of_rows`` reads."""
         return [
             (*key, kind.title, kind.plural, source.file, source.line)
             for key, (kind, source) in self.objects.items()
@@ -94,7 +94,7 @@ class Unjudged:
 
     @classmethod
     def of_rows(cls, rows: Iterable[Sequence[Any]]) -> Unjudged:
-        """Give what ``rows`` gave, as lists or tuples."""
+        """Return what ``rows`` gave, as lists or tuples."""
         return cls(
             {
                 (group, kind, namespace, name): (
@@ -159,12 +159,12 @@ class UnjudgedTally:
         self._objects.setdefault(met.key, (met.kind, met.source))
 
     def result(self) -> Unjudged:
-        """Give what was collected."""
+        """Return what was collected."""
         return Unjudged(dict(self._objects))
 
 
 def met_in(document: Document, judged: Container[tuple[str, str]] = ()) -> Iterator[Met]:
-    """Give the policies that are not judged in a document: itself, or what its template makes.
+    """Yield the policies that are not judged in a document: itself, or what its template makes.
 
     Those of ``judged`` kinds, by apiVersion and kind, are not judged either while they stand in a
     template: what it makes of them is not known.
@@ -208,7 +208,7 @@ def _in_template(document: Document, judged: Container[tuple[str, str]]) -> Iter
 
 
 def _objects(items: object, depth: int = 0) -> Iterator[dict[str, Any]]:
-    """Give the objects of a template, lists among them opened."""
+    """Yield the objects of a template, lists among them opened."""
     for item in items if isinstance(items, list) else ():
         if not isinstance(item, dict):
             continue
@@ -219,7 +219,7 @@ def _objects(items: object, depth: int = 0) -> Iterator[dict[str, Any]]:
 
 
 def _names(document: Document) -> tuple[str, str]:
-    """Give namespace and name, "" where there is none that can be read."""
+    """Return namespace and name, "" where there is none that can be read."""
     try:
         metadata = document.fast(_Named).metadata
     except BAD_JSON:
@@ -240,7 +240,7 @@ def _met(kind: UnjudgedKind, group: str, names: tuple[str, str], document: Docum
 
 
 def _is_set(value: object, path: str) -> bool:
-    """Say whether a field is set and not empty, or has the value after "=", in any list element."""
+    """Whether a field is set and not empty, or has the value after "=", in any list element."""
     fields, _, wanted = path.partition("=")
     found: Iterable[object] = [value]
     for name in fields.split("."):

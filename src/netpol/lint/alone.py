@@ -21,7 +21,7 @@ _DNS_NAMESPACES = frozenset(("kube-system", "openshift-dns"))
 
 
 def lint_alone(policies: PolicySet) -> Iterator[Finding]:
-    """Give the findings that no cluster would change."""
+    """Yield the findings that no cluster would change."""
     nulls = {
         (each.policy, each.location.field)
         for each in policies.findings
@@ -42,7 +42,7 @@ def lint_alone(policies: PolicySet) -> Iterator[Finding]:
 
 
 def lint_unseen(policies: PolicySet) -> Iterator[Finding]:
-    """Give what can only be supposed, because there is no cluster to see it in."""
+    """Yield what can only be supposed, because there is no cluster to see it in."""
     for loaded in policies.policies:
         namespace = loaded.policy.metadata.namespace or "default"
         rules = rules_of(loaded.policy.spec or NetworkPolicySpec())
@@ -79,7 +79,7 @@ _ONLY = {
 
 
 def _may_lead(rule: RuleView, namespace: str) -> bool:
-    """Say whether a rule may be about DNS: by its port, or since its peers may be anywhere."""
+    """Return whether a rule may be about DNS: by its port, or since its peers may be anywhere."""
     return (
         bool(rule.ports)
         or not rule.peers
@@ -89,7 +89,7 @@ def _may_lead(rule: RuleView, namespace: str) -> bool:
 
 
 def _port_path(rules: Sequence[RuleView]) -> str | None:
-    """Give the path of the element that names the port."""
+    """Return the path of the element that names the port."""
     for rule in rules:
         for port in rule.ports:
             if port.port == _DNS:
@@ -119,7 +119,7 @@ def _open_rules(rules: Sequence[RuleView], loaded: LoadedPolicy) -> Iterator[Rem
 
 
 def _is_written(rule: RuleView, field: str, loaded: LoadedPolicy) -> bool:
-    """Say whether an empty field stands there: as a list, or, in YAML, as a key without a value."""
+    """Whether an empty field stands there: as a list, or, in YAML, as a key without a value."""
     return field in rule.given or f"{rule.path}.{field}" in loaded.source.lines
 
 
@@ -179,7 +179,7 @@ def _split(second: RuleView, peers: RuleView, ports: RuleView, severity: Severit
 
 
 def _is_dns(rule: RuleView) -> bool:
-    """Say whether a rule opens DNS alone, which is often meant for every server there is."""
+    """Return whether a rule opens DNS alone, which is often meant for every server there is."""
     return all(each.port in (_DNS, 5353, "dns", "dns-tcp") for each in rule.ports)
 
 

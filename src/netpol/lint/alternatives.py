@@ -47,7 +47,7 @@ def alternatives(
 
 
 def _pair(first: PeerView, second: PeerView) -> tuple[PeerView, PeerView] | None:
-    """Give the element with the namespaces and that with the pods, if that is what they are."""
+    """Return the element with the namespaces and that with the pods, if that is what they are."""
     for namespaces, pods in ((first, second), (second, first)):
         if (
             namespaces.namespaces is not None
@@ -88,7 +88,7 @@ def _remark(
 
 
 def _short(path: str) -> str:
-    """Give ``from[1]`` of ``spec.ingress[0].from[1]``."""
+    """Return ``from[1]`` of ``spec.ingress[0].from[1]``."""
     return path.rpartition(".")[2]
 
 

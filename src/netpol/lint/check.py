@@ -140,7 +140,7 @@ def check_policies(
 
 
 def unjudged_findings(unjudged: Unjudged) -> Iterator[Finding]:
-    """Give a note for each kind of policy that is not judged, at the first of its policies."""
+    """Yield a note for each kind of policy that is not judged, at the first of its policies."""
     for each in unjudged.counts:
         verb, they = ("is", "it denies") if each.count == 1 else ("are", "they deny")
         message = f"{each.text} {verb} not judged: what {they} is not known here"
@@ -148,6 +148,6 @@ def unjudged_findings(unjudged: Unjudged) -> Iterator[Finding]:
 
 
 def error_code(error: InputError) -> str:
-    """Give the stable one-word code of an error's class."""
+    """Return the stable one-word code of an error's class."""
     codes = {ValidationError: "invalid", ManifestError: "manifest", SnapshotError: "snapshot"}
     return codes.get(type(error), "error")

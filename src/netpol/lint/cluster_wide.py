@@ -33,7 +33,7 @@ __all__ = ["lint_cluster_wide"]
 
 
 def lint_cluster_wide(world: World, addresses: KnownAddresses) -> Iterator[Finding]:
-    """Give the findings on each cluster-scoped policy, in the order of its fields."""
+    """Yield the findings on each cluster-scoped policy, in the order of its fields."""
     if not world.cluster_policies:
         return
     selection = world.selection
@@ -67,7 +67,7 @@ def _readable(subject: ClusterSubject) -> bool:
 def _selected(
     element: ClusterSubject | ClusterPeer,
 ) -> tuple[LabelSelector | None, LabelSelector | None]:
-    """Give the selectors of namespaces and of pods; None is everything (B1.2)."""
+    """Return the selectors of namespaces and of pods; None is everything (B1.2)."""
     if element.pods is not None:
         return element.pods.namespace_selector, element.pods.pod_selector
     return element.namespaces, None
@@ -128,7 +128,7 @@ def _peer_pods(rule: RuleAt, selection: Selection) -> Iterator[list[PodGroup]]:
 
 
 def _numbers(rule: RuleAt) -> Iterator[tuple[str, str, int]]:
-    """Give (path, protocol, number) of each single port."""
+    """Yield (path, protocol, number) of each single port."""
     for path, port in rule.each_port():
         if isinstance(port, AdminPort):
             if port.port_number is not None and port.port_number.port is not None:

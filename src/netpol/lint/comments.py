@@ -33,7 +33,7 @@ class Comment(NamedTuple):
 
 
 def comments_in(file: str, data: bytes) -> list[Comment]:
-    """Give the comments of a manifest in order; none if its text cannot be read."""
+    """Return the comments of a manifest in order; none if its text cannot be read."""
     text = _text(data)
     if text is None:
         return []
@@ -67,7 +67,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _about(lines: list[str], index: int) -> int:
-    """Give the line, from 1, that a comment is about."""
+    """Return the line, from 1, that a comment is about."""
     if not _is_bare(lines[index]):
         return index + 1
     for below in range(index + 1, len(lines)):
@@ -77,7 +77,7 @@ def _about(lines: list[str], index: int) -> int:
 
 
 def _is_bare(line: str) -> bool:
-    """Say whether nothing stands on a line but a comment, or the mark between two documents."""
+    """Return whether nothing stands on a line but a comment, or the mark between two documents."""
     content = line.strip()
     if content.startswith("---"):
         content = content[3:].lstrip()
@@ -85,7 +85,7 @@ def _is_bare(line: str) -> bool:
 
 
 def _scalars(text: str) -> Iterator[tuple[_Position, _Position]]:
-    """Give where each text value begins and ends that may hold what looks like a comment."""
+    """Yield where each text value begins and ends that may hold what looks like a comment."""
     try:
         loader = _Loader(text)
     except yaml.YAMLError:

@@ -36,7 +36,7 @@ _MOST_WARNINGS, _MOST_NAMED = 3, 8
 def overlaps(
     policies: PolicySet, snapshot: Snapshot, *, memory_budget: int = 1 << 30, **switches: Any
 ) -> list[Finding]:
-    """Give the rules that never act in a cluster, and the policies whose priorities tie.
+    """Return the rules that never act in a cluster, and the policies whose priorities tie.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def overlaps(
 def find_overlaps(
     policies: PolicySet, snapshot: Snapshot, switches: Switches, memory_budget: int = 1 << 30
 ) -> tuple[Overlaps, list[Policy]]:
-    """Give what ``overlaps`` puts into words, and the policies that its indexes mean."""
+    """Return what ``overlaps`` puts into words, and the policies that its indexes mean."""
     program = lower(policies)
     order = [policy for stage in program.stages for policy in stage.policies]
     with gc_paused():
@@ -84,7 +84,7 @@ class _Words:
         self._policies = policies
 
     def findings(self, found: Overlaps) -> Iterator[Finding]:
-        """Give the findings, a few for each policy."""
+        """Yield the findings, a few for each policy."""
         usable = [one for one in found.unused if not self._rule(one.side, one.rule).fail_closed]
         for (side, policy, _), group in groupby(sorted(usable, key=_kind), _kind):
             yield from self._unused(side, policy, list(group))
@@ -147,7 +147,7 @@ class _Words:
         return placed(remark, policy.source or _NOWHERE, policy.label)
 
     def _named(self, side: Side, rule: RuleId, where: int | None) -> str:
-        """Give a rule's place: with its policy and line, if that is not the policy ``where``."""
+        """Return a rule's place: with its policy and line, if that is not the policy ``where``."""
         if rule[0] == where:
             return _field(side, rule)
         policy = self._policies[rule[0]]

@@ -37,7 +37,7 @@ _OTHER_RESOLVERS = frozenset(("None", "Default"))
 
 
 def dns_findings(world: World) -> Iterator[Finding]:
-    """Give the findings on how pods that are isolated for egress reach the cluster's DNS."""
+    """Yield the findings on how pods that are isolated for egress reach the cluster's DNS."""
     dns = _find_dns(world)
     if dns is None:
         yield from dns_by_one_protocol(world.policies)
@@ -171,7 +171,7 @@ def _ways(view: PolicyView, dns: _Dns, world: World) -> _Ways:
 
 
 def _holds_local(network: Network, dns: _Dns) -> bool:
-    """Say whether a range may hold the address of node-local DNS, if there is one."""
+    """Return whether a range may hold the address of node-local DNS, if there is one."""
     return (
         dns.node_local is not None
         and isinstance(network, IPv4Network)
@@ -180,21 +180,21 @@ def _holds_local(network: Network, dns: _Dns) -> bool:
 
 
 def _only_hosts(rule: RuleView) -> bool:
-    """Say whether a rule names nothing but single addresses, which need no names."""
+    """Return whether a rule names nothing but single addresses, which need no names."""
     return bool(rule.peers) and all(
         peer.network is not None and peer.network.num_addresses == 1 for peer in rule.peers
     )
 
 
 def _asks_cluster(group: PodGroup) -> bool:
-    """Say whether a pod that has not ended asks the cluster's DNS."""
+    """Return whether a pod that has not ended asks the cluster's DNS."""
     return any(
         pod.spec is None or pod.spec.dns_policy not in _OTHER_RESOLVERS for pod in group.running
     )
 
 
 def _excused(world: World, dns: _Dns) -> set[int]:
-    """Give the pods of DNS itself, and those that a policy of the Admin tier lets through."""
+    """Return the pods of DNS itself, and those that a policy of the Admin tier lets through."""
     found = {id(group) for group in dns.groups}
     for loaded in world.cluster_policies:
         policy = loaded.policy
@@ -213,7 +213,7 @@ def _excused(world: World, dns: _Dns) -> set[int]:
 
 
 def _lets_ask(loaded: LoadedClusterPolicy, dns: _Dns, world: World) -> bool:
-    """Say whether a rule that accepts may lead to DNS, whatever ports it names."""
+    """Return whether a rule that accepts may lead to DNS, whatever ports it names."""
     return any(
         not rule.ingress
         and rule.rule.action in ("Accept", "Allow")

@@ -24,7 +24,7 @@ __all__ = ["lint"]
 def lint(
     policies: PolicySet, snapshot: Snapshot | None = None, *, switches: Switches | None = None
 ) -> list[Finding]:
-    """Give every finding on some policies, ordered by file, line and code.
+    """Return every finding on some policies, ordered by file, line and code.
 
     Parameters
     ----------

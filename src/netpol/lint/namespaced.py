@@ -21,7 +21,7 @@ __all__ = ["lint_namespaced", "selects_nothing"]
 
 
 def lint_namespaced(world: World, addresses: KnownAddresses) -> Iterator[Finding]:
-    """Give the findings on each NetworkPolicy, then those on pods under several."""
+    """Yield the findings on each NetworkPolicy, then those on pods under several."""
     service_ports = ServicePorts(world)
     for view in world.views:
         rules = [*view.ingress, *view.egress]
@@ -55,7 +55,7 @@ def _no_subject(view: PolicyView, selection: Selection) -> Iterator[Remark]:
 
 
 def selects_nothing(path: str, hosts: list[PodGroup], hint: str = "") -> Remark:
-    """Give the remark on a policy without subjects; ``hosts`` are those of the node's network."""
+    """Return the remark on a policy without subjects; ``hosts`` are those of the node's network."""
     if hosts:
         hint = f", only hostNetwork ones ({pods_in_words(hosts)}), which policies are not about"
     return Remark("selects-nothing", path, f"selects no pod of the cluster{hint}")
@@ -124,7 +124,7 @@ def _ranges(
 
 
 def _is_open(service: Service, rule: RuleView, view: PolicyView, world: World) -> bool:
-    """Say whether the rules beside this one let everything behind a Service through."""
+    """Return whether the rules beside this one let everything behind a Service through."""
     if not rule.egress:
         return False
     peers = [peer for each in view.egress for peer in each.peers]

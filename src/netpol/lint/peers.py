@@ -64,7 +64,7 @@ def unmatched_pods(
 
 
 def no_match(path: str, what: str, where: str = "the cluster", hint: str = "") -> Remark:
-    """Give the remark on a peer whose selector nothing in the snapshot matches."""
+    """Return the remark on a peer whose selector nothing in the snapshot matches."""
     return Remark("peer-matches-nothing", path, f"matches no {what} of {where}{hint}")
 
 
@@ -96,14 +96,14 @@ def _no_namespace(selection: Selection, path: str, selector: LabelSelector) -> R
 
 
 def _demands_more(selector: LabelSelector) -> bool:
-    """Say whether a selector demands anything beside the name of a namespace."""
+    """Return whether a selector demands anything beside the name of a namespace."""
     keys = [*(selector.match_labels or {})]
     keys += [each.key for each in selector.match_expressions or ()]
     return any(key != NAME_LABEL for key in keys)
 
 
 def _wanted(selector: LabelSelector) -> Iterator[tuple[str, list[str]]]:
-    """Give each label that must have one of some values."""
+    """Yield each label that must have one of some values."""
     for key, value in (selector.match_labels or {}).items():
         yield key, [value]
     for each in selector.match_expressions or ():

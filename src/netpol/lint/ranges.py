@@ -60,7 +60,7 @@ class KnownAddresses:
         over_pods: bool = True,
         allowed: Callable[[Service], bool] = lambda _: False,
     ) -> Iterator[Remark]:
-        """Give the remarks on a range of a rule, ``excepts`` left out of it.
+        """Yield the remarks on a range of a rule, ``excepts`` left out of it.
 
         Everything (``0.0.0.0/0``, ``::/0``) is not meant to name anything in particular.
         ``allowed`` says whether the same rules let everything behind a Service through: its address
@@ -112,7 +112,7 @@ class KnownAddresses:
         return Remark("ipblock-names-service", path, f"{what}: {why}; {instead}")
 
     def in_cluster(self, network: Network) -> bool:
-        """Say whether a range holds or touches addresses of pods or nodes."""
+        """Return whether a range holds or touches addresses of pods or nodes."""
         return self._endpoints.within(network) or self._holds_pods(network, ())
 
     def _holds_pods(self, network: Network, excepts: Sequence[Network]) -> bool:
@@ -131,7 +131,7 @@ def _inside(inner: Network, outer: Network) -> bool:
 
 
 def _collapsed(networks: Iterable[Network]) -> list[Network]:
-    """Give the fewest ranges that hold the same addresses."""
+    """Return the fewest ranges that hold the same addresses."""
     four: list[IPv4Network] = []
     six: list[IPv6Network] = []
     for network in networks:
@@ -164,7 +164,7 @@ def _endpoint_ips(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _owns_addresses(pod: Pod) -> bool:
-    """Say whether the addresses are the pod's: not its node's, and not given back (A13.2)."""
+    """Return whether the addresses are the pod's: not its node's, and not given back (A13.2)."""
     host = pod.spec is not None and pod.spec.host_network
     ended = pod.status is not None and pod.status.phase in ("Succeeded", "Failed")
     return not host and not ended

@@ -96,17 +96,17 @@ class Selection:
         self.ports = {port for each in self._groups.all() for port in each.ports}
 
     def groups(self) -> list[PodGroup]:
-        """Give all pods that can be selected."""
+        """Return all pods that can be selected."""
         return list(self._groups.all())
 
     def in_namespace(self, namespace: str, pods: LabelSelector | None) -> list[PodGroup]:
-        """Give the pods of one namespace that a selector selects."""
+        """Return the pods of one namespace that a selector selects."""
         return self._groups.selected(namespace, pods)
 
     def in_namespaces(
         self, namespaces: LabelSelector | None, pods: LabelSelector | None
     ) -> list[PodGroup]:
-        """Give the pods that two selectors may select; None selects everything."""
+        """Return the pods that two selectors may select; None selects everything."""
         # Policies repeat their peers, and a cluster has many kinds of pod.
         key = msgspec.json.encode(namespaces), msgspec.json.encode(pods)
         if key not in self._everywhere:
@@ -114,21 +114,21 @@ class Selection:
         return self._everywhere[key]
 
     def hosts_in(self, namespace: str, pods: LabelSelector | None) -> list[PodGroup]:
-        """Give the pods of one namespace that only hostNetwork keeps from being selected."""
+        """Return the pods of one namespace that only hostNetwork keeps from being selected."""
         return self._hosts.selected(namespace, pods)
 
     def hosts_in_namespaces(
         self, namespaces: LabelSelector | None, pods: LabelSelector | None
     ) -> list[PodGroup]:
-        """Give the pods that only hostNetwork keeps from being selected."""
+        """Return the pods that only hostNetwork keeps from being selected."""
         return self._selected(self._hosts, namespaces, pods)
 
     def any_namespace(self, selector: LabelSelector) -> bool:
-        """Say whether a namespace may be selected, whatever stands in it."""
+        """Return whether a namespace may be selected, whatever stands in it."""
         return bool(self._matching(selector))
 
     def any_node(self, selector: LabelSelector) -> bool:
-        """Say whether a node may be selected; without nodes in the snapshot nobody knows."""
+        """Return whether a node may be selected; without nodes in the snapshot nobody knows."""
         return not self._nodes or any(selects(selector, labels) for labels in self._nodes)
 
     @cached_property
@@ -137,7 +137,7 @@ class Selection:
         return {*self._namespaces, *self._groups.namespaces, *self._hosts.namespaces}
 
     def may_be(self, namespace: str, selector: LabelSelector) -> bool:
-        """Say whether a namespace of this name may be selected."""
+        """Return whether a namespace of this name may be selected."""
         labels = self._namespaces.get(namespace)
         if labels is not None:
             return selects(selector, dict(labels))
@@ -152,7 +152,7 @@ class Selection:
         return groups.everywhere(names, pods)
 
     def _matching(self, selector: LabelSelector) -> set[str]:
-        """Give the names of the namespaces that may be selected."""
+        """Return the names of the namespaces that may be selected."""
         key = msgspec.json.encode(selector)
         if key not in self._matched:
             self._matched[key] = {name for name in self.namespaces if self.may_be(name, selector)}
@@ -205,7 +205,7 @@ class _Groups:
         return self._answers[key]
 
     def everywhere(self, names: set[str] | None, pods: LabelSelector | None) -> list[PodGroup]:
-        """Give the pods that a selector selects, in namespaces of these names; None is all."""
+        """Return the pods that a selector selects, in namespaces of these names; None is all."""
         labels = pods.match_labels if pods is not None else None
         if labels:
             candidates = min((self._labelled.get(each, []) for each in labels.items()), key=len)
@@ -219,25 +219,25 @@ class _Groups:
 
 
 def readable(*selectors: LabelSelector | None) -> bool:
-    """Say whether selectors can be matched; those that cannot are reported elsewhere."""
+    """Return whether selectors can be matched; those that cannot are reported elsewhere."""
     return all(each is None or is_valid_selector(each) for each in selectors)
 
 
 def pods_in_words(groups: Sequence[PodGroup]) -> str:
-    """Give ``pod shop/web`` or ``3 pods such as shop/web``."""
+    """Return ``pod shop/web`` or ``3 pods such as shop/web``."""
     pods = sum(len(group.pods) for group in groups)
     name = f"{groups[0].namespace}/{groups[0].pods[0].metadata.name}"
     return f"pod {name}" if pods == 1 else f"{pods} pods such as {name}"
 
 
 def some(names: Sequence[str], most: int = 3) -> str:
-    """Give the first few names and how many more there are."""
+    """Return the first few names and how many more there are."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def pod_addresses(pod: Pod) -> set[str]:
-    """Give the addresses of a pod as text."""
+    """Return the addresses of a pod as text."""
     if pod.status is None:
         return set()
     return {each.ip for each in pod.status.pod_ips or ()} | {pod.status.pod_ip or ""} - {""}
@@ -248,14 +248,14 @@ def _ended(pod: Pod) -> bool:
 
 
 def _on_name(selector: LabelSelector) -> LabelSelector:
-    """Give what a selector demands of a namespace's name."""
+    """Return what a selector demands of a namespace's name."""
     labels = {k: v for k, v in (selector.match_labels or {}).items() if k == NAME_LABEL}
     expressions = [each for each in selector.match_expressions or () if each.key == NAME_LABEL]
     return LabelSelector(match_labels=labels, match_expressions=expressions)
 
 
 def _declared(pod: Pod, switches: Switches) -> Iterator[ContainerPort]:
-    """Give the ports a pod declares, init containers as ``named_port_init`` says (A8.5)."""
+    """Yield the ports a pod declares, init containers as ``named_port_init`` says (A8.5)."""
     if pod.spec is None:
         return
     containers: list[Container] = list(pod.spec.containers or ())

@@ -29,20 +29,20 @@ class ServicePorts:
         self._cache: dict[tuple[int, str, int], list[Mapped]] = {}
 
     def remarks(self, view: PolicyView) -> Iterator[Remark]:
-        """Give a remark for each port of a policy that is a Service's and no pod's."""
+        """Yield a remark for each port of a policy that is a Service's and no pod's."""
         for rule in (*view.ingress, *view.egress):
             if any(isinstance(port.port, int) for port in rule.ports):
                 yield from self._of_rule(rule, view)
 
     def between(self, groups: list[PodGroup], protocol: str, number: int) -> list[Mapped]:
-        """Give the Services of some pods that are dialled on a port on which no pod listens."""
+        """Return the Services of some pods that are dialled on a port on which no pod listens."""
         key = id(groups), protocol, number
         if key not in self._cache:
             self._cache[key] = self._between(groups, protocol, number)
         return self._cache[key]
 
     def behind(self, mapped: Mapped, groups: list[PodGroup]) -> tuple[list[PodGroup], list[int]]:
-        """Give those of some pods that are behind a Service, and what they listen on."""
+        """Return those of some pods that are behind a Service, and what they listen on."""
         members = {id(group) for group in groups}
         pods = [each for each in self._services.groups(mapped.service) if id(each) in members]
         return pods, sorted({number for group in pods for number in mapped.targets(group)})
@@ -70,7 +70,7 @@ class ServicePorts:
     def _is_target(
         self, members: set[int], namespaces: Iterable[str], protocol: str, number: int
     ) -> bool:
-        """Say whether a Service of another port leads to this one."""
+        """Return whether a Service of another port leads to this one."""
         return any(
             id(group) in members and number in port.targets(group)
             for namespace in namespaces
@@ -95,7 +95,7 @@ class ServicePorts:
     def _destinations(
         self, rule: RuleView, view: PolicyView
     ) -> Iterator[tuple[list[PodGroup], PeerView | None]]:
-        """Give the pods whose ports a rule is about: subjects, or for egress those of each peer."""
+        """Yield pods whose ports a rule is about: subjects, or for egress those of each peer."""
         if not rule.egress:
             yield view.subjects, None
             return
@@ -130,7 +130,7 @@ class ServicePorts:
         pods: list[PodGroup],
         view: PolicyView,
     ) -> bool:
-        """Say whether a rule names the pods' own port, for these pods."""
+        """Return whether a rule names the pods' own port, for these pods."""
         if not any(rule.admits(protocol, target, group) for target in targets for group in pods):
             return False
         if not rule.egress or not rule.peers:
@@ -156,7 +156,7 @@ class ServicePorts:
 def service_port(
     path: str, number: int, mapped: Mapped, targets: Sequence[int], who: str = "pods"
 ) -> Remark:
-    """Give the remark on a port that is a Service's."""
+    """Return the remark on a port that is a Service's."""
     listens = some([str(target) for target in targets])
     return Remark(
         "service-port",

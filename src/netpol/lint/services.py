@@ -30,7 +30,7 @@ class Mapped(NamedTuple):
         return self.port.protocol or "TCP"
 
     def targets(self, group: PodGroup) -> set[int]:
-        """Give the numbers that pods are reached on: a name is what they declare (A15.1)."""
+        """Return the numbers that pods are reached on: a name is what they declare (A15.1)."""
         target = self.port.target_port
         if isinstance(target, str) and target:
             return group.numbers.get((self.protocol, target), set())
@@ -47,7 +47,7 @@ class ServiceAddress(NamedTuple):
 
 
 def service_label(service: Service) -> str:
-    """Give ``namespace/name``."""
+    """Return ``namespace/name``."""
     return f"{service.metadata.namespace or 'default'}/{service.metadata.name}"
 
 
@@ -67,20 +67,20 @@ class Services:
                 self._by_port[namespace, port.protocol, port.port.port].append(port)
 
     def named(self, namespace: str, name: str) -> Service | None:
-        """Give the Service of a name, None if there is none."""
+        """Return the Service of a name, None if there is none."""
         found = self._by_namespace.get(namespace, ())
         return next((each for each in found if each.metadata.name == name), None)
 
     def in_namespace(self, namespace: str) -> Sequence[Service]:
-        """Give the Services of a namespace."""
+        """Return the Services of a namespace."""
         return self._by_namespace.get(namespace, ())
 
     def on_port(self, namespace: str, protocol: str, port: int) -> Sequence[Mapped]:
-        """Give the Services of a namespace that are dialled on a port."""
+        """Return the Services of a namespace that are dialled on a port."""
         return self._by_port.get((namespace, protocol, port), ())
 
     def leading_to(self, namespace: str, protocol: str, number: int) -> Sequence[Mapped]:
-        """Give the Services of a namespace that lead to a port of some pods."""
+        """Return the Services of a namespace that lead to a port of some pods."""
         return self._by_target.get((namespace, protocol, number), ())
 
     @cached_property
@@ -96,7 +96,7 @@ class Services:
         return found
 
     def groups(self, service: Service) -> list[PodGroup]:
-        """Give the pods that a Service selects, save those of the node's network."""
+        """Return the pods that a Service selects, save those of the node's network."""
         labels = service.spec.selector if service.spec is not None else None
         if not labels:
             return []
@@ -118,7 +118,7 @@ class Services:
         return found
 
     def within(self, network: Network) -> Sequence[ServiceAddress]:
-        """Give the addresses of Services in a range."""
+        """Return the addresses of Services in a range."""
         found = self.addresses[network.version]
         first = bisect_left(found, int(network.network_address), key=_value)
         return found[first : bisect_left(found, int(network.broadcast_address) + 1, key=_value)]
@@ -133,7 +133,7 @@ class Services:
         return found
 
     def endpoints(self, service: Service) -> list[tuple[str, str, int]]:
-        """Give (address, protocol, port) of each endpoint that the snapshot lists, sorted."""
+        """Return (address, protocol, port) of each endpoint that the snapshot lists, sorted."""
         key = service.metadata.namespace or "default", service.metadata.name
         return sorted(
             {
@@ -147,7 +147,7 @@ class Services:
         )
 
     def endpoint_addresses(self, service: Service) -> set[Address]:
-        """Give the addresses of the endpoints that the snapshot lists."""
+        """Return the addresses of the endpoints that the snapshot lists."""
         return {parse_address(address) for address, _, _ in self.endpoints(service)}
 
     @cached_property
@@ -170,7 +170,10 @@ class Services:
         return found
 
     def outside(self, protocol: str, port: int) -> Sequence[tuple[Mapped, str, int]]:
-        """Give (Service, endpoint address, its port) where no pod is selected and ports differ."""
+        """Return (Service, endpoint address.
+
+        Its port) where no pod is selected and ports differ.
+        """
         return self._outside.get((protocol, port), ())
 
     def behind(self, service: Service) -> str:
@@ -195,7 +198,7 @@ class Services:
 
 
 def ports_of(service: Service) -> Iterator[Mapped]:
-    """Give the ports of a Service."""
+    """Yield the ports of a Service."""
     if service.spec is not None:
         for port in service.spec.ports or ():
             yield Mapped(service, port)
@@ -210,7 +213,7 @@ def _bracketed(address: str) -> str:
 
 
 def _addresses(service: Service) -> Iterator[tuple[str, bool]]:
-    """Give each address as text, and whether it is not a ClusterIP."""
+    """Yield each address as text, and whether it is not a ClusterIP."""
     spec = service.spec
     if spec is not None:
         for text in spec.cluster_ips or [spec.cluster_ip or ""]:

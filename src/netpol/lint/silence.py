@@ -34,7 +34,7 @@ class Choice(NamedTuple):
     ignore: frozenset[str] = frozenset()
 
     def has(self, code: str) -> bool:
-        """Say whether findings of a code are wanted."""
+        """Return whether findings of a code are wanted."""
         rule = RULES.get(code)
         if rule is not None and not rule.silenced:
             return True

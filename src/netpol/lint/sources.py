@@ -42,7 +42,7 @@ def masqueraded(world: World, addresses: KnownAddresses, view: PolicyView) -> It
 
 
 def _opened(world: World, view: PolicyView) -> list[tuple[Mapped, list[PodGroup]]]:
-    """Give the ports of Services that hide their clients, with the policy's pods behind them."""
+    """Return the ports of Services that hide their clients, with the policy's pods behind them."""
     members = {id(group) for group in view.subjects}
     found = []
     for service in world.services.in_namespace(view.namespace):
@@ -71,7 +71,7 @@ def _reaches(rule: RuleView, mapped: Mapped, groups: Sequence[PodGroup]) -> bool
 
 
 def _is_for_clients(peer: PeerView, addresses: KnownAddresses) -> bool:
-    """Say whether a range is of something outside: neither everything, nor nodes and pods."""
+    """Return whether a range is of something outside: neither everything, nor nodes and pods."""
     network = peer.network
     return network is not None and network.prefixlen > 0 and not addresses.in_cluster(network)
 
@@ -79,7 +79,7 @@ def _is_for_clients(peer: PeerView, addresses: KnownAddresses) -> bool:
 def _admitted(
     world: World, mapped: Mapped, groups: Sequence[PodGroup], nodes: Sequence[Address]
 ) -> bool:
-    """Say whether some rule lets the nodes' addresses in anyway."""
+    """Return whether some rule lets the nodes' addresses in anyway."""
     return any(
         _reaches(rule, mapped, [group]) and _lets_in_nodes(rule, nodes)
         for group in groups
@@ -138,7 +138,7 @@ def one_family(world: World, view: PolicyView) -> Iterator[Remark]:
 def one_family_of(
     path: str, version: int, subjects: Sequence[PodGroup], *, egress: bool
 ) -> Iterator[Remark]:
-    """Give the remark on all of one IP family, if pods have addresses of the other one, too."""
+    """Yield the remark on all of one IP family, if pods have addresses of the other one, too."""
     other = 10 - version
     if _have(subjects, other) and _have(subjects, version):
         side = "to" if egress else "from"
@@ -161,7 +161,7 @@ def _whole_ranges(rules: Sequence[RuleView]) -> list[tuple[int, PeerView]]:
 
 
 def _covered(world: World, view: PolicyView, version: int, *, egress: bool) -> bool:
-    """Say whether a rule about these pods opens the other family: without peers, or by a range."""
+    """Whether a rule about these pods opens the other family: without peers, or by a range."""
     policies = {
         id(each): each
         for group in view.subjects[:1]

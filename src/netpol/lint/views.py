@@ -34,7 +34,7 @@ class PortView(NamedTuple):
     end: int | None = None
 
     def admits(self, protocol: str, number: int, group: PodGroup | None = None) -> bool:
-        """Say whether a port of a pod is meant; names need the pod (A8)."""
+        """Return whether a port of a pod is meant; names need the pod (A8)."""
         if protocol != self.protocol:
             return False
         if self.port is None:
@@ -58,7 +58,7 @@ class PeerView(NamedTuple):
     excepts: tuple[Network, ...] = ()
 
     def selects(self, group: PodGroup, namespace: str, selection: Selection) -> bool:
-        """Say whether pods may be selected, ``namespace`` being the policy's."""
+        """Return whether pods may be selected, ``namespace`` being the policy's."""
         if self.network is not None:
             return False
         if self.namespaces is None:
@@ -68,7 +68,7 @@ class PeerView(NamedTuple):
         return there and selects(self.pods, group.labels)
 
     def holds(self, address: Address) -> bool:
-        """Say whether an address lies in the range (A6.1)."""
+        """Return whether an address lies in the range (A6.1)."""
         return holds(self.network, self.excepts, address)
 
 
@@ -85,7 +85,7 @@ class RuleView(NamedTuple):
     given: frozenset[str] = frozenset()
 
     def admits(self, protocol: str, number: int, group: PodGroup | None = None) -> bool:
-        """Say whether a port of a pod is meant by this rule."""
+        """Return whether a port of a pod is meant by this rule."""
         return not self.ports or any(each.admits(protocol, number, group) for each in self.ports)
 
 
@@ -106,16 +106,16 @@ class PolicyView:
         return self.loaded.label
 
     def isolates(self, *, egress: bool) -> bool:
-        """Say whether the selected pods are isolated for a direction (A4.2)."""
+        """Return whether the selected pods are isolated for a direction (A4.2)."""
         return ("Egress" if egress else "Ingress") in (self.spec.policy_types or ())
 
     def rules(self, *, egress: bool) -> list[RuleView]:
-        """Give the rules of a direction."""
+        """Return the rules of a direction."""
         return self.egress if egress else self.ingress
 
 
 def views_of(policies: Sequence[LoadedPolicy], selection: Selection) -> list[PolicyView]:
-    """Give each policy with its subjects, in the order read."""
+    """Return each policy with its subjects, in the order read."""
     views = []
     for loaded in policies:
         spec = loaded.policy.spec or NetworkPolicySpec()
@@ -130,7 +130,7 @@ def views_of(policies: Sequence[LoadedPolicy], selection: Selection) -> list[Pol
 
 
 def rules_of(spec: NetworkPolicySpec) -> list[RuleView]:
-    """Give the rules that have an effect, ingress first (A4.2)."""
+    """Return the rules that have an effect, ingress first (A4.2)."""
     types = spec.policy_types or ()
     found = []
     for i, ingress in enumerate(spec.ingress or ()):
@@ -159,7 +159,7 @@ def _rule(
 
 
 def holds(network: Network | None, excepts: Sequence[Network], address: Address) -> bool:
-    """Say whether an address lies in a range and in none of its excepts (A6.1)."""
+    """Return whether an address lies in a range and in none of its excepts (A6.1)."""
     return (
         network is not None
         and address.version == network.version

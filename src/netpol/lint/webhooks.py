@@ -38,7 +38,7 @@ class _Called(NamedTuple):
 
 
 def webhook_findings(world: World) -> Iterator[Finding]:
-    """Give a finding for each such Service whose pods no rule opens for an API server."""
+    """Yield a finding for each such Service whose pods no rule opens for an API server."""
     callers = _Callers(world)
     for called in _called(world):
         groups = [each for each in world.services.groups(called.mapped.service) if each.running]
@@ -50,7 +50,10 @@ def webhook_findings(world: World) -> Iterator[Finding]:
 
 
 def _called(world: World) -> Iterator[_Called]:
-    """Give what webhook configurations and the like name, or names suggest where there are none."""
+    """Yield what webhook configurations and the like name.
+
+    Or names suggest where there are none.
+    """
     seen: set[tuple[str, int]] = set()
     for callback in world.snapshot.callbacks:
         service = world.services.named(callback.namespace, callback.service)
@@ -105,7 +108,7 @@ class _Callers:
                         self._nodes.add(pod.spec.node_name)
 
     def shut_out(self, group: PodGroup, called: _Called) -> list[PolicyView]:
-        """Give the policies that keep API servers from some pods; none where one gets in."""
+        """Return the policies that keep API servers from some pods; none where one gets in."""
         governing = self._world.governing(group, egress=False)
         if not governing or self._on_own_node(group):
             return []
@@ -121,13 +124,13 @@ class _Callers:
         return governing
 
     def _on_own_node(self, group: PodGroup) -> bool:
-        """Say whether a pod runs beside an API server, whose node it always accepts (A11.1)."""
+        """Return whether a pod runs beside an API server, whose node it always accepts (A11.1)."""
         return self._world.switches.own_node_ingress == "allow" and any(
             pod.spec is not None and pod.spec.node_name in self._nodes for pod in group.running
         )
 
     def _lets_in(self, peer: PeerView, view: PolicyView) -> bool:
-        """Say whether an API server may come in by an element; in doubt it may."""
+        """Return whether an API server may come in by an element; in doubt it may."""
         if peer.network is None:
             return any(
                 peer.selects(each, view.namespace, self._world.selection) for each in self._tunnels

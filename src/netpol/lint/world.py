@@ -28,11 +28,11 @@ class World:
         self.views = views_of(policies.policies, self.selection)
 
     def governing(self, group: PodGroup, *, egress: bool) -> list[PolicyView]:
-        """Give the policies that isolate pods for a direction, in the order read."""
+        """Return the policies that isolate pods for a direction, in the order read."""
         return self._governing[egress].get(id(group), [])
 
     def isolated(self, *, egress: bool) -> list[PodGroup]:
-        """Give the pods that are isolated for a direction."""
+        """Return the pods that are isolated for a direction."""
         governed = self._governing[egress]
         return [each for each in self.selection.groups() if id(each) in governed]
 

@@ -109,7 +109,7 @@ class FlowBatch:
                 yield item.name, value
 
     def take(self, rows: npt.NDArray[np.int64]) -> FlowBatch:
-        """Give the flows at ``rows``, int64[m], in that order."""
+        """Return the flows at ``rows``, int64[m], in that order."""
         picked: dict[str, Any] = {name: column[rows] for name, column in self.columns()}
         for name in ("src_pod", "dst_pod"):
             hints = getattr(self, name)

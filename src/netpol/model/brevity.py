@@ -22,7 +22,7 @@ _LONG_LINE = re.compile(rf"[^\n]{{{MAX_LINE + 1},}}")
 
 
 def shortened(text: str) -> str:
-    """Give ``text`` with long words and lines cut, saying how many characters are left out."""
+    """Return ``text`` with long words and lines cut, saying how many characters are left out."""
     if len(text) <= MAX_WORD:
         return text
     text = _LONG_WORD.sub(_cut_word, text)

@@ -75,13 +75,13 @@ class DnsObservations:
         return self.asked - self._by_name.keys()
 
     def answers_to(self, pattern: str) -> Iterator[DnsAnswer]:
-        """Give the answers for names that a ``domainNames`` pattern matches, name by name."""
+        """Return the answers for names that a ``domainNames`` pattern matches, name by name."""
         return chain.from_iterable(
             self._by_name[name] for name in _matching(pattern, self._by_name.keys())
         )
 
     def may_have_more(self, pattern: str) -> bool:
-        """Whether a matching name was asked for whose answer was not seen."""
+        """Return whether a matching name was asked for whose answer was not seen."""
         return any(name not in self._by_name for name in _matching(pattern, self.asked))
 
 
@@ -92,7 +92,7 @@ def _matching(pattern: str, names: Set[str]) -> Iterable[str]:
 
 
 def normalise_name(name: str) -> str:
-    """Give a name as they are compared: lower case, no trailing dot (B4.6)."""
+    """Return a name as they are compared: lower case, no trailing dot (B4.6)."""
     return name.lower().removesuffix(".")
 
 
@@ -105,7 +105,7 @@ def matches_domain(pattern: str, name: str) -> bool:
 
 
 def merged_windows(windows: Iterable[Window]) -> list[Window]:
-    """Give the union of windows as disjoint ones in order of time."""
+    """Return the union of windows as disjoint ones in order of time."""
     smallest, largest = -(1 << 63), (1 << 63) - 1
     spans = sorted(
         (smallest if w.start is None else w.start, largest if w.end is None else w.end)

@@ -44,7 +44,7 @@ class Location(NamedTuple):
     field: str | None = None
 
     def __str__(self) -> str:
-        """Give ``file:line: field``, leaving out what is not known; what is too long is cut.
+        """Return ``file:line: field``, leaving out what is not known; what is too long is cut.
 
         A name is one line of a message, whatever it holds.
         """
@@ -84,7 +84,7 @@ class InputError(NetpolError):
         self.location = location or Location()
 
     def __str__(self) -> str:
-        """Give ``file:line: field: message``."""
+        """Return ``file:line: field: message``."""
         place = str(self.location)
         return f"{place}: {self.message}" if place else self.message
 

@@ -25,7 +25,7 @@ _LONGER = 0.85
 
 
 def closest(word: str, names: Iterable[str], namespace: str = "", limit: int = CLOSE) -> list[str]:
-    """Give the names most like a word, best first; equal ones in the order of the alphabet.
+    """Return the names most like a word, best first; equal ones in the order of the alphabet.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def closest(word: str, names: Iterable[str], namespace: str = "", limit: int = C
 
 
 def _likely(word: str, names: list[str]) -> list[str]:
-    """Give the names that share most letters and pairs of letters with a word.
+    """Return the names that share most letters and pairs of letters with a word.
 
     To compare 200 000 names letter by letter takes a minute, to count pairs a second.
     """
@@ -63,7 +63,7 @@ def _likely(word: str, names: list[str]) -> list[str]:
 
 
 def suggestion(word: str, names: Iterable[str], namespace: str = "", limit: int = CLOSE) -> str:
-    """Give the end of a message, ``; close are a, b``, or "" if nothing is like it.
+    """Return the end of a message, ``; close are a, b``, or "" if nothing is like it.
 
     Where there are no more than ``limit`` names at all, they are given whatever they are like.
     """

@@ -24,7 +24,7 @@ def notebook_html(
     rows: Iterable[Sequence[Any]],
     total: int,
 ) -> str:
-    """Give a result as a heading and a table.
+    """Return a result as a heading and a table.
 
     Parameters
     ----------

@@ -161,7 +161,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 
 
 def values(name: str) -> dict[str, Any]:
-    """Give the switches a profile sets, as ``netpol.compile(..., **values("cilium"))`` takes them.
+    """Return switches a profile sets, as ``netpol.compile(..., **values("cilium"))`` takes them.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def values(name: str) -> dict[str, Any]:
 
 
 def switches_of(name: str, **overrides: Any) -> Switches:
-    """Give all switches as a profile has them, except those that ``overrides`` names.
+    """Return all switches as a profile has them, except those that ``overrides`` names.
 
     Raises
     ------

@@ -140,7 +140,7 @@ class ReadStats:
         return self.skipped.total()
 
     def mark(self) -> Mark:
-        """Give what is counted so far, to tell later what an input added."""
+        """Return what is counted so far, to tell later what an input added."""
         return Mark(self.lines, self.blank, self.expectations, self.skipped.copy())
 
     def is_blank_since(self, mark: Mark) -> bool:
@@ -171,5 +171,5 @@ def _lines(number: int) -> str:
 
 
 def heaviest_first(skipped: Mapping[str, int]) -> dict[str, int]:
-    """Give the causes in an order that does not depend on which came first."""
+    """Return the causes in an order that does not depend on which came first."""
     return dict(sorted(skipped.items(), key=lambda item: (-item[1], item[0])))

@@ -44,7 +44,7 @@ _PERHAPS = re.compile("[\x7f-\U0010ffff]")
 
 
 def escape_controls(text: str, *, whole: bool = False) -> str:
-    """Give ``text`` with each hidden character as an escape.
+    """Return ``text`` with each hidden character as an escape.
 
     What is too long to be read is cut, except from records (``whole``).
     """
@@ -56,14 +56,14 @@ def escape_controls(text: str, *, whole: bool = False) -> str:
 
 
 def escape_hidden_in_json(data: bytes) -> bytes:
-    r"""Give JSON text whose hidden characters are ``\uXXXX``; it means the same."""
+    r"""Return JSON text whose hidden characters are ``\uXXXX``; it means the same."""
     if data.isascii() and b"\x7f" not in data:  # JSON itself escapes what is below U+0020
         return data
     return _PERHAPS.sub(_in_json, data.decode()).encode()
 
 
 def encodable(text: str) -> str:
-    """Give ``text`` with lone surrogates, which UTF-8 cannot hold, as escapes."""
+    """Return ``text`` with lone surrogates, which UTF-8 cannot hold, as escapes."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 

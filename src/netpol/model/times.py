@@ -18,7 +18,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def nanoseconds(text: str) -> int | None:
-    """Give exact ns since the epoch, UTC; None if the text is no RFC 3339 time with its zone.
+    """Return exact ns since the epoch, UTC; None if the text is no RFC 3339 time with its zone.
 
     Digits beyond the nanosecond are cut off. Years are 1 to 9999, so the number may need more than
     64 bits.

@@ -14,7 +14,7 @@ __all__ = ["Cause", "Note", "Reason", "Side", "Tier", "Verdict"]
 class _Labelled(IntEnum):
     @property
     def label(self) -> str:
-        """Give the spelling used in every output: lower case, words joined by hyphens."""
+        """The spelling used in every output: lower case, words joined by hyphens."""
         return self.name.lower().replace("_", "-")
 
 
@@ -104,7 +104,7 @@ class Note(IntFlag):
 
     @property
     def labels(self) -> list[str]:
-        """Give the spellings of the set bits."""
+        """The spellings of the set bits."""
         return [
             str(bit.name).lower().replace("_", "-") for bit in type(self) if bit and bit in self
         ]

@@ -60,7 +60,7 @@ class Place(NamedTuple):
     line: int = 0
 
     def __str__(self) -> str:
-        """Give ``file:line``."""
+        """Return ``file:line``."""
         return f"{self.file}:{self.line}" if self.file else ""
 
 
@@ -112,7 +112,7 @@ class _OnRule:
 
     @property
     def place(self) -> str:
-        """Give ``rule ns/name ingress[1]``."""
+        """``rule ns/name ingress[1]``."""
         return f"rule {self.policy} {self.direction}[{self.rule}]"
 
 
@@ -243,7 +243,7 @@ Edit = ListPort | ListPeer | NewRule | DropRule | Ungovern | Isolate | Relabel
 def applied(
     policies: PolicySet, snapshot: Snapshot, edits: Sequence[Edit]
 ) -> tuple[PolicySet, Snapshot]:
-    """Give copies with the changes; what they do not touch is shared.
+    """Return copies with the changes; what they do not touch is shared.
 
     Indices of rules are those of the policies given: rules are added and lengthened first, then
     taken out from the last to the first.
@@ -266,7 +266,7 @@ def applied(
 
 
 def _turn(edit: Edit) -> tuple[int, int]:
-    """Give when a change is made: additions, then rules from the last on, then directions."""
+    """Return when a change is made: additions, then rules from the last on, then directions."""
     if isinstance(edit, DropRule):
         return 1, -edit.rule
     return (2, 0) if isinstance(edit, Ungovern) else (0, 0)

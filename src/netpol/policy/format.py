@@ -22,7 +22,7 @@ _LAST_PORT = 65535
 
 
 def peer_words(peer: Peer) -> str:
-    """Give a peer: ``pods app=a in namespaces team=x``, ``10.0.0.0/8 except 10.1.0.0/16``."""
+    """Return a peer: ``pods app=a in namespaces team=x``, ``10.0.0.0/8 except 10.1.0.0/16``."""
     if isinstance(peer, PodPeer):
         pods = f"pods {_selector(peer.pods)}"
         if peer.namespaces is None:
@@ -39,7 +39,7 @@ def peer_words(peer: Peer) -> str:
 
 
 def port_words(port: Port) -> str:
-    """Give a port: ``80/tcp``, ``8000-8100/tcp``, ``http/tcp``, ``any/udp``."""
+    """Return a port: ``80/tcp``, ``8000-8100/tcp``, ``http/tcp``, ``any/udp``."""
     if isinstance(port, NamedPort):
         return port.name if port.protocol is None else f"{port.name}/{_protocol(port.protocol)}"
     if (port.first, port.last) == (0, _LAST_PORT):

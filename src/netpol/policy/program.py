@@ -198,7 +198,7 @@ class Policy:
 
     @property
     def label(self) -> str:
-        """Give ``namespace/name``, or ``Kind/name`` for cluster-scoped kinds."""
+        """``namespace/name``, or ``Kind/name`` for cluster-scoped kinds."""
         return f"{self.namespace or self.kind}/{self.name}"
 
 

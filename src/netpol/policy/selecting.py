@@ -31,7 +31,7 @@ _FORMS = "NS/NAME, KIND/NS/NAME, or KIND/NAME of a policy without a namespace"
 
 
 def without(policies: PolicySet, names: Iterable[str]) -> PolicySet:
-    """Give the policies that are not named.
+    """Return the policies that are not named.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def without(policies: PolicySet, names: Iterable[str]) -> PolicySet:
 
 
 def only(policies: PolicySet, names: Iterable[str]) -> PolicySet:
-    """Give the policies that are named, as for ``without``."""
+    """Return the policies that are named, as for ``without``."""
     named = _named(policies, names)
     return kept(policies, lambda key: key in named)
 
@@ -63,7 +63,7 @@ def _named(policies: PolicySet, names: Iterable[str]) -> set[Key]:
 
 
 def _of_name(name: str, known: Sequence[Key]) -> list[Key]:
-    """Give the policies that one name means."""
+    """Return the policies that one name means."""
     found = [key for key in known if _means(name, key)]
     kinds = sorted({kind for kind, _ in found})
     if len(kinds) > 1:
@@ -82,7 +82,7 @@ def _means(name: str, key: Key) -> bool:
 
 
 def _same_shape(pattern: str, label: str) -> bool:
-    """Whether a label is of a pattern, whose ``*`` does not go beyond a slash."""
+    """Return whether a label is of a pattern, whose ``*`` does not go beyond a slash."""
     parts, wanted = label.split("/"), pattern.split("/")
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 

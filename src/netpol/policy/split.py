@@ -55,7 +55,7 @@ class Piece(NamedTuple):
     inside: tuple[Piece, ...] = ()
 
     def moved(self, places: int) -> Piece:
-        """Give the piece where its bits begin ``places`` higher."""
+        """Return the piece where its bits begin ``places`` higher."""
         inside = tuple(piece.moved(places) for piece in self.inside)
         return Piece(self.target, self.own << places, self.taken << places, inside)
 
@@ -131,7 +131,7 @@ class _Splitter:
         return tuple(replace(part, index=place) for place, part in enumerate(parts))
 
     def _rule(self, what: Target, rule: Rule) -> tuple[list[Rule], Piece]:
-        """Give the parts of a rule, those by peer first, and its piece."""
+        """Return the parts of a rule, those by peer first, and its piece."""
         target = self._target(what)
         peers = _elements(rule.peers, rule.peer_counts)
         ports = _elements(rule.ports, rule.port_counts)
@@ -154,7 +154,7 @@ class _Splitter:
     def _pieces_of(
         self, rule: Target, kind: str, number: int, mine: int, others: int
     ) -> Iterator[Piece]:
-        """Give the pieces of a rule's peers or ports; one alone is all of the rule."""
+        """Yield the pieces of a rule's peers or ports; one alone is all of the rule."""
         first = mine & -mine
         for index in range(number):
             target = self._target(rule._replace(kind=kind, place=index))
@@ -169,7 +169,7 @@ class _Splitter:
 def _elements(
     items: tuple[Item, ...] | None, counts: tuple[int, ...] | None
 ) -> list[tuple[Item, ...]]:
-    """Give the elements as they were written; none where there is no constraint."""
+    """Return the elements as they were written; none where there is no constraint."""
     if items is None:
         return []
     if counts is None:

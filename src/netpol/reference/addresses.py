@@ -42,7 +42,7 @@ def _without_leading_zeros(text: str) -> str:
 
 
 def _fold(address: Address) -> Address:
-    """Give the IPv4 address behind a v4-mapped one (A6.3, C2.1)."""
+    """Return the IPv4 address behind a v4-mapped one (A6.3, C2.1)."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
@@ -85,7 +85,7 @@ def parse_cidr(text: str) -> Network:
 
 
 def is_special(address: Address) -> bool:
-    """Whether C2.4 names the class: multicast, broadcast, link-local or unspecified."""
+    """Return whether C2.4 names the class: multicast, broadcast, link-local or unspecified."""
     return (
         address.is_multicast
         or address.is_link_local

@@ -42,7 +42,7 @@ class ClusterMatcher:
         self._dns: DnsObservations | None = snapshot.dns
 
     def subject(self, subject: ClusterSubject | None, pod: KnownPod) -> Match:
-        """Say whether a policy is about a pod (B1.2); hostNetwork pods never are (B6.1)."""
+        """Return whether a policy is about a pod (B1.2); hostNetwork pods never are (B6.1)."""
         if subject is None or pod.host_network:
             return Match.NO
         if subject.namespaces is not None:

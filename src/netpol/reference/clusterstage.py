@@ -45,16 +45,16 @@ class RankedPolicy:
 
     @property
     def label(self) -> str:
-        """Give ``Kind/name``."""
+        """``Kind/name``."""
         return f"{self.kind}/{self.policy.metadata.name}"
 
     @property
     def subject(self) -> ClusterSubject | None:
-        """Give what the policy is about."""
+        """What the policy is about."""
         return self.policy.spec.subject if self.policy.spec else None
 
     def rules(self, direction: Direction) -> Sequence[Rule]:
-        """Give the rules of a direction; without any the policy does not touch it (B3.3)."""
+        """Return the rules of a direction; without any the policy does not touch it (B3.3)."""
         spec = self.policy.spec
         if spec is None:
             return ()
@@ -87,7 +87,7 @@ class ClusterStage:
         return self._tier
 
     def selecting(self, pod: KnownPod) -> list[tuple[RankedPolicy, Match]]:
-        """Give the policies that select a pod or may, in the order tried."""
+        """Return the policies that select a pod or may, in the order tried."""
         found = [(each, self._matcher.subject(each.subject, pod)) for each in self._policies]
         return [(policy, match) for policy, match in found if match is not Match.NO]
 
@@ -135,7 +135,7 @@ class ClusterStage:
 
 
 def _read(policy: ClusterPolicy) -> tuple[Tier, RankedPolicy]:
-    """Give the tier and the place in it (B1.1, B2.1, B3.5)."""
+    """Return the tier and the place in it (B1.1, B2.1, B3.5)."""
     if isinstance(policy, BaselineAdminNetworkPolicy):
         return Tier.BASELINE, RankedPolicy(policy, "BaselineAdminNetworkPolicy", LAST)
     priority = (policy.spec.priority if policy.spec else None) or 0
@@ -148,14 +148,14 @@ def _read(policy: ClusterPolicy) -> tuple[Tier, RankedPolicy]:
 
 
 def peers_of(rule: Rule) -> Sequence[ClusterIngressPeer | ClusterEgressPeer]:
-    """Give a rule's peers."""
+    """Return a rule's peers."""
     if isinstance(rule, ClusterIngressRule | AdminIngressRule):
         return rule.from_ or ()
     return rule.to or ()
 
 
 def ports_of(rule: Rule) -> Sequence[object]:
-    """Give a rule's elements of ``protocols`` or ``ports``."""
+    """Return a rule's elements of ``protocols`` or ``ports``."""
     if isinstance(rule, ClusterIngressRule | ClusterEgressRule):
         return rule.protocols or ()
     return rule.ports or ()
@@ -168,7 +168,7 @@ DOUBTS = (Reason.NAMESPACE_LABELS_UNKNOWN, Reason.NODES_UNKNOWN, Reason.DNS_UNKN
 def _best(
     found: Sequence[tuple[Match, Reason | None]],
 ) -> tuple[Match, int | None, Reason | None]:
-    """Give the best of ORed elements, its first index, and why it is in doubt if it is."""
+    """Return the best of ORed elements, its first index, and why it is in doubt if it is."""
     best = max((match for match, _ in found), default=Match.NO)
     if best is not Match.MAYBE:
         at = next((i for i, (match, _) in enumerate(found) if match is best), None)

@@ -89,7 +89,10 @@ class ReferenceEvaluator:
         )
 
     def on(self, policies: PolicySet, snapshot: Snapshot) -> ReferenceEvaluator:
-        """Give an evaluator of other objects; what is known of an unchanged snapshot is shared."""
+        """Return an evaluator of other objects.
+
+        What is known of an unchanged snapshot is shared.
+        """
         if snapshot is not self.snapshot:
             return ReferenceEvaluator(policies, snapshot, self.switches)
         other = copy(self)
@@ -97,11 +100,11 @@ class ReferenceEvaluator:
         return other
 
     def under(self, switches: Switches) -> ReferenceEvaluator:
-        """Give an evaluator of the same objects under other switches."""
+        """Return an evaluator of the same objects under other switches."""
         return ReferenceEvaluator(self.policies, self.snapshot, switches)
 
     def judge(self, flow: Flow) -> Outcome:
-        """Give the verdict of one flow.
+        """Return the verdict of one flow.
 
         Raises
         ------
@@ -155,7 +158,7 @@ class ReferenceEvaluator:
         return _agreed(cases)
 
     def _no_endpoints(self, query: Query, source: End, destination: Destination) -> Outcome:
-        """Give what a service without backends is (C6, R8)."""
+        """Return what a service without backends is (C6, R8)."""
         reason = Reason.SERVICE_NO_ENDPOINTS if self._any_policy else Reason.NOT_ISOLATED  # C7.1
         verdict = Verdict.UNKNOWN if self._any_policy else Verdict.ALLOW
         side = SideOutcome(verdict=verdict, reason=reason)
@@ -191,7 +194,7 @@ class ReferenceEvaluator:
         return replace(outcome, notes=notes, src=str(source), dst=str(target.end))
 
     def _dialled(self, query: Query) -> tuple[Way, ...]:
-        """Give the ways that a flow recorded behind its service may have taken (R10)."""
+        """Return the ways that a flow recorded behind its service may have taken (R10)."""
         if query.dialled is None or query.protocol is None:
             return ()
         return tuple(self.services.ways(*query.dialled, query.protocol, query.time))
@@ -207,7 +210,7 @@ class ReferenceEvaluator:
         return replace(side, subject=subject, question=question)
 
     def _notes(self, query: Query, routes: list[Route]) -> Note:
-        """Give the hints that hold whatever the verdict."""
+        """Return the hints that hold whatever the verdict."""
         notes = Note.NONE
         if query.protocol is not None and query.protocol not in SPECIFIED_PROTOCOLS:  # A17.2
             notes |= Note.UNSPECIFIED_PROTOCOL
@@ -234,7 +237,7 @@ def _maybe_reply(flow: Flow) -> Note:
 
 
 def _first_ends(query: Query, route: Route) -> tuple[End, End]:
-    """Give the ends that stand for a flow which is decided before its pairs are judged."""
+    """Return the ends that stand for a flow which is decided before its pairs are judged."""
     targets = route.destination.targets
     end = targets[0].end if targets else End(EXTERNAL, query.dst)
     return End(route.source, query.src), end
@@ -261,7 +264,7 @@ def _allowed(reason: Reason, source: End, target: End) -> Outcome:
 
 
 def _sides_with(egress: bool, ingress: bool) -> Side:
-    """Give the side or sides for which something holds (C3.2)."""
+    """Return the side or sides for which something holds (C3.2)."""
     if egress and ingress:
         return Side.BOTH
     if egress:
@@ -286,7 +289,7 @@ def _combined(egress: SideOutcome, ingress: SideOutcome) -> Outcome:
 
 
 def _reason(verdict: Verdict, egress: SideOutcome, ingress: SideOutcome) -> Reason:
-    """Give the flow's reason: that of the side that decides, egress first."""
+    """Return the flow's reason: that of the side that decides, egress first."""
     reasons = [side.reason for side in (egress, ingress) if side.verdict is verdict]
     if verdict is Verdict.ALLOW:
         reasons = [reason for reason in reasons if reason is not Reason.NOT_ISOLATED]
@@ -296,7 +299,7 @@ def _reason(verdict: Verdict, egress: SideOutcome, ingress: SideOutcome) -> Reas
 
 
 def _agreed(parts: Sequence[Outcome]) -> Outcome:
-    """Give cases with one verdict as the first of them, with the notes of all."""
+    """Return cases with one verdict as the first of them, with the notes of all."""
     return replace(parts[0], notes=_all_notes(parts), parts=tuple(parts))
 
 

@@ -70,7 +70,7 @@ class KnownPod:
         return self.namespace, self.name
 
     def alive(self, time: int | None) -> bool:
-        """Whether the pod owns its addresses at ``time`` (A13.2, A13.4, R4)."""
+        """Return whether the pod owns its addresses at ``time`` (A13.2, A13.4, R4)."""
         if time is None:
             return not self.terminal
         if self.start is not None and time < self.start:
@@ -90,7 +90,7 @@ class Identity:
     pod: KnownPod | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        """Give ``pod ns/name``, ``node name``, ``loopback`` or ``external``."""
+        """Return ``pod ns/name``, ``node name``, ``loopback`` or ``external``."""
         if self.kind is Kind.POD:
             return f"pod {self.namespace}/{self.name}"
         return f"node {self.name}" if self.kind is Kind.NODE else self.kind.name.lower()
@@ -103,7 +103,7 @@ class End(NamedTuple):
     address: Address
 
     def __str__(self) -> str:
-        """Give the identity and its address."""
+        """Return the identity and its address."""
         return f"{self.identity} ({self.address})"
 
 
@@ -131,7 +131,7 @@ def _named_ports(pod: Pod, switches: Switches) -> Iterator[tuple[str, int, int]]
 
 
 def _addresses(pod: Pod) -> tuple[Address, ...]:
-    """Give ``status.podIPs``, or ``status.podIP`` where the list is absent (A13.6)."""
+    """Return ``status.podIPs``, or ``status.podIP`` where the list is absent (A13.6)."""
     if pod.status is None:
         return ()
     texts = [item.ip for item in pod.status.pod_ips or ()] or [pod.status.pod_ip or ""]
@@ -140,7 +140,7 @@ def _addresses(pod: Pod) -> tuple[Address, ...]:
 
 
 def _end(pod: Pod) -> int | None:
-    """Give when the last container of a pod finished (A13.4); None if that is not recorded."""
+    """Return when the last container of a pod finished (A13.4); None if that is not recorded."""
     ends = [
         parse_time(status.state.terminated.finished_at)
         for status in (pod.status.container_statuses if pod.status else None) or ()
@@ -194,7 +194,7 @@ class Identities:
         self.newest = max(_times(snapshot), default=None)
 
     def is_pod(self, pod: KnownPod) -> bool:
-        """Whether policies see the pod as a pod (A12.1)."""
+        """Return whether policies see the pod as a pod (A12.1)."""
         return self._host_network_is_pod or not pod.host_network
 
     def _index_nodes(self, snapshot: Snapshot, switches: Switches) -> None:
@@ -218,13 +218,13 @@ class Identities:
                     self.node_addresses[address].add(known.node)
 
     def of_pod(self, pod: KnownPod) -> Identity | None:
-        """Give the identity of a pod: itself, or its node (A12.1); None if that is unknown."""
+        """Return the identity of a pod: itself, or its node (A12.1); None if that is unknown."""
         if self.is_pod(pod):
             return Identity(Kind.POD, pod.namespace, pod.name, pod)
         return Identity(Kind.NODE, "", pod.node) if pod.node else None
 
     def owners(self, address: Address, time: int | None) -> list[Identity]:
-        """Give the live pods at an address and the nodes owning it, in R1's order."""
+        """Return the live pods at an address and the nodes owning it, in R1's order."""
         found = [
             Identity(Kind.POD, pod.namespace, pod.name, pod)
             for pod in self._by_address.get(address, ())
@@ -234,11 +234,11 @@ class Identities:
         return found + [Identity(Kind.NODE, "", name) for name in sorted(nodes)]
 
     def holders(self, address: Address) -> list[KnownPod]:
-        """Give the pods that have or had an address, those on the host network left out."""
+        """Return the pods that have or had an address, those on the host network left out."""
         return list(self._by_address.get(address, ()))
 
     def of(self, address: Address, time: int | None, hint: str | None = None) -> list[Identity]:
-        """Give every identity an address may have (C2); never empty."""
+        """Return every identity an address may have (C2); never empty."""
         if address.is_loopback:
             return [LOOPBACK]
         hinted = self.hinted(hint)
@@ -247,13 +247,13 @@ class Identities:
         return self.owners(address, time) or [EXTERNAL]
 
     def hinted(self, hint: str | None) -> Identity | None:
-        """Give the identity that the log itself names, if the snapshot has it (C1, R5)."""
+        """Return the identity that the log itself names, if the snapshot has it (C1, R5)."""
         namespace, _, name = (hint or "").partition("/")
         pod = self.by_key.get((namespace, name))
         return None if pod is None else self.of_pod(pod)
 
     def notes(self, end: End) -> Note:
-        """Give the hints about an address that nobody owns (C2.3, C2.4, A11.5)."""
+        """Return the hints about an address that nobody owns (C2.3, C2.4, A11.5)."""
         if end.identity.kind is not Kind.EXTERNAL:
             return Note.NONE
         notes = Note.NONE
@@ -268,13 +268,13 @@ class Identities:
         return notes
 
     def gateway_of(self, end: End) -> set[str]:
-        """Give the nodes that an end nobody owns, nor ever did, may be the gateway of (A11.5)."""
+        """Return the nodes that an end nobody owns, nor ever did, may be the gateway of (A11.5)."""
         if end.identity.kind is not Kind.EXTERNAL or self._by_address.get(end.address):
             return set()
         return {name for cidr, name in self._pod_cidrs if end.address in cidr}
 
     def nobodys(self, version: int, edges: Iterable[Network]) -> list[End]:
-        """Give an address for every class that networks cut what is nobody's into (A15.10).
+        """Return an address for every class that networks cut what is nobody's into (A15.10).
 
         That is: no loopback, no pod range, and no special class of addresses (C2.4).
         """
@@ -290,7 +290,7 @@ class Identities:
         ]
 
     def own_node_known(self, pod: KnownPod) -> bool:
-        """Whether any address of the pod's node is known (A11.4)."""
+        """Return whether any address of the pod's node is known (A11.4)."""
         return pod.node is not None and pod.node in self.known_nodes
 
 

@@ -161,7 +161,7 @@ class Matcher:
 def elements_of(
     rule: Rule | None,
 ) -> tuple[Sequence[NetworkPolicyPeer | None], Sequence[NetworkPolicyPort | None]]:
-    """Give a rule's peers and ports; absent, null and empty are the same (A4)."""
+    """Return a rule's peers and ports; absent, null and empty are the same (A4)."""
     if rule is None:  # A0.5
         return (), ()
     peers = rule.from_ if isinstance(rule, NetworkPolicyIngressRule) else rule.to
@@ -169,12 +169,12 @@ def elements_of(
 
 
 def _protocol(element: NetworkPolicyPort | None) -> int:
-    """Give the protocol number of a port element (A2.2)."""
+    """Return the protocol number of a port element (A2.2)."""
     return PROTOCOLS[(element.protocol if element else None) or "TCP"]
 
 
 def _best(matches: list[Match]) -> tuple[Match, int | None]:
-    """Give the best of ORed elements and its first index; no elements match everything."""
+    """Return the best of ORed elements and its first index; no elements match everything."""
     if not matches:
         return Match.YES, None
     best = max(matches)

@@ -52,7 +52,7 @@ class Pair:
         return bool(self.ways) and all(way.front is Front.PROXY for way in self.ways)
 
     def proves(self, evidence: Evidence) -> bool:
-        """Whether the record proves something of a side (A15.13)."""
+        """Return whether the record proves something of a side (A15.13)."""
         return evidence in self.query.evidence
 
 
@@ -93,7 +93,7 @@ class Nat:
         return self._readings(questions, Reason.SERVICE_NAT_ORDER)
 
     def _egress_ends(self, pair: Pair, client: KnownPod) -> tuple[list[tuple[End, int]], bool]:
-        """Give the dialled ends that egress may have seen, and whether it may be the backend."""
+        """Return the dialled ends that egress may have seen, and whether it may be the backend."""
         fronts: list[tuple[End, int]] = []
         backend = not pair.ways
         for way in pair.ways:
@@ -118,7 +118,7 @@ class Nat:
         return self._identities.node_addresses.get(way.address) == {client.node}
 
     def _is_others(self, way: Way, client: KnownPod) -> bool:
-        """Whether a dialled node is certainly another than the client's."""
+        """Return whether a dialled node is certainly another than the client's."""
         owners = self._identities.node_addresses.get(way.address, set())
         return client.node is not None and client.node not in owners
 
@@ -168,7 +168,7 @@ class Nat:
         return self._readings([replace(question, peer=end) for end in ends], Reason.SOURCE_NAT)
 
     def _sources(self, pair: Pair, server: KnownPod) -> Iterator[End]:
-        """Give the sources that the server may have seen, the likeliest first."""
+        """Yield the sources that the server may have seen, the likeliest first."""
         query = pair.query
         recorded: list[End] = []
         if query.src_seen is not None:
@@ -196,7 +196,7 @@ class Nat:
             yield from self._translated(way, pair.source.identity)
 
     def _translated(self, way: Way, client: Identity) -> Iterable[End]:
-        """Give the further sources that a way may show the server (R10)."""
+        """Return the further sources that a way may show the server (R10)."""
         if way.front is Front.NODE_PORT:
             # What is translated where the connection begins goes straight to the backend.
             direct = client.kind is Kind.POD and self._node_port_egress == "backend"
@@ -211,7 +211,7 @@ class Nat:
         return ()
 
     def _ingress_edges(self) -> list[Network]:
-        """Give every network that an ingress rule tells apart."""
+        """Return every network that an ingress rule tells apart."""
         if self._edges is None:
             self._edges = [
                 parse_cidr(text)
@@ -230,7 +230,7 @@ class Nat:
         return [End(Identity(Kind.NODE, "", name), way.address) for name in names]
 
     def _all_nodes(self, way: Way) -> list[End]:
-        """Give every address of every node in a family."""
+        """Return every address of every node in a family."""
         known = self._identities.node_addresses
         same = sorted(address for address in known if address.version == way.address.version)
         return [

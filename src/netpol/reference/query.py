@@ -75,7 +75,7 @@ def _address(text: str, field: str) -> Address:
 
 
 def reversed_flow(flow: Flow) -> Flow:
-    """Give the flow of the initiator for one recorded in the reply direction (R19)."""
+    """Return the flow of the initiator for one recorded in the reply direction (R19)."""
     return Flow(
         src=flow.dst,
         dst=flow.src,

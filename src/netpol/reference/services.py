@@ -185,7 +185,7 @@ class Services:
         hint: str | None,
         client: Identity,
     ) -> list[Destination]:
-        """Give every destination a client's flow may have (C2 with ``is_destination``).
+        """Return every destination a client's flow may have (C2 with ``is_destination``).
 
         Never empty; a service without backends is a destination without targets.
         """
@@ -213,23 +213,23 @@ class Services:
         return [Destination(name, targets, missing)]
 
     def ways(self, address: Address, port: int, protocol: int, time: int | None) -> list[Way]:
-        """Give the ways through an address and port that a flow recorded behind it dialled."""
+        """Return the ways through an address and port that a flow recorded behind it dialled."""
         if self._identities.of(address, time)[0].kind is Kind.POD:  # C2.2
             return []
         return sorted({entry.way for entry in self._compatible(address, protocol, port)})
 
     def dialled(self, address: Address, port: int, protocol: int) -> list[Entry]:
-        """Give the entries that an address and port are."""
+        """Return the entries that an address and port are."""
         return self._compatible(address, protocol, port)
 
     def leading_to(self, pod: KnownPod, port: int, protocol: int) -> Iterator[Entry]:
-        """Give the entries of services of a pod's namespace that lead to it at a port."""
+        """Yield the entries of services of a pod's namespace that lead to it at a port."""
         for entry, number in self._leading_to(pod, protocol):
             if number == port:
                 yield entry
 
     def translating(self, pod: KnownPod, port: int, protocol: int) -> Iterator[tuple[Entry, int]]:
-        """Give the entries at a port that lead to a pod at another one, and that one."""
+        """Yield the entries at a port that lead to a pod at another one, and that one."""
         for entry, number in self._leading_to(pod, protocol):
             if entry.way.port == port != number:
                 yield entry, number
@@ -258,7 +258,7 @@ class Services:
         ]
 
     def _ordered(self, entries: list[Entry], client: Identity) -> tuple[Target, ...]:
-        """Give the backends of entries that share one address and port, in R8's order."""
+        """Return the backends of entries that share one address and port, in R8's order."""
         found = {target for entry in entries for target in self._backends(entry, client)}
 
         def place(item: Target) -> tuple[object, ...]:
@@ -279,14 +279,14 @@ class Services:
             yield Target(end, entry.protocol, port, entry.way)
 
     def _at_pod(self, pod: KnownPod, family: Address, port: int) -> Iterator[tuple[End, int]]:
-        """Give a pod's addresses of one family; a hostNetwork pod is its node (R7)."""
+        """Yield a pod's addresses of one family; a hostNetwork pod is its node (R7)."""
         identity = self._identities.of_pod(pod)
         for address in pod.addresses:
             if _same_family(address, family):
                 yield End(identity or EXTERNAL, address), port
 
     def _from_selector(self, entry: Entry, node: str | None) -> Iterator[tuple[End, int]]:
-        """Give what the endpoint controller would draw from (R7), of one node if it is named."""
+        """Yield what the endpoint controller would draw from (R7), of one node if it is named."""
         service, spec = entry.service, entry.spec
         if service is None or spec is None or service.spec is None or not service.spec.selector:
             return
@@ -303,7 +303,7 @@ class Services:
                     yield from self._at_pod(pod, entry.way.address, port)
 
     def _from_slices(self, entry: Entry, node: str | None) -> Iterator[tuple[End, int]]:
-        """Give ready endpoints, else serving and terminating ones (C6, R6).
+        """Yield ready endpoints, else serving and terminating ones (C6, R6).
 
         Of one node if it is named: those of other nodes are no candidates at all (A15.12).
         """
@@ -333,7 +333,7 @@ class Services:
     def _of_endpoint(
         self, item: EndpointSlice, endpoint: Endpoint, address: Address
     ) -> list[Identity]:
-        """Give who an endpoint is: the live pod it names, else whoever has the address (R6)."""
+        """Return who an endpoint is: the live pod it names, else whoever has the address (R6)."""
         pod = self._named_pod(item, endpoint)
         identity = self._identities.of_pod(pod) if pod and pod.alive(None) else None
         return self._identities.of(address, None) if identity is None else [identity]
@@ -346,13 +346,13 @@ class Services:
         return self._identities.by_key.get((namespace, ref.name or ""))
 
     def _node_name(self, item: EndpointSlice, endpoint: Endpoint) -> str | None:
-        """Give the node an endpoint says it is on, else that of the pod it names."""
+        """Return the node an endpoint says it is on, else that of the pod it names."""
         pod = self._named_pod(item, endpoint)
         return endpoint.node_name or (pod.node if pod else None)
 
 
 def _node_of(client: Identity) -> str | None:
-    """Give the node a client is on; None if that is not known."""
+    """Return the node a client is on; None if that is not known."""
     if client.kind is Kind.NODE:
         return client.name
     return client.pod.node if client.pod else None
@@ -363,13 +363,13 @@ def _ready(endpoint: Endpoint) -> bool:
 
 
 def _lingers(endpoint: Endpoint) -> bool:
-    """Whether an endpoint that is not ready still serves while it terminates."""
+    """Return whether an endpoint that is not ready still serves while it terminates."""
     conditions = endpoint.conditions
     return bool(conditions and conditions.terminating and conditions.serving is not False)
 
 
 def _target_port(pod: KnownPod, spec: ServicePort, protocol: int) -> int | None:
-    """Give the number a service port leads to on a pod; None if the pod lacks the name (R7)."""
+    """Return the number a service port leads to on a pod; None if the pod lacks the name (R7)."""
     if not isinstance(spec.target_port, str):
         return spec.target_port or spec.port
     sidecars = [item for item in pod.init_containers if item.restart_policy == "Always"]

@@ -45,7 +45,7 @@ class NetworkPolicyStage:
         self._isolating: dict[tuple[str, tuple[str, str]], list[NetworkPolicy]] = {}
 
     def selecting(self, pod: KnownPod) -> list[NetworkPolicy]:
-        """Give the policies that select a pod: those of its own namespace only (A5.7)."""
+        """Return the policies that select a pod: those of its own namespace only (A5.7)."""
         return [
             policy
             for policy in self._policies
@@ -59,7 +59,7 @@ class NetworkPolicyStage:
         return selector_match(selector, pod.labels) is Match.YES
 
     def isolating(self, direction: Direction, pod: KnownPod) -> list[NetworkPolicy]:
-        """Give the policies that isolate a pod in a direction (A9.1); remembered."""
+        """Return the policies that isolate a pod in a direction (A9.1); remembered."""
         key = (direction, pod.key)
         if key not in self._isolating:
             self._isolating[key] = [
@@ -90,7 +90,7 @@ class NetworkPolicyStage:
         return TierTrial(tier=tier, groups=groups, end=self._unmatched(question, trials))
 
     def _exemption(self, question: SideQuery) -> Reason | None:
-        """Give why isolation does not bind this traffic, None if it does (B8's order)."""
+        """Return why isolation does not bind this traffic, None if it does (B8's order)."""
         switches = self._switches
         if question.hairpin and switches.np_service_hairpin == "allow":  # A10.3
             return Reason.NP_HAIRPIN
@@ -120,7 +120,7 @@ class NetworkPolicyStage:
         return PolicyTrial(f"{namespace}/{policy.metadata.name}", tuple(trials))
 
     def _unmatched(self, question: SideQuery, trials: list[PolicyTrial]) -> SideOutcome:
-        """Give what an isolated side is where no rule matches (A9.2, A17.2)."""
+        """Return what an isolated side is where no rule matches (A9.2, A17.2)."""
         protocol = question.packet.protocol
         verdict, reason = Verdict.DENY, Reason.NP_IMPLICIT_DENY
         if (
@@ -138,7 +138,7 @@ class NetworkPolicyStage:
 
 
 def policy_types(policy: NetworkPolicy) -> set[str]:
-    """Give the directions a policy governs, in lower case (A1.3, A2.1)."""
+    """Return the directions a policy governs, in lower case (A1.3, A2.1)."""
     spec = policy.spec
     if spec is None:
         return {"ingress"}
@@ -148,7 +148,7 @@ def policy_types(policy: NetworkPolicy) -> set[str]:
 
 
 def rules_of(policy: NetworkPolicy, direction: Direction) -> list[Rule | None]:
-    """Give the rules of a direction; absent, null and empty are no rule (A4)."""
+    """Return the rules of a direction; absent, null and empty are no rule (A4)."""
     if policy.spec is None:
         return []
     rules = policy.spec.ingress if direction == "ingress" else policy.spec.egress

@@ -36,7 +36,7 @@ class Step(NamedTuple):
 
 
 def decide(trials: list[TierTrial], switches: Switches) -> SideOutcome:
-    """Give what the tiers say together, credited as R15 and R21-R23 have it."""
+    """Return what the tiers say together, credited as R15 and R21-R23 have it."""
     tiers = _Tiers(trials)
     verdicts = tiers.possible(0, 0)
     tried = tuple(trial for tier in trials for group in tier.groups for trial in group)
@@ -69,7 +69,7 @@ class _Tiers:
     # --- as ordered --------------------------------------------------------------------------
 
     def possible(self, tier: int, step: int) -> set[Verdict]:
-        """Give the verdicts that may come out from a step of a tier on (C4)."""
+        """Return the verdicts that may come out from a step of a tier on (C4)."""
         if tier == len(self._trials):
             return {ALLOW}
         settled = self._trials[tier].settled
@@ -82,20 +82,20 @@ class _Tiers:
         return taken if rule.match is Match.YES else taken | self.possible(tier, step + 1)
 
     def _end(self, tier: int) -> set[Verdict]:
-        """Give the verdicts where no rule of the tier matches."""
+        """Return the verdicts where no rule of the tier matches."""
         end = self._trials[tier].end
         if end is None:
             return self.possible(tier + 1, 0)
         return {ALLOW, DENY} if end.verdict is UNKNOWN else {end.verdict}
 
     def _effect(self, tier: int, rule: RuleTrial) -> set[Verdict]:
-        """Give the verdicts where a rule matches."""
+        """Return the verdicts where a rule matches."""
         if rule.effect is Effect.PASS:
             return self.possible(tier + 1, 0)
         return {ALLOW if rule.effect is Effect.ALLOW else DENY}
 
     def decider(self) -> SideOutcome:
-        """Give what decides where nothing matches that only may (R22)."""
+        """Return what decides where nothing matches that only may (R22)."""
         for tier, trial in enumerate(self._trials):
             if trial.settled is not None:
                 return replace(trial.settled, tier=_tier_of(trial.settled, trial.tier))
@@ -109,7 +109,7 @@ class _Tiers:
         return DEFAULT
 
     def doubt(self) -> SideOutcome:
-        """Give the first rule in doubt whose match makes a difference (R22)."""
+        """Return the first rule in doubt whose match makes a difference (R22)."""
         for tier, trial in enumerate(self._trials):
             passed = False
             for index, step in enumerate(self._steps[tier]):
@@ -123,11 +123,11 @@ class _Tiers:
         raise AssertionError("nothing is in doubt")
 
     def both(self) -> tuple[Witness, ...]:
-        """Give the first way to be allowed and the first way to be denied."""
+        """Return the first way to be allowed and the first way to be denied."""
         return tuple(self._way(0, 0, verdict) or Witness(verdict) for verdict in (ALLOW, DENY))
 
     def _way(self, tier: int, step: int, verdict: Verdict) -> Witness | None:
-        """Give the first way to a verdict, what matches tried before what does not."""
+        """Return the first way to a verdict, what matches tried before what does not."""
         if tier == len(self._trials):
             return Witness(ALLOW) if verdict is ALLOW else None
         trial = self._trials[tier]
@@ -161,7 +161,7 @@ class _Tiers:
     # --- with policies of equal priority in any order (B3.4) ---------------------------------
 
     def possible_in_any_order(self, tier: int, group: int) -> set[Verdict]:
-        """Give the verdicts that may come out if each policy of a group may be the first."""
+        """Return the verdicts that may come out if each policy of a group may be the first."""
         if tier == len(self._trials):
             return {ALLOW}
         trial = self._trials[tier]
@@ -183,7 +183,7 @@ class _Tiers:
         return found
 
     def way_in_any_order(self, tier: int, group: int, verdict: Verdict) -> Witness | None:
-        """Give the first way to a verdict if each policy of a group may be the first."""
+        """Return the first way to a verdict if each policy of a group may be the first."""
         if tier == len(self._trials):
             return Witness(ALLOW) if verdict is ALLOW else None
         trial = self._trials[tier]
@@ -203,7 +203,7 @@ class _Tiers:
 
 
 def _steps(policy: PolicyTrial) -> Iterator[Step]:
-    """Give the rules of a policy that match or may, up to the first that certainly does."""
+    """Yield the rules of a policy that match or may, up to the first that certainly does."""
     for rule in policy.rules:
         if rule.match is not Match.NO:
             yield Step(policy, rule)

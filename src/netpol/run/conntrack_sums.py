@@ -47,10 +47,10 @@ class Adder(Protocol):
     has_bytes: bool
 
     def fork(self) -> Self:
-        """Give an empty one, for another thread."""
+        """Return an empty one, for another thread."""
 
     def on_text(self, capacity: int) -> FusedRecords:
-        """Give what judges and adds a scanner's records, at most ``capacity`` of them."""
+        """Return what judges and adds a scanner's records, at most ``capacity`` of them."""
 
     def after_piece(self, records: FusedRecords, scanner: Scanner, file: str) -> None:
         """Keep what is needed of the records just added. In the thread whose piece it is."""
@@ -170,7 +170,7 @@ class _Seat:
         self.worker: _Worker | None = None
 
     def take(self) -> _Worker:
-        """Give what the thread works with."""
+        """Return what the thread works with."""
         if self.worker is None:
             self.worker = self._make()
         return self.worker
@@ -258,7 +258,7 @@ class _Work:
                 thread.join(1)  # not for ever: it may wait for a pipe
 
     def rest(self) -> RestOfSource | None:
-        """Give the text from the first piece on that was not taken over."""
+        """Return the text from the first piece on that was not taken over."""
         if not self._left:
             return None
         held = b"".join([*self._left, self._carried])

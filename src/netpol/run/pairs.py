@@ -55,13 +55,13 @@ class PairList:
     others: Weight = field(default_factory=Weight)
 
     def first(self, number: int) -> PairList:
-        """Give the list with no more than ``number`` pairs; the rest is among the others."""
+        """Return the list with no more than ``number`` pairs; the rest is among the others."""
         rest = sum((pair.weight for pair in self.pairs[number:]), self.others)
         return PairList(self.pairs[:number], self.distinct, self.capped, rest)
 
 
 def pair_of(engine: Engine, key: PairKey, weight: Weight) -> Pair:
-    """Give the pair that a key of a tally stands for."""
+    """Return the pair that a key of a tally stands for."""
     return Pair(
         src=key.src,
         dst=key.dst,
@@ -75,7 +75,7 @@ def pair_of(engine: Engine, key: PairKey, weight: Weight) -> Pair:
 
 
 def credits_of(engine: Engine, egress: int, ingress: int) -> tuple[Credit, ...]:
-    """Give who decided each side, egress first; a decision of 0 did not."""
+    """Return who decided each side, egress first; a decision of 0 did not."""
     deciders = (_credit(engine, egress, Side.EGRESS), _credit(engine, ingress, Side.INGRESS))
     return tuple(credit for credit in deciders if credit is not None)
 
@@ -92,14 +92,14 @@ def _credit(engine: Engine, decision_id: int, side: Side) -> Credit | None:
 
 
 def rule_line(info: PolicyInfo, side: Side, rule: int) -> int | None:
-    """Give the line of a rule of a ``PolicyInfo``, None where it is not known."""
+    """Return the line of a rule of a ``PolicyInfo``, None where it is not known."""
     egress, ingress = info.rule_lines
     lines: tuple[int, ...] = egress if side is Side.EGRESS else ingress
     return lines[rule] or None
 
 
 def protocol_name(number: int) -> str:
-    """Give the name of a protocol number, the number as text, or ``unknown``."""
+    """Return the name of a protocol number, the number as text, or ``unknown``."""
     if number == UNKNOWN_PROTOCOL:
         return "unknown"
     return PROTOCOL_NAMES.get(number, str(number))

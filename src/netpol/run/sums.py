@@ -83,13 +83,13 @@ class Weight:
     bytes: int = 0
 
     def __add__(self, other: Weight) -> Weight:
-        """Give the sum of both."""
+        """Return the sum of both."""
         return Weight(
             self.flows + other.flows, self.packets + other.packets, self.bytes + other.bytes
         )
 
     def __sub__(self, part: Weight) -> Weight:
-        """Give what is left without a part."""
+        """Return what is left without a part."""
         return Weight(self.flows - part.flows, self.packets - part.packets, self.bytes - part.bytes)
 
 
@@ -151,7 +151,7 @@ class Tally:
         self._begin()
 
     def _numbered(self, engine: Engine) -> tuple[list[str], npt.NDArray[np.uint32]]:
-        """Give the workloads, and the number of each endpoint's."""
+        """Return the workloads, and the number of each endpoint's."""
         return numbered(engine.endpoints.workload)
 
     def _begin(self) -> None:
@@ -160,13 +160,13 @@ class Tally:
         self._source_unrecorded = 0  # of batches; every record of text has it
 
     def fork(self) -> Tally:
-        """Give an empty tally of the same engine, for another thread."""
+        """Return an empty tally of the same engine, for another thread."""
         other = copy(self)
         other._begin()
         return other
 
     def on_text(self, capacity: int) -> FusedRecords:
-        """Give what judges and adds a scanner's records."""
+        """Return what judges and adds a scanner's records."""
         return FusedSums(self.core, HAS_PORTS)
 
     def after_piece(self, records: FusedRecords, scanner: Scanner, file: str) -> None:
@@ -194,11 +194,11 @@ class Tally:
         self.core.add(len(batch), verdicts.opened, verdicts.storage, *weights_of(batch))
 
     def outcomes(self) -> dict[tuple[Verdict, Reason, Side], Weight]:
-        """Give the weight of each (verdict, reason, deciding side)."""
+        """Return the weight of each (verdict, reason, deciding side)."""
         return {outcome_of(key): weight for key, weight in _items(self.core.outcomes)}
 
     def source_nat(self) -> SourceNat:
-        """Give how many flows unknown for ``source-nat`` say which source was seen."""
+        """Return how many flows unknown for ``source-nat`` say which source was seen."""
         sums = (
             weight.flows
             for (verdict, reason, _), weight in self.outcomes().items()
@@ -207,11 +207,11 @@ class Tally:
         return SourceNat(sum(sums) - self._source_unrecorded, self._source_unrecorded)
 
     def decisions(self, side: Side) -> Iterator[tuple[int, Weight]]:
-        """Give the weight of each decision id of a side that occurred."""
+        """Return the weight of each decision id of a side that occurred."""
         return _items(self.core.egress if side is Side.EGRESS else self.core.ingress)
 
     def notes(self) -> dict[Note, Weight]:
-        """Give the weight of each note that occurred."""
+        """Return the weight of each note that occurred."""
         sums = {note: Weight() for note in Note if note}
         for bits, weight in _items(self.core.notes):
             for note in Note(bits):
@@ -219,7 +219,7 @@ class Tally:
         return {note: weight for note, weight in sums.items() if weight.flows}
 
     def heaviest(self, verdict: Verdict, number: int) -> tuple[list[tuple[PairKey, Weight]], int]:
-        """Give the pairs of a verdict with most flows, then bytes, and how many pairs are kept.
+        """Return the pairs of a verdict with most flows, then bytes, and how many pairs are kept.
 
         At most ``number`` are given. Only denied and unknown flows are counted by pair.
         """
@@ -270,7 +270,7 @@ class TimeSpans:
         np.maximum.at(self._spans[1], places, times)
 
     def of(self, place: int) -> tuple[int, int] | None:
-        """Give first and last time of a group, ns; None where no flow's time is known."""
+        """Return first and last time of a group, ns; None where no flow's time is known."""
         if self._spans is None or self._spans[0][place] == _LATEST:
             return None
         first, last = (int(times[place]) for times in self._spans)
@@ -291,7 +291,7 @@ def _source_unrecorded(verdicts: Verdicts) -> int:
 
 
 def weights_of(batch: FlowBatch) -> tuple[npt.NDArray[np.uint64] | None, ...]:
-    """Give flows, packets and bytes as the core takes them: uint64[n], or None."""
+    """Return flows, packets and bytes as the core takes them: uint64[n], or None."""
     return tuple(
         None if column is None else np.ascontiguousarray(column, np.uint64)
         for column in (batch.flows, batch.packets, batch.bytes)
@@ -299,7 +299,7 @@ def weights_of(batch: FlowBatch) -> tuple[npt.NDArray[np.uint64] | None, ...]:
 
 
 def pair_words(verdicts: Verdicts, workloads: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
-    """Give the key of every flow's pair, uint64[n, 3], as the core makes those of denied flows.
+    """Return the key of every flow's pair, uint64[n, 3], as the core makes those of denied flows.
 
     ``workloads`` has the number of each endpoint's; of the second word, bits from 34 on are free.
     """
@@ -349,7 +349,7 @@ def pair_key(words: Sequence[int], workloads: Sequence[str]) -> PairKey:
 
 
 def numbered(names: Sequence[str]) -> tuple[list[str], npt.NDArray[np.uint32]]:
-    """Give the distinct names, and the place of each name among them."""
+    """Return the distinct names, and the place of each name among them."""
     place = {name: index for index, name in enumerate(dict.fromkeys(names))}
     return list(place), np.fromiter((place[name] for name in names), np.uint32, len(names))
 
@@ -366,7 +366,7 @@ def _items(histogram: Histogram) -> Iterator[tuple[int, Weight]]:
 
 
 def _decision_facts(engine: Engine) -> Column:
-    """Give what the core packs into 32 bits of each decision.
+    """Return what the core packs into 32 bits of each decision.
 
     An allowed flow's reason is taken from the less quiet side: a rule or exemption says more than
     that nothing filters the protocol, and that more than that nothing isolates the pod.

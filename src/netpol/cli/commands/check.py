@@ -199,7 +199,7 @@ def _written(result: CheckResult, output: str, strict: bool) -> str | bytes:
 
 
 def _overlaps(policies: PolicySet, snapshot: Snapshot) -> list[Finding]:
-    """Give what only shows in the policies as compiled for the cluster."""
+    """Return what only shows in the policies as compiled for the cluster."""
     from netpol.kube.read.findings import Finding
     from netpol.lint.compiled import overlaps
     from netpol.model.errors import CapacityError, Location
@@ -212,7 +212,7 @@ def _overlaps(policies: PolicySet, snapshot: Snapshot) -> list[Finding]:
 
 
 def _lines(result: CheckResult) -> str:
-    """Give ``file:line: severity: message [code]`` lines and a total; of notes only a few."""
+    """Return ``file:line: severity: message [code]`` lines and a total; of notes only a few."""
     lines = [_line("error", error.location, error.message) for error in result.errors]
     notes: Counter[str] = Counter()
     for finding in result.findings:
@@ -257,7 +257,7 @@ def _plural(number: int, one: str, many: str) -> str:
 
 
 def _json(result: CheckResult) -> bytes:
-    """Give the result as one document."""
+    """Return the result as one document."""
     from netpol.report.json.document import written
     from netpol.report.words.unjudged import unjudged_document
 

@@ -163,7 +163,7 @@ def _covered(request: _Request, *, with_spread: bool) -> tuple[Coverage, SpreadW
 
 
 def _written(request: _Request, found: Coverage) -> bytes:
-    """Give what goes to the output; write the annotated files."""
+    """Return what goes to the output; write the annotated files."""
     files = []
     if request.annotate_dir is not None or request.output == "yaml":
         from netpol.cli.annotate import annotated_files, joined, write_files

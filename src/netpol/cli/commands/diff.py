@@ -286,7 +286,7 @@ def _check(request: _Request) -> None:
 
 
 def _inputs(request: _Request) -> dict[str, tuple[str, ...]]:
-    """Give the files that are read, by what they are to the command."""
+    """Return the files that are read, by what they are to the command."""
     clusters = [_cluster(request, side) for side in _SIDES]
     named = (*request.before, *request.after, *request.policies)
     return {

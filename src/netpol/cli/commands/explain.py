@@ -199,7 +199,7 @@ def _paint() -> Any:
 
 
 def _appendix(replicas: Replicas, unjudged: Unjudged) -> str:
-    """Give what workloads, unknown verdicts and what is not judged call for beside the story."""
+    """Return what workloads, unknown verdicts and what is not judged call for beside the story."""
     from netpol.explain.story_text import wrapped
     from netpol.report.words.safe import escape_controls
     from netpol.report.words.unjudged import HERE

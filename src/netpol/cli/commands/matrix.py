@@ -57,7 +57,7 @@ class PortWord(click.ParamType):  # type: ignore[type-arg]  # generic only since
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int | None]:
-        """Give the protocol's number and the port."""
+        """Return the protocol's number and the port."""
         if isinstance(value, tuple):
             return value
         port, slash, protocol = value.rpartition("/")

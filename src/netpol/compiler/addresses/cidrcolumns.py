@@ -43,7 +43,7 @@ class CidrColumns:
             self._add(place, (start, len(self.of)))
 
     def reach(self, number: int) -> None:
-        """Give the set that holds here a column, if it has none."""
+        """Return the set that holds here a column, if it has none."""
         self.of.setdefault(number, len(self.of))
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ class CidrColumns:
             self.switch(place)
 
     def add(self, number: int) -> None:
-        """Give a column to a set that comes of no range of addresses."""
+        """Return a column to a set that comes of no range of addresses."""
         if number in self.of:
             return
         column = self.of[number] = len(self.of)

@@ -30,7 +30,7 @@ class Clusters:
         self._known: list[tuple[Snapshot, Switches, Resolved]] = []
 
     def of(self, snapshot: Snapshot, switches: Switches) -> Resolved:
-        """Give what a snapshot says, making it where it is not known."""
+        """Return what a snapshot says, making it where it is not known."""
         for known, with_switches, resolved in self._known:
             if known is snapshot and with_switches == switches:
                 return resolved

@@ -24,19 +24,19 @@ class DnsRegions:
 
     @property
     def addresses(self) -> set[int]:
-        """Give the addresses that DNS says anything of."""
+        """The addresses that DNS says anything of."""
         return {*self.egress.answered, *self.ingress.answered}
 
     def __bool__(self) -> bool:
         return bool(self.egress.answered) or bool(self.ingress.answered)
 
     def edges(self, address: int) -> Iterator[int]:
-        """Give the times at which the region of an address may change."""
+        """Yield the times at which the region of an address may change."""
         yield from self.egress.edges(address)
         yield from self.ingress.edges(address)
 
     def at(self, address: int, region: Region, time: int | None) -> Region:
-        """Give the region with what DNS says of an address; None is "time not recorded"."""
+        """Return the region with what DNS says of an address; None is "time not recorded"."""
         egress = self.egress.learned(address, time)
         ingress = self.ingress.learned(address, time)
         if not egress and not ingress:
@@ -47,7 +47,7 @@ class DnsRegions:
         )
 
     def all_at(self, address: int, region: Region) -> Iterator[Region]:
-        """Give every region that an address may be."""
+        """Yield every region that an address may be."""
         yield self.at(address, region, None)
         for time in set(self.edges(address)):
             yield self.at(address, region, time)

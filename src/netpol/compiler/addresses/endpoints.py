@@ -52,7 +52,7 @@ class EndpointKey(NamedTuple):
 
 
 def region_marks(snapshot: Snapshot, identities: Identities) -> list[Mark]:
-    """Give the ranges that notes, gateways and loopback depend on (A10.2, A11.5, C2.3, C2.4)."""
+    """Return the ranges that notes, gateways and loopback depend on (A10.2, A11.5, C2.3, C2.4)."""
     special = int(Note.UNSPECIFIED_ADDRESS_CLASS)
     marks = [
         Mark(ip_network(text), special)
@@ -74,12 +74,12 @@ def region_marks(snapshot: Snapshot, identities: Identities) -> list[Mark]:
 
 
 def is_outside(region: Region) -> bool:
-    """Whether a region may hold anything outside the cluster: it has no mark (A15.10)."""
+    """Return whether a region may hold anything outside the cluster: it has no mark (A15.10)."""
     return region.marks == 0
 
 
 def region_of(regions: dict[int, Regions], address: int) -> Region:
-    """Give the region of an address, by its family; what DNS says of it is not in there."""
+    """Return the region of an address, by its family; what DNS says of it is not in there."""
     if family_of(address) == 4:
         return regions[4].at(address - V4_MAPPED)
     return regions[6].at(address)
@@ -110,7 +110,7 @@ class Endpoints:
         self._any_learned = bool(self.learned)  # asked for every address
 
     def resolve_all(self) -> None:
-        """Give every address that anything owns its endpoint."""
+        """Return every address that anything owns its endpoint."""
         known = {
             *self.identities.pods_at,
             *self.identities.nodes_at,
@@ -121,7 +121,7 @@ class Endpoints:
             self.by_address[address] = self._address_endpoint(address)
 
     def intern(self, key: EndpointKey) -> int:
-        """Give the id of an endpoint."""
+        """Return the id of an endpoint."""
         found = self._ids.get(key)
         if found is None:
             found = self._ids[key] = len(self.keys)
@@ -129,7 +129,7 @@ class Endpoints:
         return found
 
     def region_endpoint(self, region: Region) -> int:
-        """Give the endpoint of an address nobody owns (C2.3)."""
+        """Return the endpoint of an address nobody owns (C2.3)."""
         if region.marks & _LOOPBACK:
             return self.intern(EndpointKey(EndpointKind.LOOPBACK, region=region))
         notes = region.marks & _NOTES
@@ -144,7 +144,7 @@ class Endpoints:
         )
 
     def outside_endpoints(self, family: int) -> list[int]:
-        """Give an endpoint for every class of addresses that ingress tells apart (A15.10)."""
+        """Return an endpoint for every class of addresses that ingress tells apart (A15.10)."""
         found: dict[int, Region] = {}
         for region in self.regions[family].classes:
             if is_outside(region):
@@ -152,7 +152,7 @@ class Endpoints:
         return [self.region_endpoint(region) for region in found.values()]
 
     def backend_endpoint(self, backend: Backend) -> int:
-        """Give the endpoint of a service backend: no services of its own, no times (R6)."""
+        """Return the endpoint of a service backend: no services of its own, no times (R6)."""
         region = self._region(backend.address, None)
         if backend.kind is BackendKind.POD:
             return self.intern(self._pod_key(backend.owner, region))
@@ -161,7 +161,7 @@ class Endpoints:
         return self._external(backend.address, region)
 
     def node_endpoints(self, family: int) -> list[int]:
-        """Give the endpoint of every node at each of its addresses of a family, by node (R10)."""
+        """Return the endpoint of every node at each of its addresses of a family, by node (R10)."""
         return [
             self.intern(
                 EndpointKey(EndpointKind.NODE, node=node, region=self._region(address, None))
@@ -209,7 +209,7 @@ class Endpoints:
         return self.intern(key._replace(segments=tuple(segments)))
 
     def _single_pod(self, address: int, region: Region, pod: PodIdentity) -> int:
-        """Give what nearly every address is: one running pod's, nobody's before that (A13.4)."""
+        """Return what nearly every address is: one running pod's, nobody's before that (A13.4)."""
         key = self._pod_key(pod.index, region)
         now = self.intern(key)
         if pod.start == BEGINNING:
@@ -245,7 +245,7 @@ class Endpoints:
         return self._external(address, region, groups)
 
     def _external(self, address: int, region: Region, groups: tuple[int, int] = (0, 0)) -> int:
-        """Give the endpoint of an address nobody holds now, but perhaps another time (C2.3)."""
+        """Return the endpoint of an address nobody holds now, but perhaps another time (C2.3)."""
         stale = address in self.identities.pods_at
         found = self._outside.get((region, groups, stale))
         if found is not None:

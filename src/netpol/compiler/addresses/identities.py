@@ -40,7 +40,7 @@ _NO_NAMES: NamedPorts = frozenset()
 
 @lru_cache(maxsize=1 << 18)  # a pod's address stands in podIP, podIPs and its EndpointSlices
 def parse_address(text: str) -> int | None:
-    """Give the 128-bit form of an address, or None if the text is not one."""
+    """Return the 128-bit form of an address, or None if the text is not one."""
     text = text.partition("%")[0]
     try:
         if ":" not in text:
@@ -57,7 +57,7 @@ def parse_address(text: str) -> int | None:
 
 
 def family_of(address: int) -> int:
-    """Give 4 or 6."""
+    """Return 4 or 6."""
     return 4 if address >> 32 == 0xFFFF else 6
 
 
@@ -81,11 +81,11 @@ class PodIdentity:
 
     @property
     def label(self) -> str:
-        """Give ``namespace/name``."""
+        """``namespace/name``."""
         return f"{self.namespace}/{self.name}"
 
     def alive(self, time: int | None) -> bool:
-        """Whether the pod owns its addresses at a time; None is "not recorded" (A13.4)."""
+        """Return whether the pod owns its addresses at a time; None is "not recorded" (A13.4)."""
         if time is None:
             return not self.terminal
         return self.start <= time < self.end
@@ -112,7 +112,7 @@ class Identities:
         return {name: index for index, name in enumerate(self.nodes)}
 
     def node_index(self, name: str) -> int:
-        """Give the index of a node, -1 if nothing else names it."""
+        """Return the index of a node, -1 if nothing else names it."""
         return self._node_indexes.get(name, -1)
 
     @classmethod
@@ -265,7 +265,7 @@ def _node_addresses(
 def _host_addresses(
     pods: list[Pod], identities: list[PodIdentity], indexes: Mapping[str, int]
 ) -> Iterator[tuple[int, int | None]]:
-    """Give hostIPs and addresses of hostNetwork pods (A11.4)."""
+    """Yield hostIPs and addresses of hostNetwork pods (A11.4)."""
     for pod, identity in zip(pods, identities, strict=True):
         if pod.spec is None or not pod.spec.node_name:
             continue

@@ -66,7 +66,7 @@ class Surroundings:
         ]
 
     def node_addresses(self, peer: NodePeer) -> set[int]:
-        """Give the addresses of the nodes that a peer matches (B4.4)."""
+        """Return the addresses of the nodes that a peer matches (B4.4)."""
         matched = self._sets.match(peer.nodes)
         found = set[int | None]()
         for verdict, addresses in zip(matched.tolist(), self._addresses, strict=True):
@@ -119,7 +119,7 @@ class AddressPeers:
         return len(self._cidrs) + len(self._others)
 
     def _places(self, peers: Sequence[AddressPeer]) -> list[int]:
-        """Give the places of a rule's peers, known ones or new."""
+        """Return the places of a rule's peers, known ones or new."""
         found = [self._cidrs.setdefault(cidrs, len(self)) for cidrs in _by_scope(peers)]
         for peer in peers:
             if not isinstance(peer, CidrPeer):
@@ -164,7 +164,7 @@ class AddressPeers:
         return self._windows.keys()
 
     def edges(self, address: int) -> Iterator[int]:
-        """Give the times at which what DNS says of an address may change."""
+        """Yield the times at which what DNS says of an address may change."""
         for windows in self._windows.get(address, {}).values():
             for window in windows:
                 yield BEGINNING if window.start is None else window.start
@@ -172,7 +172,7 @@ class AddressPeers:
                     yield window.end
 
     def learned(self, address: int, time: int | None) -> list[int]:
-        """Give the places that DNS answers add to an address at a time, or at one not recorded."""
+        """Return places that DNS answers add to an address at a time, or at one not recorded."""
         places = []
         for place, windows in self._windows.get(address, {}).items():
             merged = merged_windows(windows)
@@ -186,7 +186,7 @@ class AddressPeers:
 
 
 def _by_scope(peers: Sequence[AddressPeer]) -> list[_Cidrs]:
-    """Give the CIDRs of a rule, those that pods and nodes may be hidden from apart (A6.4)."""
+    """Return the CIDRs of a rule, those that pods and nodes may be hidden from apart (A6.4)."""
     cidrs = [peer for peer in peers if isinstance(peer, CidrPeer)]
     scoped = tuple([peer for peer in cidrs if peer.scoped])
     others = tuple([peer for peer in cidrs if not peer.scoped])

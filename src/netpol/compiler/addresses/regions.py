@@ -52,7 +52,7 @@ class Region(NamedTuple):
     nodes: tuple[int, ...] = ()
 
     def of(self, side: Side) -> int:
-        """Give the set of one side."""
+        """Return the set of one side."""
         return self.egress if side is Side.EGRESS else self.ingress
 
 
@@ -64,7 +64,7 @@ class Regions:
     classes: list[Region]
 
     def at(self, address: int) -> Region:
-        """Give the region an address lies in."""
+        """Return the region an address lies in."""
         return self.classes[bisect_right(self.starts, address) - 1]
 
 
@@ -85,14 +85,14 @@ class _Edges:
     nodes: _Switched = field(default_factory=dict)
 
     def addresses(self) -> set[int]:
-        """Give all addresses at which something is switched, and 0."""
+        """Return all addresses at which something is switched, and 0."""
         return {0}.union(*self.places, self.flags, self.nodes)
 
 
 def cut_regions(
     family: int, egress: Swept, ingress: Swept, marks: Iterable[Mark], budget: Budget
 ) -> Regions:
-    """Give the regions of family 4 or 6. Networks of the other family never match (A6.3).
+    """Return the regions of family 4 or 6. Networks of the other family never match (A6.3).
 
     Raises
     ------

@@ -138,7 +138,7 @@ class ServicePorts:
         self._join_node_ports()
 
     def groups_of(self, address: int) -> tuple[int, int]:
-        """Give (NodePort group or 0, own group or 0) of an address."""
+        """Return (NodePort group or 0, own group or 0) of an address."""
         family = family_of(address)
         shared = 0
         if family in self._node_port_families and address in self._identities.nodes_at:
@@ -227,7 +227,7 @@ class ServicePorts:
                     )
 
     def _placed(self, service: Service, port: ServicePort, family: int) -> list[_Placed]:
-        """Give every candidate of a service port, whether it serves, and the node it is on."""
+        """Return every candidate of a service port, whether it serves, and the node it is on."""
         key = (service.metadata.namespace or "default", service.metadata.name)
         if self._slices:
             return list(self._from_slices(self._slices.get(key, []), port, family))  # R6
@@ -259,7 +259,7 @@ class ServicePorts:
                             yield _Placed(ready, node, backends)
 
     def _node_of(self, endpoint: Endpoint, namespace: str) -> int:
-        """Give the node an endpoint says it is on, else that of the pod it names; -1 unknown."""
+        """Return the node an endpoint says it is on, else that of the pod it names; -1 unknown."""
         if endpoint.node_name:
             return self._identities.node_index(endpoint.node_name)
         pod = self._named_pod(endpoint, namespace)
@@ -323,7 +323,7 @@ def _service_ports(pod: Pod) -> list[ContainerPort]:
 
 
 def _target_port(pod: Pod, port: ServicePort) -> int | None:
-    """Give the number; for a name the first port that has it, None if there is none (R7)."""
+    """Return the number; for a name the first port that has it, None if there is none (R7)."""
     target = port.target_port
     if not isinstance(target, str):
         return target or port.port
@@ -335,14 +335,14 @@ def _target_port(pod: Pod, port: ServicePort) -> int | None:
 
 
 def _serving(placed: Iterable[_Placed]) -> list[Backend]:
-    """Give the ready ones, else the serving and terminating ones (C6)."""
+    """Return the ready ones, else the serving and terminating ones (C6)."""
     items = list(placed)
     chosen = [item for item in items if item.ready] or items
     return [backend for item in chosen for backend in item.backends]
 
 
 def _by_node(placed: Iterable[_Placed]) -> dict[int, list[Backend]]:
-    """Give what serves the clients of each node (A15.12)."""
+    """Return what serves the clients of each node (A15.12)."""
     found: dict[int, list[_Placed]] = {}
     for item in placed:
         if item.node >= 0:
@@ -351,7 +351,7 @@ def _by_node(placed: Iterable[_Placed]) -> dict[int, list[Backend]]:
 
 
 def _fronts(service: Service) -> Iterator[tuple[int, Way]]:
-    """Give the addresses of a service and what dialling each is; not those of nodes."""
+    """Yield the addresses of a service and what dialling each is; not those of nodes."""
     spec = service.spec
     if spec is None:
         return

@@ -84,7 +84,7 @@ class RowActs:
         }
 
     def of(self, case: Case) -> Acts:
-        """Give what the rules do in a case."""
+        """Return what the rules do in a case."""
         yes = case.certain & ~self._doubtful
         may = (case.certain | case.possible) & ~yes
         admin = self._ordered(Tier.ADMIN, yes, may)
@@ -104,7 +104,7 @@ class RowActs:
         return Acts(yes | may, acting, settling, allowing, tied)
 
     def before(self, bit: int, settling: int) -> int:
-        """Give those of ``settling`` that keep a rule from acting: of its own policy if any."""
+        """Return those of ``settling`` that keep a rule from acting: of its own policy if any."""
         earlier = settling & ((1 << bit) - 1)
         return earlier & self.policy[bit] or earlier
 

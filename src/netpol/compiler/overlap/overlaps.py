@@ -84,7 +84,7 @@ class Overlaps(NamedTuple):
 
 
 def find_overlaps(sides: Iterable[tuple[SideCompiler, RealPeers]]) -> Overlaps:
-    """Give what both sides have of each kind.
+    """Return what both sides have of each kind.
 
     Raises
     ------
@@ -152,7 +152,7 @@ class _SideOverlaps:
             self.ties[one.policy, other.policy] = Tie(self._side.side, first, second, *example)
 
     def unused(self) -> list[Unused]:
-        """Give the rules that match and never act, once every row was looked at."""
+        """Return the rules that match and never act, once every row was looked at."""
         never = self._never()
         if not never:
             return []
@@ -172,7 +172,10 @@ class _SideOverlaps:
         ]  # fmt: skip
 
     def _never(self) -> set[RuleId]:
-        """Give rules all of which may go: of several that allow the same, one stays (the first)."""
+        """Return rules all of which may go.
+
+        Of several that allow the same, one stays (the first).
+        """
         usage = self._usage
         sets = [rules for rules in usage.sets if not usage.acting.intersection(rules)]
         left = [len(rules) for rules in sets]
@@ -234,7 +237,7 @@ class _Row:
         self._width = width
 
     def cases(self) -> Iterator[tuple[int, int, Case, bool]]:
-        """Give each distinct case once, with a pair of classes and a port it is found at.
+        """Yield each distinct case once, with a pair of classes and a port it is found at.
 
         Last is whether some endpoint has that pair for sure; such pairs come first.
         """
@@ -255,12 +258,12 @@ class _Row:
                     yield pair, port, case, place < len(sure)
 
     def ids(self, bits: int) -> list[RuleId]:
-        """Give the rules of some bits."""
+        """Return the rules of some bits."""
         rules = self.classes.rules
         return [(rules[bit].policy, rules[bit].rule) for bit in set_bits(bits)]
 
     def example(self, pair: int, port: int) -> tuple[str, str, int, int]:
-        """Give a pod of the row, a peer of a pair of classes that is another, protocol and port."""
+        """Return pod of the row, a peer of a pair of classes that is another, protocol and port."""
         peers = self._peers
         mine = np.flatnonzero(self._side.row_of_group == self._index)
         subjects = np.flatnonzero(np.isin(self._side.groups.of_pod, mine)).tolist()
@@ -278,14 +281,14 @@ class _Row:
 
 
 def _locals(grouped: Grouped, columns: int) -> npt.NDArray[np.int64]:
-    """Give the local class of every column."""
+    """Return the local class of every column."""
     found = np.zeros(columns, np.int64)
     found[grouped.touched] = grouped.local
     return found
 
 
 def _distinct(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Give the distinct numbers in order; they are counted if small, as they mostly are."""
+    """Return the distinct numbers in order; they are counted if small, as they mostly are."""
     # Hashing took a tenth of looking for overlaps at 100 000 pods.
     if int(numbers.max(initial=0)) > 8 * len(numbers):
         return np.unique(numbers)

@@ -39,7 +39,7 @@ class RealPeers(NamedTuple):
     identities: Identities
 
     def name(self, peer: int) -> str:
-        """Give ``namespace/pod``, ``node/NAME`` or ``external``."""
+        """Return ``namespace/pod``, ``node/NAME`` or ``external``."""
         pod, node = int(self.pods[peer]), int(self.nodes[peer])
         if pod >= 0:
             return self.identities.pods[pod].label
@@ -52,7 +52,7 @@ def real_peers(
     keys: list[EndpointKey],
     visible: npt.NDArray[np.uint32],
 ) -> RealPeers:
-    """Give the peers of a side.
+    """Return the peers of a side.
 
     Parameters
     ----------

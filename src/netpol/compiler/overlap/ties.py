@@ -28,7 +28,7 @@ def disagreeing(
     groups: tuple[TiedGroup, ...],
     known: Container[tuple[int, int]],
 ) -> Iterator[tuple[TierRule, TierRule]]:
-    """Give two rules of each two policies that decide a case differently, but for ``known`` ones.
+    """Yield two rules of each two policies that decide a case differently, but for ``known`` ones.
 
     Parameters
     ----------
@@ -70,7 +70,10 @@ def _first(
 
 
 def _after(tiers: RowTiers, rules: list[TierRule], case: Case, bit: int) -> frozenset[Verdict]:
-    """Give what may come out where a tier passes: as if none of its rules matched (B5.2, B5.5)."""
+    """Return what may come out where a tier passes.
+
+    As if none of its rules matched (B5.2, B5.5).
+    """
     tier = rules[bit].tier
     others = sum(1 << place for place, rule in enumerate(rules) if rule.tier is not tier)
     rest = case._replace(certain=case.certain & others, possible=case.possible & others)

@@ -111,7 +111,7 @@ class RowTables:
         return int(self.port_maps.shape[1])
 
     def maps_of(self, side: SideTables) -> npt.NDArray[np.int64]:
-        """Give the port map of each row."""
+        """Return the port map of each row."""
         return side.rows[:, Row.PORT_MAP].astype(np.int64) // self.classes
 
 
@@ -123,7 +123,7 @@ def build_kernel(
     limit: int,
     own_by_address: tuple[bool, bool] = (False, False),
 ) -> Kernel | None:
-    """Give the tables, or None where they would exceed ``limit`` bytes or their narrow fields.
+    """Return the tables, or None where they would exceed ``limit`` bytes or their narrow fields.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def build_kernel(
 
 
 def without_cells(endpoints: Endpoints) -> Kernel:
-    """Give the tables where only the row tables are used: records hold flags alone."""
+    """Return the tables where only the row tables are used: records hold flags alone."""
     records = np.zeros((len(endpoints.flags), RECORD_COLUMNS), np.uint32)
     records[:, Record.COLUMN] = endpoints.flags << np.uint32(RECORD_FLAG_SHIFT)
     none = np.zeros((0, 0), np.uint32)
@@ -193,7 +193,7 @@ def without_cells(endpoints: Endpoints) -> Kernel:
 
 
 def fold_ports(ports: PortClasses, *, narrow: bool) -> npt.NDArray[Any]:
-    """Give uint16|uint32[3 * 65536 + 512]: the class of each port of TCP, UDP and SCTP.
+    """Return uint16|uint32[3 * 65536 + 512]: the class of each port of TCP, UDP and SCTP.
 
     Then that of each protocol number: for the other protocols, and where no port is recorded.
     """
@@ -216,7 +216,7 @@ def _pack_side(
     limit: int,
     own_by_address: bool,
 ) -> _Side | None:
-    """Give one side's index, its runs by row, and each endpoint's column."""
+    """Return one side's index, its runs by row, and each endpoint's column."""
     mine = PARTS_OF[_SIDES[number]]
     label, cidr = (parts[:, column].astype(np.int64) for column in (mine.label, mine.cidr))
     pairs, column = np.unique(label << HALF_SHIFT | cidr, return_inverse=True)
@@ -265,7 +265,7 @@ def _scale_maps(
     port_maps: U32,
     limit: int,
 ) -> tuple[U32, list[npt.NDArray[np.int64]]] | None:
-    """Give port maps times the number of a row's runs, and the map of each row of each side.
+    """Return port maps times the number of a row's runs, and the map of each row of each side.
 
     A row's runs stand port by port, so a cell and a scaled map add up to a place in them.
     """
@@ -284,7 +284,7 @@ def _scale_maps(
 def _records(
     built: list[_Side], map_of: list[npt.NDArray[np.int64]], endpoints: Endpoints
 ) -> dict[str, U32]:
-    """Give what each endpoint is as source and as destination; see ``tables.LAYOUT``."""
+    """Return what each endpoint is as source and as destination; see ``tables.LAYOUT``."""
     flags = endpoints.flags.astype(np.int64) << RECORD_FLAG_SHIFT
     node = endpoints.parts[:, Part.NODE].astype(np.int64)
     # Two ends without a node are not on the same one if an end is a node.

@@ -57,7 +57,7 @@ class PrefixTables(NamedTuple):
 
 
 def build_prefixes(endpoints: Endpoints, budget: Budget) -> PrefixTables:
-    """Give the tables for every address and region."""
+    """Return the tables for every address and region."""
     v4 = {a - V4_MAPPED: e for a, e in endpoints.by_address.items() if family_of(a) == 4}
     v6 = {a: e for a, e in endpoints.by_address.items() if family_of(a) == 6}
     root, blocks = _trie(*_v4_intervals(endpoints, v4), budget)
@@ -146,7 +146,7 @@ def _try_hash(known: Mapping[int, int], slots: int, seed: int) -> U64 | None:
 
 
 def _aligned(rows: int, words: int) -> U64:
-    """Give zeros that begin on a cache line, so that a bucket is one."""
+    """Return zeros that begin on a cache line, so that a bucket is one."""
     size = rows * words
     spare = np.zeros(size + 8, np.uint64)
     start = -spare.ctypes.data % 64 // 8

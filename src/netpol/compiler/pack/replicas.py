@@ -34,7 +34,7 @@ _SEEN_AS = (Part.EGRESS_ROW, Part.EGRESS_LABEL, Part.EGRESS_CIDR, Part.INGRESS_R
 def distinct_replicas(
     arrays: dict[str, npt.NDArray[Any]], parts: npt.NDArray[np.uint32]
 ) -> dict[str, npt.NDArray[np.uint32]]:
-    """Give ``service_replicas`` and ``replicas`` of ``tables.LAYOUT``.
+    """Return ``service_replicas`` and ``replicas`` of ``tables.LAYOUT``.
 
     Parameters
     ----------

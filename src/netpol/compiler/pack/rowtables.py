@@ -40,7 +40,7 @@ class SideTables(NamedTuple):
 
 
 def local_pages(budget: Budget) -> Pages:
-    """Give the store of pages of local classes; page 0 is all zeros."""
+    """Return the store of pages of local classes; page 0 is all zeros."""
     store = Pages(PAGE, budget.limit)
     store.put_sparse(np.zeros(1, np.uint32), np.zeros(1, np.int64), np.zeros(1, np.uint16))
     return store

@@ -50,7 +50,7 @@ class _Packed:
 
 
 def pack_services(endpoints: Endpoints) -> dict[str, npt.NDArray[Any]]:
-    """Give ``service_*`` and ``backend_*`` of ``tables.LAYOUT``, adding endpoints of backends."""
+    """Return ``service_*`` and ``backend_*`` of ``tables.LAYOUT``, adding endpoints of backends."""
     found = sorted(endpoints.services.entries.items())
     packed = _Packed(endpoints)
     keys = [
@@ -80,7 +80,7 @@ def pack_services(endpoints: Endpoints) -> dict[str, npt.NDArray[Any]]:
 
 
 def _by_node(entry: ServiceEntry) -> list[tuple[int, set[Backend]]]:
-    """Give what clients on a node reach, by node + 1; 0 stands for nodes without endpoints."""
+    """Return what clients on a node reach, by node + 1; 0 stands for nodes without endpoints."""
     if entry.local is None:
         return []
     mine = [(node + 1, entry.shared | backends) for node, backends in sorted(entry.local.items())]

@@ -90,12 +90,12 @@ _decoder = msgspec.json.Decoder(TableMeta)
 
 
 def write_meta(meta: TableMeta) -> bytes:
-    """Give what ``read_meta`` reads."""
+    """Return what ``read_meta`` reads."""
     return msgspec.json.encode(meta)
 
 
 def read_meta(text: bytes) -> TableMeta:
-    """Give what ``write_meta`` wrote; what it names is left to ``check_meta``.
+    """Return what ``write_meta`` wrote; what it names is left to ``check_meta``.
 
     Raises
     ------

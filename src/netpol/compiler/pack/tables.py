@@ -173,7 +173,7 @@ class Tables:
             raise OutputError(f"{path}: cannot save tables: {error.strerror or error}") from error
 
     def _parts(self, begin: int, head: bytes) -> Iterator[bytes | memoryview]:
-        """Give what follows the first lines, which have ``begin`` bytes."""
+        """Yield what follows the first lines, which have ``begin`` bytes."""
         yield head
         yield b"\0" * (-(begin + len(head)) % _ALIGN)
         for array in self.arrays.values():
@@ -210,7 +210,13 @@ class Tables:
 
     @classmethod
     def checked(cls, arrays: dict[str, npt.NDArray[Any]], meta: bytes) -> Tables:
-        """Give tables of arrays and metadata (as ``write_meta`` gives it) that nobody vouches for.
+        """Return tables of arrays and metadata (as ``write_meta`` gives it) that nobody vouches for.
+
+        Eturn tables of arrays and metadata (as ``write_meta`` gives it) that nobody vouches for.
+
+        Eturn tables of arrays and metadata (as ``write_meta`` gives it) that nobody vouches for.
+
+        Eturn tables of arrays and metadata (as ``write_meta`` gives it) that nobody vouches for.
 
         Raises
         ------
@@ -235,7 +241,7 @@ def _first_lines(length: int, checksum: int) -> bytes:
 
 
 def _read_first_lines(mapped: npt.NDArray[np.uint8]) -> tuple[int, int]:
-    """Give where the directory begins, and its length, if what follows is what was written.
+    """Return where the directory begins, and its length, if what follows is what was written.
 
     The checksum is against accidents: whoever means harm can work it out, so all is checked.
     """
@@ -259,7 +265,7 @@ def _read_first_lines(mapped: npt.NDArray[np.uint8]) -> tuple[int, int]:
 def _map_arrays(
     mapped: npt.NDArray[np.uint8], end: int, listed: dict[str, tuple[str, tuple[int, ...]]]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Give the arrays that follow the directory, which ends at ``end``."""
+    """Return the arrays that follow the directory, which ends at ``end``."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, (text, shape) in listed.items():
         dtypes = LAYOUT[name][0].split("|") if name in LAYOUT else []

@@ -37,7 +37,7 @@ class Case(NamedTuple):
 def case_of(
     yes: int, doubts: tuple[int, int, int], ports: tuple[int, int], treatment: Treatment
 ) -> Case:
-    """Give a case.
+    """Return a case.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class RowCases:
             self._number()
 
     def pairs(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-        """Give each label class, CIDR class, and the number of their case at every local port."""
+        """Return each label class, CIDR class, and the number of their case at every local port."""
         return self._by_bits() if self._count <= _FEW else self._by_number()
 
     def _by_bits(self) -> Iterator[tuple[int, int, tuple[int, ...]]]:
@@ -128,7 +128,7 @@ class RowCases:
     def _doubtful_ids(
         self, yes: int, doubts: tuple[int, int, int], ports: list[tuple[int, int]]
     ) -> tuple[int, ...]:
-        """Give the numbers where an address is in doubt: each reason of doubt has its own bits."""
+        """Return numbers where an address is in doubt: each reason of doubt has its own bits."""
         once = self._count
         tail = 0
         for lane, bits in enumerate(doubts):
@@ -142,7 +142,7 @@ class RowCases:
         return tuple(ids)
 
     def _number(self) -> None:
-        """Give numbers to what each class contributes to each port."""
+        """Return numbers to what each class contributes to each port."""
         for yes, maybe, meaning in self._labels:
             self._label_numbers.append(
                 [
@@ -156,7 +156,7 @@ class RowCases:
                 self._cidr_numbers[meaning] = self._numbers_of_cidrs(meaning)
 
     def bound(self) -> int:
-        """Give at most how many cases ``pairs`` tells apart; 0, not counted, with few rules."""
+        """Return at most how many cases ``pairs`` tells apart; 0, not counted, with few rules."""
         return sum(
             len(labels) * len(cidrs)
             for labels, cidrs in zip(self._label_ids, self._cidr_ids, strict=True)
@@ -170,7 +170,7 @@ class RowCases:
                 yield i, j, tuple([a | b for a, b in zip(mine, theirs, strict=True)])
 
     def bits(self, i: int, j: int, port: int) -> Case:
-        """Give a case by its classes and local port."""
+        """Return a case by its classes and local port."""
         yes, maybe, meaning = self._labels[i]
         cidr, nodes, dns = self._cidrs[j]
         treatment, by_meaning = self._ports[port]

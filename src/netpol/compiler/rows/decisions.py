@@ -18,7 +18,7 @@ __all__ = ["MERGE_REASONS", "WHOLE_FLOW_REASONS", "Decision", "DecisionTable", "
 
 
 def _reasons(kind: str) -> tuple[Reason, ...]:
-    """Give the reasons of one kind of reserved decisions, in the order of their ids."""
+    """Return the reasons of one kind of reserved decisions, in the order of their ids."""
     return tuple(
         Reason[one.name.removeprefix(kind)] for one in Reserved if one.name.startswith(kind)
     )
@@ -94,7 +94,7 @@ class DecisionTable:
             self.intern(Decision(Side.NONE, Verdict.ALLOW, reason))
 
     def intern(self, decision: Decision) -> int:
-        """Give the id of a decision."""
+        """Return the id of a decision."""
         found = self._ids.get(decision)
         if found is None:
             listed = len(decision.matching) + sum(map(len, decision.marks))

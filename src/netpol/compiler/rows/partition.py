@@ -68,13 +68,13 @@ class PodGroups:
         return len(self.ports)
 
     def subjects(self, subject: PodSubject) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-        """Give the groups that a policy selects or may, and YES or MAYBE for each (A5.7, B1.2)."""
+        """Return groups that a policy selects or may, and YES or MAYBE for each (A5.7, B1.2)."""
         members = self._members_of(subject.namespace)
         values = self._match_pods(subject.pods)[self._labels[members]]
         return self._matched(members, values, subject.namespaces, subject.hosts)
 
     def peers(self, peer: PodPeer) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-        """Give the groups that a peer matches or may match, and YES or MAYBE for each (A5, C4)."""
+        """Return groups that a peer matches or may match, and YES or MAYBE for each (A5, C4)."""
         if peer.namespaces is None:
             members = self._members_of(peer.namespace)
         else:
@@ -106,7 +106,7 @@ class PodGroups:
         return self._by_namespace[index]
 
     def _members_of_all(self, namespaces: Selector) -> npt.NDArray[np.int64]:
-        """Give the groups of every namespace that may match; most selectors match few."""
+        """Return the groups of every namespace that may match; most selectors match few."""
         found = self._across_memo.get(namespaces)
         if found is None:
             numbers = np.flatnonzero(self._match_namespaces(namespaces)).tolist()
@@ -136,7 +136,7 @@ def _restrict(pod: PodIdentity, names: frozenset[str]) -> NamedPorts:
 
 
 def _namespace_sets(names: Sequence[str], identities: Identities, switches: Switches) -> LabelSets:
-    """Give label sets; a namespace the snapshot lacks has one known label, its name (A3.8)."""
+    """Return label sets; a namespace the snapshot lacks has one known label, its name (A3.8)."""
     known = identities.namespaces
     unknown_matters = switches.missing_namespace == "unknown-labels"
     return LabelSets(

@@ -98,7 +98,7 @@ class LocalPorts:
 
     @property
     def locals_(self) -> list[LocalPort]:
-        """Give the local classes with their rules as bits: as many bits as rules, for each."""
+        """The local classes with their rules as bits: as many bits as rules, for each."""
         return [
             (
                 treatment,
@@ -108,7 +108,7 @@ class LocalPorts:
         ]
 
     def rules(self, local: int) -> list[PortRules]:
-        """Give the rules of a local class by what port names mean."""
+        """Return the rules of a local class by what port names mean."""
         places = self._sets.places(self.keys[local][0])
         width = 2 * self._rules
         same = bisect_left(places, width)
@@ -132,7 +132,7 @@ class LocalPorts:
         return found
 
     def weighed(self, weights: Sequence[int]) -> list[int]:
-        """Give the sum of weights of the rules of each local class; twice for what names add.
+        """Return the sum of weights of the rules of each local class; twice for what names add.
 
         There is a weight for each rule, or one more for each where it only may match.
         """
@@ -171,7 +171,7 @@ class RowPorts:
         self._matched: dict[Ports, Matched] = {}
 
     def lists(self, ports: Iterable[Ports]) -> PortLists:
-        """Give the port lists of some rules, those of equal ones once."""
+        """Return the port lists of some rules, those of equal ones once."""
         key = tuple(ports)
         found = self._lists.get(key)
         if found is None:
@@ -185,7 +185,7 @@ class RowPorts:
         return found
 
     def of(self, ports: PortLists, meanings: Sequence[NamedPorts]) -> LocalPorts:
-        """Give the local classes of rules with these port lists.
+        """Return the local classes of rules with these port lists.
 
         ``meanings`` are the sets of resolved names a destination may have; local classes are fine
         enough for all of them.
@@ -197,7 +197,7 @@ class RowPorts:
         return found
 
     def example(self, ports: LocalPorts, local: int) -> tuple[int, int]:
-        """Give a protocol and port of a local class, as ``PortClasses`` has them; a TCP port first.
+        """Return protocol and port of a local class, as ``PortClasses`` has them; a TCP port first.
 
         A range that begins with port 0 gives port 1 if that is in it: no flow has port 0.
         """
@@ -240,7 +240,7 @@ class RowPorts:
         )  # fmt: skip
 
     def _spans(self, ports: PortLists, meanings: tuple[NamedPorts, ...]) -> list[_Span]:
-        """Give where each place holds: intervals of classes.
+        """Return where each place holds: intervals of classes.
 
         A rule's place says that it matches, and with the number of rules added that it may. What
         names add is in places of each meaning, higher by twice that number for each.
@@ -260,7 +260,7 @@ def _add_spans(spans: list[_Span], found: Matched, place: int, count: int) -> No
 
 
 def _uses(ports: Sequence[Ports]) -> dict[str, list[int]]:
-    """Give the rules that use each port name."""
+    """Return the rules that use each port name."""
     found: dict[str, list[int]] = {}
     for rule, item in enumerate(ports):
         for port in item or ():

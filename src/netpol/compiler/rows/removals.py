@@ -42,7 +42,7 @@ class Tiers(Protocol):
     ties_matter: bool
 
     def verdict(self, case: Case, exempt: Reason | None) -> Verdict:
-        """Give the verdict of a case."""
+        """Return the verdict of a case."""
 
 
 class Removals:
@@ -59,7 +59,7 @@ class Removals:
         self._indexes: dict[int, dict[int, list[Piece]]] = {}
 
     def inside(self, piece: Piece, bits: int) -> Iterable[Piece]:
-        """Give at least those pieces inside of one that own any of the bits.
+        """Return at least those pieces inside of one that own any of the bits.
 
         A rule may have a thousand elements, of which a case touches two.
         """
@@ -75,14 +75,14 @@ class Removals:
         return {inner.target: inner for inner in found}.values()
 
     def _touched(self, bits: int) -> Iterator[Piece]:
-        """Give the pieces that have any of the bits."""
+        """Yield the pieces that have any of the bits."""
         while bits:
             piece = self._of_bit[(bits & -bits).bit_length() - 1]
             yield piece
             bits &= ~piece.own
 
     def marks(self, tiers: Tiers, case: Case, exempt: Reason | None, verdict: Verdict) -> Marks:
-        """Give what takes part in a case that has this verdict."""
+        """Return what takes part in a case that has this verdict."""
         part = ~tiers.network_policies if exempt is not None else -1
         sure = case.certain & ~tiers.doubtful & part
         maybe = (case.certain | case.possible) & part & ~sure

@@ -35,13 +35,13 @@ SPLIT_GAIN = 8
 
 
 def own_node_exemption(side: Side, switches: Switches) -> Reason | None:
-    """Give why NetworkPolicies do not bind the own node; None if they do (A11.1, A11.3)."""
+    """Return why NetworkPolicies do not bind the own node; None if they do (A11.1, A11.3)."""
     chosen = switches.own_node_ingress if side is Side.INGRESS else switches.own_node_egress
     return Reason.OWN_NODE if chosen == "allow" else None
 
 
 def has_own_column(side: Side, switches: Switches) -> bool:
-    """Whether decisions on the own node are others than on other nodes.
+    """Return whether decisions on the own node are others than on other nodes.
 
     Where egress to it is denied, that is noted (A11.6).
     """
@@ -75,7 +75,7 @@ class RowClasses(NamedTuple):
     ports: LocalPorts
 
     def cases(self) -> RowCases:
-        """Give the cases that the classes make."""
+        """Return the cases that the classes make."""
         return RowCases(self.labels, self.cidrs, self.everyone, len(self.rules), self.ports.locals_)
 
 
@@ -96,7 +96,7 @@ class RowRules(NamedTuple):
     def of(
         cls, policies: tuple[int, ...], rules: list[RuleColumns], row_ports: RowPorts
     ) -> RowRules:
-        """Give the rules of ``policies``, measured."""
+        """Return the rules of ``policies``, measured."""
         spans = [span for rule in rules for lane in rule.cidrs for span in lane]
         touched = sum(end - first for first, end in merged(spans))
         return cls(
@@ -127,7 +127,7 @@ class RowWidth(NamedTuple):
         return self.cells > SPLIT_FROM or self.bytes > SPLIT_BYTES
 
     def pays(self, pieces: int) -> bool:
-        """Whether a split row, of at most so many pieces, is better than a table.
+        """Return whether a split row, of at most so many pieces, is better than a table.
 
         It is not where both are much: flows are judged a quarter as fast by strips.
         """

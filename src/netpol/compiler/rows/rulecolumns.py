@@ -40,7 +40,7 @@ class RuleColumns:
 
     @property
     def cidr_indexes(self) -> list[Indexes]:
-        """Give the CIDR columns one by one, by lane; rows share rules, so they are kept."""
+        """The CIDR columns one by one, by lane; rows share rules, so they are kept."""
         if self._indexes is None:
             self._indexes = [_indexes(intervals) for intervals in self.cidrs]
         return self._indexes
@@ -53,7 +53,7 @@ def rule_columns(
     places: Sequence[int],
     members: Sequence[Sequence[Sequence[Interval]]],
 ) -> RuleColumns:
-    """Give a rule with its columns.
+    """Return a rule with its columns.
 
     ``places`` are those of its peers that match addresses, ``members`` the columns of each place by
     lane, as ``AddressPeers`` and ``CidrColumns`` have them.

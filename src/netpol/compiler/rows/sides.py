@@ -105,11 +105,11 @@ class SideCompiler:
         self.columns = CidrColumns(self.addresses.sets, size, self.budget)
 
     def swept(self) -> Swept:
-        """Give what the sweep over addresses reads and fills."""
+        """Return what the sweep over addresses reads and fills."""
         return Swept(self.addresses.spans, self.addresses.sets, self.columns)
 
     def partition(self, learned: Iterable[int]) -> None:
-        """Give groups their row and label column, and all sets of address peers their column.
+        """Return groups their row and label column, and all sets of address peers their column.
 
         ``learned`` are the sets that DNS makes of those that the sweep has found.
         """
@@ -134,7 +134,7 @@ class SideCompiler:
         return self.addresses.hidden_from_pods, self.addresses.hidden_from_nodes
 
     def seen_columns(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-        """Give uint32[CIDR columns] twice: the column of an address as a pod's, as a node's."""
+        """Return uint32[CIDR columns] twice: the column of an address as a pod's, as a node's."""
         of, sets = self.columns.of, self.addresses.sets
         pods, nodes = (
             np.array([of[sets.without(number, hidden)] for number in of], np.uint32)
@@ -143,7 +143,7 @@ class SideCompiler:
         return pods, nodes
 
     def isolating(self, row: Row) -> tuple[int, ...]:
-        """Give the NetworkPolicies of a row: those that isolate its subjects."""
+        """Return the NetworkPolicies of a row: those that isolate its subjects."""
         return tuple(index for index in row.policies if self.tiers[index] is Tier.NETWORKPOLICY)
 
     def _assign_rows(self) -> None:
@@ -227,7 +227,7 @@ class SideCompiler:
     # --- rows --------------------------------------------------------------------------------
 
     def compile_row(self, index: int) -> CompiledRow:
-        """Give one row's tables. Raises ``CapacityError`` before it allocates too much."""
+        """Return one row's tables. Raises ``CapacityError`` before it allocates too much."""
         if index == NOT_A_POD_ROW:
             return self._constant_row(Reserved.NOT_A_POD)
         row = self.rows[index]
@@ -262,7 +262,7 @@ class SideCompiler:
         return CompiledRow(ports.map_id, labels, cidrs, special, pairs)
 
     def row_classes(self, row: Row) -> RowClasses:
-        """Give the rules of a row and the classes they make.
+        """Return the rules of a row and the classes they make.
 
         Raises
         ------
@@ -273,7 +273,7 @@ class SideCompiler:
         return self._classes(row, of.rules, self._width(row, of))
 
     def _row_rules(self, row: Row) -> RowRules:
-        """Give the rules of a row; of the row before, where only what port names mean differs."""
+        """Return the rules of a row; of the row before, where only what port names mean differs."""
         if self._last is None or self._last.policies != row.policies:
             rules = [item for policy in row.policies for item in self._rules[policy]]
             self._last = RowRules.of(row.policies, rules, self.row_ports)
@@ -322,7 +322,7 @@ class SideCompiler:
         return self.policies[row.policies[0]].label
 
     def _split_row(self, row: Row, rules: list[RuleColumns], width: RowWidth) -> CompiledRow | None:
-        """Give a row split by port, if that is less: pairs are strips by (label, port local)."""
+        """Return a row split by port, if that is less: pairs are strips by (label, port local)."""
         everyone = frozenset(bit for bit, rule in enumerate(rules) if rule.rule.peers is None)
         tiers = self.row_tiers(row, self._ordered(row, rules))
         strips = RowStrips(
@@ -357,7 +357,7 @@ class SideCompiler:
         )  # fmt: skip
 
     def row_tiers(self, row: Row, rules: list[TierRule]) -> RowTiers:
-        """Give what decides the cases of a row."""
+        """Return what decides the cases of a row."""
         return RowTiers(
             self.side, rules, self.isolating(row), self.switches.cnp_tie,
             lambda index: self.policies[index].label, self._removals(row),
@@ -375,7 +375,7 @@ class SideCompiler:
         return Removals(found)
 
     def _allocate_pairs(self, row: Row, labels: int, cidrs: int) -> npt.NDArray[np.uint32]:
-        """Give an empty pair table, if it fits."""
+        """Return an empty pair table, if it fits."""
         self._take_pairs(row, labels, cidrs, max(labels, cidrs))
         return np.empty((labels, cidrs), np.uint32)
 
@@ -409,7 +409,7 @@ class SideCompiler:
         return CompiledRow(0, none, none, (0, 0), np.array([[base]], np.uint32))
 
     def _meanings(self, rules: list[RuleColumns], row: Row) -> _Meanings:
-        """Give what port names may mean in this row, and which meaning each label column has.
+        """Return what port names may mean in this row, and which meaning each label column has.
 
         Ingress names resolve on the subject, so the row has one meaning; egress names resolve on
         the peer (A8.1), so columns differ.
@@ -446,7 +446,7 @@ class SideCompiler:
         j: int,
         ids: tuple[int, ...],
     ) -> int:
-        """Give the run of one pair of classes."""
+        """Return the run of one pair of classes."""
         outcome = [decided.get(case, -1) for decided, case in zip(cases.decided, ids, strict=True)]
         if -1 in outcome:
             for port, case in enumerate(ids):
@@ -459,7 +459,7 @@ class SideCompiler:
     def _special(
         self, tiers: RowTiers, cases: RowCases, exempt: Reason | None, j: int, count: int
     ) -> int:
-        """Give the run of the own node, or of the pod itself, by its class of addresses.
+        """Return the run of the own node, or of the pod itself, by its class of addresses.
 
         Without an exemption it is the own node, as any other but for the note (A11.6).
         """
@@ -472,7 +472,7 @@ class SideCompiler:
         return self._intern_run(tuple(map(self.decisions.intern, decisions)))
 
     def _place(self, decision: Decision) -> int:
-        """Give the place of a run of one decision."""
+        """Return the place of a run of one decision."""
         number = self.decisions.intern(decision)
         found = self._single.get(number)
         if found is None:
@@ -485,7 +485,7 @@ class SideCompiler:
         return self.decisions.items[self.runs[place]]
 
     def _intern(self, tiers: RowTiers, decision: Decision) -> int:
-        """Give the id of a decision of a row; the isolating policies are the same for all of it."""
+        """Return id of a decision of a row; the isolating policies are the same for all of it."""
         key = decision[:_ISOLATING] + decision[_ISOLATING + 1 :]
         found = tiers.known.get(key)
         if found is None:
@@ -493,7 +493,7 @@ class SideCompiler:
         return found
 
     def _intern_run(self, run: tuple[int, ...]) -> int:
-        """Give the place of a run of decisions in ``runs``."""
+        """Return the place of a run of decisions in ``runs``."""
         found = self._runs.get(run)
         if found is None:
             size = RUN_BYTES + RUN_ENTRY_BYTES * len(run)

@@ -15,7 +15,7 @@ __all__ = ["OwnNode", "SplitRow", "on_own_node"]
 
 
 def on_own_node(decision: Decision) -> Decision:
-    """Give a decision on the own node that no exemption covers (A11.6)."""
+    """Return a decision on the own node that no exemption covers (A11.6)."""
     return decision._replace(own_node=decision.reason is Reason.NP_IMPLICIT_DENY)
 
 
@@ -29,12 +29,12 @@ class SplitRow:
     known: dict[tuple[Treatment, Codes], int] = field(default_factory=dict)
 
     def always(self) -> Decide | int:
-        """Give what gives places, or the one place that an exemption from all there is has."""
+        """Return what gives places, or the one place that an exemption from all there is has."""
         exempt = self.row.plain and self.exempt is not None
         return self.place((), Treatment.PLAIN) if exempt else self.place
 
     def place(self, codes: Codes, treatment: Treatment) -> int:
-        """Give the place of the decision in the runs."""
+        """Return the place of the decision in the runs."""
         key = treatment, codes
         found = self.known.get(key)
         if found is None:
@@ -73,7 +73,7 @@ class OwnNode:
     known: dict[int, int] = field(default_factory=dict)
 
     def place(self, codes: Codes, treatment: Treatment) -> int:
-        """Give the place of the decision in the runs."""
+        """Return the place of the decision in the runs."""
         ordinary = self.ordinary.place(codes, treatment)
         found = self.known.get(ordinary)
         if found is None:

@@ -53,7 +53,7 @@ class Strips:
     _ids: dict[bytes, int] = field(default_factory=dict)
 
     def intern(self, strip: array[int]) -> int:
-        """Give the number of a strip: first column and place, piece after piece."""
+        """Return the number of a strip: first column and place, piece after piece."""
         key = strip.tobytes()
         found = self._ids.get(key)
         if found is None:
@@ -63,7 +63,10 @@ class Strips:
         return found
 
     def arrays(self, first_run: int) -> tuple[U32, U32]:
-        """Give uint32[strips + 1] and uint32[pieces, 2], with places moved up by ``first_run``."""
+        """Return uint32[strips + 1] and uint32[pieces, 2].
+
+        With places moved up by ``first_run``.
+        """
         pieces = np.frombuffer(self.pieces, np.uint32).reshape(-1, PIECE_COLUMNS).copy()
         pieces[:, Piece.RUN] += np.uint32(first_run)
         return np.array(self.starts, np.uint32), pieces
@@ -116,7 +119,7 @@ class RowStrips:
                 self._classes.setdefault(rule, []).append((place, code))
 
     def bound(self) -> Bound:
-        """Give at most how much there is, without making it."""
+        """Return at most how much there is, without making it."""
         width = len(self._cidrs)
         cuts = self._ports.weighed([sum(map(len, lanes)) for lanes in self._cidrs])
         classes = self._ports.weighed([len(self._classes.get(rule, ())) for rule in range(width)])
@@ -134,7 +137,7 @@ class RowStrips:
         return Bound(cases, sum(pieces) + most * len(self._ports), min(by_piece, by_rule))
 
     def pairs(self, strips: Strips, decide: Decide, special: Sequence[Decide | int]) -> U32:
-        """Give uint32[classes of labels + special ones, local ports], numbers of strips.
+        """Return uint32[classes of labels + special ones, local ports], numbers of strips.
 
         ``special`` decide for nobody's labels in their own way, or are one place in the runs.
         """
@@ -169,7 +172,7 @@ class RowStrips:
         return found
 
     def _variants(self, mine: PortRules) -> dict[int, dict[int, int]]:
-        """Give the classes of labels that some rule of a port matches, with what matches there."""
+        """Return classes of labels that some rule of a port matches, with what matches there."""
         found: dict[int, dict[int, int]] = {}
         for rule in (*mine.certain, *mine.possible):
             for place, code in self._classes.get(rule, ()):
@@ -193,7 +196,7 @@ class RowStrips:
     def _told(
         self, edges: list[_Edge], mine: PortRules, labels: dict[int, int]
     ) -> list[tuple[int, Codes]]:
-        """Give how rules match from each of some columns on, for a class of labels."""
+        """Return how rules match from each of some columns on, for a class of labels."""
         if not mine.possible and not labels and self._lanes == 1:
             return _certainly(edges)
         held = _Held(mine, plain=self._plain)
@@ -208,7 +211,7 @@ class RowStrips:
 
 
 def _certainly(edges: list[_Edge]) -> list[tuple[int, Codes]]:
-    """Give the same where ports match all rules and nothing is in doubt: so are most ports."""
+    """Return the same where ports match all rules and nothing is in doubt: so are most ports."""
     held: set[int] = set()
     told = []
     for column, switched in edges:
@@ -260,7 +263,7 @@ class _Held:
             self._possible.discard(rule)
 
     def codes(self) -> Codes:
-        """Give what is told of this column."""
+        """Return what is told of this column."""
         if not self._plain:
             return tuple([self._told(rule) for rule in sorted({*self._certain, *self._possible})])
         if self._certain:
@@ -276,7 +279,7 @@ class _Held:
 
 
 def _strip(told: list[tuple[int, Codes]], treatment: Treatment, decide: Decide) -> array[int]:
-    """Give a strip: neighbours of which the same is said are one piece."""
+    """Return a strip: neighbours of which the same is said are one piece."""
     strip = array("I")
     for column, codes in told:
         place = decide(codes, treatment)
@@ -286,7 +289,7 @@ def _strip(told: list[tuple[int, Codes]], treatment: Treatment, decide: Decide) 
 
 
 def case_of_codes(codes: Codes, treatment: Treatment, *, whole: bool) -> tuple[list[int], Case]:
-    """Give the rules of a case, and the case.
+    """Return the rules of a case, and the case.
 
     Its bits are places among those rules, or with ``whole`` those of the row.
     """
@@ -300,7 +303,7 @@ def case_of_codes(codes: Codes, treatment: Treatment, *, whole: bool) -> tuple[l
 
 
 def plain_codes(codes: Codes) -> tuple[list[int], int, list[bool]]:
-    """Give the rules that match, else the first that may (-1 if none), and if its peer does so.
+    """Return the rules that match, else the first that may (-1 if none), and if its peer does so.
 
     By reason of doubt: labels, nodes, DNS. The codes are those of a plain row.
     """

@@ -16,7 +16,7 @@ __all__ = ["Subjects", "rules_of"]
 
 
 def rules_of(policy: Policy, side: Side) -> tuple[Rule, ...]:
-    """Give a policy's rules for one side."""
+    """Return a policy's rules for one side."""
     return policy.egress if side is Side.EGRESS else policy.ingress
 
 
@@ -36,7 +36,7 @@ class Subjects:
         self._any_direction = switches.baseline_gate == "any-direction"
 
     def of(self, side: Side) -> tuple[list[list[int]], list[list[int]]]:
-        """Give each group's policies, and those of them that may not be about it (R24).
+        """Return each group's policies, and those of them that may not be about it (R24).
 
         A policy counts if it isolates for the side (NetworkPolicy) or has rules for it (B3.3).
         Baseline policies are left out where NetworkPolicies settle everything before (B5.3, B5.4).

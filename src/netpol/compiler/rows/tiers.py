@@ -138,21 +138,21 @@ class RowTiers:
         return self._removals is not None
 
     def among(self, rules: Sequence[int]) -> RowTiers:
-        """Give what decides cases in which only some of the rules match, or may."""
+        """Return what decides cases in which only some of the rules match, or may."""
         chosen = [self._rules[rule] for rule in rules]
         found = RowTiers(self._side, chosen, self._isolating, self._cnp_tie, self._label)
         found.plain = self.plain
         return found
 
     def decide(self, case: Case, exempt: Reason | None = None) -> Decision:
-        """Give the decision of a case; ``exempt`` is why isolation does not bind it (A10, A11)."""
+        """Return decision of a case; ``exempt`` is why isolation does not bind it (A10, A11)."""
         decision = self._decide(case, exempt)
         if self._removals is None:
             return decision
         return decision._replace(marks=self._removals.marks(self, case, exempt, decision.verdict))
 
     def verdict(self, case: Case, exempt: Reason | None) -> Verdict:
-        """Give the verdict alone; a tie that is refused is unknown here."""
+        """Return the verdict alone; a tie that is refused is unknown here."""
         if self.plain and exempt is None and case.treatment <= Treatment.UNKNOWN_PROTOCOL:
             return ALLOW if case.certain else UNKNOWN if case.possible else DENY
         answer = self._fold(case, exempt)
@@ -194,7 +194,7 @@ class RowTiers:
         return self.open((case.possible & -case.possible).bit_length() - 1, reason)
 
     def allowed(self, matching: Sequence[int]) -> Decision:
-        """Give the decision of NetworkPolicies some of whose rules match: the first allows."""
+        """Return the decision of NetworkPolicies some of whose rules match: the first allows."""
         rules = self._rules
         first = rules[matching[0]]
         return Decision(
@@ -203,7 +203,7 @@ class RowTiers:
         )  # fmt: skip
 
     def denied(self) -> Decision:
-        """Give the decision of NetworkPolicies none of whose rules matches, or may."""
+        """Return the decision of NetworkPolicies none of whose rules matches, or may."""
         isolating = self._isolating
         return Decision(
             self._side, DENY, Reason.NP_IMPLICIT_DENY, Tier.NETWORKPOLICY, isolating[0],
@@ -211,7 +211,7 @@ class RowTiers:
         )  # fmt: skip
 
     def open(self, first: int, reason: Reason) -> Decision:
-        """Give the decision of NetworkPolicies none of whose rules matches; ``first`` may."""
+        """Return the decision of NetworkPolicies none of whose rules matches; ``first`` may."""
         found = self._opened.get((first, reason))
         if found is None:
             rule, isolating = self._rules[first], self._isolating
@@ -278,7 +278,7 @@ class RowTiers:
         return self._rules[(bits & -bits).bit_length() - 1]
 
     def _doubt(self, case: Case, bit: int) -> Reason:
-        """Give why a rule only may match (R15, R24)."""
+        """Return why a rule only may match (R15, R24)."""
         if bit & self.doubtful:
             return Reason.NAMESPACE_LABELS_UNKNOWN
         doubts = case.doubts
@@ -304,7 +304,7 @@ class RowTiers:
         return replace(answer, loose=loose)
 
     def _groups(self, tier: Tier, case: Case, following: _Answer) -> Iterator[list[list[_Step]]]:
-        """Give the steps of each policy, policies of equal priority together (B3.4)."""
+        """Yield the steps of each policy, policies of equal priority together (B3.4)."""
         bits = set_bits((case.certain | case.possible) & self._masks[tier])
         by_priority = groupby(bits, key=lambda bit: self._rules[bit].priority)
         for _, tied in by_priority:
@@ -312,7 +312,7 @@ class RowTiers:
             yield [list(self._steps(mine, case, following)) for _, mine in by_policy]
 
     def _steps(self, bits: Iterator[int], case: Case, following: _Answer) -> Iterator[_Step]:
-        """Give a policy's rules up to the first that certainly matches."""
+        """Yield a policy's rules up to the first that certainly matches."""
         for place in bits:
             rule, bit = self._rules[place], 1 << place
             certain = case.certain & ~self.doubtful & bit
@@ -323,7 +323,7 @@ class RowTiers:
 
 
 def doubt_of(peers: Sequence[bool], treatment: Treatment) -> Reason:
-    """Give why a rule only may match: its peer, by reason of doubt, or else its port (R15)."""
+    """Return why a rule only may match: its peer, by reason of doubt, or else its port (R15)."""
     if True in peers:
         return _DOUBTS[peers.index(True)]
     if treatment is Treatment.UNKNOWN_PROTOCOL:
@@ -337,7 +337,7 @@ def _answer(credit: _Credit) -> _Answer:
 
 
 def _effect(rule: TierRule, following: _Answer) -> _Answer:
-    """Give what comes out where a rule matches (B5.1, B5.2, B5.5)."""
+    """Return what comes out where a rule matches (B5.1, B5.2, B5.5)."""
     if rule.action is Action.PASS:
         return following
     if rule.action is Action.ALLOW:
@@ -349,7 +349,7 @@ def _effect(rule: TierRule, following: _Answer) -> _Answer:
 
 
 def _either(step: _Step, rest: _Answer) -> _Answer:
-    """Give what may come out of a rule that only may match: its effect, or what follows it."""
+    """Return what may come out of a rule that only may match: its effect, or what follows it."""
     effect, rule = step.effect, step.rule
     doubt = rest.doubt or effect.doubt
     if effect.ways.keys() != rest.ways.keys() and step.doubt is not None:
@@ -358,7 +358,7 @@ def _either(step: _Step, rest: _Answer) -> _Answer:
 
 
 def _in_any_order(group: list[list[_Step]], rest: dict[Verdict, Witness]) -> dict[Verdict, Witness]:
-    """Give the ways if each policy of a group may be the first."""
+    """Return the ways if each policy of a group may be the first."""
     ways: dict[Verdict, Witness] = {}
     for policy in group:
         for step in policy:

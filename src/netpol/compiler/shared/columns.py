@@ -68,7 +68,7 @@ def group_columns(
 
 
 def _places(indexes: Indexes) -> tuple[Indexes, Indexes]:
-    """Give each index's place among the distinct ones, and those, sorted."""
+    """Return each index's place among the distinct ones, and those, sorted."""
     order = indexes.argsort(kind="stable")
     ascending = indexes[order]
     new = np.empty(len(indexes), bool)
@@ -102,7 +102,7 @@ def _classes(touched: Indexes, codes: npt.NDArray[np.int64], lanes: int) -> Grou
 
 
 def set_bits(bits: int) -> list[int]:
-    """Give the places of the bits, in order; a long number by whole bytes at once."""
+    """Return the places of the bits, in order; a long number by whole bytes at once."""
     if bits.bit_length() > 256:
         octets = np.frombuffer(bits.to_bytes(-(-bits.bit_length() // 8), "little"), np.uint8)
         places: list[int] = np.flatnonzero(np.unpackbits(octets, bitorder="little")).tolist()
@@ -116,7 +116,7 @@ def set_bits(bits: int) -> list[int]:
 
 
 def mask_of(places: Sequence[int]) -> int:
-    """Give the number whose bits are at these places."""
+    """Return the number whose bits are at these places."""
     if len(places) < 8:
         mask = 0
         for place in places:

@@ -26,7 +26,7 @@ def hash_key(key: int) -> int:
 
 
 def hash_services(keys: Sequence[int]) -> npt.NDArray[np.uint32]:
-    """Give uint32[power of two]: index + 1 of each key, linear probing, at most half full."""
+    """Return uint32[power of two]: index + 1 of each key, linear probing, at most half full."""
     size = 16
     while size < 2 * len(keys):
         size *= 2

@@ -13,14 +13,14 @@ Interval = tuple[int, int]
 
 
 def of_network(network: Network) -> Interval:
-    """Give the addresses of a network."""
+    """Return the addresses of a network."""
     first = int(network.network_address)
     # Not num_addresses, which keeps 200 bytes in every network.
     return first, first + (1 << network.max_prefixlen - network.prefixlen)
 
 
 def merged(intervals: Iterable[Interval]) -> list[Interval]:
-    """Give the union as disjoint intervals in order, none beside another."""
+    """Return the union as disjoint intervals in order, none beside another."""
     found: list[Interval] = []
     for first, end in sorted(intervals):
         if found and first <= found[-1][1]:
@@ -32,7 +32,7 @@ def merged(intervals: Iterable[Interval]) -> list[Interval]:
 
 
 def holed(whole: Interval, holes: Sequence[Interval]) -> list[Interval]:
-    """Give what is left of an interval without ``holes``, which are merged."""
+    """Return what is left of an interval without ``holes``, which are merged."""
     found = []
     start, end = whole
     for first, after in holes:

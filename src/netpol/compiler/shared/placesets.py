@@ -38,7 +38,7 @@ class PlaceSets:
         self._without: dict[tuple[int, int, int], int] = {}
 
     def toggled(self, number: int, places: Sequence[int]) -> int:
-        """Give the set in which each place is on if it was off, and off if it was on.
+        """Return the set in which each place is on if it was off, and off if it was on.
 
         A place may come twice: it is then as it was.
         """
@@ -47,21 +47,21 @@ class PlaceSets:
         return self._one(number, places[0]) if places else number
 
     def has(self, number: int, place: int) -> bool:
-        """Whether a set has a place."""
+        """Return whether a set has a place."""
         for level in range(self._height - 1, -1, -1):
             number = self._nodes[number][place >> _SHIFT + _FAN_SHIFT * level & _FAN - 1]
         return bool(self._blocks[number] >> (place & _BLOCK - 1) & 1)
 
     def joined(self, number: int, places: Iterable[int]) -> int:
-        """Give the set with further places."""
+        """Return the set with further places."""
         return self.toggled(number, [p for p in dict.fromkeys(places) if not self.has(number, p)])
 
     def without(self, number: int, other: int) -> int:
-        """Give the places of one set that another lacks."""
+        """Return the places of one set that another lacks."""
         return self._difference(number, other, self._height)
 
     def places(self, number: int) -> list[int]:
-        """Give the places of a set, in order."""
+        """Return the places of a set, in order."""
         found: list[int] = []
         waiting = [(number, self._height, 0)]
         while waiting:
@@ -78,7 +78,7 @@ class PlaceSets:
         return found
 
     def count(self, number: int) -> int:
-        """Give how many places a set has."""
+        """Return how many places a set has."""
         return self._count(number, self._height)
 
     def _count(self, number: int, level: int) -> int:

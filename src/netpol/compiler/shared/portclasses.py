@@ -80,7 +80,9 @@ class PortClasses:
         return len(self.kind)
 
     def match(self, ports: tuple[Port, ...] | None, names: NamedPorts) -> TriVector:
-        """Give uint8[C] of NO, MAYBE, YES: do the elements match, on a destination with ``names``.
+        """Return uint8[C] of NO, MAYBE, YES.
+
+        Do the elements match, on a destination with ``names``.
 
         Sources: A7.2 (elements ORed), A8.2 (names), A17.2 (other protocols), C4 (not recorded).
         """
@@ -92,7 +94,7 @@ class PortClasses:
         return result
 
     def matched(self, ports: tuple[Port, ...] | None, numbers: NumbersOfNames) -> Matched:
-        """Give the same as intervals of classes: work and memory are those of the elements."""
+        """Return the same as intervals of classes: work and memory are those of the elements."""
         if ports is None:
             return Matched([(0, len(self))], [])
         certain: list[Interval] = []
@@ -118,20 +120,20 @@ class PortClasses:
         return Matched(certain, sorted(possible - sure))
 
     def plain(self, protocol: int, first: int, last: int) -> Interval:
-        """Give the classes of ports ``first`` to ``last`` of TCP, UDP or SCTP."""
+        """Return the classes of ports ``first`` to ``last`` of TCP, UDP or SCTP."""
         begin = int(self.slot_first[protocol])
         base = int(self.slot_base[protocol])
         return begin + int(self.lookup[base + first]), begin + int(self.lookup[base + last]) + 1
 
     def unknown(self, protocol: int | None) -> tuple[int, ...]:
-        """Give the class of "port not recorded" of a protocol, or that of no protocol recorded."""
+        """Return class of "port not recorded" of a protocol, or that of no protocol recorded."""
         if protocol is None:
             return (int(self.slot_first[255]),)
         return (int(self.slot_first[NO_PORT + protocol]),) if protocol in PORT_PROTOCOLS else ()
 
 
 def by_name(names: NamedPorts) -> NumbersOfNames:
-    """Give what each name means."""
+    """Return what each name means."""
     found: dict[str, list[tuple[int, int]]] = {}
     for name, protocol, number in names:
         found.setdefault(name, []).append((protocol, number))
@@ -139,7 +141,7 @@ def by_name(names: NamedPorts) -> NumbersOfNames:
 
 
 def cut_port_classes(ports: Iterable[Port], names: Iterable[tuple[str, int, int]]) -> PortClasses:
-    """Give the classes that the distinct ``ports`` elements and resolved ``names`` need."""
+    """Return the classes that the distinct ``ports`` elements and resolved ``names`` need."""
     edges = _edges(ports, names)
     protocol_of: list[int] = []
     first_of: list[int] = []
@@ -174,7 +176,7 @@ def cut_port_classes(ports: Iterable[Port], names: Iterable[tuple[str, int, int]
 
 
 def _edges(ports: Iterable[Port], names: Iterable[tuple[str, int, int]]) -> dict[int, set[int]]:
-    """Give every port at which something begins or ends, by protocol."""
+    """Return every port at which something begins or ends, by protocol."""
     edges: dict[int, set[int]] = {protocol: {0} for protocol in PORT_PROTOCOLS}
     wanted = set()
     for port in ports:

@@ -49,7 +49,7 @@ class LabelSets:
                 column[row] = values.setdefault(value, len(values))
 
     def match(self, selector: Selector) -> TriVector:
-        """Give uint8[size] of NO, MAYBE, YES; all requirements ANDed, i.e. the minimum (A3.1)."""
+        """Return uint8[size] of NO, MAYBE, YES; all requirements ANDed, i.e. the minimum (A3.1)."""
         result = np.full(self.size, YES, np.uint8)
         for requirement in selector.requirements:
             np.minimum(result, self._requirement(requirement), out=result)

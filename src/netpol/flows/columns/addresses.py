@@ -53,7 +53,7 @@ def parse_addresses(
 
 
 def map_ipv4(v4: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
-    """Give IPv4 addresses (uint32[n], host order) as mapped ones (uint8[n, 16])."""
+    """Return IPv4 addresses (uint32[n], host order) as mapped ones (uint8[n, 16])."""
     wide = np.zeros((len(v4), 16), np.uint8)
     wide[:, 10:12] = 255
     wide[:, 12:] = v4.astype(">u4").view(np.uint8).reshape(-1, 4)

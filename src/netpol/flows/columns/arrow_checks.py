@@ -31,7 +31,7 @@ def arrow_reason(error: BaseException) -> str:
 
 
 def column_names(schema: Any, where: Location) -> list[str]:
-    """Give the names of a schema's columns.
+    """Return the names of a schema's columns.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def check_values(column: Any, name: str, where: Location) -> None:
 
 
 def is_ascii(column: Any) -> bool:
-    """Whether text (string or large_string, checked) is ASCII all over, nulls' bytes too."""
+    """Return whether text (string or large_string, checked) is ASCII all over, nulls' bytes too."""
     offsets, data = _offsets(column), column.buffers()[2]
     if data is None or not len(column):
         return True
@@ -103,7 +103,7 @@ def _is_whole_ascii(column: Any) -> bool:
 
 
 def _offsets(column: Any) -> npt.NDArray[Any]:
-    """Give the offsets of text; none where there is no buffer of them."""
+    """Return the offsets of text; none where there is no buffer of them."""
     kind = np.int64 if pa.types.is_large_string(column.type) else np.int32
     buffer = column.buffers()[1]
     if buffer is None or not buffer.size:

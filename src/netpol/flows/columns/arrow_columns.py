@@ -18,7 +18,7 @@ __all__ = ["plain_column", "shown"]
 
 
 def plain_column(column: Any) -> Any:
-    """Give one ``pyarrow.Array`` of numbers, booleans, times, text or bytes.
+    """Return one ``pyarrow.Array`` of numbers, booleans, times, text or bytes.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def plain_column(column: Any) -> Any:
 
 
 def shown(cell: Any, write: Callable[[object], str] = str, absent: str = "") -> str:
-    """Give a ``pyarrow.Scalar`` as ``write`` writes its value, ``absent`` for null.
+    """Return a ``pyarrow.Scalar`` as ``write`` writes its value, ``absent`` for null.
 
     Times are as Arrow writes them, since Python's end at microseconds. What neither can write, such
     as a year or a zone that it does not know, is named by its type.

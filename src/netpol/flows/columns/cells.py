@@ -64,7 +64,7 @@ class Cells(NamedTuple):
 
 
 def texts(column: Any) -> tuple[Any, Mask]:
-    """Give a column as trimmed lower-case text and the mask of cells that say something."""
+    """Return a column as trimmed lower-case text and the mask of cells that say something."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     text = column.cast(pa.large_string())
@@ -186,7 +186,7 @@ def times(column: Any, zone: ZoneInfo | None = None) -> Cells:
 
 
 def lacks_zone(column: Any) -> Mask:
-    """Give which cells hold a time that says no zone; bool[n]."""
+    """Return which cells hold a time that says no zone; bool[n]."""
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return np.zeros(len(column), np.bool_)
     shaped = pc.match_substring_regex(texts(column)[0], f"^{_MOMENT.pattern}$")
@@ -217,7 +217,7 @@ def _timestamps(column: Any, known: Mask) -> Cells:
 
 
 def _scale(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Give ns of integers in the unit that their magnitude tells."""
+    """Return ns of integers in the unit that their magnitude tells."""
     factor = np.where(
         values < 10**11,
         10**9,
@@ -248,7 +248,7 @@ _WRITTEN = re.compile(_MOMENT.pattern + r" ?(?:(z|utc|gmt)|([+-]\d\d)(?::?(\d\d)
 
 
 def _one_time(text: str, zone: ZoneInfo | None) -> int | None:
-    """Give ns since the epoch of one text, None if it is no time, or none that says its zone."""
+    """Return ns since the epoch of one text, None if it is no time, or none that says its zone."""
     match = _EPOCH_TEXT.fullmatch(text)
     if match:
         whole = int(match[1])
@@ -266,7 +266,7 @@ def _one_time(text: str, zone: ZoneInfo | None) -> int | None:
 
 
 def _in_zone(time: int, zone: ZoneInfo) -> int | None:
-    """Give the ns of a wall clock of a zone, which are given as if it were UTC."""
+    """Return the ns of a wall clock of a zone, which are given as if it were UTC."""
     seconds, rest = divmod(time, NANOSECONDS)
     try:
         clock = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=zone)

@@ -37,7 +37,7 @@ _READABLE = 0x101  # of NumPy's flags: contiguous in C's order, and aligned
 
 
 def fitting(batch: FlowBatch) -> FlowBatch:
-    """Give a batch whose columns have the dtypes and shapes that ``FlowBatch`` names.
+    """Return a batch whose columns have the dtypes and shapes that ``FlowBatch`` names.
 
     Takes 4 us where they have already. Integers of another width or byte order are converted if
     every one of them fits.
@@ -74,7 +74,7 @@ def fitting(batch: FlowBatch) -> FlowBatch:
 def _fitted(
     name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]
 ) -> npt.NDArray[Any]:
-    """Give one column as the core reads it; raises ``FlowError`` where it cannot be."""
+    """Return one column as the core reads it; raises ``FlowError`` where it cannot be."""
     array = _array(name, value)
     if array.shape != shape:
         wanted = f"{dtype}[{', '.join(map(str, shape))}]"
@@ -96,7 +96,7 @@ def _array(name: str, value: Any) -> npt.NDArray[Any]:
 
 
 def _converted(name: str, array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Give the same integers in another type."""
+    """Return the same integers in another type."""
     if not array.size:
         return array.astype(dtype)
     if array.dtype.kind not in ("biu" if dtype.kind == "b" else "iu"):

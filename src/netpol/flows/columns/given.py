@@ -27,7 +27,7 @@ __all__ = ["as_arrow", "columns_of"]
 
 
 def columns_of(flows: Any) -> Mapping[str, Any]:
-    """Give the columns of any accepted object, by the name it gives them."""
+    """Return the columns of any accepted object, by the name it gives them."""
     if isinstance(flows, Mapping):
         for name in flows:
             if not isinstance(name, str):
@@ -46,7 +46,7 @@ def columns_of(flows: Any) -> Mapping[str, Any]:
 
 
 def _of_table(flows: Any) -> dict[str, Any]:
-    """Give the columns of what speaks the Arrow C interface; none is touched yet."""
+    """Return the columns of what speaks the Arrow C interface; none is touched yet."""
     try:
         table = _imported(flows)
     except (*ARROW_ERRORS, TypeError, KeyError) as error:
@@ -60,7 +60,7 @@ def _of_table(flows: Any) -> dict[str, Any]:
 
 
 def _imported(flows: Any) -> Any:
-    """Give a ``pyarrow.Table`` or ``RecordBatch``.
+    """Return a ``pyarrow.Table`` or ``RecordBatch``.
 
     Those that are one already are taken as they are: to export a damaged one may crash.
     """
@@ -92,7 +92,7 @@ def _says_something(value: object) -> bool:
 
 
 def _nanoseconds(times: list[int | None]) -> Any:
-    """Give times whose unit is known, so that none is guessed; raises ``FlowError``."""
+    """Return times whose unit is known, so that none is guessed; raises ``FlowError``."""
     for row, time in enumerate(times, start=1):
         if time is not None and not -(1 << 63) < time < 1 << 63:
             raise FlowError(f"bad time: time={time!r}", Location(None, row))
@@ -100,7 +100,7 @@ def _nanoseconds(times: list[int | None]) -> Any:
 
 
 def as_arrow(values: Any, name: str) -> Any:
-    """Give a column as one Arrow array."""
+    """Return a column as one Arrow array."""
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         return _of_arrow(values, name)
     if isinstance(values, np.ndarray):
@@ -130,7 +130,7 @@ def as_arrow(values: Any, name: str) -> Any:
 
 
 def _of_arrow(values: Any, name: str) -> Any:
-    """Give a column that others made as one Arrow array, once all of it has been checked."""
+    """Return a column that others made as one Arrow array, once all of it has been checked."""
     try:
         column = values
         if not isinstance(values, pa.Array | pa.ChunkedArray):
@@ -143,7 +143,7 @@ def _of_arrow(values: Any, name: str) -> Any:
 
 
 def _plain_cell(value: Any) -> Any:
-    """Give text for objects that Arrow does not know."""
+    """Return text for objects that Arrow does not know."""
     if isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address):
         return str(value)
     return value.item() if isinstance(value, np.generic) else value

@@ -16,7 +16,7 @@ __all__ = ["check_columns", "known_table"]
 
 
 def known_table(names: Sequence[str]) -> KnownFormat | None:
-    """Give the format, among those that are not read as any other table, with these columns."""
+    """Return the format, among those that are not read as any other table, with these columns."""
     plain = [plain_name(name) for name in names]
     marked = not set(plain).isdisjoint(COLUMNS["is_reply"])
     return find_table(names, plain, KNOWN, marked=marked)

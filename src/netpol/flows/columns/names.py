@@ -67,7 +67,7 @@ _BOTH_OF_RECORDS = {RECORDED, "verdict"}
 
 
 def plain_name(name: str) -> str:
-    """Give a header's name as it is compared."""
+    """Return a header's name as it is compared."""
     name = name.strip().strip("\ufeff").lower()
     for other in "-. ":
         name = name.replace(other, "_")
@@ -118,7 +118,7 @@ def map_columns(
 
 
 def sniff_delimiter(header: str) -> str:
-    """Give the delimiter of a header line: the one that occurs most."""
+    """Return the delimiter of a header line: the one that occurs most."""
     return max(DELIMITERS, key=header.count)
 
 
@@ -135,17 +135,17 @@ def looks_like_header(
     columns: Mapping[str, tuple[str, ...]] = COLUMNS,
     needed: tuple[str, ...] = _NEEDED,
 ) -> bool:
-    """Whether an input begins with a header that names what is needed."""
+    """Return whether an input begins with a header that names what is needed."""
     known = _by_name(columns)
     found = {known.get(plain_name(name)) for name in header_names(first_line(head))}
     return set(needed) <= found
 
 
 def first_line(head: bytes) -> str:
-    """Give the first line of an input that is not blank; LF, CRLF or CR ends it, as in CSV."""
+    """Return the first line of an input that is not blank; LF, CRLF or CR ends it, as in CSV."""
     return ended(head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n"))
 
 
 def ended(text: bytes) -> str:
-    """Give text up to the end of its first line."""
+    """Return text up to the end of its first line."""
     return _LINE_END.split(text, maxsplit=1)[0].decode("utf-8", "replace")

@@ -68,7 +68,7 @@ class Normalised(NamedTuple):
 
 
 def batch_from(flows: Any) -> FlowBatch:
-    """Give a flow batch of flows held in memory.
+    """Return a flow batch of flows held in memory.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def normalise(
     lines: Column | None = None,
     zone: ZoneInfo | None = None,
 ) -> Normalised:
-    """Give the flow batch of a table's columns.
+    """Return the flow batch of a table's columns.
 
     Parameters
     ----------
@@ -389,7 +389,7 @@ def _drop_untranslated(parts: dict[str, Any]) -> None:
 
 
 def _address_columns(addresses: dict[str, _Addresses], good: Mask) -> dict[str, Column]:
-    """Give the address columns in one layout, narrow if every row is IPv4."""
+    """Return the address columns in one layout, narrow if every row is IPv4."""
     narrow = all((item.family[good] == 4).all() for item in addresses.values())
     columns = {name: (item.v4 if narrow else item.wide)[good] for name, item in addresses.items()}
     if "src_seen" in columns and not columns["src_seen"].any():

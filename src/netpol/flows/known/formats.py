@@ -87,7 +87,7 @@ class Envelope(NamedTuple):
 def find_table(
     names: Iterable[str], plain: Iterable[str], known: Iterable[KnownFormat], *, marked: bool
 ) -> KnownFormat | None:
-    """Give the format of a table with these columns.
+    """Return the format of a table with these columns.
 
     Parameters
     ----------
@@ -112,12 +112,12 @@ def find_table(
 
 
 def find_magic(head: bytes, known: Iterable[KnownFormat]) -> KnownFormat | None:
-    """Give the format of an input that begins with ``head``, by its first bytes."""
+    """Return the format of an input that begins with ``head``, by its first bytes."""
     return next((one for one in known if one.magic and head.startswith(one.magic)), None)
 
 
 def find_text(head: bytes, known: Iterable[KnownFormat]) -> KnownFormat | None:
-    """Give the format of text that begins with ``head``."""
+    """Return the format of text that begins with ``head``."""
     head = head[:LOOK_BYTES]
     for one in known:
         if any(pattern.search(head) for pattern in one.text):
@@ -126,7 +126,7 @@ def find_text(head: bytes, known: Iterable[KnownFormat]) -> KnownFormat | None:
 
 
 def find_keys(keys: frozenset[str], known: Iterable[KnownFormat]) -> KnownFormat | None:
-    """Give the format of JSON with these keys."""
+    """Return the format of JSON with these keys."""
     for one in known:
         if any(wanted <= keys for wanted in one.keys):
             return one
@@ -134,7 +134,7 @@ def find_keys(keys: frozenset[str], known: Iterable[KnownFormat]) -> KnownFormat
 
 
 def find_envelope(head: bytes, keys: frozenset[str], known: Iterable[Envelope]) -> Envelope | None:
-    """Give what wraps the records of an input that begins with ``head``."""
+    """Return what wraps the records of an input that begins with ``head``."""
     head = head[:LOOK_BYTES]
     for one in known:
         if any(wanted <= keys for wanted in one.keys):
@@ -151,12 +151,12 @@ _KEY = re.compile(r'"((?:[^"\\\n]|\\.){1,64})"\s*:')
 
 
 def looks_like_json(head: bytes) -> bool:
-    """Whether an input is JSON, of lines or whole, maybe after a log's prefix."""
+    """Return whether an input is JSON, of lines or whole, maybe after a log's prefix."""
     return bool(_JSON.match(head) or _PREFIXED_JSON.match(head))
 
 
 def json_keys(head: bytes) -> frozenset[str]:
-    """Give the keys that stand in the first bytes of JSON, at any depth.
+    """Return the keys that stand in the first bytes of JSON, at any depth.
 
     Those of JSON within a string, as envelopes have it, are among them. The bytes may end anywhere.
     """

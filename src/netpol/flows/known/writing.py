@@ -16,15 +16,15 @@ CONNTRACK = "read the node's connection table instead: conntrack -L -o extended"
 
 
 def all_of(*names: str) -> frozenset[str]:
-    """Give keys that must all be there."""
+    """Return keys that must all be there."""
     return frozenset(names)
 
 
 def header(needed: str, any_of: str = "", *, marked: bool = False) -> Header:
-    """Give a header of names that blanks part."""
+    """Return a header of names that blanks part."""
     return Header(frozenset(needed.split()), frozenset(any_of.split()), marked)
 
 
 def text(*patterns: bytes) -> tuple[re.Pattern[bytes], ...]:
-    """Give patterns whose ``^`` and ``$`` are the ends of lines."""
+    """Return patterns whose ``^`` and ``$`` are the ends of lines."""
     return tuple(re.compile(pattern, re.MULTILINE) for pattern in patterns)

@@ -80,7 +80,7 @@ def parse_cidr(text: str) -> ParsedCIDR:
 
 
 def _parse(text: str) -> tuple[Address, bool]:
-    """Give the address and whether octets had leading zeros."""
+    """Return the address and whether octets had leading zeros."""
     head, colon, tail = text.rpartition(":")
     dotted = _DOTTED.fullmatch(tail)
     zeros = False

@@ -55,12 +55,12 @@ class RuleAt(NamedTuple):
     ports: Sequence[PortElement] | None
 
     def each_peer(self) -> Iterator[tuple[str, ClusterPeer]]:
-        """Give each peer with its path."""
+        """Yield each peer with its path."""
         for i, peer in enumerate(self.peers or ()):
             yield f"{self.peers_path}[{i}]", peer
 
     def each_port(self) -> Iterator[tuple[str, PortElement]]:
-        """Give each element of ``protocols`` or ``ports`` with its path."""
+        """Yield each element of ``protocols`` or ``ports`` with its path."""
         for i, port in enumerate(self.ports or ()):
             yield f"{self.ports_path}[{i}]", port
 
@@ -80,7 +80,7 @@ class NamedPortAt(NamedTuple):
 
 
 def cluster_rules(policy: ClusterPolicy) -> Iterator[RuleAt]:
-    """Give the rules of a policy, ingress first, in the order written."""
+    """Yield the rules of a policy, ingress first, in the order written."""
     if policy.spec is None:
         return
     ingress: Sequence[ClusterRule] = policy.spec.ingress or ()
@@ -106,21 +106,21 @@ def _rule(path: str, rule: ClusterRule) -> RuleAt:
 
 
 def set_fields(element: ClusterPeer | PortElement | ClusterSubject) -> list[Given]:
-    """Give the fields that are set, of elements of which exactly one should be."""
+    """Return the fields that are set, of elements of which exactly one should be."""
     names = zip(element.__struct_fields__, element.__struct_encode_fields__, strict=True)
     values = ((api_name, getattr(element, name)) for name, api_name in names)
     return [Given(name, value) for name, value in values if value is not None]
 
 
 def is_fail_closed(element: ClusterPeer | PortElement) -> bool:
-    """Say whether an element sets no field, so that its rule cannot be used (B4.8)."""
+    """Return whether an element sets no field, so that its rule cannot be used (B4.8)."""
     return not set_fields(element)
 
 
 def selectors_of(
     path: str, element: ClusterPeer | ClusterSubject
 ) -> Iterator[tuple[str, LabelSelector]]:
-    """Give the label selectors of a peer or a subject with their paths."""
+    """Yield the label selectors of a peer or a subject with their paths."""
     if element.namespaces is not None:
         yield f"{path}.namespaces", element.namespaces
     if element.pods is not None:
@@ -135,7 +135,7 @@ def selectors_of(
 
 
 def named_ports(rule: RuleAt) -> Iterator[NamedPortAt]:
-    """Give the port names of a rule."""
+    """Yield the port names of a rule."""
     for path, port in rule.each_port():
         if isinstance(port, ClusterProtocol):
             field, name = "destinationNamedPort", port.destination_named_port

@@ -25,7 +25,7 @@ class IgnoredKinds:
     words: frozenset[str] | None = frozenset()
 
     def covers(self, kind: UnjudgedKind, group: str) -> bool:
-        """Say whether a kind of some group may be there."""
+        """Return whether a kind of some group may be there."""
         if self.words is None:
             return True
         name = kind.kind.lower()
@@ -54,7 +54,7 @@ def ignored_kinds(given: bool | str | Iterable[str]) -> IgnoredKinds:
 
 
 def _normal(word: str) -> str:
-    """Give a word as ``covers`` compares it."""
+    """Return a word as ``covers`` compares it."""
     known: dict[str, str] = {}
     for each in known_words():
         kind, dot, group = each.partition(".")

@@ -68,12 +68,12 @@ _OWN_GROUPS = ("networking.k8s.io", "extensions", "")
 
 
 def is_workload(api_version: str, kind: str) -> bool:
-    """Say whether an object makes pods."""
+    """Return whether an object makes pods."""
     return kind in _WORKLOADS and group_of(api_version) in _WORKLOAD_GROUPS
 
 
 def refuse_policy(api_version: str, kind: str, location: Location) -> ManifestError | None:
-    """Give the error for a policy of Kubernetes' own APIs that would be silently skipped (A0.1).
+    """Return the error for a policy of Kubernetes' own APIs that would be silently skipped (A0.1).
 
     None for everything else; ``unjudged_kinds`` knows the policies of other dialects.
     """

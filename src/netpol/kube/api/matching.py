@@ -8,7 +8,7 @@ __all__ = ["selects"]
 
 
 def selects(selector: LabelSelector | None, labels: dict[str, str]) -> bool:
-    """Say whether a selector matches; None and the empty selector match everything."""
+    """Return whether a selector matches; None and the empty selector match everything."""
     if selector is None:
         return True
     return all(

@@ -68,7 +68,7 @@ class Source(NamedTuple):
     lines: Mapping[str, int] = {}
 
     def line_of(self, path: str) -> int:
-        """Give the line of a dotted field path, or of the nearest enclosing field known."""
+        """Return the line of a dotted field path, or of the nearest enclosing field known."""
         while path:
             if path in self.lines:
                 return self.lines[path]
@@ -80,7 +80,7 @@ _ACRONYMS = {"ip": "IP", "ips": "IPs", "cidr": "CIDR", "cidrs": "CIDRs"}
 
 
 def _api_name(name: str) -> str:
-    """Give the API spelling: ``pod_ips`` -> ``podIPs``, ``match_labels`` -> ``matchLabels``."""
+    """Return the API spelling: ``pod_ips`` -> ``podIPs``, ``match_labels`` -> ``matchLabels``."""
     head, *tail = name.rstrip("_").split("_")
     return head + "".join(_ACRONYMS.get(word, word.capitalize()) for word in tail)
 

@@ -21,7 +21,7 @@ class Requirement(NamedTuple):
     values: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Give it as ``kubectl -l`` takes it."""
+        """Return it as ``kubectl -l`` takes it."""
         match self.operator:
             case "In" if len(self.values) == 1:
                 return f"{self.key}={self.values[0]}"
@@ -38,7 +38,7 @@ class Requirement(NamedTuple):
         return f"{self.key} {self.operator} ({','.join(self.values)})"
 
     def holds(self, labels: Mapping[str, str]) -> bool:
-        """Say whether labels meet it (A3.2-A3.4)."""
+        """Return whether labels meet it (A3.2-A3.4)."""
         value = labels.get(self.key)
         match self.operator:
             case "In":
@@ -51,7 +51,7 @@ class Requirement(NamedTuple):
 
 
 def requirements(selector: LabelSelector | None) -> list[Requirement]:
-    """Give every requirement, ``matchLabels`` first."""
+    """Return every requirement, ``matchLabels`` first."""
     if selector is None:
         return []
     pairs = (selector.match_labels or {}).items()
@@ -62,12 +62,12 @@ def requirements(selector: LabelSelector | None) -> list[Requirement]:
 
 
 def selector_text(selector: LabelSelector | None) -> str:
-    """Give ``app=web,tier in (a,b)``; ``{}`` for one that demands nothing."""
+    """Return ``app=web,tier in (a,b)``; ``{}`` for one that demands nothing."""
     return ",".join(str(each) for each in requirements(selector)) or "{}"
 
 
 def missing(selector: LabelSelector | None, labels: Mapping[str, str]) -> list[Requirement]:
-    """Give the requirements that labels do not meet."""
+    """Return the requirements that labels do not meet."""
     return [each for each in requirements(selector) if not each.holds(labels)]
 
 

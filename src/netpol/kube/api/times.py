@@ -47,7 +47,7 @@ NO_TIMES = PolicyTimes()
 
 
 def policy_times(metadata: PolicyMeta) -> PolicyTimes:
-    """Give what the metadata of a policy tells.
+    """Return what the metadata of a policy tells.
 
     The API server counts changes of the spec in ``generation``. Their times are those of the
     ``managedFields`` that own part of the spec; ``kubectl`` shows them with
@@ -64,7 +64,7 @@ def policy_times(metadata: PolicyMeta) -> PolicyTimes:
 
 
 def _managed(metadata: PolicyMeta) -> Iterator[int]:
-    """Give the times of the managers of the spec; what is not as it should be is passed over."""
+    """Yield the times of the managers of the spec; what is not as it should be is passed over."""
     for entry in metadata.managed_fields or ():
         if not isinstance(entry, dict) or entry.get("subresource"):
             continue
@@ -76,14 +76,14 @@ def _managed(metadata: PolicyMeta) -> Iterator[int]:
 
 
 def _bounded(text: str | None) -> int | None:
-    """Give a time that 64 bits hold, as those of flows are: of the years 1678 to 2261."""
+    """Return a time that 64 bits hold, as those of flows are: of the years 1678 to 2261."""
     time = nanoseconds(text) if text else None
     return time if time is not None and -_WIDEST < time < _WIDEST else None
 
 
 @lru_cache(maxsize=1 << 16)  # pods of one rollout begin in the same second
 def parse_time(text: str | None) -> int | None:
-    """Give ns since the epoch of an RFC 3339 time with its zone, None if absent or not one.
+    """Return ns since the epoch of an RFC 3339 time with its zone, None if absent or not one.
 
     Times of flows have 64 bits: one beyond them is given as the farthest that is within, which no
     flow can tell from it.
@@ -93,14 +93,17 @@ def parse_time(text: str | None) -> int | None:
 
 
 def bad_times(texts: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:
-    """Give (field path, what is wrong) for each of (field path, text) that is there and no time."""
+    """Yield (field path, what is wrong) for each of (field path.
+
+    Text) that is there and no time.
+    """
     for path, text in texts:
         if text is not None and parse_time(text) is None:
             yield path, f"{text!r} {NOT_A_TIME}"
 
 
 def times_of_pod(pod: Pod) -> Iterator[tuple[str, str | None]]:
-    """Give (field path, text) of the times that say since when and until when a pod is there."""
+    """Yield (field path, text) of the times that say since when and until when a pod is there."""
     status = pod.status
     if status is None:
         return

@@ -146,13 +146,13 @@ _PRODUCT_IN_KIND = ("Cilium", "Nv")
 
 
 def group_of(api_version: str) -> str:
-    """Give the group of an apiVersion, "" for the core group."""
+    """Return the group of an apiVersion, "" for the core group."""
     group, slash, _ = api_version.rpartition("/")
     return group if slash else ""
 
 
 def unjudged_kind(api_version: str, kind: str) -> UnjudgedKind | None:
-    """Give what is known of a kind of policy that is not judged; None for anything else.
+    """Return what is known of a kind of policy that is not judged; None for anything else.
 
     Of a group that is not in the table, a kind that ends in ``NetworkPolicy`` is one. Kubernetes'
     own groups are for ``kinds`` to say.
@@ -189,14 +189,14 @@ def _title(product: str, kind: str) -> str:
 
 
 def plural_of(word: str) -> str:
-    """Give the plural of a kind."""
+    """Return the plural of a kind."""
     if word.endswith(("s", "x")):
         return word
     return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
 
 
 def known_words() -> Iterator[str]:
-    """Give every word of the table that names kinds: ``Kind``, ``Kind.group`` and ``group``."""
+    """Yield every word of the table that names kinds: ``Kind``, ``Kind.group`` and ``group``."""
     for name, group in _GROUPS.items():
         if group.policies:
             yield name

@@ -11,7 +11,7 @@ EVERY_PORT = "every port of "
 
 
 def port_text(port: NetworkPolicyPort | None) -> str:
-    """Give ``80/TCP``, ``8000-8080/TCP``, ``http/TCP``, or ``every port of TCP``."""
+    """Return ``80/TCP``, ``8000-8080/TCP``, ``http/TCP``, or ``every port of TCP``."""
     protocol = (port.protocol if port else None) or "TCP"
     if port is None or port.port is None:
         return f"{EVERY_PORT}{protocol}"
@@ -20,7 +20,7 @@ def port_text(port: NetworkPolicyPort | None) -> str:
 
 
 def peer_text(peer: NetworkPolicyPeer | None) -> str:
-    """Give ``namespaceSelector team=y, podSelector app=web``, or ``ipBlock CIDR``."""
+    """Return ``namespaceSelector team=y, podSelector app=web``, or ``ipBlock CIDR``."""
     if peer is None:
         return "null"
     if peer.ip_block is not None:

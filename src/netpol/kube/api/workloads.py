@@ -37,12 +37,12 @@ class Workload(Lenient, frozen=True):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """Give (kind, namespace, name)."""
+        """(kind, namespace, name)."""
         return self.kind, self.metadata.namespace or "default", self.metadata.name
 
     @property
     def label(self) -> str:
-        """Give ``Kind namespace/name``."""
+        """``Kind namespace/name``."""
         return f"{self.kind} {self.metadata.namespace or 'default'}/{self.metadata.name}"
 
 
@@ -60,7 +60,7 @@ def workload_of(pod: Pod) -> str:
 
 
 def podless_workloads(workloads: Sequence[Workload], pods: Iterable[Pod]) -> list[Workload]:
-    """Give the workloads that should have pods and own none, in order."""
+    """Return the workloads that should have pods and own none, in order."""
     if not workloads:
         return []
     owners = _owners(pods)
@@ -68,7 +68,7 @@ def podless_workloads(workloads: Sequence[Workload], pods: Iterable[Pod]) -> lis
 
 
 def _owners(pods: Iterable[Pod]) -> set[tuple[str, str, str]]:
-    """Give (kind, namespace, name) of everything that owns a pod, and what owns that."""
+    """Return (kind, namespace, name) of everything that owns a pod, and what owns that."""
     found = set()
     through = {made: maker for maker, made in _THROUGH.items()}
     for pod in pods:
@@ -82,7 +82,7 @@ def _owners(pods: Iterable[Pod]) -> set[tuple[str, str, str]]:
 
 
 def _idle(workload: Workload) -> bool:
-    """Say whether a workload wants no pods now: scaled to zero, or a Job that is over."""
+    """Return whether a workload wants no pods now: scaled to zero, or a Job that is over."""
     if workload.spec is not None and workload.spec.replicas == 0:
         return True
     return workload.status is not None and workload.status.completion_time is not None

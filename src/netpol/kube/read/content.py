@@ -58,7 +58,7 @@ _limit: ContextVar[int] = ContextVar("manifest_limit", default=MAX_MANIFEST_BYTE
 
 
 def max_manifest_bytes() -> int:
-    """Give the bytes that one manifest may have, unpacked."""
+    """Return the bytes that one manifest may have, unpacked."""
     return _limit.get()
 
 
@@ -81,7 +81,7 @@ def manifest_limit(size: int) -> Iterator[None]:
 
 
 def read_limited(name: str, path: Path | None, data: bytes | None = None) -> bytes:
-    """Give the whole content, decompressed.
+    """Return the whole content, decompressed.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _of_file(file: IO[bytes], where: Location) -> bytes:
 
 
 def _of_stream(raw: _Counted) -> bytes:
-    """Give the content of what may never end."""
+    """Return the content of what may never end."""
     if packer := _packer_of(raw):
         return _of_archive(packer, raw)
     content = io.BytesIO()  # gives what it holds without a copy
@@ -192,7 +192,7 @@ def _refuse_device(status: os.stat_result | None, where: Location) -> None:
 
 
 def _is_tame(status: os.stat_result) -> bool:
-    """Say whether a device is a terminal or the one that is always empty."""
+    """Return whether a device is a terminal or the one that is always empty."""
     tame = [os.devnull, "/dev/tty"]
     tame += [f"/dev/fd/{number}" for number in range(3) if os.isatty(number)]
     for name in tame:
@@ -231,7 +231,7 @@ _UNPACKED: dict[str, Callable[[_Counted], IO[bytes]]] = {"gzip": _gunzip, "zstd"
 
 
 def as_utf8(data: bytes, name: str) -> bytes:
-    """Give text that begins with a byte order mark as UTF-8 without one; any other as it is."""
+    """Return text that begins with a byte order mark as UTF-8 without one; any other as it is."""
     if data.startswith(_UTF8_MARK):
         return data[len(_UTF8_MARK) :]
     for mark, encoding in _ENCODINGS:
@@ -247,7 +247,7 @@ def as_utf8(data: bytes, name: str) -> bytes:
 
 
 def _recoded(data: bytes, encoding: str) -> bytes:
-    """Give text of another encoding as UTF-8, in pieces: a str takes up to 4 bytes a letter."""
+    """Return text of another encoding as UTF-8, in pieces: a str takes up to 4 bytes a letter."""
     decoder = codecs.getincrementaldecoder(encoding)()
     text = io.BytesIO()
     for start in range(0, len(data), _PIECE):
@@ -269,7 +269,7 @@ class _Counted:
         self.count = 0
 
     def read(self, size: int) -> bytes:
-        """Give at most ``size`` bytes, none at the end."""
+        """Return at most ``size`` bytes, none at the end."""
         if self._pending:
             # Less than was asked for is no end: everybody who reads pieces asks again.
             data, self._pending = self._pending[:size], self._pending[size:]

@@ -66,13 +66,13 @@ class Document(Protocol):
     broken: bool
 
     def value(self) -> Any:
-        """Give the plain value; raise ``ManifestError`` for a duplicate key."""
+        """Return the plain value; raise ``ManifestError`` for a duplicate key."""
 
     def fast(self, kind: type[T]) -> T:
-        """Give the typed object; raise ``msgspec.ValidationError`` at the first mistake."""
+        """Return the typed object; raise ``msgspec.ValidationError`` at the first mistake."""
 
     def field_source(self) -> Source:
-        """Give the place with a line for each field, found when first asked for."""
+        """Return the place with a line for each field, found when first asked for."""
 
 
 def decode(document: Document, kind: type[T]) -> T:
@@ -111,15 +111,15 @@ class ValueDocument:
         self.file, self.line = place
 
     def value(self) -> Any:
-        """Give the plain value."""
+        """Return the plain value."""
         return self._value
 
     def fast(self, kind: type[T]) -> T:
-        """Give the typed object."""
+        """Return the typed object."""
         return msgspec.convert(self._value, kind)
 
     def field_source(self) -> Source:
-        """Give the place with a line for each field."""
+        """Return the place with a line for each field."""
         value, lines = self._value, self._lines
         return Source(self.file, self.line, FieldLines(lambda: field_lines(value, lines)))
 
@@ -136,7 +136,7 @@ class JsonDocument:
         self.file, self.line = place
 
     def value(self) -> Any:
-        """Give the plain value."""
+        """Return the plain value."""
         try:
             _ANY.decode(self._raw)  # json.loads lets broken UTF-16 escapes through
             return json.loads(bytes(self._raw), object_pairs_hook=_unique)
@@ -149,11 +149,11 @@ class JsonDocument:
             ) from None
 
     def fast(self, kind: type[T]) -> T:
-        """Give the typed object."""
+        """Return the typed object."""
         return _decoder(kind).decode(self._raw)  # type: ignore[no-any-return]
 
     def field_source(self) -> Source:
-        """Give the place with a line for each field."""
+        """Return the place with a line for each field."""
         # A copy: the raw text is a view that keeps the whole file in memory.
         return Source(self.file, self.line, JsonLines(bytes(self._raw), self.line))
 
@@ -227,7 +227,7 @@ class _Header(Struct):
 
 
 def json_header(raw: msgspec.Raw) -> tuple[str | None, str | None]:
-    """Give apiVersion and kind; raise ``msgspec.ValidationError`` if they are not text.
+    """Return apiVersion and kind; raise ``msgspec.ValidationError`` if they are not text.
 
     The API server writes both first, so most objects need not be scanned to their end.
     """

@@ -10,5 +10,5 @@ _SUFFIXES = tuple(
 
 
 def is_manifest(name: str) -> bool:
-    """Say whether a file of this name is taken where a directory is searched."""
+    """Return whether a file of this name is taken where a directory is searched."""
     return name.endswith(_SUFFIXES)

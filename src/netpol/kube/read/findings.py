@@ -37,7 +37,7 @@ class Finding(NamedTuple):
     policy: str | None = None  # "namespace/name", or "Kind/name" for cluster-scoped kinds
 
     def __str__(self) -> str:
-        """Give ``file:line: field: message`` with the policy it is about."""
+        """Return ``file:line: field: message`` with the policy it is about."""
         return f"{self.location}: {self.text}" if str(self.location) else self.text
 
     @property
@@ -56,14 +56,14 @@ class Remark(NamedTuple):
 
 
 def placed(remark: Remark, source: Source, label: str) -> Finding:
-    """Give the finding for a remark on the policy read at ``source``."""
+    """Return the finding for a remark on the policy read at ``source``."""
     line = source.line_of(remark.field)
     place = Location(source.file, line, remark.field or None)
     return Finding(remark.severity, remark.code, remark.message, place, label)
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Give findings ordered by file, line, code and field; those without a file first."""
+    """Return findings ordered by file, line, code and field; those without a file first."""
     return sorted(findings, key=_order)
 
 
@@ -73,16 +73,16 @@ def _order(finding: Finding) -> tuple[str, int, str, str]:
 
 
 def policy_label(namespace: str | None, name: str) -> str:
-    """Give ``namespace/name`` as every output spells it."""
+    """Return ``namespace/name`` as every output spells it."""
     return f"{namespace or 'default'}/{name}"
 
 
 def cluster_policy_label(kind: str, name: str) -> str:
-    """Give ``Kind/name``, the label of a cluster-scoped policy."""
+    """Return ``Kind/name``, the label of a cluster-scoped policy."""
     return f"{kind}/{name}"
 
 
 def policy_title(label: str) -> str:
-    """Give the label of a policy with its kind."""
+    """Return the label of a policy with its kind."""
     kind, _, _ = label.partition("/")
     return label if kind in _CLUSTER_KINDS else f"NetworkPolicy {label}"

@@ -39,7 +39,7 @@ class Globs:
         return bool(self._names or self._paths)
 
     def match(self, *spellings: str, folder: bool = False) -> bool:
-        """Say whether a path, however it is spelt, or a folder above it matches a pattern.
+        """Return whether a path, however it is spelt, or a folder above it matches a pattern.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class Globs:
 
 
 def _with_folders(path: str) -> Iterable[str]:
-    """Give every folder above a path, with its slash, and the path."""
+    """Yield every folder above a path, with its slash, and the path."""
     for i, character in enumerate(path[:-1]):
         if character == "/" and i:
             yield path[: i + 1]
@@ -71,7 +71,7 @@ def _with_folders(path: str) -> Iterable[str]:
 
 
 def _translated(pattern: str) -> re.Pattern[str]:
-    """Give the expression for a path that ends with a slash if it is a folder's."""
+    """Return the expression for a path that ends with a slash if it is a folder's."""
     parts: list[str] = []
     # A leading slash only anchors, save in what is spelt as an absolute path.
     rest = "/?" if pattern.startswith("/") else ""
@@ -92,7 +92,7 @@ _MEANING = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 def _literal(token: str) -> str:
-    """Give the expression for one character, or for a set of them."""
+    """Return the expression for one character, or for a set of them."""
     if len(token) == 1:
         return re.escape(token)
     body = token[1:-1].replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]")

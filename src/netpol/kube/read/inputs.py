@@ -49,7 +49,7 @@ class InputFile(NamedTuple):
 
     @property
     def is_json(self) -> bool:
-        """Say whether the name promises JSON."""
+        """Whether the name promises JSON."""
         return self.name.removesuffix(".gz").removesuffix(".zst").endswith(".json")
 
 
@@ -57,14 +57,14 @@ Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str] | InputFile]
 
 
 def named(paths: Paths) -> Location:
-    """Give the place of a mistake that is not in one file but in all that was named."""
+    """Return the place of a mistake that is not in one file but in all that was named."""
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     names = (p.name if isinstance(p, InputFile) else os.fspath(p) for p in listed)
     return Location(", ".join("<stdin>" if name == "-" else name for name in names))
 
 
 def is_hidden(path: str) -> bool:
-    """Say whether a path from a directory that is searched leads through a hidden name."""
+    """Return whether a path from a directory that is searched leads through a hidden name."""
     return any(part.startswith(".") for part in path.split("/"))
 
 
@@ -77,7 +77,7 @@ def nothing_found(exclude: Globs) -> str:
 def find_inputs(
     paths: Paths, report: Callable[[InputError], None], exclude: Globs | None = None
 ) -> Iterator[InputFile]:
-    """Give each file behind ``paths`` once, directories searched recursively and sorted.
+    """Yield each file behind ``paths`` once, directories searched recursively and sorted.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _identity(status: os.stat_result) -> _Identity:
 
 
 def _named_files(given: Iterable[str | os.PathLike[str] | InputFile]) -> Iterator[_Identity]:
-    """Give who the files are that somebody named, though they may be met in a directory first."""
+    """Yield who the files are that somebody named, though they may be met in a directory first."""
     for entry in given:
         if not isinstance(entry, InputFile):
             with contextlib.suppress(OSError, ValueError):
@@ -149,7 +149,7 @@ def _named_files(given: Iterable[str | os.PathLike[str] | InputFile]) -> Iterato
 
 
 def _in(root: str, exclude: Globs) -> list[str]:
-    """Give the manifests below ``root``, sorted; symbolic links are followed, loops are not."""
+    """Return the manifests below ``root``, sorted; symbolic links are followed, loops are not."""
 
     def left_out(path: str, *, folder: bool) -> bool:
         return bool(exclude) and exclude.match(path, path[below:], folder=folder)

@@ -31,7 +31,7 @@ _QUOTE = b'"'
 
 
 def address_of(buffer: Any) -> int:
-    """Give where the bytes of a buffer are in memory."""
+    """Return where the bytes of a buffer are in memory."""
     # A tenth of what NumPy takes to say the same, at every object.
     address: int = pa.py_buffer(buffer).address
     return address
@@ -102,7 +102,7 @@ class JsonLines(Mapping[str, int]):
                 self._closed[path] = child
 
     def _lines_of(self, children: Iterable[Raw], *, keys: bool) -> list[int]:
-        """Give the lines that values begin on, or that their keys do."""
+        """Return the lines that values begin on, or that their keys do."""
         offsets = [address_of(child) - self._base for child in children]
         if keys:
             offsets = [self._text.rfind(_QUOTE, 0, offset) for offset in offsets]

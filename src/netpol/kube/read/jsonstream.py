@@ -96,7 +96,7 @@ def after_head(data: bytes, *, is_json: bool) -> Stream | None:
 
 
 def blank_noise(text: str) -> tuple[str, Stream | None]:
-    """Give YAML without what a command wrote on stderr before it, and what that was.
+    """Return YAML without what a command wrote on stderr before it, and what that was.
 
     Lines keep their numbers.
     """
@@ -113,7 +113,7 @@ def blank_noise(text: str) -> tuple[str, Stream | None]:
 
 
 def _outside_logs(data: bytes) -> list[tuple[int, int]]:
-    """Give what is left between logs of containers, which may hold anything.
+    """Return what is left between logs of containers, which may hold anything.
 
     Only the line that names the same container ends its log.
     """
@@ -127,7 +127,7 @@ def _outside_logs(data: bytes) -> list[tuple[int, int]]:
 
 
 def _lines(data: bytes, start: int, end: int) -> Iterator[int]:
-    """Give where each line that is not blank begins."""
+    """Yield where each line that is not blank begins."""
     while start < end:
         stop = data.find(b"\n", start, end)
         stop = end if stop < 0 else stop

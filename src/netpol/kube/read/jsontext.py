@@ -68,7 +68,7 @@ def parse_json(file: str, data: bytes, start: int = 0, end: int | None = None) -
 
 
 def items_of(raw: Raw) -> list[Raw] | None:
-    """Give the items of a list; None if the object has no such field."""
+    """Return the items of a list; None if the object has no such field."""
     try:
         items = _ENVELOPES.decode(raw).items
     except BAD_JSON:
@@ -77,13 +77,13 @@ def items_of(raw: Raw) -> list[Raw] | None:
 
 
 def array_of(raw: Raw) -> list[Raw] | None:
-    """Give the elements of an array; None if it is none."""
+    """Return the elements of an array; None if it is none."""
     elements: list[Raw] | None = _ARRAYS.decode(raw) if _ARRAY.match(memoryview(raw)) else None
     return elements
 
 
 def is_list(kind: str | None) -> bool:
-    """Say whether a kind is that of a list."""
+    """Return whether a kind is that of a list."""
     return kind is not None and kind.endswith("List")
 
 
@@ -116,11 +116,11 @@ class LineCounter:
         self._line = 1
 
     def line_of(self, raw: Raw) -> int:
-        """Give the 1-based line that a raw view begins on."""
+        """Return the 1-based line that a raw view begins on."""
         return self.line_at(address_of(raw) - self._base)
 
     def line_at(self, offset: int) -> int:
-        """Give the 1-based line that an offset is on."""
+        """Return the 1-based line that an offset is on."""
         if offset < self._offset:
             self._offset, self._line = 0, 1
         self._line += self._data.count(b"\n", self._offset, offset)

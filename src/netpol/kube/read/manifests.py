@@ -100,7 +100,7 @@ def read_documents(
 
 
 def documents_from_objects(objects: Sequence[dict[str, Any]]) -> Iterator[Document]:
-    """Give plain dictionaries as documents, lists opened; the file is called ``objects[i]``."""
+    """Yield plain dictionaries as documents, lists opened; the file is called ``objects[i]``."""
     for index, value in enumerate(objects):
         reader = _File(InputFile(f"objects[{index}]", None), Reading(), raise_error)
         yield from reader.from_value(value, 1, {})
@@ -120,7 +120,7 @@ class _File:
         self._data = b""
 
     def documents(self, data: bytes) -> Iterator[Document]:
-        """Give the objects of the file's content."""
+        """Yield the objects of the file's content."""
         self._data = data
         if not data:
             error = NothingThereError("the file is empty", Location(self._name))
@@ -154,7 +154,7 @@ class _File:
     # --- YAML ---------------------------------------------------------------------------------
 
     def _from_yaml(self, text: str) -> Iterator[Document]:
-        """Give the objects of YAML; after a mistake reading goes on with the next document."""
+        """Yield the objects of YAML; after a mistake reading goes on with the next document."""
         text, noise = blank_noise(text)
         if noise is not None:
             self._tell(noise)
@@ -201,7 +201,7 @@ class _File:
         lines: dict[int, list[int]],
         inherited: _Inherited = _NOTHING,
     ) -> Iterator[Document]:
-        """Give the object, or those of the list or sequence, that a plain value holds."""
+        """Yield the object, or those of the list or sequence, that a plain value holds."""
         place = (self._name, line)
         if isinstance(value, list) and not inherited.depth and any(map(_is_object, value)):
             within = _Inherited(None, None, 1)
@@ -246,7 +246,7 @@ class _File:
         return split_stream(data, is_json=self._file.is_json)
 
     def _from_stream(self, data: bytes, stream: Stream) -> Iterator[Document]:
-        """Give the objects of JSON that stands among other lines."""
+        """Yield the objects of JSON that stands among other lines."""
         try:
             parsed = [parse_json(self._name, data, *piece) for piece in stream.pieces]
         except ManifestError as error:
@@ -303,7 +303,7 @@ class _File:
     def _from_odd_json(
         self, raw: Raw, line: int, lines: LineCounter, inherited: _Inherited
     ) -> Iterator[Document]:
-        """Give the objects of an array; anything else is a mistake."""
+        """Yield the objects of an array; anything else is a mistake."""
         elements = None if inherited.depth else array_of(raw)
         if elements is not None and (not elements or any(map(_is_raw_object, elements))):
             yield from self._from_raws(elements, lines, _Inherited(None, None, 1))
@@ -416,7 +416,7 @@ def _is_raw_object(raw: Raw) -> bool:
 
 
 def _is_policy_group(api_version: object) -> bool:
-    """Say whether an object without a kind is of a group of policies."""
+    """Return whether an object without a kind is of a group of policies."""
     return isinstance(api_version, str) and api_version.partition("/")[0] in (
         "networking.k8s.io",
         "policy.networking.k8s.io",
@@ -424,7 +424,7 @@ def _is_policy_group(api_version: object) -> bool:
 
 
 def _for_items(header: tuple[str, str], inherited: _Inherited) -> _Inherited:
-    """Give what items of a list inherit: ``PodList`` types them, ``List`` does not (A0.1)."""
+    """Return what items of a list inherit: ``PodList`` types them, ``List`` does not (A0.1)."""
     api_version, kind = header
     depth = inherited.depth + 1
     if kind == "List":

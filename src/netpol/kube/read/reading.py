@@ -67,7 +67,7 @@ class PassedOver(NamedTuple):
 
 
 def names_policy_kind(kind: str) -> bool:
-    """Say whether a kind is, or is meant to be, one of policies, of any dialect."""
+    """Return whether a kind is, or is meant to be, one of policies, of any dialect."""
     return _POLICY_NAME.fullmatch(kind) is not None
 
 
@@ -96,7 +96,7 @@ class Reading:
     stray: list[Finding] = field(default_factory=list)
 
     def wants_kind(self, kind: object) -> bool:
-        """Say whether a mistake in an object of this kind matters."""
+        """Return whether a mistake in an object of this kind matters."""
         if not isinstance(kind, str) or not kind:
             return False
         return names_policy_kind(kind) or (
@@ -104,7 +104,7 @@ class Reading:
         )
 
     def wants_text(self, text: bytes) -> bool:
-        """Say whether a text that cannot be read names a kind that matters, anywhere."""
+        """Return whether a text that cannot be read names a kind that matters, anywhere."""
         return _POLICY_TEXT.search(text) is not None or (
             self.cluster and _CLUSTER_TEXT.search(text) is not None
         )
@@ -117,7 +117,7 @@ class Reading:
             report(error)
 
     def warnings(self) -> list[Finding]:
-        """Give warnings about lines that were left out, and, of a cluster, about empty files."""
+        """Return warnings about lines that were left out, and, of a cluster, about empty files."""
         empty = [each.place for each in self.passed if each.why == "empty"]
         if not self.cluster or not empty:
             return self.stray
@@ -126,7 +126,7 @@ class Reading:
         return [*self.stray, Finding("warning", "empty-file", message, empty[0])]
 
     def notes(self) -> list[Finding]:
-        """Give one note on all that was passed over, none if nothing was."""
+        """Return one note on all that was passed over, none if nothing was."""
         if not self.passed:
             return []
         counts = Counter(each.why for each in self.passed)
@@ -164,7 +164,7 @@ def again_notes(again: Sequence[Again], what: str, advice: str = "") -> list[Fin
 
 
 def first_of(errors: Sequence[InputError], shown: int = 10) -> InputError:
-    """Give the first error, with those that followed in its message, a line each."""
+    """Return the first error, with those that followed in its message, a line each."""
     first = errors[0]
     if len(errors) == 1:
         return first
@@ -175,6 +175,6 @@ def first_of(errors: Sequence[InputError], shown: int = 10) -> InputError:
 
 
 def some(names: Sequence[str], limit: int = 5) -> str:
-    """Give the first names and how many more there are."""
+    """Return the first names and how many more there are."""
     shown = ", ".join(names[:limit])
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

@@ -51,7 +51,7 @@ class Revision(NamedTuple):
 
 
 def find_revision(text: str) -> Revision:
-    """Give the revision that ``REV`` or ``REV:path`` means in the current directory's repository.
+    """Return the revision that ``REV`` or ``REV:path`` means in the current directory's repository.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def find_revision(text: str) -> Revision:
 def revision_files(
     revision: Revision, paths: Sequence[str], exclude: Globs | None = None
 ) -> list[InputFile]:
-    """Give the manifests below ``paths`` as they stand in a revision, called ``REV:path``.
+    """Return the manifests below ``paths`` as they stand in a revision, called ``REV:path``.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def revision_files(
 
 
 def _place(revision: Revision, path: str) -> str:
-    """Give a path of the current directory as one of the repository."""
+    """Return a path of the current directory as one of the repository."""
     # The directory's links are resolved, the file's own are not: it may be gone, or be another.
     folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100
     whole = os.path.join(os.path.realpath(folder), name)  # noqa: PTH118
@@ -132,7 +132,7 @@ def _written_place(revision: Revision, path: str) -> str:
 
 
 def _entries(revision: Revision, place: str, exclude: Globs) -> Iterator[tuple[str, bytes]]:
-    """Give the manifests at or below a place, each with what to ask ``git cat-file`` for."""
+    """Yield the manifests at or below a place, each with what to ask ``git cat-file`` for."""
     where = Location(f"{revision.name}:{place}")
     words = ["ls-tree", "-r", "-z", "--full-tree", revision.commit]
     try:
@@ -183,7 +183,7 @@ def _entry(line: bytes) -> _Entry:
 
 
 def _contents(revision: Revision, wanted: dict[str, bytes]) -> Iterator[bytes]:
-    """Give the content of every object, in order; their size is known before they are read."""
+    """Yield the content of every object, in order; their size is known before they are read."""
     words = ("cat-file", "--batch", "--follow-symlinks")
     left = max_manifest_bytes()
     with tempfile.TemporaryFile() as asked:

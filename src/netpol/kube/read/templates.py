@@ -51,7 +51,7 @@ def may_hold_marks(text: str) -> bool:
 
 
 def in_text(text: str, file: str, first_line: int = 1) -> ManifestError | None:
-    """Give the error for a text that is no YAML because it is a template; None if it is none.
+    """Return the error for a text that is no YAML because it is a template; None if it is none.
 
     Parameters
     ----------
@@ -69,13 +69,13 @@ def in_text(text: str, file: str, first_line: int = 1) -> ManifestError | None:
 
 
 def in_word(word: object, place: tuple[str, int]) -> ManifestError | None:
-    """Give the error for an apiVersion or kind, or a whole document, that is to be filled in."""
+    """Return the error for an apiVersion or kind, or a whole document, that is to be filled in."""
     found = _WHOLE_MARK.search(word) if isinstance(word, str) else None
     return _error(found[0], Location(*place), "") if found else None
 
 
 def in_policy(value: object, source: Source) -> ManifestError | None:
-    """Give the error for a policy where a name, label, address or else is to be filled in.
+    """Return the error for a policy where a name, label, address or else is to be filled in.
 
     Annotations are not looked at.
     """
@@ -87,7 +87,7 @@ def in_policy(value: object, source: Source) -> ManifestError | None:
 
 
 def in_metadata(metadata: ObjectMeta, place: tuple[str, int]) -> ManifestError | None:
-    """Give the error for an object of a cluster whose name or labels are to be filled in.
+    """Return the error for an object of a cluster whose name or labels are to be filled in.
 
     What has a uid comes from a cluster, where there is no such thing.
     """
@@ -101,7 +101,7 @@ def in_metadata(metadata: ObjectMeta, place: tuple[str, int]) -> ManifestError |
 
 
 def _texts(value: object) -> Iterator[tuple[str, str]]:
-    """Give every text of a policy, keys too, with its path; free text is left out."""
+    """Yield every text of a policy, keys too, with its path; free text is left out."""
     pending: list[tuple[str, Any]] = [("", value)]
     while pending:
         path, each = pending.pop()
@@ -137,14 +137,14 @@ def _openshift(file: str | None) -> str:
 
 
 def _named(file: str | None) -> str:
-    """Give a file as a shell takes it; standard input and git revisions have no name there."""
+    """Return a file as a shell takes it; standard input and git revisions have no name there."""
     if not file or file == "<stdin>" or ":" in file:
         return "FILE"
     return shlex.quote(file)
 
 
 def _chart(file: str | None) -> str:
-    """Give the folder of the chart, if the path tells it."""
+    """Return the folder of the chart, if the path tells it."""
     head, found, _ = f"/{file or ''}".rpartition("/templates/")
     name = head.removeprefix("/") or "."
     return shlex.quote(name) if found and ":" not in name else "CHART"

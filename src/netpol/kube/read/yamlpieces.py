@@ -37,7 +37,7 @@ class Piece:
         self._place = 0
 
     def around(self, line: int) -> Region:
-        """Give the document that holds a line of the file.
+        """Return the document that holds a line of the file.
 
         A mistake may show only at the mark of the next document, which then is not its own.
         """
@@ -67,7 +67,7 @@ class Piece:
 
 
 def yaml_pieces(text: str) -> Iterator[Piece]:
-    """Give the text piece by piece; where reading one stopped early, the next begins."""
+    """Yield the text piece by piece; where reading one stopped early, the next begins."""
     piece = Piece(text, 1)
     place, size = 0, len(text)
     while place < len(text):
@@ -79,7 +79,7 @@ def yaml_pieces(text: str) -> Iterator[Piece]:
 
 
 def _split(text: str, place: int) -> int:
-    """Give the first place from there on where a document surely begins."""
+    """Return the first place from there on where a document surely begins."""
     if place >= len(text):
         return len(text)
     found = _SPLIT.search(text, place)
@@ -87,7 +87,7 @@ def _split(text: str, place: int) -> int:
 
 
 def _last_mark(text: str, place: int) -> int:
-    """Give where the last mark between documents stands before a place; 0 if none does."""
+    """Return where the last mark between documents stands before a place; 0 if none does."""
     while (place := text.rfind("---", 0, place)) > 0:
         if text[place - 1] == "\n" and _ends(text, place):
             return place
@@ -95,7 +95,7 @@ def _last_mark(text: str, place: int) -> int:
 
 
 def _next_mark(text: str, place: int) -> int:
-    """Give where the first mark stands from there on; the end if none does."""
+    """Return where the first mark stands from there on; the end if none does."""
     place -= 1
     while (place := text.find("---", place + 1)) >= 0:
         if (place == 0 or text[place - 1] == "\n") and _ends(text, place):

@@ -358,7 +358,7 @@ def resolve_plain(text: str) -> Any:
 
 
 def field_path(parent: str, key: str | int) -> str:
-    """Give the dotted path of a child: ``a.b``, ``a[0]``, or ``a[odd/key]``.
+    """Return the dotted path of a child: ``a.b``, ``a[0]``, or ``a[odd/key]``.
 
     Below a path longer than any that a mistake is looked up by it is the parent's: each path would
     hold that of its parent, and a key of 1 MB with a million fields below it fill any memory.
@@ -373,7 +373,7 @@ def field_path(parent: str, key: str | int) -> str:
 
 
 def field_lines(value: Any, lines: dict[int, list[int]], offset: int = 0) -> dict[str, int]:
-    """Give the line of every field below ``value``, by dotted path; ``offset`` is added.
+    """Return the line of every field below ``value``, by dotted path; ``offset`` is added.
 
     Fields below a path of more than ``MAX_PATH`` characters have none of their own.
     """

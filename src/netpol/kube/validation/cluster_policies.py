@@ -79,7 +79,7 @@ _DOMAIN = re.compile(rf"(?:\*\.)?{_DOMAIN_LABEL}(?:\.{_DOMAIN_LABEL})+\.?")
 
 
 def validate_cluster_policy(policy: ClusterPolicy) -> list[Problem]:
-    """Give everything the API server would refuse, by dotted field path in the order written."""
+    """Return everything the API server would refuse, by dotted field path in the order written."""
     schema = _SCHEMAS[type(policy)]
     found = [*metadata_problems(policy.metadata), *_singleton(policy)]
     if policy.spec is None:

@@ -26,7 +26,7 @@ T = TypeVar("T", bound=Struct)
 
 
 def apply_defaults(policy: NetworkPolicy, namespace: str = "default") -> NetworkPolicy:
-    """Give the policy with every default written out.
+    """Return the policy with every default written out.
 
     Parameters
     ----------
@@ -58,12 +58,12 @@ def apply_defaults(policy: NetworkPolicy, namespace: str = "default") -> Network
 
 
 def _policy_types(spec: NetworkPolicySpec) -> list[str]:
-    """Give the types of a policy that lists none (A2.1): Egress only if it has egress rules."""
+    """Return the types of a policy that lists none (A2.1): Egress only if it has egress rules."""
     return ["Ingress", "Egress"] if spec.egress else ["Ingress"]
 
 
 def _elements(elements: list[T | None] | None, zero: T) -> list[T] | None:
-    """Give the list with each null element as the zero value (A0.5)."""
+    """Return the list with each null element as the zero value (A0.5)."""
     if elements is None:
         return None
     return [zero if element is None else element for element in elements]
@@ -74,7 +74,7 @@ def _peers(peers: list[NetworkPolicyPeer | None] | None) -> list[NetworkPolicyPe
 
 
 def _ports(ports: list[NetworkPolicyPort | None] | None) -> list[NetworkPolicyPort | None] | None:
-    """Give the ports with the protocol written out (A2.2)."""
+    """Return the ports with the protocol written out (A2.2)."""
     if ports is None:
         return None
     return [

@@ -40,12 +40,12 @@ _MOST_KUSTOMIZATION_BYTES = 1 << 20
 
 
 def is_namespace(name: str) -> bool:
-    """Say whether an API server would take a name for a namespace."""
+    """Return whether an API server would take a name for a namespace."""
     return _LABEL(name) is not None
 
 
 def checked_namespace(name: str) -> str:
-    """Give the name that a caller gave, if it is one; raise ``ConfigError`` else."""
+    """Return the name that a caller gave, if it is one; raise ``ConfigError`` else."""
     if not is_namespace(name):
         raise ConfigError(f"namespace {name!r}: {NAMESPACE_RULE}")
     return name
@@ -59,7 +59,7 @@ class Kustomization(NamedTuple):
 
     @classmethod
     def read(cls, document: Document) -> Kustomization | None:
-        """Give the kustomization that a document is."""
+        """Return the kustomization that a document is."""
         if document.kind != "Kustomization" or not document.api_version.startswith(_KUSTOMIZE):
             return None
         try:
@@ -103,7 +103,7 @@ def unplaced_text(unplaced: Unplaced, one: str, many: str) -> str:
 
 
 def _kustomization(unplaced: Unplaced) -> Kustomization | None:
-    """Give the first kustomization that lies beside an object, in its folder.
+    """Return the first kustomization that lies beside an object, in its folder.
 
     One that sets the very namespace that was taken has nothing to add.
     """
@@ -132,7 +132,7 @@ def _on_disk(folder: str) -> Kustomization | None:
 
 
 def unplaced_finding(unplaced: Unplaced) -> Finding:
-    """Give the finding on policies that name no namespace; ``unplaced`` has some."""
+    """Return the finding on policies that name no namespace; ``unplaced`` has some."""
     first = unplaced.sources[0]
     return Finding(
         "info" if _kustomization(unplaced) is None else "warning",

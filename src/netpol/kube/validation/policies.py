@@ -82,13 +82,13 @@ class _LegacyCIDR(Problem):
 
 
 def invalid(path: str, value: object, why: str) -> Problem:
-    """Give the API server's message for a value that may not be."""
+    """Return the API server's message for a value that may not be."""
     shown = f'"{value}"' if isinstance(value, str) else str(value)
     return Problem(path, f"Invalid value: {shown}: {why}")
 
 
 def unsupported(path: str, value: str, choices: Iterable[str]) -> Problem:
-    """Give the API server's message for a word that is not one of a few."""
+    """Return the API server's message for a word that is not one of a few."""
     listed = ", ".join(f'"{choice}"' for choice in choices)
     return Problem(path, f'Unsupported value: "{value}": supported values: {listed}')
 
@@ -157,7 +157,7 @@ def _port(port: NetworkPolicyPort, path: str) -> Problems:
 
 
 def port_name_faults(name: str) -> Iterator[str]:
-    """Give what keeps a text from being a port name (A1.7)."""
+    """Yield what keeps a text from being a port name (A1.7)."""
     if len(name) > 15:
         yield "must be no more than 15 characters"
     if not _PORT_NAME.fullmatch(name):
@@ -242,7 +242,7 @@ def _strictly_inside(inner: Network, outer: Network) -> bool:
 
 
 def is_valid_selector(selector: LabelSelector) -> bool:
-    """Say whether a selector can be read (A1.11); cluster-scoped kinds store others too (B7.2)."""
+    """Whether a selector can be read (A1.11); cluster-scoped kinds store others too (B7.2)."""
     return next(selector_problems(selector, ""), None) is None
 
 

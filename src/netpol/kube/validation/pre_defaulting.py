@@ -15,7 +15,7 @@ __all__ = ["remarks_as_written"]
 
 
 def remarks_as_written(policy: NetworkPolicy) -> list[Remark]:
-    """Give the remarks on a policy before ``apply_defaults``, in the order of its fields."""
+    """Return the remarks on a policy before ``apply_defaults``, in the order of its fields."""
     spec = policy.spec or NetworkPolicySpec()
     return [
         *_whole_namespace(policy),

@@ -29,7 +29,7 @@ _ALLOWING = ("Accept", "Allow")
 
 
 def remarks_as_stored(policy: ClusterPolicy) -> list[Remark]:
-    """Give the remarks on a policy that ``validate_cluster_policy`` lets pass."""
+    """Return the remarks on a policy that ``validate_cluster_policy`` lets pass."""
     found: list[Remark] = []
     if policy.spec is not None and policy.spec.subject is not None:
         for path, selector in selectors_of("spec.subject", policy.spec.subject):

@@ -26,7 +26,7 @@ _OLD_SHAPES = {
 
 
 def split_unknown(unknown: list[Problem]) -> tuple[list[Problem], list[Problem]]:
-    """Give the unknown fields that are always an error, and those that may be left out."""
+    """Return the unknown fields that are always an error, and those that may be left out."""
     refused = []
     others = []
     for problem in unknown:
@@ -54,7 +54,7 @@ def _refused(problem: Problem, inside: str) -> Problem:
 
 
 def split_nulls(nulls: list[str]) -> tuple[list[Problem], list[str]]:
-    """Give the nulls that the CRD refuses, all but those of metadata, and the others."""
+    """Return the nulls that the CRD refuses, all but those of metadata, and the others."""
     refused = [
         Problem(path, "Invalid value: null: may not be null") for path in nulls if _in_spec(path)
     ]

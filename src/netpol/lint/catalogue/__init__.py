@@ -45,7 +45,7 @@ RULES: dict[str, Rule] = {rule.code: rule for family in FAMILIES for rule in fam
 
 
 def rule_named(code: str) -> Rule:
-    """Give what is known of a code.
+    """Return what is known of a code.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def rule_named(code: str) -> Rule:
 
 
 def codes_named(word: str) -> frozenset[str]:
-    """Give the codes that a word stands for: a code, its first words, or ``all``.
+    """Return the codes that a word stands for: a code, its first words, or ``all``.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def codes_named(word: str) -> frozenset[str]:
 
 
 def close_to(word: str) -> str:
-    """Give the codes that are nearly it, as the end of a message."""
+    """Return the codes that are nearly it, as the end of a message."""
     word = word.lower().replace("_", "-")
     found = get_close_matches(word, RULES, 3, 0.6)
     begins = [each[:_STEM] for each in word.split("-") if len(each) > 2]

@@ -45,12 +45,12 @@ class Rule:
 
 
 def plain(text: str) -> str:
-    """Give Markdown of one or more sentences as plain text."""
+    """Return Markdown of one or more sentences as plain text."""
     return text.replace("`", "")
 
 
 def network_policy(spec: str, *, name: str = "web", namespace: str = "shop") -> str:
-    """Give a NetworkPolicy with this ``spec``."""
+    """Return a NetworkPolicy with this ``spec``."""
     head = (
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
         f"metadata: {{name: {name}, namespace: {namespace}}}\nspec:\n"
@@ -59,7 +59,7 @@ def network_policy(spec: str, *, name: str = "web", namespace: str = "shop") -> 
 
 
 def admin(kind: str, spec: str, *, name: str = "base") -> str:
-    """Give a cluster-scoped policy of a kind with this ``spec``."""
+    """Return a cluster-scoped policy of a kind with this ``spec``."""
     version = "v1alpha2" if kind == "ClusterNetworkPolicy" else "v1alpha1"
     head = (
         f"apiVersion: policy.networking.k8s.io/{version}\nkind: {kind}\n"

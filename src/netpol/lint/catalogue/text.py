@@ -22,7 +22,10 @@ def needs_in_words(rule: Rule) -> str:
 
 
 def as_text(rule: Rule, width: int = 80) -> str:
-    """Give all that is known of a code, as lines of at most ``width`` where they can be broken."""
+    """Return all that is known of a code.
+
+    As lines of at most ``width`` where they can be broken.
+    """
     needs = needs_in_words(rule)
     title = f"{rule.code} ({rule.severity}{', ' + needs if needs else ''})"
     parts = [title, _filled(rule.summary, width), _filled(rule.why, width)]
@@ -32,7 +35,7 @@ def as_text(rule: Rule, width: int = 80) -> str:
 
 
 def as_markdown(rule: Rule) -> str:
-    """Give why it is likely a mistake, an example, and the example mended."""
+    """Return why it is likely a mistake, an example, and the example mended."""
     parts = [rule.why]
     parts += [f"{name}:\n\n```yaml\n{text}```" for name, text in _yaml(rule)]
     return "\n\n".join(parts) + "\n"

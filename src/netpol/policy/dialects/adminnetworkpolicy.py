@@ -29,7 +29,7 @@ _PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 def lower_admin_network_policy(
     policy: AdminNetworkPolicy | BaselineAdminNetworkPolicy, source: Source
 ) -> tuple[Tier, Policy]:
-    """Give the tier and the program's form of one policy (B2.1)."""
+    """Return the tier and the program's form of one policy (B2.1)."""
     if policy.spec is None:
         raise ValueError(f"{policy.metadata.name}: not validated")
     tier, kind, priority = Tier.BASELINE, "BaselineAdminNetworkPolicy", AFTER_ALL_BASELINE
@@ -58,7 +58,7 @@ def lower_admin_network_policy(
 
 
 def _ports(ports: Sequence[AdminPort] | None) -> Iterator[tuple[Port, ...]] | None:
-    """Give no constraint where there are no ``ports``."""
+    """Return no constraint where there are no ``ports``."""
     return (tuple(_port(port)) for port in ports) if ports else None
 
 

@@ -25,7 +25,7 @@ _TIERS = {"Admin": Tier.ADMIN, "Baseline": Tier.BASELINE}
 def lower_cluster_network_policy(
     policy: ClusterNetworkPolicy, source: Source
 ) -> tuple[Tier, Policy]:
-    """Give the tier and the program's form of one policy."""
+    """Return the tier and the program's form of one policy."""
     spec = policy.spec
     if spec is None or spec.tier is None:
         raise ValueError(f"ClusterNetworkPolicy {policy.metadata.name}: not validated")
@@ -49,7 +49,7 @@ def lower_cluster_network_policy(
 
 
 def _ports(protocols: Sequence[ClusterProtocol] | None) -> Iterator[tuple[Port]] | None:
-    """Give no constraint where there are no ``protocols`` (B4.1)."""
+    """Return no constraint where there are no ``protocols`` (B4.1)."""
     return None if protocols is None else ((_port(item),) for item in protocols)
 
 

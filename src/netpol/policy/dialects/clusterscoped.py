@@ -45,7 +45,7 @@ class UnusableError(Exception):
 
 
 def lower_subject(subject: ClusterSubject | None) -> PodSubject:
-    """Give the pods a policy is about; a selector that cannot be read selects nothing (B7.2)."""
+    """Return the pods a policy is about; a selector that cannot be read selects nothing (B7.2)."""
     try:
         if subject is not None and subject.namespaces is not None:
             return PodSubject(None, Selector(), _selector(subject.namespaces), hosts=False)
@@ -63,7 +63,7 @@ def lower_rule(
     peers: Sequence[ClusterIngressPeer | ClusterEgressPeer] | None,
     ports: Iterator[Sequence[Port]] | None,
 ) -> Rule:
-    """Give a rule. ``ports`` has what each element as written becomes.
+    """Return a rule. ``ports`` has what each element as written becomes.
 
     It raises ``UnusableError`` where it meets an unknown element.
     """
@@ -105,7 +105,7 @@ def _peer(peer: ClusterIngressPeer | ClusterEgressPeer) -> Iterator[Peer]:
 
 
 def _namespaced(pods: NamespacedPod) -> tuple[Selector, Selector]:
-    """Give the selectors of namespaces (absent: all) and of pods."""
+    """Return the selectors of namespaces (absent: all) and of pods."""
     return _selector(pods.namespace_selector), _selector(pods.pod_selector)
 
 

@@ -14,7 +14,7 @@ __all__ = ["lower"]
 
 
 def lower(policies: PolicySet) -> PolicyProgram:
-    """Give the program: the tiers in order (B3.1), tiers without policies left out.
+    """Return the program: the tiers in order (B3.1), tiers without policies left out.
 
     NetworkPolicies are ordered by (namespace, name), as C3.1 credits them; the others by
     (priority, kind, name), which B3.4 chooses among equal priorities.

@@ -38,7 +38,7 @@ _PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 
 
 def lower_network_policy(loaded: LoadedPolicy) -> Policy:
-    """Give the program's form of one NetworkPolicy.
+    """Return the program's form of one NetworkPolicy.
 
     Rules of a direction that ``policyTypes`` does not list are inert and left out (A4.2).
     """
@@ -75,7 +75,7 @@ def lower_network_policy(loaded: LoadedPolicy) -> Policy:
 
 
 def lower_selector(selector: LabelSelector | None) -> Selector:
-    """Give the requirements of a label selector; ``k: v`` is ``k In [v]`` (A3.1)."""
+    """Return the requirements of a label selector; ``k: v`` is ``k In [v]`` (A3.1)."""
     if selector is None:
         return Selector()
     requirements = {
@@ -95,7 +95,7 @@ def _rule(
     peers: list[NetworkPolicyPeer | None] | None,
     ports: list[NetworkPolicyPort | None] | None,
 ) -> Rule:
-    """Give a rule; an absent or empty list is no constraint (A4)."""
+    """Return a rule; an absent or empty list is no constraint (A4)."""
     return Rule(
         index=index,
         action=Action.ALLOW,

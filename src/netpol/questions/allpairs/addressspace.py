@@ -44,7 +44,7 @@ class AddressSpace:
 
 
 def cut_addresses(engines: Sequence[Engine]) -> AddressSpace:
-    """Give the pieces that the prefix tables of all engines need."""
+    """Return the pieces that the prefix tables of all engines need."""
     family: list[int] = []
     first: list[int] = []
     last: list[int] = []

@@ -11,7 +11,7 @@ Int64s = npt.NDArray[np.int64]
 
 
 def distinct_columns(keys: Int64s) -> tuple[Int64s, Int64s]:
-    """Give the distinct ones of n columns of numbers from 0 on, and which one each is: int64[n]."""
+    """Return distinct ones of n columns of numbers from 0 on, and which one each is: int64[n]."""
     packed = keys[0]
     for row in keys[1:]:
         packed = packed * (int(row.max(initial=0)) + 1) + row

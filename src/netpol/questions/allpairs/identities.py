@@ -63,7 +63,7 @@ class _Links:
         self.values = [item["segment_values"].tolist() for item in arrays]
 
     def owners(self, joint: _Joint) -> Iterator[_Joint]:
-        """Give each of several owners; nobody for loopback, which policies never see (A10.2)."""
+        """Yield each of several owners; nobody for loopback, which policies never see (A10.2)."""
         kinds = {links[one][Link.KIND] for links, one in zip(self.links, joint, strict=True)}
         if len(kinds) != 1:
             raise _other_snapshot()
@@ -84,7 +84,7 @@ class _Links:
             yield from self.owners(owner)
 
     def over_time(self, joint: _Joint) -> Iterator[_Joint]:
-        """Give what an address is at every time, cut where any engine sees a change."""
+        """Yield what an address is at every time, cut where any engine sees a change."""
         lives = []
         for number, one in enumerate(joint):
             link = self.links[number][one]
@@ -98,7 +98,7 @@ class _Links:
 
 
 def identities_at(engines: Sequence[Engine], space: AddressSpace) -> IdentityClasses:
-    """Give who every address is where no time is recorded.
+    """Return who every address is where no time is recorded.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def identities_at(engines: Sequence[Engine], space: AddressSpace) -> IdentityCla
 
 
 def identities_otherwise(engines: Sequence[Engine], space: AddressSpace) -> IdentityClasses:
-    """Give who addresses are at all times, and what services send flows to."""
+    """Return who addresses are at all times, and what services send flows to."""
     links = _Links(engines)
     found: dict[tuple[int, _Joint], None] = {}
     for joint in dict.fromkeys(map(tuple, space.endpoints.tolist())):

@@ -61,7 +61,10 @@ class SideKinds:
         self.peer, self.own_peer = kinds[: len(who)], kinds[len(who) :]
 
     def said(self, subject: int) -> Int32s:
-        """Give int32[engines, P], the vectors that a kind of subject has for all kinds of peers."""
+        """Return int32[engines, P].
+
+        The vectors that a kind of subject has for all kinds of peers.
+        """
         return np.stack(
             [
                 side.row(int(self.rows[subject, number]), self.columns[:, number])
@@ -167,7 +170,7 @@ class PairClasses:
         return len(self.size)
 
     def rows(self) -> Iterator[tuple[int, Int64s, Numbers, Int64s]]:
-        """Give per class as source: destinations, their vectors, how many pairs each stands for.
+        """Yield per class as source: destinations, their vectors, how many pairs each stands for.
 
         Only pairs that exist, with a pod among them, of one family of addresses.
         """
@@ -200,14 +203,14 @@ class PairClasses:
             side.table = side.table[:1].copy()
 
     def removed_from(self, source: int) -> Int64s:
-        """Give int64[F]: pairs with each destination that the product has too many."""
+        """Return int64[F]: pairs with each destination that the product has too many."""
         found = np.zeros(len(self), np.int64)
         for target, count in self.removed.get(source, {}).items():
             found[target] = count
         return found
 
     def own_node_pairs(self) -> Iterator[tuple[int, int, Numbers, list[tuple[int, int]]]]:
-        """Give pods and their own nodes, both ways: classes, vectors, pairs of identities."""
+        """Yield pods and their own nodes, both ways: classes, vectors, pairs of identities."""
         for relation in self.relations:
             pod, node = self.first[relation.pod], self.first[relation.node]
             yield (
@@ -220,7 +223,7 @@ class PairClasses:
             yield relation.node, relation.pod, self.pair_numbers(node, pod, own=True), turned
 
     def pair_numbers(self, source: int, target: int, *, own: bool = False) -> Numbers:
-        """Give the vectors of one pair of identities, int32[engines, 1] each."""
+        """Return the vectors of one pair of identities, int32[engines, 1] each."""
         e, i = self.egress, self.ingress
         peer, back = (e.own_peer, i.own_peer) if own else (e.peer, i.peer)
         return Numbers(
@@ -236,7 +239,7 @@ class PairClasses:
         ports: Int64s,
         own: npt.NDArray[np.bool_],
     ) -> tuple[Int64s, Int64s]:
-        """Give the decision ids of n pairs of identities at m joint port classes.
+        """Return the decision ids of n pairs of identities at m joint port classes.
 
         ``own`` is bool[n], which pairs are a pod and its own node. Both results are int64[n, m].
         """
@@ -254,7 +257,7 @@ class PairClasses:
         return egress, ingress
 
     def party(self, identity: int) -> str:
-        """Give the workload, ``node/NAME``, or ``external``."""
+        """Return the workload, ``node/NAME``, or ``external``."""
         kind = self.who.kind[identity]
         meta = self.engines[0].tables.meta
         if kind == EndpointKind.POD:
@@ -291,7 +294,7 @@ class PairClasses:
         return removed
 
     def selves(self) -> Iterator[tuple[int, int]]:
-        """Give pairs of identities that are the same pod, at addresses of one family."""
+        """Yield pairs of identities that are the same pod, at addresses of one family."""
         who = self.who
         holders: dict[tuple[int, int], list[int]] = {}
         for index in np.flatnonzero(who.kind == EndpointKind.POD).tolist():
@@ -303,7 +306,7 @@ class PairClasses:
 
 
 def _distinct(keys: Int64s) -> tuple[Int64s, Int64s]:
-    """Give the distinct rows, and of each row which one it is."""
+    """Return the distinct rows, and of each row which one it is."""
     if not keys.shape[0]:
         return keys, np.zeros(0, np.int64)
     found, inverse = np.unique(keys, axis=0, return_inverse=True)

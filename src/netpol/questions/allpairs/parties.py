@@ -68,20 +68,20 @@ class Parties:
             held += classes.who.pieces[index]
 
     def _by_class(self) -> tuple[Int64s, Int64s, Int64s]:
-        """Give starts by class, then parties and how many members each has there."""
+        """Return starts by class, then parties and how many members each has there."""
         keys, counts = np.unique(self._classes.of << _BITS | self.of, return_counts=True)
         counts[(self._classes.kind == EndpointKind.EXTERNAL)[keys >> _BITS]] = 1
         starts = np.searchsorted(keys >> _BITS, np.arange(len(self._classes) + 1))
         return starts, keys & (_LIMIT - 1), counts
 
     def units(self, number: int) -> tuple[Int64s, Int64s]:
-        """Give the parties of a class, and how many members each has in it."""
+        """Return the parties of a class, and how many members each has in it."""
         starts, parties, counts = self._units
         inside = slice(starts[number], starts[number + 1])
         return parties[inside], counts[inside]
 
     def classes(self, party: int) -> tuple[Int64s, Int64s]:
-        """Give the classes that a party has members in, and how many."""
+        """Return the classes that a party has members in, and how many."""
         places, starts = self._by_party
         mine = places[starts[party] : starts[party + 1]]
         _, _, counts = self._units
@@ -89,7 +89,7 @@ class Parties:
 
     @cached_property
     def _by_party(self) -> tuple[Int64s, Int64s]:
-        """Give places among the units, party by party, and where each party begins."""
+        """Places among the units, party by party, and where each party begins."""
         _, parties, _ = self._units
         places = parties.argsort(kind="stable")
         return places, np.searchsorted(parties[places], np.arange(len(self.names) + 1))
@@ -100,7 +100,7 @@ class Parties:
         return np.repeat(np.arange(len(starts) - 1), np.diff(starts))
 
     def units_of(self, numbers: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-        """Give of many classes: which one (its place), party, members."""
+        """Return of many classes: which one (its place), party, members."""
         starts, parties, counts = self._units
         lengths = starts[numbers + 1] - starts[numbers]
         place = np.repeat(np.arange(len(numbers)), lengths)
@@ -109,7 +109,7 @@ class Parties:
         return place, parties[at], counts[at]
 
     def networks(self, parties: Iterable[int]) -> tuple[str, ...]:
-        """Give few CIDRs whose external addresses are exactly those of some parties.
+        """Return few CIDRs whose external addresses are exactly those of some parties.
 
         Addresses of pods and nodes may lie in them: those are not external.
         """
@@ -134,7 +134,7 @@ class Parties:
 def _stretches(
     chosen: npt.NDArray[np.bool_], external: npt.NDArray[np.bool_], family: npt.NDArray[np.uint8]
 ) -> Iterator[tuple[int, int]]:
-    """Give first and last piece of every stretch without an external piece that is not chosen."""
+    """Yield first and last piece of every stretch without an external piece that is not chosen."""
     for number in (4, 6):
         places = np.flatnonzero(family == number)
         stretch = np.cumsum(external[places] & ~chosen[places])
@@ -227,7 +227,7 @@ class PartySums:
         self._room = self._held + max(self._held, _COMPRESS)
 
     def sums(self) -> Sums:
-        """Give what was added up; what came to nothing is left out."""
+        """Return what was added up; what came to nothing is left out."""
         self._compress()
         if not self._keys:
             return Sums(*np.zeros((4, 0), np.int64))

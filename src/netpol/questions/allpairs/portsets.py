@@ -68,26 +68,26 @@ class PortSets:
         return len(self.classes)
 
     def example(self, number: int) -> tuple[int, int | None]:
-        """Give a protocol number and port of a recorded class."""
+        """Return a protocol number and port of a recorded class."""
         at = int(np.flatnonzero(self.place == number)[0])
         if at < OTHER_PORTS:
             return list(_PLAIN)[at // PORTS], at % PORTS
         return (at - OTHER_PORTS) % NO_PORT, None
 
     def named(self, protocol: int, port: int | None) -> int:
-        """Give the class of a protocol, and of one of its ports where it has them."""
+        """Return the class of a protocol, and of one of its ports where it has them."""
         if protocol in _PLAIN and port is not None:
             return int(self.place[list(_PLAIN).index(protocol) * PORTS + port])
         return int(self.place[OTHER_PORTS + NO_PORT + protocol])
 
     def one(self, protocol: int, port: int | None) -> Ports:
-        """Give one port of a protocol, or a protocol, as a set."""
+        """Return one port of a protocol, or a protocol, as a set."""
         if port is not None:
             return Ports(_PLAIN[protocol], ((port, port),))
         return Ports(_OTHER.get(protocol, str(protocol)), None)
 
     def words(self, chosen: npt.NDArray[np.bool_]) -> tuple[Ports, ...]:
-        """Give a set of recorded classes as ranges, protocol by protocol."""
+        """Return a set of recorded classes as ranges, protocol by protocol."""
         key = chosen.tobytes()
         known = self._words.get(key)
         if known is None:
@@ -113,7 +113,7 @@ class PortSets:
 
     @cached_property
     def _stretches(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        """Give by protocol the ports at which another class begins, and those classes."""
+        """By protocol the ports at which another class begins, and those classes."""
         found = []
         for slot in range(len(_PLAIN)):
             held = self.place[slot * PORTS : (slot + 1) * PORTS]
@@ -122,12 +122,12 @@ class PortSets:
         return found
 
     def is_everything(self, chosen: npt.NDArray[np.bool_]) -> bool:
-        """Whether every recorded class is in a set."""
+        """Return whether every recorded class is in a set."""
         return bool(chosen[self.recorded].all())
 
 
 def join_ports(engines: Sequence[Engine]) -> PortSets:
-    """Give the classes that the ``port_lookup`` of all engines need."""
+    """Return the classes that the ``port_lookup`` of all engines need."""
     return _joined(
         np.column_stack(
             [engine.tables.arrays["port_lookup"].astype(np.int64) for engine in engines]
@@ -136,7 +136,7 @@ def join_ports(engines: Sequence[Engine]) -> PortSets:
 
 
 def sets_of(ports: PortClasses) -> PortSets:
-    """Give classes that were cut for no engine; class numbers are the same."""
+    """Return classes that were cut for no engine; class numbers are the same."""
     found = _joined(fold_ports(ports, narrow=False).astype(np.int64)[:, None])
     recorded = np.zeros(len(ports), bool)
     recorded[found.classes[found.recorded, 0]] = True
@@ -159,7 +159,7 @@ def _joined(tables: npt.NDArray[np.int64]) -> PortSets:
 def _runs(
     starts: npt.NDArray[np.int64], inside: npt.NDArray[np.bool_]
 ) -> tuple[tuple[int, int], ...]:
-    """Give the inclusive ranges of the stretches that are inside."""
+    """Return the inclusive ranges of the stretches that are inside."""
     padded = np.concatenate([[False], inside, [False]])
     edges = np.flatnonzero(padded[1:] != padded[:-1])
     ports = np.append(starts, PORTS)[edges].tolist()

@@ -69,7 +69,7 @@ class Vectors:
         return self._items[number]
 
     def intern(self, vector: npt.NDArray[np.uint8], deciders: UInt32s | None = None) -> int:
-        """Give the number of a vector."""
+        """Return the number of a vector."""
         who = b"" if deciders is None else deciders.tobytes()
         whole = vector.tobytes()
         found = self._ids.get(whole + who)
@@ -138,12 +138,12 @@ class EngineSide:
         self._memo: dict[tuple[int, int], int] = {}
 
     def subjects(self, endpoints: Int64s) -> Int64s:
-        """Give the row of each endpoint as a subject."""
+        """Return the row of each endpoint as a subject."""
         rows: Int64s = self._parts[endpoints, PARTS_OF[self.side].row]
         return rows
 
     def peers(self, endpoints: Int64s, pods: Any, nodes: Any) -> Int64s:
-        """Give int64[n, 2], label and CIDR column of each endpoint as a peer sees it (A6.4)."""
+        """Return int64[n, 2], label and CIDR column of each endpoint as a peer sees it (A6.4)."""
         mine = PARTS_OF[self.side]
         columns: Int64s = self._parts[endpoints[:, None], [mine.label, mine.cidr]]
         columns[pods, _CIDR] = self._seen[Seen.POD, columns[pods, _CIDR]]
@@ -151,14 +151,14 @@ class EngineSide:
         return columns
 
     def own_node(self, peers: Int64s) -> Int64s:
-        """Give the columns of nodes as the pods on them see them (A11.2)."""
+        """Return the columns of nodes as the pods on them see them (A11.2)."""
         own = peers.copy()
         if self.own_exempt:
             own[:, _LABEL] = OWN_NODE_COLUMN
         return own
 
     def row(self, row: int, peers: Int64s) -> Int32s:
-        """Give int32[n], the number of the vector that a row has for each of n peers."""
+        """Return int32[n], the number of the vector that a row has for each of n peers."""
         base, width, ports, flags = self._rows[row].tolist()
         labels = self._locals(self._label_pages[row], peers[:, _LABEL])
         if flags & SPLIT_ROW:
@@ -173,7 +173,7 @@ class EngineSide:
         return numbers
 
     def _split_row(self, pairs: Int64s, ports: int, columns: Int64s) -> Int32s:
-        """Give what ``row`` does for a row that is split by port (``compiler/rows/strips.py``).
+        """Return what ``row`` does for a row that is split by port (``compiler/rows/strips.py``).
 
         All peers in the same place get it once; there are as many as its rules tell apart.
         """
@@ -188,7 +188,7 @@ class EngineSide:
         return found
 
     def _in_strips(self, strips: Int64s, columns: Int64s) -> Int64s:
-        """Give the place in the runs that each strip has for the column beside it."""
+        """Return the place in the runs that each strip has for the column beside it."""
         low, high = self._strips[strips], self._strips[strips + 1]
         while (high - low > 1).any():
             middle = (low + high) // 2
@@ -199,7 +199,7 @@ class EngineSide:
         return found
 
     def hairpin(self, row: int, own: Int64s) -> int:
-        """Give the vector for traffic of a pod to itself through a service (A10.3)."""
+        """Return the vector for traffic of a pod to itself through a service (A10.3)."""
         twin = int(self._hairpin_rows[row])
         peer = own[None, :].copy()
         if twin:
@@ -209,7 +209,10 @@ class EngineSide:
         return int(self.row(row, peer)[0])
 
     def decisions(self, rows: Int64s, peers: Int64s, ports: Int64s) -> Int64s:
-        """Give int64[n, m], the decision ids of n rows with n peers' columns, at m port classes."""
+        """Return int64[n, m], the decision ids of n rows with n peers' columns.
+
+        At m port classes.
+        """
         base, width, maps, flags = self._rows[rows].T
         pages = (self._label_pages, self._cidr_pages)
         label, cidr = (
@@ -239,7 +242,7 @@ class EngineSide:
         return found
 
     def _told(self, decisions: UInt32s) -> int:
-        """Give the number of the vector of some decisions, one a port class."""
+        """Return the number of the vector of some decisions, one a port class."""
         who = None if self._deciders is None else self._deciders[decisions]
         return self._vectors.intern(self._verdicts[decisions], who)
 

@@ -97,7 +97,7 @@ class Comparison:
         return self.total.flows == 0
 
     def first(self, number: int) -> Comparison:
-        """Give it with no more than ``number`` pairs; the rest is among the others."""
+        """Return it with no more than ``number`` pairs; the rest is among the others."""
         rest = sum((pair.weight for pair in self.pairs[number:]), self.others)
         return replace(self, pairs=self.pairs[:number], others=rest)
 
@@ -206,7 +206,7 @@ class _Differences:
         self._differing = differing
 
     def to_arrow(self, *, encode_addresses: bool = False) -> Any:
-        """Give one row per flow: who and what once, then both judgements."""
+        """Return one row per flow: who and what once, then both judgements."""
         first, second, _ = self._differing
         tables = [one.to_arrow(encode_addresses=encode_addresses) for one in (first, second)]
         columns = {name: tables[0].column(name) for name in _COMMON}

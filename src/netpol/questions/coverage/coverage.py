@@ -110,7 +110,7 @@ class PolicyCoverage:
     rules: tuple[RuleCoverage, ...]
 
     def side(self, side: Side) -> SideCoverage:
-        """Give one side."""
+        """Return one side."""
         return self.egress if side is Side.EGRESS else self.ingress
 
 
@@ -220,19 +220,25 @@ class Coverage:
         return tuple(pod for pod in self.pods if not pod.seen)
 
     def to_arrow(self) -> pa.Table:
-        """Give a row per rule and per element; docs/output.md has the columns."""
+        """Return a row per rule and per element; docs/output.md has the columns."""
         from netpol.questions.coverage.frames import coverage_table
 
         return coverage_table(self)
 
     def to_pandas(self) -> Any:
-        """Give ``to_arrow`` as a pandas frame. Raises ``ImportError`` where there is no pandas."""
+        """Return ``to_arrow`` as a pandas frame.
+
+        Raises ``ImportError`` where there is no pandas.
+        """
         from netpol.questions.coverage.frames import as_pandas
 
         return as_pandas(self.to_arrow())
 
     def to_polars(self) -> Any:
-        """Give ``to_arrow`` as a polars frame. Raises ``ImportError`` where there is no polars."""
+        """Return ``to_arrow`` as a polars frame.
+
+        Raises ``ImportError`` where there is no polars.
+        """
         from netpol.questions.coverage.frames import as_polars
 
         return as_polars(self.to_arrow())
@@ -311,7 +317,7 @@ class CoverageEngine:
 def coverage(
     policies: PolicySet, snapshot: Snapshot, stream: Iterable[FlowBatch], **options: Any
 ) -> Coverage:
-    """Give what of the policies the flows of a stream used.
+    """Return what of the policies the flows of a stream used.
 
     Parameters
     ----------
@@ -432,7 +438,7 @@ def _line(policy: Policy, path: str) -> int | None:
 
 
 def _grouped(words: Sequence[str], counts: tuple[int, ...] | None) -> Iterator[str]:
-    """Give the words of each element as it was written."""
+    """Yield the words of each element as it was written."""
     if counts is None:
         yield from words
         return

@@ -21,7 +21,7 @@ _HTML_ROWS = 100
 
 
 def coverage_table(coverage: Coverage) -> pa.Table:
-    """Give a row per rule and one per element, elements after their rule."""
+    """Return a row per rule and one per element, elements after their rule."""
     import pyarrow as pa
 
     moment = pa.timestamp("ns", tz="UTC")
@@ -81,7 +81,7 @@ def _counts(hits: Hits) -> dict[str, Any]:
 
 
 def as_pandas(table: pa.Table) -> Any:
-    """Give a table as a pandas frame.
+    """Return a table as a pandas frame.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def as_pandas(table: pa.Table) -> Any:
 
 
 def as_polars(table: pa.Table) -> Any:
-    """Give a table as a polars frame.
+    """Return a table as a polars frame.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def as_polars(table: pa.Table) -> Any:
 
 
 def coverage_html(coverage: Coverage) -> str:
-    """Give the rules as an HTML table, the first 100; every name is escaped."""
+    """Return the rules as an HTML table, the first 100; every name is escaped."""
     rules = [(policy, rule) for policy in coverage.policies for rule in policy.rules]
     head = "".join(f"<th>{name}</th>" for name in ("policy", "rule", "flows", "sole", "where"))
     rows = []

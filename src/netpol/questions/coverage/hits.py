@@ -62,7 +62,7 @@ class CoverTally(Tally):
         self._pods = len(engine.pods)
 
     def _numbered(self, engine: Engine) -> tuple[list[str], npt.NDArray[np.uint32]]:
-        """Give no workloads: there are no pairs, and naming 300 000 endpoints takes seconds."""
+        """Return no workloads: there are no pairs, and naming 300 000 endpoints takes seconds."""
         return [], np.zeros(len(engine.endpoints), np.uint32)
 
     def _begin(self) -> None:
@@ -96,23 +96,23 @@ class CoverTally(Tally):
             self.hinted[key] = self.hinted.get(key, 0) + int(found[pod + 1])
 
     def times(self, side: Side) -> tuple[list[int], list[int]]:
-        """Give the first and last time of each decision of a side."""
+        """Return the first and last time of each decision of a side."""
         row = 0 if side is Side.EGRESS else 2
         return self.core.times[row].tolist(), self.core.times[row + 1].tolist()
 
     def window(self) -> tuple[int, int] | None:
-        """Give the first and last time of any flow, None without times."""
+        """Return the first and last time of any flow, None without times."""
         first, last = int(self.core.times[0].min()), int(self.core.times[1].max())
         return (first, last) if first <= last else None
 
     def merged(self, side: Side) -> int:
-        """Give the flows of which several candidates disagree on a side (R14)."""
+        """Return the flows of which several candidates disagree on a side (R14)."""
         sums = self.core.beside[0 if side is Side.EGRESS else 1]
         first = Reserved.NOT_A_POD + 1
         return int(sums[first : first + len(MERGE_REASONS)].sum())
 
     def beside(self, side: Side) -> Iterator[tuple[int, int, int]]:
-        """Give decision, the other side's verdict (3: neither says) and flows."""
+        """Yield decision, the other side's verdict (3: neither says) and flows."""
         sums = self.core.beside[0 if side is Side.EGRESS else 1]
         for decision, other in np.argwhere(sums).tolist():
             yield decision, other, int(sums[decision, other])
@@ -136,7 +136,7 @@ class _Counter:
 
 
 def hits_by_target(engine: Engine, tally: CoverTally, targets: int) -> list[Hits]:
-    """Give the hits of every target, by number.
+    """Return the hits of every target, by number.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def _add_side(engine: Engine, tally: CoverTally, side: Side, counters: Sequence[
 
 
 def _both(one: int, other: int) -> int:
-    """Give a flow's verdict by those of its sides (C5)."""
+    """Return a flow's verdict by those of its sides (C5)."""
     for verdict in (Verdict.DENY, Verdict.UNKNOWN):
         if verdict in (one, other):
             return verdict

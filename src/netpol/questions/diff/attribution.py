@@ -98,7 +98,7 @@ class Causes:
         self._all_changes = np.uint64((1 << number) - 1)
 
     def of(self, first: Verdicts, second: Verdicts) -> UInt64s:
-        """Give uint64[n]: a bit for each change that alone gives a flow its second judgement.
+        """Return uint64[n]: a bit for each change that alone gives a flow its second judgement.
 
         ``OTHER_CHANGE`` stands alone where none is known to, and one that may was not tried.
 
@@ -120,7 +120,7 @@ class Causes:
         return causes
 
     def _reached(self, first: Verdicts, second: Verdicts) -> tuple[UInt64s, UInt64s, Booleans]:
-        """Give the changes that could matter to each end, and which flows are plain."""
+        """Return the changes that could matter to each end, and which flows are plain."""
         if self._reach is None:
             every = np.full(len(first), self._all_changes)
             return every, every, np.zeros(len(first), np.bool_)
@@ -145,7 +145,7 @@ class Causes:
     def _with_each_change(
         self, flows: _Unclear
     ) -> Iterator[tuple[int, npt.NDArray[Any], _Said | None]]:
-        """Give a change, rows, and what the first engine would say of them with it made.
+        """Yield a change, rows, and what the first engine would say of them with it made.
 
         None where an engine would have to be compiled to tell, and no more are to be.
         """
@@ -170,7 +170,7 @@ class Causes:
     def _as_said(
         self, flows: _Unclear, rows: npt.NDArray[Any], place: int, engine: Engine
     ) -> _Said:
-        """Give what an engine says of rows: of plain ones by sides, of others as a whole."""
+        """Return what an engine says of rows: of plain ones by sides, of others as a whole."""
         part = flows.take(rows)
         third = part.first if engine is part.first.engine else engine.evaluate(part.first.batch)
         whole, sides = self._said(third), self._by_sides(part, np.uint64(1 << place), third)
@@ -178,7 +178,7 @@ class Causes:
         return _Said(*(np.where(part.plain, one, other) for one, other in pairs))
 
     def _by_sides(self, flows: _Unclear, bit: np.uint64, third: Verdicts) -> _Said:
-        """Give what is said with one change made, of plain flows: each side by itself.
+        """Return what is said with one change made, of plain flows: each side by itself.
 
         ``third`` is what is said to a side to which that change matters, and others do.
         """
@@ -216,7 +216,7 @@ class Causes:
 
 
 def _question(change: int, src: int, dst: int, plain: int) -> Question:
-    """Give what is to be known of flows with one change made, by the changes that matter to them.
+    """Return what is to be known of flows with one change made, by the changes that matter to them.
 
     Of a plain flow each side is told by itself, and one to which nothing else matters is known: no
     others are left if that holds of both.
@@ -235,7 +235,7 @@ def _settled(first: _Said, second: _Said, third: _Said) -> Booleans:
 
 
 def _verdicts(engine: Engine) -> npt.NDArray[np.uint8]:
-    """Give uint8[decisions]: the verdict of each."""
+    """Return uint8[decisions]: the verdict of each."""
     return np.asarray(engine.tables.arrays["decision_info"] & VERDICT_MASK, np.uint8)
 
 

@@ -63,7 +63,7 @@ class Trials:
             self._engines[made] = self._compiled(places)
 
     def engine_for(self, question: Question) -> Engine | None:
-        """Give an engine that answers a question, None where none does."""
+        """Return an engine that answers a question, None where none does."""
         made = self._known.get(question)
         if made is None:
             change, others = question

@@ -69,12 +69,12 @@ class SingleChange(NamedTuple):
     selectors: tuple[LabelSelector | None, ...] = ()
 
     def is_about(self, labels: dict[str, str]) -> bool:
-        """Say whether it is about a pod of its namespace with these labels."""
+        """Return whether it is about a pod of its namespace with these labels."""
         return any(selects(selector, labels) for selector in self.selectors)
 
 
 def changes_between(before: Source, after: Source) -> list[SingleChange]:
-    """Give every change: of the cluster, of switches, then of policies, the largest first.
+    """Return every change: of the cluster, of switches, then of policies, the largest first.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def compiled_with(
 
 
 def _cluster(snapshot: Snapshot) -> tuple[object, ...]:
-    """Give what verdicts may depend on."""
+    """Return what verdicts may depend on."""
     return (
         snapshot.namespaces,
         snapshot.pods,
@@ -136,7 +136,7 @@ def _changed_policies(
 
 
 def _spec(loaded: Loaded | None) -> Any:
-    """Give what a policy says; a policy without a spec is not the same as none."""
+    """Return what a policy says; a policy without a spec is not the same as none."""
     return None if loaded is None else (loaded.policy.spec,)
 
 
@@ -153,7 +153,7 @@ def _policy_change(before: Loaded | None, after: Loaded | None) -> Change:
 
 
 def _selected(*versions: Loaded | None) -> tuple[Any, ...]:
-    """Give the namespace and the pod selectors of a NetworkPolicy; nothing for others."""
+    """Return the namespace and the pod selectors of a NetworkPolicy; nothing for others."""
     found = [one.policy for one in versions if isinstance(one, LoadedPolicy)]
     if not found:
         return ()

@@ -92,7 +92,7 @@ class Contrast:
         return before.evaluate(batch, reused[0]), after.evaluate(batch, reused[1])
 
     def counts(self) -> dict[tuple[Verdict, Verdict], Weight]:
-        """Give the weight of every pair of verdicts that occurred, equal ones too."""
+        """Return the weight of every pair of verdicts that occurred, equal ones too."""
         return {
             (Verdict(code // _VERDICTS), Verdict(code % _VERDICTS)): Weight(*weight)
             for code, weight in self.core.verdicts.items().items()
@@ -101,13 +101,13 @@ class Contrast:
     # --- conntrack text (netpol.run.conntrack_sums.Adder) -----------------------------------
 
     def fork(self) -> Contrast:
-        """Give an empty one of the same engines, for another thread."""
+        """Return an empty one of the same engines, for another thread."""
         other = copy(self)
         other._begin()
         return other
 
     def on_text(self, capacity: int) -> FusedRecords:
-        """Give what judges a scanner's records, at most ``capacity`` of them."""
+        """Return what judges a scanner's records, at most ``capacity`` of them."""
         return FusedContrast(self.core, HAS_PORTS, capacity)
 
     def after_piece(self, records: FusedRecords, scanner: Scanner, file: str) -> None:
@@ -117,7 +117,7 @@ class Contrast:
         self._piece = (file, found) if found.rows else None
 
     def take_piece(self, other: Contrast, lines: int) -> None:
-        """Give what was found in a piece that began after so many lines of its file."""
+        """Return what was found in a piece that began after so many lines of its file."""
         piece, other._piece = other._piece, None
         if piece is None:
             return
@@ -131,7 +131,7 @@ class Contrast:
             self.flush()
 
     def flush(self) -> None:
-        """Give what was found but is not given yet; to be called at the end."""
+        """Return what was found but is not given yet; to be called at the end."""
         if self._held:
             batch = entries_to_batch(joined(self._held), self._held_of)
             self._held = []

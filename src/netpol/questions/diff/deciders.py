@@ -29,7 +29,7 @@ Marks: TypeAlias = "Callable[[Engine], UInt32s]"
 
 
 def no_deciders(engine: Engine) -> UInt32s:
-    """Give marks that are all the same: nothing but verdicts counts."""
+    """Return marks that are all the same: nothing but verdicts counts."""
     return np.zeros((len(Verdict), engine.tables.arrays["decision_info"].size), np.uint32)
 
 
@@ -51,14 +51,14 @@ class Deciders:
         self._tables: dict[int, tuple[Engine, UInt32s]] = {}
 
     def by_decision(self, engine: Engine) -> UInt32s:
-        """Give uint32[decisions]: who decides by each, 0 where nobody does.
+        """Return uint32[decisions]: who decides by each, 0 where nobody does.
 
         A side's decision tells who decides a flow only where the flow has its verdict.
         """
         return np.asarray(self(engine).max(axis=0))
 
     def __call__(self, engine: Engine) -> UInt32s:
-        """Give uint32[3, decisions]: who decides a flow of a verdict by a decision."""
+        """Return uint32[3, decisions]: who decides a flow of a verdict by a decision."""
         known = self._tables.get(id(engine))
         if known is None:
             known = self._tables[id(engine)] = engine, self._made(engine)
@@ -108,7 +108,10 @@ class _RuleNames:
         self._kept = before, after  # else an id might be another object's
 
     def of(self, engine: Engine) -> Callable[[int, int, int], Hashable]:
-        """Give what names (side, policy index, rule) of an engine; rule -1 is the policy's own."""
+        """Return what names (side, policy index, rule) of an engine.
+
+        Rule -1 is the policy's own.
+        """
         moved: list[dict[int, list[int]]] = [{}] * len(engine.policies)
         if self._after:
             loaded = _by_identity(engine)

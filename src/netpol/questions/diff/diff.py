@@ -86,7 +86,7 @@ class Diff:
         return self.total.flows == 0
 
     def first(self, number: int) -> Diff:
-        """Give it with no more than ``number`` groups of a kind; the rest is among the others."""
+        """Return it with no more than ``number`` groups of a kind; the rest is among the others."""
         return replace(self, kinds={kind: one.first(number) for kind, one in self.kinds.items()})
 
     @property
@@ -105,19 +105,19 @@ class Diff:
         return sum(not one.tried for one in self.changes or ())
 
     def to_arrow(self) -> Any:
-        """Give the listed groups as a ``pyarrow.Table`` (docs/output.md has the columns)."""
+        """Return the listed groups as a ``pyarrow.Table`` (docs/output.md has the columns)."""
         from netpol.questions.diff.diff_table import table_of
 
         return table_of(self)
 
     def to_pandas(self) -> Any:
-        """Give the listed groups as a pandas DataFrame; raises ``ImportError`` without pandas."""
+        """Return the listed groups as a pandas DataFrame; raises ``ImportError`` without pandas."""
         from netpol.questions.diff.diff_table import frame_of
 
         return frame_of(self, "pandas")
 
     def to_polars(self) -> Any:
-        """Give the listed groups as a polars DataFrame; raises ``ImportError`` without polars."""
+        """Return the listed groups as a polars DataFrame; raises ``ImportError`` without polars."""
         from netpol.questions.diff.diff_table import frame_of
 
         return frame_of(self, "polars")
@@ -208,7 +208,7 @@ def diff(
 
 
 def _batches(flows: Any) -> Iterable[FlowBatch]:
-    """Give batches of whatever flows come in."""
+    """Return batches of whatever flows come in."""
     if isinstance(flows, FlowBatch):
         return [flows]
     if isinstance(flows, Mapping) or hasattr(flows, "__arrow_c_stream__"):
@@ -287,7 +287,7 @@ class DifferingFlows:
         self.tried = tried
 
     def to_arrow(self, *, encode_addresses: bool = False) -> Any:
-        """Give one row per flow: how it differs, then both judgements."""
+        """Return one row per flow: how it differs, then both judgements."""
         from netpol.questions.diff.diff_table import flows_of
 
         return flows_of(self.differing, self.tried, encode_addresses=encode_addresses)

@@ -18,7 +18,7 @@ _HEAD = ("", "flows", "from", "to", "port", "before", "after", "responsible")
 
 
 def html_of(diff: Diff) -> str:
-    """Give totals and the listed groups; every name is escaped, nothing is loaded."""
+    """Return totals and the listed groups; every name is escaped, nothing is loaded."""
     counts = ", ".join(f"{listed.total.flows:,} {kind}" for kind, listed in diff.kinds.items())
     head = "".join(f"<th>{name}</th>" for name in _HEAD)
     rows = "".join(map(_row, diff.groups))
@@ -53,5 +53,5 @@ def _row(group: Group) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Give text without markup, and without characters that turn or hide what is around them."""
+    """Return text without markup, and without characters that turn or hide what is around them."""
     return html.escape(escape_controls(text))

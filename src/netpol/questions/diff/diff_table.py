@@ -33,7 +33,7 @@ _JUDGED = (
 def flows_of(
     differing: Differing, tried: tuple[Change, ...], *, encode_addresses: bool = False
 ) -> pa.Table:
-    """Give one row per flow that differs (docs/output.md has the columns)."""
+    """Return one row per flow that differs (docs/output.md has the columns)."""
     judged = differing.first, differing.second
     tables = [one.to_arrow(encode_addresses=encode_addresses) for one in judged]
     columns = {name: tables[0].column(name) for name in _COMMON}
@@ -51,7 +51,7 @@ def _kinds(first: Any, second: Any) -> pa.DictionaryArray:
 
 
 def _responsible(causes: Any, tried: tuple[Change, ...]) -> pa.DictionaryArray:
-    """Give the changes that each suffice, words apart by comma and blank; absent if none does."""
+    """Return the changes that each suffice, words apart by comma and blank; absent if none does."""
     causes = causes & ~OTHER_CHANGE
     masks, inverse = np.unique(causes, return_inverse=True)
     words = pa.array(
@@ -66,7 +66,7 @@ def _responsible(causes: Any, tried: tuple[Change, ...]) -> pa.DictionaryArray:
 
 
 def table_of(diff: Diff) -> pa.Table:
-    """Give one row per listed group."""
+    """Return one row per listed group."""
     groups = diff.groups
     columns: dict[str, pa.Array] = {
         "kind": pa.array([str(group.kind) for group in groups], pa.string()),
@@ -95,7 +95,7 @@ def table_of(diff: Diff) -> pa.Table:
 
 
 def _numbers(values: list[int | None]) -> pa.Array:
-    """Give counters; what no 64 bits hold, which only made-up logs have, as floats."""
+    """Return counters; what no 64 bits hold, which only made-up logs have, as floats."""
     try:
         return pa.array(values, pa.uint64())
     except (pa.ArrowInvalid, OverflowError):
@@ -115,7 +115,7 @@ def _judged(pairs: list[Pair]) -> dict[str, list[str]]:
 
 
 def decider(credit: Credit) -> str:
-    """Give who decided a side, in a few words."""
+    """Return who decided a side, in a few words."""
     rule = f"{credit.side.label}[{credit.rule}]" if credit.rule is not None else "no rule"
     place = f" ({credit.file}:{credit.line})" if credit.line is not None else ""
     if credit.rule is None:
@@ -124,7 +124,7 @@ def decider(credit: Credit) -> str:
 
 
 def frame_of(diff: Diff, library: str) -> Any:
-    """Give the listed groups as a DataFrame of ``pandas`` or ``polars``."""
+    """Return the listed groups as a DataFrame of ``pandas`` or ``polars``."""
     try:
         frames = import_module(library)
     except ImportError as error:

@@ -116,7 +116,7 @@ class _Numbers:
         self.known: dict[int, int] = {}
 
     def of(self, words: UInt64s) -> UInt64s:
-        """Give the number of each word."""
+        """Return the number of each word."""
         # Hashed, not sorted: np.unique took half of what a differing flow costs.
         coded = pa.array(words).dictionary_encode()
         known = self.known
@@ -126,7 +126,7 @@ class _Numbers:
 
 
 def _packed(verdicts: Verdicts) -> UInt64s:
-    """Give each flow's judgement as one word."""
+    """Return each flow's judgement as one word."""
     side = verdicts.side
     outcome = (verdicts.verdict.astype(np.uint64) * len(Reason) + verdicts.reason) * len(Side)
     egress = np.where(side & Side.EGRESS, verdicts.egress, 0).astype(np.uint64)
@@ -155,7 +155,7 @@ class _Workloads:
         self._unlike = _Numbers()
 
     def number(self, first: npt.NDArray[Any], second: npt.NDArray[Any]) -> UInt64s:
-        """Give a number below 2**32 for each end, by its endpoint id in each engine."""
+        """Return a number below 2**32 for each end, by its endpoint id in each engine."""
         one: UInt64s
         other: UInt64s
         one, other = self._of[0][first], self._of[1][second]
@@ -166,7 +166,7 @@ class _Workloads:
         return one
 
     def names(self) -> list[tuple[str, str]]:
-        """Give the two names behind each number."""
+        """Return the two names behind each number."""
         return [(name, name) for name in self._names] + [
             (self._names[word >> HALF_SHIFT], self._names[word & HALF_MASK])
             for word in self._unlike.known
@@ -326,15 +326,15 @@ class SideBySide:
     # --- what was found ----------------------------------------------------------------------
 
     def changes(self) -> dict[tuple[Verdict, Verdict], Weight]:
-        """Give the weight of every pair of verdicts that occurred, equal ones too."""
+        """Return the weight of every pair of verdicts that occurred, equal ones too."""
         return self._contrast.counts()
 
     def differing(self) -> dict[tuple[Verdict, Verdict], Weight]:
-        """Give the weight of the flows that differ, by their two verdicts."""
+        """Return the weight of the flows that differ, by their two verdicts."""
         return _by_verdicts(self._differing)
 
     def alone(self) -> list[Weight]:
-        """Give the weight of the flows each change alone explains.
+        """Return the weight of the flows each change alone explains.
 
         Then that of those which no change alone explains, and of those of which that is not known.
         """
@@ -349,7 +349,7 @@ class SideBySide:
     def heaviest(
         self, top: int, *pairs: tuple[Verdict, Verdict]
     ) -> tuple[tuple[JudgedTwice, ...], int]:
-        """Give the groups with most flows, then bytes, and how many there are; of some verdicts.
+        """Return the groups with most flows, then bytes, and how many there are; of some verdicts.
 
         At most ``top`` are given; without ``pairs``, of all verdicts.
         """

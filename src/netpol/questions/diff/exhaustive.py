@@ -206,7 +206,7 @@ class _Comparison:
     # --- whether sides differ at all ---------------------------------------------------------
 
     def _sides_differ(self) -> tuple[bool, bool]:
-        """Whether any side says another thing of a recorded port to anybody at any time.
+        """Return whether any side says another thing of a recorded port to anybody at any time.
 
         Also whether it does so by another rule.
         """
@@ -259,7 +259,7 @@ class _Counts:
         self._said[: len(more)] += more
 
     def kinds(self) -> dict[Kind, int]:
-        """Give how many pairs are of each kind on some port."""
+        """Return how many pairs are of each kind on some port."""
         found = dict.fromkeys(Kind, 0)
         found[Kind.OTHER_RULE] = self._by_rule
         for said, pairs in zip(self._transitions.verdicts.items, self._said.tolist(), strict=False):
@@ -281,7 +281,7 @@ def _joined(first: IdentityClasses, second: IdentityClasses) -> IdentityClasses:
 
 
 def _hairpins(kinds: SideKinds, who: IdentityClasses) -> npt.NDArray[np.int32]:
-    """Give int32[engines, n]: what kinds of pods are told of themselves, through a service."""
+    """Return int32[engines, n]: what kinds of pods are told of themselves, through a service."""
     pods = who.kind == EndpointKind.POD
     found = np.unique(np.column_stack([kinds.subject[pods], kinds.peer[pods]]), axis=0)
     told = [

@@ -129,7 +129,7 @@ class Changes:
         return len(self._most)
 
     def listed(self, top: int) -> Iterator[Change]:
-        """Give the changes of most pairs; equal ones by name."""
+        """Yield the changes of most pairs; equal ones by name."""
         if not (top and len(self)):
             return
         names = self._parties.names

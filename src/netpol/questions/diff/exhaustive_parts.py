@@ -87,7 +87,7 @@ class _Rows(NamedTuple):
         return _Rows(*columns)
 
     def most(self) -> int:
-        """Give the pairs of the pair of parties that has most: external ones are one party."""
+        """Return the pairs of the pair of parties that has most: external ones are one party."""
         _, which = distinct_columns(np.stack([self.src, self.dst]))
         return int(np.bincount(which, self.pairs).max())
 
@@ -117,7 +117,7 @@ class Parts:
         inside: Booleans,
         is_said: Callable[[Int32s, Int32s], Booleans],
     ) -> Iterator[Part]:
-        """Give the parts of pairs of parties.
+        """Yield the parts of pairs of parties.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class Parts:
                     yield self._part(rows.those(chosen), ports[mask], verdicts, key, told)
 
     def networks(self, parties: Int64s) -> tuple[str, ...]:
-        """Give the addresses of external parties; nothing of others."""
+        """Return the addresses of external parties; nothing of others."""
         several = set(parties.tolist())
         external = self._parties.names[next(iter(several))] == EXTERNAL
         return self._parties.networks(several) if external else ()
@@ -188,7 +188,7 @@ class Parts:
     # --- who decides ---------------------------------------------------------------------------
 
     def _decides(self, engine: int, ids: Int64s, verdict: Verdict) -> Int64s:
-        """Give one of the decisions that are credited alike, for each; 0 where a side is not."""
+        """Return one of the decisions that are credited alike, for each; 0 where a side is not."""
         found, which = np.unique(ids, return_inverse=True)
         alike = [self._alike_to(engine, one, verdict) for one in found.tolist()]
         return np.array(alike, np.int64)[which.reshape(ids.shape)]
@@ -213,7 +213,7 @@ class Parts:
     # --- which pairs ---------------------------------------------------------------------------
 
     def _rows(self, src: Int64s, dst: Int64s) -> _Rows:
-        """Give the pairs of classes of some parties, as far as there are pairs of them."""
+        """Return the pairs of classes of some parties, as far as there are pairs of them."""
         found: list[tuple[Any, ...]] = []
         for mine, other in zip(src.tolist(), dst.tolist(), strict=True):
             (sources, ones), (targets, others) = map(self._parties.classes, (mine, other))
@@ -269,7 +269,7 @@ class Parts:
 
     @cached_property
     def _removed(self) -> dict[tuple[int, int], list[tuple[int, int]]]:
-        """Give by parties the classes of pairs that are of one pod, or among ``_own``."""
+        """By parties the classes of pairs that are of one pod, or among ``_own``."""
         found: dict[tuple[int, int], list[tuple[int, int]]] = {}
         of, classes = self._parties.of, self._classes.of
         taken = [pair for one in self._classes.relations for pair in one.members]
@@ -287,7 +287,7 @@ class Parts:
         return Responsible(first, second)
 
     def _pods(self, parties: Int64s, classes: Int64s) -> set[int]:
-        """Give the pods that are members of some classes for some parties."""
+        """Return the pods that are members of some classes for some parties."""
         found: set[int] = set()
         for key in set(zip(parties.tolist(), classes.tolist(), strict=True)):
             known = self._members.get(key)

@@ -30,7 +30,7 @@ _NEWLY = {
 
 
 def kind_of(before: Verdict, after: Verdict) -> Kind:
-    """Give the kind of a flow that differs."""
+    """Return the kind of a flow that differs."""
     return Kind.OTHER_RULE if before == after else _NEWLY[after]
 
 
@@ -87,6 +87,6 @@ class GroupList:
     others: Weight = field(default_factory=Weight)
 
     def first(self, number: int) -> GroupList:
-        """Give it with no more than ``number`` groups."""
+        """Return it with no more than ``number`` groups."""
         rest = sum((group.weight for group in self.groups[number:]), self.others)
         return replace(self, groups=self.groups[:number], others=rest)

@@ -76,7 +76,7 @@ class Reach:
     def __call__(
         self, first: Verdicts, second: Verdicts, plain: Booleans
     ) -> tuple[UInt64s, UInt64s]:
-        """Give uint64[n] for the source and for the destination of each flow.
+        """Return uint64[n] for the source and for the destination of each flow.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class Reach:
 
 
 def _by_pod(engine: Engine, within: Mapping[str, Sequence[tuple[int, SingleChange]]]) -> UInt64s:
-    """Give uint64[pods + 1]: the changes that matter to each pod, first to what is none."""
+    """Return uint64[pods + 1]: the changes that matter to each pod, first to what is none."""
     places = {name: place for place, (name, *_) in enumerate(engine.pods, start=1)}
     found = np.zeros(len(places) + 1, np.uint64)
     for pod in engine.source[1].pods if within and engine.source is not None else ():
@@ -116,7 +116,7 @@ def _by_pod(engine: Engine, within: Mapping[str, Sequence[tuple[int, SingleChang
 
 
 def _by_endpoint(engine: Engine, by_pod: UInt64s) -> UInt64s:
-    """Give uint64[endpoints]: the changes that matter to whoever may be at an endpoint.
+    """Return uint64[endpoints]: the changes that matter to whoever may be at an endpoint.
 
     That is its pod, every pod it may be (ambiguous), and every pod behind it as a service or as a
     port of a node; nodes and external addresses are no subjects (A9.4).
@@ -146,7 +146,7 @@ def _by_endpoint(engine: Engine, by_pod: UInt64s) -> UInt64s:
 def _members(
     offsets: npt.NDArray[Any], counts: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Give the row and the place of everything in ranges, one a row."""
+    """Return the row and the place of everything in ranges, one a row."""
     offsets, counts = offsets.astype(np.intp), counts.astype(np.intp)
     rows = np.repeat(np.arange(len(counts)), counts)
     before = np.cumsum(counts) - counts

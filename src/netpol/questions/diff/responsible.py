@@ -50,7 +50,7 @@ class Responsible:
         egress: bool,
         ingress: bool,
     ) -> Change | None:
-        """Give the change that alone made pairs differ; None if it may have been several.
+        """Return the change that alone made pairs differ; None if it may have been several.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class Responsible:
         return found
 
     def _labels(self, namespace: str, name: str) -> list[dict[str, str]]:
-        """Give a pod's labels on both sides."""
+        """Return a pod's labels on both sides."""
         if self._pods is None:
             self._pods = [
                 {(pod.metadata.namespace or "", pod.metadata.name): pod for pod in source[1].pods}

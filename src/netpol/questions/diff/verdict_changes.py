@@ -35,7 +35,7 @@ _ROOM = 8  # cells per element up to which a table is quicker than sorting
 
 
 def verdicts_of(said: int) -> tuple[Verdict, Verdict]:
-    """Give the verdicts before and after."""
+    """Return the verdicts before and after."""
     return Verdict(said // _VERDICTS), Verdict(said % _VERDICTS)
 
 
@@ -47,7 +47,7 @@ class Sayings:
         self._ids = {self.items[0].tobytes(): 0}
 
     def number(self, said: UInt8s) -> int:
-        """Give the number of what is said."""
+        """Return the number of what is said."""
         found = self._ids.setdefault(said.tobytes(), len(self.items))
         if found == len(self.items):
             self.items.append(said)
@@ -83,7 +83,7 @@ class Transitions:
         self._memo: dict[tuple[int, int], tuple[int, int]] = {}
 
     def number(self, before: Int32s, after: Int32s) -> Int32s:
-        """Give int32[n], the transitions from n vectors to n others."""
+        """Return int32[n], the transitions from n vectors to n others."""
         firsts, seconds, which = distinct_pairs(before, after)
         pairs = zip(firsts.tolist(), seconds.tolist(), strict=True)
         numbers = np.array([self._number(*pair) for pair in pairs], np.int32)
@@ -91,7 +91,7 @@ class Transitions:
         return found
 
     def between(self, egress: Int32s, ingress: Int32s) -> Said:
-        """Give what is said of n pairs by the transitions of their sides."""
+        """Return what is said of n pairs by the transitions of their sides."""
         if len(self._is_idle) < len(self._idle):
             self._is_idle = np.array(self._idle)
         found = np.zeros((len(egress), 2), np.int64)
@@ -139,7 +139,7 @@ class Transitions:
 
 @cache
 def _outcomes() -> UInt8s:
-    """Give uint8[128, 128]: what is said by what egress and ingress say of one port class."""
+    """Return uint8[128, 128]: what is said by what egress and ingress say of one port class."""
     codes = np.arange(_CODES, dtype=np.uint8)
     egress, ingress = (side.reshape(-1) for side in np.meshgrid(codes, codes, indexing="ij"))
     verdicts = [
@@ -161,7 +161,7 @@ def _outcomes() -> UInt8s:
 
 
 def distinct_pairs(first: Int32s, second: Int32s) -> tuple[Int64s, Int64s, Int64s]:
-    """Give the distinct pairs of small numbers, as two arrays, and which one each is."""
+    """Return the distinct pairs of small numbers, as two arrays, and which one each is."""
     # Counted, not sorted: three times as fast, for one row says few different things.
     ones, one = _ranks(first)
     others, other = _ranks(second)
@@ -179,7 +179,7 @@ def distinct_pairs(first: Int32s, second: Int32s) -> tuple[Int64s, Int64s, Int64
 
 
 def _ranks(numbers: Int32s) -> tuple[Int64s, Int64s]:
-    """Give the distinct numbers in order, and the rank of each among them."""
+    """Return the distinct numbers in order, and the rank of each among them."""
     found = np.flatnonzero(np.bincount(numbers))
     rank = np.empty(int(found[-1]) + 1 if len(found) else 0, np.int64)
     rank[found] = np.arange(len(found))

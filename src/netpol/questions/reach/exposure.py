@@ -61,7 +61,7 @@ class Exposure:
 
 
 def exposures(engine: Engine, *, memory_budget: int = MEMORY_BUDGET) -> tuple[Exposure, ...]:
-    """Give what strangers may reach of every workload, by name.
+    """Return what strangers may reach of every workload, by name.
 
     Raises
     ------
@@ -81,7 +81,10 @@ def exposures(engine: Engine, *, memory_budget: int = MEMORY_BUDGET) -> tuple[Ex
 
 
 def _from_outside(classes: PairClasses) -> dict[int, tuple[Mask, set[int]]]:
-    """Give by class of pods: ports that are not denied from outside, and the classes that reach."""
+    """Return by class of pods.
+
+    Ports that are not denied from outside, and the classes that reach.
+    """
     found: dict[int, tuple[Mask, set[int]]] = {}
     vectors = classes.vectors
     recorded = classes.ports.recorded
@@ -160,14 +163,14 @@ class _UnknownPods:
         self._sets = sets_of(self._ports)
 
     def reach(self, pods: set[int]) -> Mask:
-        """Give the ports of some pods that a stranger may reach of any of them."""
+        """Return the ports of some pods that a stranger may reach of any of them."""
         found = np.zeros(len(self._ports), bool)
         for group in {int(self._groups.of_pod[pod]) for pod in pods}:
             found |= self._of_group(group)
         return found
 
     def words(self, mask: Mask) -> tuple[tuple[Ports, ...], bool]:
-        """Give a set of ports, and whether it is everything."""
+        """Return a set of ports, and whether it is everything."""
         return self._sets.words(mask), self._sets.is_everything(mask)
 
     def _of_group(self, group: int) -> Mask:
@@ -216,7 +219,7 @@ class _UnknownPods:
         return passed
 
     def _in_order(self, mine: Sequence[int]) -> Iterator[tuple[int, Rule]]:
-        """Give rules as they are tried; where ties are open, those that deny last."""
+        """Yield rules as they are tried; where ties are open, those that deny last."""
         rules = [(index, rule) for index in mine for rule in self._policies[index].ingress]
         if self._switches.cnp_tie != "name-and-flag":
             rules.sort(key=lambda item: (self._priority(item[0]), item[1].action is Action.DENY))
@@ -239,7 +242,7 @@ class _UnknownPods:
         return mask
 
     def _peer(self, peer: Peer) -> tuple[bool, bool]:
-        """Give whether a peer matches some stranger, and whether it matches all."""
+        """Return whether a peer matches some stranger, and whether it matches all."""
         found = self._peers.get(peer)
         if found is None:
             found = self._peers[peer] = self._matches(peer)

@@ -117,7 +117,7 @@ class Matrix:
 def reachability(
     engine: Engine, question: Question | None = None, *, memory_budget: int = MEMORY_BUDGET
 ) -> Matrix:
-    """Give the matrix that an engine's tables say.
+    """Return the matrix that an engine's tables say.
 
     Raises
     ------
@@ -202,7 +202,7 @@ class _Matrix:
         return NODES
 
     def _what(self, numbers: Numbers) -> Int64s:
-        """Give int64[n], the number of what is said of each pair."""
+        """Return int64[n], the number of what is said of each pair."""
         count = len(self.classes.vectors)
         keys = numbers.egress[0].astype(np.int64) * count + numbers.ingress[0]
         distinct, inverse = np.unique(keys, return_inverse=True)
@@ -222,7 +222,7 @@ class _Matrix:
 
     @cached_property
     def _judged(self) -> npt.NDArray[np.float64]:
-        """Give float64[vectors, verdicts * ports], 1 where a vector has a verdict on a port."""
+        """float64[vectors, verdicts * ports], 1 where a vector has a verdict on a port."""
         vectors = np.stack([np.zeros_like(self.vectors[-1]), *self.vectors[1:]])
         said = vectors[:, None, :] == np.arange(_VERDICTS, dtype=np.uint8)[:, None]
         judged: npt.NDArray[np.float64] = said.reshape(len(vectors), -1).astype(np.float64)
@@ -231,7 +231,7 @@ class _Matrix:
     # --- by name -------------------------------------------------------------------------------
 
     def _reaches(self, src: Int64s, dst: Int64s, what: Int64s, pairs: Int64s) -> Iterator[Reach]:
-        """Give every pair of names; ranges of external addresses apart where they differ."""
+        """Yield every pair of names; ranges of external addresses apart where they differ."""
         names = self.parties.names
         order = np.lexsort((what, dst, src))
         found: dict[tuple[str, str], dict[bytes, list[tuple[int, int]]]] = {}
@@ -267,7 +267,7 @@ class _Matrix:
         return Reach(src, dst, networks[0], networks[1], total, cells)
 
     def _cells_of(self, key: bytes) -> tuple[Cell, ...]:
-        """Give cells from numbers of vectors and how many pairs have each."""
+        """Return cells from numbers of vectors and how many pairs have each."""
         found = self._cells.get(key)
         if found is None:
             numbers, pairs = np.frombuffer(key, np.int64).reshape(-1, 2).T

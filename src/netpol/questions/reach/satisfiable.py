@@ -19,7 +19,7 @@ def is_satisfiable(selector: Selector) -> bool:
 
 
 def can_match(selector: Selector, label_sets: Sequence[Mapping[str, str]]) -> bool:
-    """Whether one of some sets of labels satisfies a selector."""
+    """Return whether one of some sets of labels satisfies a selector."""
     return bool((LabelSets(label_sets).match(selector) != NO).any())
 
 

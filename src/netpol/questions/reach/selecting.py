@@ -27,7 +27,7 @@ _MOST = 5  # workloads of a service that are listed
 
 
 def names_workloads(globs: Sequence[str]) -> bool:
-    """Say whether some glob means workloads, not whole namespaces."""
+    """Return whether some glob means workloads, not whole namespaces."""
     return any("/" in glob and not glob.startswith("node/") for glob in globs)
 
 
@@ -80,7 +80,7 @@ class Selecting:
         raise ConfigError(f"{option} {glob}: {self._why_nobody(option, glob)}")
 
     def _spellings(self, glob: str) -> Iterator[str]:
-        """Give what a word of kubectl is called here."""
+        """Yield what a word of kubectl is called here."""
         parts = [KINDS.get(part, part) for part in glob.split("/")]
         if len(parts) == 2:
             yield "/".join(parts)

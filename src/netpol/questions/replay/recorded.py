@@ -174,14 +174,14 @@ class Recorded:
         )
 
     def by_cause(self) -> dict[Cause, Weight]:
-        """Give the weight of each cause that occurred, in the order in which they are tried."""
+        """Return the weight of each cause that occurred, in the order in which they are tried."""
         sums: dict[Cause, Weight] = {}
         for (cause, _, _), weight in self.causes.items():
             sums[cause] = sums.get(cause, Weight()) + weight
         return dict(sorted(sums.items()))
 
     def first(self, number: int) -> Recorded:
-        """Give it with no more than ``number`` pairs; the rest is among the others."""
+        """Return it with no more than ``number`` pairs; the rest is among the others."""
         rest = sum((pair.weight for pair in self.pairs[number:]), self.others)
         return replace(self, pairs=self.pairs[:number], others=rest)
 
@@ -234,7 +234,7 @@ class OtherProfiles:
         self.untried: dict[str, str] = {}
 
     def agreeing(self, batch: FlowBatch, recorded: UInt8s) -> UInt64s:
-        """Give uint64[n]: a bit for each of ``names`` that gives a flow its recorded verdict."""
+        """Return uint64[n]: a bit for each of ``names`` that gives a flow its recorded verdict."""
         found = np.zeros(len(batch), np.uint64)
         if self._engines is None:
             self._engines = self._compiled()
@@ -324,7 +324,7 @@ class RecordedSums:
             self._times.add(self._groups.places(keys), batch.time)
 
     def _explained(self, part: Verdicts, recorded: UInt8s) -> tuple[UInt8s, UInt64s]:
-        """Give the cause of each flow, and which profiles agree where that is the cause."""
+        """Return the cause of each flow, and which profiles agree where that is the cause."""
         unknown = part.verdict == Verdict.UNKNOWN
         causes: UInt8s = np.where(unknown, Cause.NOT_JUDGED, Cause.UNEXPLAINED).astype(np.uint8)
         causes[self._policy_changed(part, recorded) & ~unknown] = Cause.POLICY_CHANGED
@@ -358,7 +358,7 @@ class RecordedSums:
     # --- what was found ----------------------------------------------------------------------
 
     def result(self, total: Weight, top: int) -> Recorded:
-        """Give what was found, with ``top`` pairs; ``total`` is the weight of all flows."""
+        """Return what was found, with ``top`` pairs; ``total`` is the weight of all flows."""
         table = {
             (Verdict(code // _VERDICTS), Verdict(code % _VERDICTS)): Weight(*sums)
             for code, sums in self._table.items().items()
@@ -387,7 +387,7 @@ class RecordedSums:
         )
 
     def _picked(self, keys: UInt64s, top: int) -> list[int]:
-        """Give the places of the pairs to list: what is judged before what is unknown."""
+        """Return the places of the pairs to list: what is judged before what is unknown."""
         flows, _, octets = self._groups.measures().T
         outcome = (keys[:, 1] & np.uint64(_OF_TALLY)) >> np.uint64(PAIR_OUTCOME_SHIFT)
         unknown = outcome // np.uint64(len(Reason) * len(Side)) == Verdict.UNKNOWN

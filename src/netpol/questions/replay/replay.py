@@ -179,7 +179,10 @@ class ReplaySummary:
         return self.total.flows == 0
 
     def first(self, number: int) -> ReplaySummary:
-        """Give it with no more than ``number`` pairs of each list; the rest is among the others."""
+        """Return it with no more than ``number`` pairs of each list.
+
+        The rest is among the others.
+        """
         return replace(
             self,
             denied=self.denied.first(number),
@@ -188,14 +191,14 @@ class ReplaySummary:
         )
 
     def by_verdict(self) -> dict[Verdict, Weight]:
-        """Give the weight of each verdict, also of those that never occurred."""
+        """Return the weight of each verdict, also of those that never occurred."""
         sums = dict.fromkeys(Verdict, Weight())
         for (verdict, _, _), weight in self.outcomes.items():
             sums[verdict] += weight
         return sums
 
     def by_reason(self, verdict: Verdict) -> dict[Reason, Weight]:
-        """Give the weight of each reason of a verdict, heaviest first."""
+        """Return the weight of each reason of a verdict, heaviest first."""
         sums: dict[Reason, Weight] = {}
         for (other, reason, _), weight in self.outcomes.items():
             if other is verdict:
@@ -203,7 +206,7 @@ class ReplaySummary:
         return dict(sorted(sums.items(), key=lambda item: -item[1].flows))
 
     def by_side(self, verdict: Verdict) -> dict[Side, Weight]:
-        """Give the weight of each deciding side of a verdict."""
+        """Return the weight of each deciding side of a verdict."""
         sums: dict[Side, Weight] = {}
         for (other, _, side), weight in self.outcomes.items():
             if other is verdict:
@@ -313,7 +316,7 @@ def judged(
 
 
 def empty_batch() -> FlowBatch:
-    """Give a batch without flows, for the columns of what is written."""
+    """Return a batch without flows, for the columns of what is written."""
     return FlowBatch(
         src=np.zeros(0, np.uint32),
         dst=np.zeros(0, np.uint32),
@@ -323,7 +326,7 @@ def empty_batch() -> FlowBatch:
 
 
 def reader_counts(stats: ReadStats | None, records: int) -> ReaderCounts:
-    """Give what a reader counted, or the number of records alone where it does not count."""
+    """Return what a reader counted, or the number of records alone where it does not count."""
     if stats is None:
         return ReaderCounts(records=records)
     return ReaderCounts(

@@ -17,7 +17,7 @@ _LEVELS: dict[str, Level] = {"error": "error", "warning": "warning", "info": "no
 
 
 def annotations_of(result: CheckResult) -> list[Annotation]:
-    """Give one annotation for each error and finding, errors first."""
+    """Return one annotation for each error and finding, errors first."""
     errors = [_error(error) for error in result.errors]
     return errors + [_finding(finding) for finding in result.findings]
 
@@ -25,7 +25,7 @@ def annotations_of(result: CheckResult) -> list[Annotation]:
 def heading_of(
     result: CheckResult, *, strict: bool, counts: tuple[str, ...], version: str = ""
 ) -> Heading:
-    """Give the heading; ``strict`` says that warnings fail the command, too."""
+    """Return the heading; ``strict`` says that warnings fail the command, too."""
     found = {finding.policy for finding in result.findings}
     labels = [each.label for each in result.read.policies]
     labels += [each.label for each in result.read.cluster_policies]

@@ -16,7 +16,7 @@ _LISTED = 20
 
 
 def annotations_of(coverage: Coverage) -> list[Annotation]:
-    """Give a warning for each rule that was never hit, a note for each such part of others.
+    """Return a warning for each rule that was never hit, a note for each such part of others.
 
     Elements of one rule are one note: each has its line in its message.
     """

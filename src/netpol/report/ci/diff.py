@@ -26,7 +26,7 @@ _LISTED = 10  # pairs of workloads in a message
 
 
 def annotations_of(diff: Diff) -> list[Annotation]:
-    """Give a finding for every kind and responsible change, else deciding rule.
+    """Return a finding for every kind and responsible change, else deciding rule.
 
     Of groups that the diff does not list there is one finding for each kind, without a place.
     """
@@ -42,7 +42,7 @@ def annotations_of(diff: Diff) -> list[Annotation]:
 
 
 def counts_of(diff: Diff) -> tuple[str, ...]:
-    """Give how many flows are of each kind, which side has no policies, what is not judged."""
+    """Return how many flows are of each kind, which side has no policies, what is not judged."""
     kinds = (f"{listed.total.flows:,} {kind}" for kind, listed in diff.kinds.items())
     empty = without_policies(diff.policies, diff.names)
     before, after = diff.unjudged
@@ -82,7 +82,7 @@ def _others(kind: Kind, listed: GroupList) -> Iterator[Annotation]:
 
 
 def _identity(group: Group) -> tuple[str, ...]:
-    """Give what is at fault: the changes that each suffice, or who decides after the change."""
+    """Return what is at fault: the changes that each suffice, or who decides after the change."""
     if group.responsible:
         return ("change", " or ".join(one.text for one in group.responsible))
     return ("rule", ", ".join(map(rule_name, _deciders(group))) or group.after.reason.label)
@@ -93,7 +93,7 @@ def _deciders(group: Group) -> tuple[Credit, ...]:
 
 
 def rule_name(credit: Credit) -> str:
-    """Give who decides, for identities: never with a line or a count."""
+    """Return who decides, for identities: never with a line or a count."""
     if credit.rule is None:
         return f"no {credit.side.label} rule of {credit.policy}"
     return f"{credit.policy} {credit.side.label}[{credit.rule}]"

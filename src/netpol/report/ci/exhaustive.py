@@ -25,7 +25,7 @@ _Found = tuple[Change, Part]
 
 
 def annotations_of(diff: ExhaustiveDiff) -> list[Annotation]:
-    """Give a finding for every kind and responsible change, else deciding rule.
+    """Return a finding for every kind and responsible change, else deciding rule.
 
     Of changes that the diff does not list there is one finding, and one if nothing is found but it
     is not proven that nothing differs; both without a place.
@@ -50,7 +50,7 @@ def annotations_of(diff: ExhaustiveDiff) -> list[Annotation]:
 
 
 def counts_of(diff: ExhaustiveDiff) -> tuple[str, ...]:
-    """Give what was found in few words: ``12 newly denied``, ``equivalent``."""
+    """Return what was found in few words: ``12 newly denied``, ``equivalent``."""
     found = counts(diff) or ["equivalent" if diff.proven else "not proven to be equivalent"]
     if diff.kinds[Kind.OTHER_RULE]:
         found.append(f"{count(diff.kinds[Kind.OTHER_RULE])} the same by another rule")
@@ -60,7 +60,7 @@ def counts_of(diff: ExhaustiveDiff) -> tuple[str, ...]:
 
 
 def gated(diff: ExhaustiveDiff, fail_on: Sequence[str]) -> frozenset[Level]:
-    """Give the levels of findings that the command fails for."""
+    """Return the levels of findings that the command fails for."""
     found = {LEVELS[Kind(kind)] for kind in fail_on}
     if diff.sides and _VERDICTS.intersection(fail_on):
         found.add("warning")
@@ -99,7 +99,7 @@ def _others(listed: ChangeList, what: str) -> Iterator[Annotation]:
 
 
 def _identity(part: Part) -> tuple[str, ...]:
-    """Give what is at fault: the change that did it, or who decides, or decided."""
+    """Return what is at fault: the change that did it, or who decides, or decided."""
     if part.responsible is not None:
         return ("change", part.responsible.text)
     deciders = part.after.credits or part.before.credits

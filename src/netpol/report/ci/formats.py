@@ -27,7 +27,7 @@ _RENDERERS: dict[str, Callable[[Sequence[Annotation], Heading], str]] = {
 
 
 def render(output: str, annotations: Sequence[Annotation], heading: Heading) -> str:
-    """Give the findings in one of ``formats.CI_FORMATS``, the gravest first."""
+    """Return the findings in one of ``formats.CI_FORMATS``, the gravest first."""
     repository = Repository.around()
     placed = [
         replace(each, file=None if each.file is None else repository.relative(each.file))

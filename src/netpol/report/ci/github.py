@@ -18,7 +18,7 @@ _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
 def render(annotations: Sequence[Annotation], heading: Heading) -> str:
-    """Give one command a finding, then a plain line with the counts."""
+    """Return one command a finding, then a plain line with the counts."""
     lines = [_command(each, heading) for each in annotations]
     # Words that begin with :: would be a command of their own, and so would ##[ anywhere.
     lines.append(escape_controls(heading.line).lstrip(" :").replace("##[", "## ["))

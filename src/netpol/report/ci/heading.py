@@ -34,13 +34,13 @@ class Heading:
     pages: Mapping[str, str] = field(default_factory=dict)
 
     def more(self, code: str) -> str:
-        """Give the sentence on a code and who tells more; empty if there is nothing more."""
+        """Return the sentence on a code and who tells more; empty if there is nothing more."""
         if code not in self.pages:
             return ""
         return f"{code}: {self.help[code]}. More: netpol rule {code}"
 
     @property
     def line(self) -> str:
-        """Give ``netpol check: 3 valid policies, 1 error``."""
+        """``netpol check: 3 valid policies, 1 error``."""
         counts = f": {', '.join(self.counts)}" if self.counts else ""
         return f"netpol {self.command}{counts}"

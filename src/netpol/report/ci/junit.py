@@ -17,7 +17,7 @@ __all__ = ["render"]
 
 
 def render(annotations: Sequence[Annotation], heading: Heading) -> str:
-    """Give one test suite named after the command."""
+    """Return one test suite named after the command."""
     failures = sum(each.level in heading.gated for each in annotations)
     counts = {
         "tests": str(len(annotations) + len(heading.passed)),

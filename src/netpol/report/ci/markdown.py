@@ -29,7 +29,7 @@ _BREAK = "\0"  # no control character is left when it is put in
 
 
 def render(annotations: Sequence[Annotation], heading: Heading) -> str:
-    """Give a title, the counts, and a row for each finding."""
+    """Return a title, the counts, and a row for each finding."""
     return "\n".join(_lines(annotations, heading)) + "\n"
 
 
@@ -55,7 +55,7 @@ def _lines(annotations: Sequence[Annotation], heading: Heading) -> Iterator[str]
 
 
 def _explained(annotations: Sequence[Annotation], heading: Heading, room: int) -> Iterator[str]:
-    """Give what is known of each code met, folded up, as far as there is room."""
+    """Yield what is known of each code met, folded up, as far as there is room."""
     codes = dict.fromkeys(each.code for each in annotations)
     for code in codes:
         page = heading.pages.get(code)
@@ -92,7 +92,7 @@ def _cut(text: str) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Give text that Markdown shows as it is, in a table's cell too."""
+    """Return text that Markdown shows as it is, in a table's cell too."""
     text = _LINKING.sub(_BREAK, escape_controls(text)).replace("&", "&amp;")
     text = _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", text)
     return text.replace(_BREAK, "<!-- -->")

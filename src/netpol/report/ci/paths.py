@@ -26,7 +26,7 @@ class Repository(NamedTuple):
         return cls(start, start)
 
     def relative(self, file: str) -> str:
-        """Give a path inside the repository relative to its root, any other as it was given.
+        """Return a path inside the repository relative to its root, any other as it was given.
 
         Names that are no file (``<stdin>``) stay, too. Parts are joined by slashes everywhere.
         """
@@ -44,7 +44,7 @@ class Repository(NamedTuple):
 
 
 def uri(file: str) -> str:
-    """Give a path as a URI reference; an absolute one as a ``file`` URI.
+    """Return a path as a URI reference; an absolute one as a ``file`` URI.
 
     Bytes that are not UTF-8 are written as such; other half characters, which no path has, shown.
     """

@@ -21,7 +21,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def render(annotations: Sequence[Annotation], heading: Heading) -> str:
-    """Give one run of one tool, a result for each finding."""
+    """Return one run of one tool, a result for each finding."""
     firsts: dict[str, Annotation] = {}
     for each in annotations:
         firsts.setdefault(each.code, each)
@@ -68,7 +68,7 @@ def _rule(first: Annotation, heading: Heading) -> dict[str, Any]:
 
 
 def _unmarked(page: str) -> str:
-    """Give Markdown as plain text, as those who cannot show it ask for."""
+    """Return Markdown as plain text, as those who cannot show it ask for."""
     return page.replace("```yaml\n", "").replace("```\n", "").replace("`", "")
 
 
@@ -91,7 +91,7 @@ def _result(annotation: Annotation, rule: int, seen: Counter[str]) -> dict[str, 
 
 
 def _place(file: str | None, line: int | None) -> dict[str, Any]:
-    """Give a place; what is no file's fault is the repository's, as code scanning needs one."""
+    """Return a place; what is no file's fault is the repository's, as code scanning needs one."""
     if file is None or file.startswith("<"):
         file, line = ".", None
     artifact = {"uri": uri(file)}

@@ -89,7 +89,7 @@ def timeline(section: Timeline) -> str:
 
 
 def _bars(numbers: Sequence[int]) -> tuple[list[tuple[int, float]], list[tuple[float, str]]]:
-    """Give (place, height) of each bar, and (height, label) of a few round numbers."""
+    """Return (place, height) of each bar, and (height, label) of a few round numbers."""
     most = max(numbers)
     rounds = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
     step = next(one for one in rounds if 3 * one >= most)
@@ -100,7 +100,7 @@ def _bars(numbers: Sequence[int]) -> tuple[list[tuple[int, float]], list[tuple[f
 
 
 def _times(first: int, end: int, room: int) -> list[tuple[float, str]]:
-    """Give (percent, label) of round times whose labels have so many letters at most."""
+    """Return (percent, label) of round times whose labels have so many letters at most."""
     for times, letters in _round_times(first, end):
         if len(times) * (letters.stop - letters.start) <= room:
             break
@@ -114,7 +114,7 @@ def _times(first: int, end: int, room: int) -> list[tuple[float, str]]:
 
 
 def _round_times(first: int, end: int) -> Iterator[tuple[Sequence[int], slice]]:
-    """Give the multiples of every step, and the letters of a moment that tell them apart."""
+    """Yield the multiples of every step, and the letters of a moment that tell them apart."""
     for step in _SECONDS:
         clock = slice(11, 16 if step >= _MINUTE else 19)
         yield range(-(-first // step) * step, end + 1, step), _OF_DAY if step >= _DAY else clock
@@ -154,7 +154,7 @@ def heat_maps(section: HeatMap) -> list[tuple[str, str]]:
 
 
 def _most_used(section: HeatMap) -> list[str]:
-    """Give the namespaces to show: those with most flows, by name; those in brackets last."""
+    """Return the namespaces to show: those with most flows, by name; those in brackets last."""
     used: Counter[str] = Counter()
     for src, dst, flows in section.cells:
         used[src] += sum(flows)
@@ -171,7 +171,7 @@ def _heat_map(
     span = math.log(most / least) or 1.0
 
     def shade(flows: int) -> int:
-        """Give a step on a scale of powers: one further is several times as much."""
+        """Return a step on a scale of powers: one further is several times as much."""
         if flows == most:
             return _SHADES
         return max(1, math.ceil(_SHADES * math.log(flows / least) / span))
@@ -186,7 +186,7 @@ def _heat_map(
 
 
 def compact(number: int) -> str:
-    """Give a number in at most four letters: ``1.2M``."""
+    """Return a number in at most four letters: ``1.2M``."""
     value = float(number)
     units = iter(("", *"kMGTPEZYRQ"))
     unit = next(units)
@@ -196,7 +196,7 @@ def compact(number: int) -> str:
 
 
 def moment(seconds: int) -> str:
-    """Give a time: ``2026-01-31 12:00:00``."""
+    """Return a time: ``2026-01-31 12:00:00``."""
     return f"{_utc(seconds):%Y-%m-%d %H:%M:%S}"
 
 
@@ -205,7 +205,7 @@ def _utc(seconds: int) -> datetime:
 
 
 def duration(seconds: int) -> str:
-    """Give a time in the largest unit that divides it: ``5 minutes``."""
+    """Return a time in the largest unit that divides it: ``5 minutes``."""
     for unit, word in _UNITS:
         if seconds % unit == 0:
             number = seconds // unit

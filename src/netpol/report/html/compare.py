@@ -11,7 +11,7 @@ __all__ = ["sections"]
 
 
 def sections(comparison: Comparison) -> tuple[Section, ...]:
-    """Give everything there is to say, what matters most first."""
+    """Return everything there is to say, what matters most first."""
     comparison = comparison.first(ROWS)
     return (
         verdict_pairs(

@@ -28,7 +28,7 @@ Counted = tuple[PolicyCoverage, RuleCoverage, ElementCoverage | None]
 
 
 def sections(coverage: Coverage, spread: Spread) -> tuple[Section, ...]:
-    """Give everything there is to say, what a reviewer looks for first."""
+    """Return everything there is to say, what a reviewer looks for first."""
     verdicts = coverage.evidence.verdicts.items()
     rules, elements = coverage.never_hit, coverage.never_hit_elements
     return (

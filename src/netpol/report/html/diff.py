@@ -23,7 +23,7 @@ _WORDS = {str(kind): title for kind, title in TITLES.items()}
 
 
 def sections(diff: Diff, spread: Spread) -> tuple[Section, ...]:
-    """Give everything there is to say, what matters most first."""
+    """Return everything there is to say, what matters most first."""
     return (
         _totals(diff),
         verdict_pairs(diff.verdicts, diff.total, diff.names, with_bytes=diff.has_bytes),
@@ -35,7 +35,7 @@ def sections(diff: Diff, spread: Spread) -> tuple[Section, ...]:
 
 
 def _totals(diff: Diff) -> Totals:
-    """Give the verdicts of all flows after the change, those that differ or not."""
+    """Return the verdicts of all flows after the change, those that differ or not."""
     after = dict.fromkeys(Verdict, Weight())
     for (_, verdict), weight in diff.verdicts.items():
         after[verdict] += weight
@@ -54,7 +54,7 @@ def _totals(diff: Diff) -> Totals:
 
 
 def _spread(diff: Diff, spread: Spread) -> Iterable[Section]:
-    """Give when and where flows differ, if any does."""
+    """Return when and where flows differ, if any does."""
     if not diff.differing.flows:
         return ()
     return spread_sections(spread, _WORDS, of="Judged differently")

@@ -15,7 +15,7 @@ __all__ = ["asset", "filled", "raw"]
 
 
 def filled(template: str, **values: object) -> str:
-    """Give a template with these values in it, as markup that is not escaped again."""
+    """Return a template with these values in it, as markup that is not escaped again."""
     return raw(_environment().get_template(template).render(values))
 
 
@@ -28,7 +28,7 @@ def raw(text: str) -> str:
 
 @cache
 def asset(name: str) -> str:
-    """Give the text of a file in ``templates``."""
+    """Return the text of a file in ``templates``."""
     folder = resources.files("netpol.report.html") / "templates"
     return (folder / name).read_text(encoding="utf-8")
 

@@ -43,7 +43,7 @@ def sections(
     whole: Matrix | None = None,
     denied: bool = False,
 ) -> tuple[Section, ...]:
-    """Give the picture, what it is of, and what strangers may reach.
+    """Return the picture, what it is of, and what strangers may reach.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class _Fields:
         self._pairs[side] = pairs
 
     def picture(self, by: str) -> ReachMap:
-        """Give the names of most pairs, and what they reach."""
+        """Return the names of most pairs, and what they reach."""
         src_names, dst_names = (
             sorted((name for name, _ in pairs.most_common(self._most)), key=_place)
             for pairs in self._pairs
@@ -142,7 +142,7 @@ class _Fields:
 
 
 def _place(name: str) -> tuple[int, str]:
-    """Give what to sort names by: workloads, then nodes, then the world outside."""
+    """Return what to sort names by: workloads, then nodes, then the world outside."""
     if name == EXTERNAL:
         return 2, name
     return (1 if name == NODES or name.startswith("node/") else 0), name

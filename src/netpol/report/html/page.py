@@ -58,7 +58,7 @@ def require_extra() -> None:
 
 
 def render(page: Page) -> bytes:
-    """Give the page as UTF-8.
+    """Return the page as UTF-8.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def _digest(text: str) -> str:
 
 
 def _view(section: Section, number: int) -> dict[str, Any]:
-    """Give what the template writes of a section."""
+    """Return what the template writes of a section."""
     from netpol.report.html import charts, reachmap, tables
 
     view: dict[str, Any] = {"id": f"s{number}", "title": section.title, "intro": ""}

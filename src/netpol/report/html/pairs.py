@@ -59,7 +59,7 @@ class ChangedRow:
         with_bytes: bool,
         causes: Iterable[str] = (),
     ) -> ChangedRow:
-        """Give a pair with both its verdicts; ``causes`` are further lines of the second."""
+        """Return a pair with both its verdicts; ``causes`` are further lines of the second."""
         before, after = halves
         return cls(
             src=before.src,
@@ -75,7 +75,7 @@ class ChangedRow:
 
 
 def pairs_table(title: str, pairs: PairList, *, with_bytes: bool) -> Table:
-    """Give the heaviest pairs of one verdict."""
+    """Return the heaviest pairs of one verdict."""
     pairs = pairs.first(ROWS)
     columns = [
         Column("Flows", "number"),
@@ -113,7 +113,7 @@ def changed_table(
     others: int = 0,
     intro: str = "",
 ) -> Table:
-    """Give pairs that were judged twice.
+    """Return pairs that were judged twice.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def verdict_pairs(
     title: str = "Verdicts, before and after",
     intro: str = "",
 ) -> Table:
-    """Give how much there is of every pair of verdicts, equal ones too."""
+    """Return how much there is of every pair of verdicts, equal ones too."""
     columns = [
         *(Column(name, "verdict") for name in names),
         Column("Flows", "number"),

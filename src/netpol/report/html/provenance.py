@@ -59,7 +59,7 @@ class Provenance:
 
 
 def provenance(made: Provenance, switches: Mapping[str, Any] | None = None) -> Facts:
-    """Give the section; ``switches`` are what was judged with, by name."""
+    """Return the section; ``switches`` are what was judged with, by name."""
     items: list[tuple[str, str | Sequence[str], bool]] = [("Command", made.command, True)]
     if made.environment:
         items.append(("Environment", made.environment, True))
@@ -89,6 +89,6 @@ def _files(inputs: Sequence[InputDigest]) -> Table:
 
 
 def _whole(inputs: Sequence[InputDigest]) -> str:
-    """Give one digest that changes with any input: that of what ``sha256sum`` prints of all."""
+    """Return one digest that changes with any input: that of what ``sha256sum`` prints of all."""
     lines = sorted({f"{item.sha256 or '?'}  {item.name}\n" for item in inputs})
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()

@@ -52,7 +52,7 @@ def reach_map(section: ReachMap, prefix: str) -> str:
 
 
 def _borders(names: Sequence[str]) -> Iterator[int]:
-    """Give where another namespace begins, where names are those of workloads."""
+    """Yield where another namespace begins, where names are those of workloads."""
     spaces = [name.partition("/")[0] for name in names]
     if len(set(spaces)) < len(spaces):
         yield from (n for n in range(1, len(spaces)) if spaces[n] != spaces[n - 1])

@@ -12,7 +12,7 @@ __all__ = ["recorded_tables"]
 
 
 def recorded_tables(recorded: Recorded | None, *, with_bytes: bool) -> tuple[Table, ...]:
-    """Give how recorded verdicts agree with ours, and the rest where there is any."""
+    """Return how recorded verdicts agree with ours, and the rest where there is any."""
     if recorded is None:
         return ()
     table = verdict_pairs(

@@ -16,7 +16,7 @@ __all__ = ["sections"]
 
 
 def sections(summary: ReplaySummary, spread: Spread) -> tuple[Section, ...]:
-    """Give everything there is to say, what matters most first."""
+    """Return everything there is to say, what matters most first."""
     with_bytes = summary.has_bytes
     denied = pairs_table("Denied, by workload", summary.denied, with_bytes=with_bytes)
     unknown = pairs_table("Unknown, by workload", summary.unknown, with_bytes=with_bytes)

@@ -31,7 +31,7 @@ class RuleRow:
 
 
 def never_hit(policies: Iterable[PolicyUse]) -> Iterator[RuleRow]:
-    """Give the rules that matched no flow."""
+    """Yield the rules that matched no flow."""
     for policy in policies:
         for rule in policy.rules:
             if not rule.matched.flows:
@@ -47,7 +47,10 @@ def rules_table(
     empty: str = "Every rule was hit.",
     total: int | None = None,
 ) -> Table:
-    """Give rules as a table, of which the first 500 are listed; ``total`` is how many there are."""
+    """Return rules as a table, of which the first 500 are listed.
+
+    ``total`` is how many there are.
+    """
     given = iter(rules)
     listed = list(islice(given, _ROWS))
     if total is None:

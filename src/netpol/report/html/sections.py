@@ -166,5 +166,5 @@ Section = Totals | Timeline | HeatMap | ReachMap | Table | Facts
 
 
 def tone_of(word: str) -> Tone:
-    """Give the tone of a word such as ``deny`` or ``newly denied``, ``plain`` for other words."""
+    """Return the tone of a word such as ``deny`` or ``newly denied``, ``plain`` for other words."""
     return next((tone for part, tone in _TONES.items() if part in word), "plain")

@@ -13,7 +13,7 @@ __all__ = ["spread_sections"]
 def spread_sections(
     spread: Spread, words: Mapping[str, str] | None = None, *, of: str = ""
 ) -> tuple[Timeline, HeatMap]:
-    """Give the spread of flows over time and over namespaces.
+    """Return the spread of flows over time and over namespaces.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ def drawn_map(
 
 
 def short(name: str, letters: int = _LETTERS["wide"]) -> str:
-    """Give a name as a picture has room for it."""
+    """Return a name as a picture has room for it."""
     shown = escape_controls(name)
     # Names of pods and the like differ at their ends.
     end = letters * 2 // 5
@@ -81,7 +81,7 @@ def short(name: str, letters: int = _LETTERS["wide"]) -> str:
 
 
 def _room(labels: Sequence[str]) -> int:
-    """Give the pixels that labels take beside a map, or what it says in its corner."""
+    """Return the pixels that labels take beside a map, or what it says in its corner."""
     return max(52, 12 + math.ceil(_FONT * max(sum(map(_width, label)) for label in labels)))
 
 

@@ -62,7 +62,7 @@ class TableView:
 
 
 def viewed(table: Table) -> TableView:
-    """Give a table as the template writes it; endless names leave room for fewer rows."""
+    """Return a table as the template writes it; endless names leave room for fewer rows."""
     table = _fitting(table)
     return TableView(
         title=table.title,
@@ -78,7 +78,7 @@ def viewed(table: Table) -> TableView:
 
 
 def of_totals(section: Totals) -> TableView:
-    """Give the numbers that the picture of totals shows."""
+    """Return the numbers that the picture of totals shows."""
     with_bytes = all(part[3] is not None for part in section.parts)
     flows = sum(part[2] for part in section.parts)
     octets = sum(part[3] or 0 for part in section.parts)
@@ -97,7 +97,7 @@ def of_totals(section: Totals) -> TableView:
 
 
 def of_timeline(section: Timeline) -> TableView:
-    """Give the numbers that the picture of a timeline shows."""
+    """Return the numbers that the picture of a timeline shows."""
     from netpol.report.html.charts import moment
 
     columns = [Column("From, UTC"), *(Column(word, "number") for word, _ in section.series)]
@@ -108,7 +108,7 @@ def of_timeline(section: Timeline) -> TableView:
 
 
 def of_heat_map(section: HeatMap) -> TableView:
-    """Give the numbers that the pictures of a heat map show, of the heaviest pairs."""
+    """Return the numbers that the pictures of a heat map show, of the heaviest pairs."""
     columns = [
         Column("From"),
         Column("To"),
@@ -120,7 +120,7 @@ def of_heat_map(section: HeatMap) -> TableView:
 
 
 def of_reach_map(section: ReachMap) -> TableView:
-    """Give in words what the fields of a map of reach show."""
+    """Return in words what the fields of a map of reach show."""
     rows: list[list[Cell]] = [
         [section.rows[row], section.columns[column], WORDS[reach]]
         for (row, column), reach in sorted(section.fields.items())

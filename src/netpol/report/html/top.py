@@ -12,7 +12,7 @@ Row = TypeVar("Row")
 
 
 def top(rows: Iterable[Row], most: int, weight: Callable[[Row], int]) -> tuple[list[Row], int]:
-    """Give the ``most`` rows of greatest weight, in the order given, and how many rows there are.
+    """Return the ``most`` rows of greatest weight, in the order given, and how many rows there are.
 
     Rows are looked at one by one, so a million of them need not be in memory.
     """

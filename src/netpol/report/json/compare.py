@@ -21,12 +21,12 @@ __all__ = ["document", "judged_document", "render"]
 
 
 def render(comparison: Comparison) -> bytes:
-    """Give the comparison as indented JSON, ending in a newline."""
+    """Return the comparison as indented JSON, ending in a newline."""
     return written(document(comparison))
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """Give the comparison as plain dicts, lists, strings and numbers."""
+    """Return the comparison as plain dicts, lists, strings and numbers."""
     weigh = Weigher(packets=comparison.has_packets, octets=comparison.has_bytes)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -74,7 +74,7 @@ def _pair(pair: ChangedPair, weigh: Weigher) -> dict[str, Any]:
 
 
 def judged_document(verdict: Verdict, half: Pair) -> dict[str, Any]:
-    """Give what one side said, and who decided it."""
+    """Return what one side said, and who decided it."""
     return {
         "verdict": verdict.label,
         "side": half.side.label,

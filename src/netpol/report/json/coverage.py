@@ -23,12 +23,12 @@ __all__ = ["document", "render"]
 
 
 def render(coverage: Coverage) -> bytes:
-    """Give the coverage as indented JSON, ending in a newline."""
+    """Return the coverage as indented JSON, ending in a newline."""
     return written(document(coverage))
 
 
 def document(coverage: Coverage) -> dict[str, Any]:
-    """Give the coverage as plain dicts, lists, strings and numbers."""
+    """Return the coverage as plain dicts, lists, strings and numbers."""
     return {
         "schema_version": SCHEMA_VERSION,
         "evidence": _evidence(coverage.evidence),

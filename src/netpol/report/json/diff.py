@@ -21,12 +21,12 @@ __all__ = ["change_document", "document", "render"]
 
 
 def render(diff: Diff) -> bytes:
-    """Give the diff as indented JSON, ending in a newline."""
+    """Return the diff as indented JSON, ending in a newline."""
     return written(document(diff))
 
 
 def document(diff: Diff) -> dict[str, Any]:
-    """Give the diff as plain dicts, lists, strings and numbers."""
+    """Return the diff as plain dicts, lists, strings and numbers."""
     weigh = Weigher(packets=diff.has_packets, octets=diff.has_bytes)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -92,7 +92,7 @@ def _group(group: Group, weigh: Weigher) -> dict[str, Any]:
 
 
 def change_document(change: Change) -> dict[str, Any]:
-    """Give what changed, and where."""
+    """Return what changed, and where."""
     return {
         "what": change.what,
         "kind": change.kind or None,

@@ -12,12 +12,12 @@ __all__ = ["value", "written"]
 
 
 def written(content: dict[str, Any]) -> bytes:
-    """Give a document as indented JSON, ending in a newline."""
+    """Return a document as indented JSON, ending in a newline."""
     return msgspec.json.format(_encoded(content), indent=2) + b"\n"
 
 
 def value(text: str) -> str:
-    """Give one string of a JSON line."""
+    """Return one string of a JSON line."""
     return _encoded(text).decode()
 
 

@@ -16,12 +16,12 @@ __all__ = ["document", "ports_document", "render"]
 
 
 def render(diff: ExhaustiveDiff) -> bytes:
-    """Give the comparison as indented JSON, ending in a newline."""
+    """Return the comparison as indented JSON, ending in a newline."""
     return written(document(diff))
 
 
 def document(diff: ExhaustiveDiff) -> dict[str, Any]:
-    """Give the comparison as plain dicts, lists, strings and numbers."""
+    """Return the comparison as plain dicts, lists, strings and numbers."""
     rules = diff.other_rules
     return {
         "schema_version": SCHEMA_VERSION,
@@ -43,7 +43,7 @@ def document(diff: ExhaustiveDiff) -> dict[str, Any]:
 
 
 def ports_document(ports: Sequence[Ports]) -> list[dict[str, Any]]:
-    """Give ports by protocol, as inclusive ranges; null where a protocol has no ports."""
+    """Return ports by protocol, as inclusive ranges; null where a protocol has no ports."""
     return [
         {
             "protocol": item.protocol,

@@ -33,7 +33,7 @@ SCHEMA_VERSION = 1
 def render(
     explanation: Explanation, replicas: Replicas, unjudged: Unjudged = NOTHING_UNJUDGED
 ) -> bytes:
-    """Give the document with a final line break; control characters are escaped by JSON itself."""
+    """Return document with a final line break; control characters are escaped by JSON itself."""
     flow, outcome = explanation.flow, explanation.outcome
     protocol = None
     if flow.protocol is not None:
@@ -87,7 +87,7 @@ def _verdict(outcome: Outcome) -> dict[str, Any]:
 
 
 def _decided(side: SideOutcome) -> dict[str, Any] | None:
-    """Give what decided a side; None where its end is not a pod."""
+    """Return what decided a side; None where its end is not a pod."""
     if not side.applicable:
         return None
     return {

@@ -17,7 +17,7 @@ __all__ = ["render", "render_exposures"]
 
 
 def render(matrix: Matrix) -> bytes:
-    """Give every pair of names, as indented JSON, ending in a newline."""
+    """Return every pair of names, as indented JSON, ending in a newline."""
     return written(
         {
             "schema_version": SCHEMA_VERSION,
@@ -52,7 +52,7 @@ def _reach(reach: Reach) -> dict[str, Any]:
 
 
 def render_exposures(exposures: Sequence[Exposure], unjudged: Unjudged) -> bytes:
-    """Give what strangers may reach of every workload."""
+    """Return what strangers may reach of every workload."""
     return written(
         {
             "schema_version": SCHEMA_VERSION,

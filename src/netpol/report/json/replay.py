@@ -36,12 +36,12 @@ SCHEMA_VERSION = 1
 
 
 def render(summary: ReplaySummary) -> bytes:
-    """Give the summary as indented JSON, ending in a newline."""
+    """Return the summary as indented JSON, ending in a newline."""
     return written(document(summary))
 
 
 def document(summary: ReplaySummary) -> dict[str, Any]:
-    """Give the summary as plain dicts, lists, strings and numbers (schema in docs/output.md)."""
+    """Return the summary as plain dicts, lists, strings and numbers (schema in docs/output.md)."""
     weigh = Weigher(packets=summary.has_packets, octets=summary.has_bytes)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -82,7 +82,7 @@ class Weigher:
         self._packets, self._bytes = packets, octets
 
     def __call__(self, weight: Weight) -> dict[str, int | None]:
-        """Give flows, packets and bytes."""
+        """Return flows, packets and bytes."""
         return {
             "flows": weight.flows,
             "packets": weight.packets if self._packets else None,
@@ -121,7 +121,7 @@ def _pair(pair: Pair, weigh: Weigher) -> dict[str, Any]:
 
 
 def credit_document(credit: Credit) -> dict[str, Any]:
-    """Give who decided."""
+    """Return who decided."""
     return {
         "policy": credit.policy,
         "side": credit.side.label,
@@ -164,7 +164,7 @@ def _policy(policy: PolicyUse, weigh: Weigher) -> dict[str, Any]:
 
 
 def _recorded(recorded: Recorded | None, weigh: Weigher) -> dict[str, Any] | None:
-    """Give how recorded verdicts agree with ours."""
+    """Return how recorded verdicts agree with ours."""
     if recorded is None:
         return None
     return {
@@ -217,7 +217,7 @@ def _recorded_pair(pair: RecordedPair, weigh: Weigher) -> dict[str, Any]:
 
 
 def dns_document(dns: DnsCounts | None) -> dict[str, Any] | None:
-    """Give what the DNS logs held."""
+    """Return what the DNS logs held."""
     if dns is None:
         return None
     return {
@@ -232,7 +232,7 @@ def dns_document(dns: DnsCounts | None) -> dict[str, Any] | None:
 
 
 def reader_document(reader: ReaderCounts) -> dict[str, Any]:
-    """Give what reading the flow logs counted."""
+    """Return what reading the flow logs counted."""
     return {
         "records": reader.records,
         "lines": reader.lines,

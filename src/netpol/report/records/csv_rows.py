@@ -27,21 +27,21 @@ _FORMULA = re.compile(r"""(?:^|(?<=[;|]))(?=[\s'"]*[=+\-@\uff1d\uff0b\uff0d\uff2
 
 
 def field_writer(cells: CsvCells) -> Field:
-    """Give what writes a field, quoted where it has to be."""
+    """Return what writes a field, quoted where it has to be."""
     return _safe if cells == "safe" else _exact
 
 
 def written(
     columns: Sequence[str], rows: Iterable[Sequence[object]], cells: CsvCells = "safe"
 ) -> bytes:
-    """Give a header and rows."""
+    """Return a header and rows."""
     field = field_writer(cells)
     lines = (",".join(field(str(item)) for item in row) + "\n" for row in (columns, *rows))
     return "".join(lines).encode()
 
 
 def ports_field(ports: Iterable[object]) -> str:
-    """Give ports apart by blanks: ``80,443/tcp udp other``."""
+    """Return ports apart by blanks: ``80,443/tcp udp other``."""
     return " ".join(str(item).replace("other protocols", "other") for item in ports)
 
 

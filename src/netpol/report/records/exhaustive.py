@@ -15,7 +15,7 @@ _COLUMNS = (
 
 
 def render(diff: ExhaustiveDiff, cells: CsvCells = "safe") -> bytes:
-    """Give the rows; lists in a field are apart by blanks, several deciders by ``; ``.
+    """Return the rows; lists in a field are apart by blanks, several deciders by ``; ``.
 
     ``file`` and ``line`` are where what decides stands, or stood.
     """
@@ -36,7 +36,7 @@ def _row(change: Change, part: Part) -> tuple[object, ...]:
 
 
 def _by(judged: Judged) -> str:
-    """Give who decided: ``shop/api ingress[0]``; without a number, no rule of the policy did."""
+    """Return who decided: ``shop/api ingress[0]``; without a number, no rule of the policy did."""
     return "; ".join(
         f"{one.policy} {one.side.label}" + ("" if one.rule is None else f"[{one.rule}]")
         for one in judged.credits

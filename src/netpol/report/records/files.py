@@ -33,7 +33,7 @@ class OutputSink:
         return self._file.closed
 
     def writable(self) -> bool:
-        """Give True: what pyarrow asks of a file."""
+        """Return True: what pyarrow asks of a file."""
         return True
 
     def write(self, data: bytes | memoryview) -> int:
@@ -70,7 +70,7 @@ def _failures(name: str) -> Iterator[None]:
 
 @contextmanager
 def standard_output() -> Iterator[OutputSink]:
-    """Give standard output; everything written is out when the block ends well."""
+    """Yield standard output; everything written is out when the block ends well."""
     sink = OutputSink(sys.stdout.buffer, "standard output")
     yield sink
     sink.flush()

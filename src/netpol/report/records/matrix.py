@@ -18,7 +18,7 @@ _EXPOSED = ("workload", "pods", "external", "networks", "stranger")
 
 
 def render(matrix: Matrix, cells: CsvCells = "safe") -> bytes:
-    """Give the rows; lists in a field are apart by blanks, ``verdict`` is empty if pairs differ."""
+    """Return rows; lists in a field are apart by blanks, ``verdict`` is empty if pairs differ."""
     return written(
         _COLUMNS,
         (
@@ -35,7 +35,7 @@ def render(matrix: Matrix, cells: CsvCells = "safe") -> bytes:
 
 
 def render_exposures(exposures: Sequence[Exposure], cells: CsvCells = "safe") -> bytes:
-    """Give one row for each workload."""
+    """Return one row for each workload."""
     return written(
         _EXPOSED,
         (

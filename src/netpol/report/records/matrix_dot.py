@@ -16,7 +16,7 @@ _LABELS = 3
 
 
 def render(matrix: Matrix) -> bytes:
-    """Give the graph; dashed where only some pairs reach, dotted where it is not known."""
+    """Return the graph; dashed where only some pairs reach, dotted where it is not known."""
     lines = ["digraph netpol {", "  rankdir=LR;", '  node [shape=box, fontname="sans-serif"];']
     if matrix.unjudged:
         lines.append(f"  label={_quoted(matrix.unjudged.sentence(HERE))};")
@@ -60,7 +60,7 @@ def _style(cells: list[Cell]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Give a DOT string of some lines; quotes and backslashes alone mean anything in one."""
+    """Return a DOT string of some lines; quotes and backslashes alone mean anything in one."""
     lines = (
         escape_controls(line).replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n")
     )

@@ -94,7 +94,7 @@ def _as_shown(field: pa.Field) -> pa.Field:
 
 
 def _one_dictionary(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """Give a dictionary column as one array; other columns as they are."""
+    """Return a dictionary column as one array; other columns as they are."""
     if not pa.types.is_dictionary(column.type) or not column.num_chunks:
         return column
     words = column.chunk(0).dictionary

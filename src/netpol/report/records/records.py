@@ -69,7 +69,7 @@ class RecordWriter:
 def record_writer(
     kind: str, sink: OutputSink, csv_cells: CsvCells = "safe"
 ) -> Iterator[RecordWriter]:
-    """Give a writer of format ``kind`` (see ``FORMATS``), complete when the block ends."""
+    """Yield a writer of format ``kind`` (see ``FORMATS``), complete when the block ends."""
     make = partial(_csv, cells=csv_cells) if kind == "csv" else FORMATS[kind]
     writer = RecordWriter(sink, make)
     try:
@@ -105,7 +105,7 @@ def _json(sink: OutputSink, schema: pa.Schema) -> TableWriter:
 
 
 def csv_lines(batch: pa.RecordBatch, cells: CsvCells = "safe") -> bytes:
-    """Give a record batch as CSV, quoted as RFC 4180 has it where needed; null is empty."""
+    """Return a record batch as CSV, quoted as RFC 4180 has it where needed; null is empty."""
     spelling = _Spelling(field_writer(cells), _CSV_PLAIN, "", "")
     fields = [
         _texts(column, "," if index else "", spelling) for index, column in enumerate(batch.columns)
@@ -114,7 +114,7 @@ def csv_lines(batch: pa.RecordBatch, cells: CsvCells = "safe") -> bytes:
 
 
 def json_lines(batch: pa.RecordBatch) -> bytes:
-    """Give a record batch as JSON lines; null is ``null``."""
+    """Return a record batch as JSON lines; null is ``null``."""
     members = [
         _texts(column, f"{',' if index else '{'}{json_value(name)}:", _JSON)
         for index, (name, column) in enumerate(zip(batch.schema.names, batch.columns, strict=True))
@@ -137,7 +137,7 @@ _JSON = _Spelling(json_value, _CSV_PLAIN + b"(),;=+@[]", '"', "null")
 
 
 def _texts(column: pa.Array, prefix: str, spelling: _Spelling) -> pa.Array | pa.Scalar:
-    """Give a column of integers or strings as texts, each with ``prefix`` before it.
+    """Return a column of integers or strings as texts, each with ``prefix`` before it.
 
     Of a column without any value it is the one text of all.
     """
@@ -153,7 +153,7 @@ def _texts(column: pa.Array, prefix: str, spelling: _Spelling) -> pa.Array | pa.
 
 
 def _spelled(words: pa.Array, prefix: str, spelling: _Spelling) -> pa.Array:
-    """Give distinct texts as they are written. All plain, as nearly ever, they take no loop."""
+    """Return distinct texts as they are written. All plain, as nearly ever, they take no loop."""
     if _are_plain(words, spelling):
         marked = _text(prefix + spelling.mark), words.cast(pa.large_string()), _text(spelling.mark)
         return _join(*marked)

@@ -26,7 +26,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def comments_of(coverage: Coverage, file: str) -> dict[int, list[str]]:
-    """Give what to say at each line of a file, lines from 1."""
+    """Return what to say at each line of a file, lines from 1."""
     found: dict[int, list[str]] = {}
     for policy in coverage.policies:
         if policy.file == file:
@@ -49,7 +49,7 @@ def _policy_comments(policy: PolicyCoverage) -> Iterator[tuple[int | None, str]]
 
 
 def _rule_comments(rule: RuleCoverage) -> Iterator[tuple[int | None, str]]:
-    """Give a rule's hits, and those of its elements where they are not the rule's."""
+    """Yield a rule's hits, and those of its elements where they are not the rule's."""
     yield rule.line, f"{rule.name}: {hits_text(rule.hits)}"
     if rule.hits.never:
         return
@@ -60,7 +60,7 @@ def _rule_comments(rule: RuleCoverage) -> Iterator[tuple[int | None, str]]:
 
 
 def hits_text(hits: Hits) -> str:
-    """Give hits in words: ``1,234 flows, sole reason for 12, last 2026-03-01T10:00:00Z``."""
+    """Return hits in words: ``1,234 flows, sole reason for 12, last 2026-03-01T10:00:00Z``."""
     if hits.never:
         return "never hit"
     if hits.other_reading:
@@ -75,7 +75,7 @@ def hits_text(hits: Hits) -> str:
 
 
 def annotated(text: str, comments: dict[int, list[str]]) -> str:
-    """Give the text with comments.
+    """Return the text with comments.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def _with_comments(text: str, comments: dict[int, list[str]]) -> Iterator[str]:
 
 
 def _inside_scalars(text: str) -> set[int]:
-    """Give the lines whose end lies inside a scalar."""
+    """Return the lines whose end lies inside a scalar."""
     found: set[int] = set()
     for token in yaml.scan(text, Loader=_Loader):
         if isinstance(token, yaml.ScalarToken):
@@ -128,7 +128,7 @@ def _inside_scalars(text: str) -> set[int]:
 
 
 def _meaning(text: str) -> list[Any] | None:
-    """Give the events of a text, without their places; None where it cannot be read."""
+    """Return the events of a text, without their places; None where it cannot be read."""
     try:
         return [_event(event) for event in yaml.parse(text, Loader=_Loader)]
     except yaml.YAMLError:

@@ -27,7 +27,7 @@ __all__ = ["headline", "render"]
 
 
 def render(comparison: Comparison, target: TextIO) -> str:
-    """Give every section that has something to say, as it should look on ``target``."""
+    """Return every section that has something to say, as it should look on ``target``."""
     return printed(target, partial(_print_sections, comparison))
 
 

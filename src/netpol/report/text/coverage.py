@@ -41,7 +41,7 @@ _NAMES = 8
 
 
 def render(coverage: Coverage, target: TextIO) -> str:
-    """Give every section that has something to say, as it should look on ``target``."""
+    """Return every section that has something to say, as it should look on ``target``."""
     return printed(target, partial(_print_sections, coverage))
 
 
@@ -174,7 +174,7 @@ def _policy_rows(policy: PolicyCoverage) -> Iterator[_Row]:
 
 
 def _element_rows(policy: PolicyCoverage, rule: RuleCoverage) -> Iterator[_Row]:
-    """Give a row per element, where a rule has several of a kind and was hit."""
+    """Yield a row per element, where a rule has several of a kind and was hit."""
     if rule.hits.never:
         return
     for kind in ("peer", "port"):

@@ -50,7 +50,7 @@ _OR_UNTRIED = ", or by one that was not tried alone"
 
 
 def render(diff: Diff, target: TextIO) -> str:
-    """Give every section that has something to say, as it should look on ``target``."""
+    """Return every section that has something to say, as it should look on ``target``."""
     return printed(target, partial(_print_sections, diff))
 
 

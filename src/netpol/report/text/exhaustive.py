@@ -34,17 +34,17 @@ _PARTS = 4  # of a change that are told apart
 
 
 def render(diff: ExhaustiveDiff, target: TextIO) -> str:
-    """Give every section that has something to say, as it should look on ``target``."""
+    """Return every section that has something to say, as it should look on ``target``."""
     return printed(target, partial(_print_sections, diff))
 
 
 def ports_text(ports: Sequence[Ports], *, everything: bool) -> str:
-    """Give a set of ports: ``80,443/tcp, udp``."""
+    """Return a set of ports: ``80,443/tcp, udp``."""
     return "all ports" if everything else ", ".join(map(str, ports))
 
 
 def counts(diff: ExhaustiveDiff) -> list[str]:
-    """Give how many pairs are of each kind of another verdict: ``12 newly denied``."""
+    """Return how many pairs are of each kind of another verdict: ``12 newly denied``."""
     return [
         f"{count(pairs)} {kind.replace('-', ' ')}"
         for kind, pairs in diff.kinds.items()

@@ -34,7 +34,7 @@ class _Row(NamedTuple):
 
 
 def render(matrix: Matrix, target: TextIO, *, denied: bool = False) -> str:
-    """Give the matrix as it should look on ``target``; ``denied`` lists what is denied instead."""
+    """Return matrix as it should look on ``target``; ``denied`` lists what is denied instead."""
     return printed(target, partial(_print, matrix, denied))
 
 
@@ -74,7 +74,7 @@ def _print_left_out(left_out: int, console: Console) -> None:
 
 
 def _rows(reaches: Iterable[Reach], denied: bool) -> tuple[list[_Row], int]:
-    """Give rows, and how many pairs of names have nothing to show."""
+    """Return rows, and how many pairs of names have nothing to show."""
     to_target: dict[tuple[str, tuple[Cell, ...]], list[str]] = {}
     silent = 0
     for reach in reaches:
@@ -102,7 +102,7 @@ def _verdict(cell: Cell) -> Text:
 
 
 def render_exposures(exposures: Sequence[Exposure], unjudged: Unjudged, target: TextIO) -> str:
-    """Give what strangers may reach, workloads that say the same as one row."""
+    """Return what strangers may reach, workloads that say the same as one row."""
     return printed(target, partial(_print_exposures, exposures, unjudged))
 
 

@@ -43,7 +43,7 @@ _NAMES = 8
 
 
 def render(summary: ReplaySummary, target: TextIO) -> str:
-    """Give every section that has something to say, as it should look on ``target``."""
+    """Return every section that has something to say, as it should look on ``target``."""
     return printed(target, partial(_print_sections, summary))
 
 
@@ -169,7 +169,7 @@ def _use(row: _PolicyRow) -> int:
 
 
 def _policy_rows(policy: PolicyUse) -> Iterable[_PolicyRow]:
-    """Give a row per rule, and per isolated direction one for what no rule matched."""
+    """Yield a row per rule, and per isolated direction one for what no rule matched."""
     for side, isolates, denied in (
         (Side.EGRESS, policy.isolates_egress, policy.denied_egress),
         (Side.INGRESS, policy.isolates_ingress, policy.denied_ingress),

@@ -15,7 +15,7 @@ _SAID_BY_CREDIT = (Reason.NP_IMPLICIT_DENY, Reason.NP_RULE, Reason.CNP_DENY, Rea
 
 
 def port_text(pair: Pair) -> str:
-    """Give ``port/protocol``, or the protocol alone."""
+    """Return ``port/protocol``, or the protocol alone."""
     return pair.protocol if pair.port is None else f"{pair.port}/{pair.protocol}"
 
 

@@ -46,7 +46,7 @@ WIDE = 100  # columns from which the optional columns of a table fit
 
 
 def printed(target: TextIO, print_on: Callable[[Console], None]) -> str:
-    """Give what ``print_on`` prints, as it should look on ``target``.
+    """Return what ``print_on`` prints, as it should look on ``target``.
 
     Coloured where ``takes_escapes`` says so. For a terminal as wide as it is, for anything else
     with lines as long as ``COLUMNS``, else 120. Lines have no trailing blanks.
@@ -80,7 +80,7 @@ class _Paper(Console):
 
 
 def _least_width(printed: object) -> int:
-    """Give the columns that a table needs so that no number of it, port or address is cut."""
+    """Return the columns that a table needs so that no number of it, port or address is cut."""
     if not isinstance(printed, Table):
         return 0
     folded = [column for column in printed.columns if not column.no_wrap and not column.width]
@@ -105,12 +105,12 @@ def _texts(column: Column) -> list[str]:
 def without_policies(
     policies: tuple[int, int], names: tuple[str, str] = ("before", "after")
 ) -> tuple[str, ...]:
-    """Give which of two sides have no policies."""
+    """Return which of two sides have no policies."""
     return tuple(name for name, number in zip(names, policies, strict=True) if not number)
 
 
 def listed(names: Sequence[str], limit: int) -> str:
-    """Give the first names, and how many more there are."""
+    """Return the first names, and how many more there are."""
     more = f" and {count(len(names) - limit)} more" if len(names) > limit else ""
     return ", ".join(shown(name) for name in names[:limit]) + more
 
@@ -135,7 +135,7 @@ def print_indented(console: Console, text: str, indent: int) -> None:
 
 
 def new_table(names: Sequence[str], right: Sequence[str] = (), fold: Sequence[str] = ()) -> Table:
-    """Give an empty table with these columns; ``fold`` may be broken, the others never."""
+    """Return an empty table with these columns; ``fold`` may be broken, the others never."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in names:
         table.add_column(
@@ -148,18 +148,18 @@ def new_table(names: Sequence[str], right: Sequence[str] = (), fold: Sequence[st
 
 
 def shown(text: str) -> str:
-    """Give a name as it may be printed."""
+    """Return a name as it may be printed."""
     return escape_controls(text)
 
 
 def place_of(file: str | None, line: int | None) -> str:
-    """Give ``file:line``, as far as known."""
+    """Return ``file:line``, as far as known."""
     place = shown(file or "")
     return place if line is None else f"{place}:{line}"
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
-    """Give a number with its word."""
+    """Return a number with its word."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
 

@@ -19,7 +19,7 @@ _FAMILIES = ((4, IPv4Address, 32), (6, IPv6Address, 128))
 
 
 def party_text(name: str, networks: Sequence[str]) -> str:
-    """Give a name with its networks: ``external 10.0.0.0/8``, ``external (but 192.0.2.0/24)``."""
+    """Return a name with its networks: ``external 10.0.0.0/8``, ``external (but 192.0.2.0/24)``."""
     if not networks or tuple(networks) == _EVERYWHERE:
         return shown(name)
     text = networks_text(tuple(networks))
@@ -28,7 +28,7 @@ def party_text(name: str, networks: Sequence[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def networks_text(networks: tuple[str, ...]) -> str:
-    """Give networks, or the ones left out; the first of them if both are many."""
+    """Return networks, or the ones left out; the first of them if both are many."""
     if networks == _EVERYWHERE:
         return "any"
     if len(networks) > _MOST:
@@ -39,7 +39,7 @@ def networks_text(networks: tuple[str, ...]) -> str:
 
 
 def _left_out(networks: Sequence[str]) -> Iterator[str]:
-    """Give the fewest CIDRs of what is in none of some networks, which do not overlap."""
+    """Yield the fewest CIDRs of what is in none of some networks, which do not overlap."""
     ranges: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
     for text in networks:
         network = ip_network(text)

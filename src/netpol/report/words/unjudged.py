@@ -27,7 +27,7 @@ HERE = "that are judged"
 
 
 def of_sides(sides: tuple[Unjudged, Unjudged], names: tuple[str, str], where: str = "above") -> str:
-    """Give the sentence of two sides, each by itself where they are not the same; "" for none."""
+    """Return the sentence of two sides, each by itself where they are not the same; "" for none."""
     before, after = sides
     if set(before.objects) == set(after.objects):
         return after.sentence(where)
@@ -44,7 +44,7 @@ def print_unjudged(sentence: str, console: Console) -> None:
 
 
 def unjudged_document(unjudged: Unjudged) -> list[dict[str, Any]]:
-    """Give how many there are of each kind, for JSON."""
+    """Return how many there are of each kind, for JSON."""
     return [
         {
             "group": each.group,
@@ -58,12 +58,15 @@ def unjudged_document(unjudged: Unjudged) -> list[dict[str, Any]]:
 
 
 def unjudged_counts(unjudged: Unjudged) -> tuple[str, ...]:
-    """Give what stands among the counts of a CI format: ``12 CiliumNetworkPolicies not judged``."""
+    """Return what stands among the counts of a CI format.
+
+    ``12 CiliumNetworkPolicies not judged``.
+    """
     return (f"{unjudged.listed} not judged",) if unjudged else ()
 
 
 def unjudged_annotations(unjudged: Unjudged) -> list[Annotation]:
-    """Give a note for each kind, at the first of its policies."""
+    """Return a note for each kind, at the first of its policies."""
     return [_annotation(each) for each in unjudged.counts]
 
 

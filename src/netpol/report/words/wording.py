@@ -127,7 +127,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
 def settled_by(reason: Reason, sources: SourceNat | None = None) -> str | None:
-    """Give what would make verdicts known that are unknown for a reason; None if nothing would.
+    """Return what would make verdicts known that are unknown for a reason; None if nothing would.
 
     ``sources`` says how many of those for ``source-nat`` have recorded which source was seen:
     a dump that was given is not asked for.
@@ -144,12 +144,12 @@ def settled_by(reason: Reason, sources: SourceNat | None = None) -> str | None:
 
 
 def count(number: int) -> str:
-    """Give a number with its thousands apart: ``1,234,567``."""
+    """Return a number with its thousands apart: ``1,234,567``."""
     return f"{number:,}"
 
 
 def percent(part: int, whole: int) -> str:
-    """Give a share; never 0 % of something and never 100 % of less than everything."""
+    """Return a share; never 0 % of something and never 100 % of less than everything."""
     if not whole:
         return ""
     share = 100 * part / whole
@@ -161,7 +161,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def size(octets: int) -> str:
-    """Give a number of bytes in decimal units: ``1.2 MB``."""
+    """Return a number of bytes in decimal units: ``1.2 MB``."""
     value = float(octets)
     for unit in _UNITS:
         if value < 999.5 or unit == _UNITS[-1]:
@@ -171,6 +171,6 @@ def size(octets: int) -> str:
 
 
 def moment(time: int) -> str:
-    """Give a time in ns since the epoch to the second: ``2026-03-01T10:00:00Z``."""
+    """Return a time in ns since the epoch to the second: ``2026-03-01T10:00:00Z``."""
     found = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time // 1_000_000_000)
     return found.strftime("%Y-%m-%dT%H:%M:%SZ")

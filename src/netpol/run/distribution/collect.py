@@ -56,7 +56,7 @@ class SpreadSums:
         self._matrix.add(verdicts.src_endpoint, verdicts.dst_endpoint, kinds, weights)
 
     def result(self) -> Spread:
-        """Give what was added."""
+        """Return what was added."""
         return Spread(self._series, self._timeline.result(), self._matrix.result())
 
 

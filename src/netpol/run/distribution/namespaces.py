@@ -93,7 +93,7 @@ class NamespaceMatrix:
         self._sums.add(pairs * np.uint32(self._series) + series, flows, packets, octets)
 
     def result(self) -> tuple[NamespaceFlows, ...]:
-        """Give every pair of namespaces between which there were flows, heaviest first."""
+        """Return every pair of namespaces between which there were flows, heaviest first."""
         found: dict[int, list[Weight]] = {}
         for key, sums in self._sums.items().items():
             pair, kind = divmod(key, self._series)

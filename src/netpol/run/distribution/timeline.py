@@ -52,7 +52,7 @@ class TimeSeries:
     outside: int
 
     def starts(self) -> list[int]:
-        """Give when each bucket begins, in seconds since the epoch."""
+        """Return when each bucket begins, in seconds since the epoch."""
         first = self.start // _SECOND
         return [first + index * self.width for index in range(len(self.flows))]
 
@@ -109,7 +109,7 @@ class Timeline:
     def _fitting(
         self, seconds: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
-        """Give the batch's buckets and which each row is in; no more than are kept."""
+        """Return the batch's buckets and which each row is in; no more than are kept."""
         while True:
             buckets = seconds // WIDTHS[self._level]
             first, last = int(buckets.min()), int(buckets.max())
@@ -128,7 +128,7 @@ class Timeline:
         self._level += 1
 
     def result(self, bars: int = 120) -> TimeSeries:
-        """Give at most ``bars`` buckets, as narrow as that allows."""
+        """Return at most ``bars`` buckets, as narrow as that allows."""
         buckets, outside = _without_strays(self._buckets)
         level = self._level
         while buckets and max(buckets) - min(buckets) >= bars and level < len(WIDTHS) - 1:
@@ -180,7 +180,7 @@ def _without_strays(buckets: dict[int, list[int]]) -> tuple[dict[int, list[int]]
 
 
 def _beyond(order: list[int], buckets: dict[int, list[int]], allowed: int) -> int:
-    """Give how many buckets come before the widest gap that few enough flows are in front of."""
+    """Return how many buckets come before the widest gap that few enough flows are in front of."""
     seen = 0
     widest = (0, 0)
     for index, (bucket, following) in enumerate(pairwise(order), start=1):

@@ -50,7 +50,7 @@ def chains_of(start: Ints, end: Ints, there: npt.NDArray[np.bool_]) -> Chains:
 
 
 def distinct(numbers: Ints) -> Ints:
-    """Give each number once, ascending. Where NumPy hashes them, that takes ten times as long."""
+    """Return each number once, ascending. Where NumPy hashes them, that takes ten times as long."""
     numbers = np.sort(numbers)
     new = np.ones(len(numbers), np.bool_)
     new[1:] = numbers[1:] != numbers[:-1]
@@ -58,7 +58,7 @@ def distinct(numbers: Ints) -> Ints:
 
 
 def among(numbers: Ints, others: Ints) -> npt.NDArray[np.bool_]:
-    """Whether each number is one of the others."""
+    """Return whether each number is one of the others."""
     if not len(others):
         return np.zeros(len(numbers), np.bool_)
     others = np.sort(others)
@@ -68,7 +68,7 @@ def among(numbers: Ints, others: Ints) -> npt.NDArray[np.bool_]:
 
 
 def _heads(start: Ints, end: Ints, count: int) -> tuple[Ints, Ints]:
-    """Give the first vertex of each path, and how far each is from it; -1 for those of a circle.
+    """Return the first vertex of each path, and how far each is from it; -1 for those of a circle.
 
     Twice as far back in every round, so that a log's longest chain costs little.
     """

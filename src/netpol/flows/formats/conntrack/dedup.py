@@ -208,7 +208,7 @@ class Deduplicator:
         return _Case(vertex[:rows], nat, vertex[rows:], first)
 
     def _repeats_of(self, high: _U64, low: _U64, nat: _Translated) -> _U64:
-        """Give how many earlier records of its zone are like each, as ``_ordinals`` does."""
+        """Return how many earlier records of its zone are like each, as ``_ordinals`` does."""
         before_high, before_low = high.copy(), low.copy()
         before_high[nat.row], before_low[nat.row] = nat.high, nat.low
         words = [high, low, before_high, before_low]
@@ -224,7 +224,7 @@ class Deduplicator:
         return _Translated(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def _join(self, case: _Case, steps: _Steps, links: Links) -> None:
-        """Give the records kept of chains the chain's tuples, where those are not their own."""
+        """Return the records kept of chains the chain's tuples, where those are not their own."""
         row = case.nat.row
         other = (row[steps.opening] != steps.kept) | (row[steps.closing] != steps.kept)
         order = np.flatnonzero(other)
@@ -241,14 +241,14 @@ class Deduplicator:
             links.arrived.put(wide, arrived.take(place[closing[wide]]))
 
     def _proofs(self, case: _Case, chain: _Ints, chains: Chains) -> npt.NDArray[np.uint8]:
-        """Give the Evidence bits of each chain, by its first vertex."""
+        """Return the Evidence bits of each chain, by its first vertex."""
         vertices = len(case.first)
         row, dst = case.nat.row, case.nat.dst
         begins = np.array([begin for begin, _ in self._files])
         numbers = np.array([number for _, number in self._files])
 
         def places(rows: _Ints) -> _Ints:
-            """Give chain and file of records as one number."""
+            """Return chain and file of records as one number."""
             file = numbers[np.searchsorted(begins, rows, "right") - 1]
             found: _Ints = file * vertices + chain[case.after[rows]]
             return found
@@ -301,7 +301,7 @@ def _steps_of(case: _Case, chains: Chains) -> _Steps:
 
 
 def _first_of_each(group: _Ints, *keys: _Ints) -> _Ints:
-    """Give the place of the smallest of each group, by the keys in turn; groups ascend."""
+    """Return the place of the smallest of each group, by the keys in turn; groups ascend."""
     order = np.lexsort((*reversed(keys), group))
     group = group[order]
     new = np.ones(len(order), np.bool_)
@@ -310,7 +310,7 @@ def _first_of_each(group: _Ints, *keys: _Ints) -> _Ints:
 
 
 def _numbered(high: _U64, low: _U64) -> tuple[_Ints, int]:
-    """Give distinct keys numbers: that of each key, and how many there are.
+    """Return distinct keys numbers: that of each key, and how many there are.
 
     Sorted by one word that mixes both: two words take three times as long.
     """
@@ -330,7 +330,7 @@ def _numbered(high: _U64, low: _U64) -> tuple[_Ints, int]:
 
 
 def _changes(high: _U64, low: _U64, order: _Ints) -> _Bools:
-    """Whether each key, in an order, differs from the one before."""
+    """Return whether each key, in an order, differs from the one before."""
     new = np.zeros(len(order), np.bool_)
     for column in (high, low):
         ordered = column[order]
@@ -343,7 +343,7 @@ def _index_type(count: int) -> type[np.int32] | type[np.int64]:
 
 
 def _ordinals(high: _U64, low: _U64, origin: _Ints) -> _U64:
-    """Give how many earlier events of the same origin have the same key, in bits 48 to 62."""
+    """Return how many earlier events of the same origin have the same key, in bits 48 to 62."""
     out = np.zeros(len(high), np.uint64)
     events = np.flatnonzero(origin >= 0)
     if not len(events):

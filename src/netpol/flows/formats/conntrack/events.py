@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.flows.columns.addresses import map_ipv4
+from netpol.flows.formats.conntrack.scan_codes import Event
 from netpol.flows.formats.conntrack.text import BATCH_ROWS, WIDE, Entries
-from netpol.flows.scan_codes import Event
 from netpol.model.batch import NO_TIME
 from netpol.model.read_stats import ReadStats
 
@@ -78,7 +78,7 @@ def merge_events(
 
 
 def _keys(chunk: Entries) -> list[bytes]:
-    """Give the packed tuple of each record; IPv4 and IPv6 differ in length."""
+    """Return the packed tuple of each record; IPv4 and IPv6 differ in length."""
     wide = (chunk["flags"] & WIDE) != 0
     out: npt.NDArray[np.object_] = np.empty(chunk.rows, np.object_)
     for chosen, suffix in ((~wide, ""), (wide, "_wide")):
@@ -112,7 +112,7 @@ class _Merger:
         self._evicted = 0
 
     def take_evicted(self) -> int:
-        """Give how many connections were given early since the last call."""
+        """Return how many connections were given early since the last call."""
         evicted, self._evicted = self._evicted, 0
         return evicted
 
@@ -132,7 +132,7 @@ class _Merger:
         self._free += evicted
 
     def flush(self) -> Iterator[Entries]:
-        """Give the connections that are still open."""
+        """Yield the connections that are still open."""
         yield from self._give(list(self._slot_of.values()))
         self._slot_of.clear()
 
@@ -201,7 +201,7 @@ class _Merger:
         return [self._slot_of.pop(key) for key in oldest]
 
     def _give(self, slots: list[int]) -> Iterator[Entries]:
-        """Give the connections in these slots."""
+        """Yield the connections in these slots."""
         for begin in range(0, len(slots), BATCH_ROWS):
             chosen = np.array(slots[begin : begin + BATCH_ROWS], np.int64)
             columns = {name: column[chosen] for name, column in self._columns.items()}

@@ -56,7 +56,7 @@ class Links:
     def applied(
         self, entries: Entries, begin: int
     ) -> tuple[Entries, npt.NDArray[np.uint8] | None, npt.NDArray[np.int64]]:
-        """Give the records kept of a chunk, and what they prove together with those left out.
+        """Return the records kept of a chunk, and what they prove together with those left out.
 
         Parameters
         ----------

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol._core.conntrack import CAUSES, Scanner
-from netpol.flows.scan_codes import RecordFlag
+from netpol.flows.formats.conntrack.scan_codes import RecordFlag
 from netpol.io.stream import RestOfSource, Source
 from netpol.model.batch import NO_ICMP, NO_TIME, PORT_PROTOCOLS, Column, FlowBatch
 from netpol.model.evidence import Evidence
@@ -63,17 +63,17 @@ class Entries:
         return bool((self["flags"] & WIDE).any())
 
     def address(self, name: str, *, wide: bool) -> Column:
-        """Give an address column in the layout asked for."""
+        """Return an address column in the layout asked for."""
         return self[f"{name}_wide"] if wide else self[name]
 
     def take(self, chosen: Column) -> Entries:
-        """Give the records that a mask or an index array chooses, as copies."""
+        """Return the records that a mask or an index array chooses, as copies."""
         columns = {name: column[: self.rows][chosen] for name, column in self.columns.items()}
         return Entries(len(columns["protocol"]), columns)
 
 
 def joined(parts: Sequence[Entries]) -> Entries:
-    """Give the records of all parts, in their order; all are wide or none."""
+    """Return the records of all parts, in their order; all are wide or none."""
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0].columns}
     return Entries(len(columns["protocol"]), columns)
 
@@ -137,7 +137,7 @@ def read_entries(
 
 
 def _entries(scanner: Scanner) -> Entries:
-    """Give the scanner's records and let it begin anew; they stay until it scans again."""
+    """Return the scanner's records and let it begin anew; they stay until it scans again."""
     entries = Entries(scanner.rows, scanner.columns)
     if entries.wide:
         scanner.widen()
@@ -184,7 +184,7 @@ def entries_to_batch(
     start_zone: ZoneInfo | None = None,
     proofs: npt.NDArray[np.uint8] | None = None,
 ) -> FlowBatch:
-    """Give the flows of conntrack records, by the NAT rule above.
+    """Return the flows of conntrack records, by the NAT rule above.
 
     Columns that would say nothing are None: ``original_dst`` and ``original_dport`` where no record
     went through destination NAT, ICMP, time and counters where no record has them. ``src_seen`` is
@@ -244,7 +244,7 @@ def _differ(one: Column, other: Column) -> npt.NDArray[np.bool_]:
 def _evidence(
     redirected: npt.NDArray[np.bool_], proofs: npt.NDArray[np.uint8] | None
 ) -> npt.NDArray[np.uint8]:
-    """Give the Evidence bits of each record."""
+    """Return the Evidence bits of each record."""
     alone: npt.NDArray[np.uint8] = ~redirected * np.uint8(Evidence.EGRESS_DIALLED)
     return alone if proofs is None else alone | proofs
 
@@ -255,7 +255,7 @@ def _ports(column: Column, ports: Column, all_ports: bool) -> Column:
 
 
 def _times(entries: Entries, start_zone: ZoneInfo | None) -> Column | None:
-    """Give the time of each record, None if no record has one."""
+    """Return the time of each record, None if no record has one."""
     time = entries["time"]
     if start_zone is not None:
         started = entries["start"] != NO_TIME
@@ -267,7 +267,7 @@ def _times(entries: Entries, start_zone: ZoneInfo | None) -> Column | None:
 
 
 def _from_local(seconds: Column, zone: ZoneInfo) -> npt.NDArray[np.int64]:
-    """Give ns UTC of wall clock seconds of a zone; few distinct ones, so one at a time."""
+    """Return ns UTC of wall clock seconds of a zone; few distinct ones, so one at a time."""
     distinct, inverse = np.unique(seconds, return_inverse=True)
     utc = [
         int(datetime.fromtimestamp(int(s), UTC).replace(tzinfo=zone).timestamp()) for s in distinct

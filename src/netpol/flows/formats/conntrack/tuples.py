@@ -60,7 +60,7 @@ class Tuples(NamedTuple):
     dport: Column
 
     def take(self, rows: Column | slice) -> Tuples:
-        """Give the tuples at ``rows``."""
+        """Return the tuples at ``rows``."""
         return Tuples(*(column[rows] for column in self))
 
     def put(self, rows: Column, tuples: Tuples) -> None:
@@ -74,7 +74,7 @@ AFTER = Side("reply_dst", "reply_src")
 
 
 def tuples_of(entries: Entries, side: Side) -> Tuples:
-    """Give one side of all records; ICMP has its identifier in ``sport`` on both."""
+    """Return one side of all records; ICMP has its identifier in ``sport`` on both."""
     if side is BEFORE:
         sport, dport = entries["orig_sport"], entries["orig_dport"]
     else:
@@ -88,7 +88,7 @@ def tuples_of(entries: Entries, side: Side) -> Tuples:
 
 
 def keys_of(entries: Entries, side: Side) -> tuple[_U64, _U64]:
-    """Give the two words of the key of one side of each record."""
+    """Return the two words of the key of one side of each record."""
     tuples = tuples_of(entries, side)
     low = tuples.sport.astype(np.uint64) << np.uint64(32)
     low |= tuples.dport.astype(np.uint64) << np.uint64(16)
@@ -118,14 +118,14 @@ def ipv4_tuples(high: _U64, low: _U64) -> Tuples:
 
 
 def joined_tuples(parts: Iterable[Tuples]) -> Tuples:
-    """Give the tuples of all parts, in their order."""
+    """Return the tuples of all parts, in their order."""
     return Tuples(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def differing(
     one: Tuples, other: Tuples, wide: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Give where the sources (with port), and where the destinations, are not the same."""
+    """Return where the sources (with port), and where the destinations, are not the same."""
     src = np.where(wide, (one.src_wide != other.src_wide).any(axis=1), one.src != other.src) | (
         one.sport != other.sport
     )
@@ -136,7 +136,7 @@ def differing(
 
 
 def is_wide_key(low: _U64) -> npt.NDArray[np.bool_]:
-    """Whether keys, by their lower words, are of IPv6 tuples."""
+    """Return whether keys, by their lower words, are of IPv6 tuples."""
     return low >= _WIDE_KEY
 
 

@@ -36,7 +36,7 @@ _OVN = (
 
 
 def names_zones(source: Source) -> bool:
-    """Whether text that is not read yet names a zone in its first ``WINDOW`` bytes."""
+    """Return whether text that is not read yet names a zone in its first ``WINDOW`` bytes."""
     text = source.look_ahead(WINDOW)[:WINDOW]
     # No other word of a record has a "z", and a byte is found ten times as fast as a pattern.
     at = text.find(b"z")
@@ -44,17 +44,17 @@ def names_zones(source: Source) -> bool:
 
 
 def count_zoned(entries: Entries) -> int:
-    """Give how many records name a zone."""
+    """Return how many records name a zone."""
     return int(np.count_nonzero(entries["zone_orig"] | entries["zone_reply"]))
 
 
 def ends_inside_ovn(batch: FlowBatch) -> int:
-    """Give how many flows begin or end at an address that OVN-Kubernetes keeps to itself."""
+    """Return how many flows begin or end at an address that OVN-Kubernetes keeps to itself."""
     return int(np.count_nonzero(_inside(batch.src) | _inside(batch.dst)))
 
 
 def _inside(addresses: Column) -> npt.NDArray[np.bool_]:
-    """Whether addresses of either layout are in one of ``_OVN``."""
+    """Return whether addresses of either layout are in one of ``_OVN``."""
     inside = np.zeros(len(addresses), np.bool_)
     for mask, network in _MASKS if addresses.ndim == 2 else _MASKS_IPV4:
         found = (addresses & mask) == network
@@ -63,7 +63,7 @@ def _inside(addresses: Column) -> npt.NDArray[np.bool_]:
 
 
 def _masks() -> tuple[list[tuple[Column, Column]], list[tuple[np.uint32, np.uint32]]]:
-    """Give masks and networks for 16 bytes a row (IPv4 mapped), and those of IPv4 for words."""
+    """Return masks and networks for 16 bytes a row (IPv4 mapped), and those of IPv4 for words."""
     wide, narrow = [], []
     for text, length in _OVN:
         address = ipaddress.ip_address(text)

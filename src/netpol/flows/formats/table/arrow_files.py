@@ -101,7 +101,7 @@ class ArrowRows:
         return set(self._find_columns(names, self._where).values())
 
     def _seekable(self) -> Any:
-        """Give the input as something Arrow can seek in: the file itself where it is one."""
+        """Return the input as something Arrow can seek in: the file itself where it is one."""
         if self._source.plain_path is not None:
             return pa.OSFile(self._source.plain_path)
         return pa.BufferReader(self._source.readall())
@@ -166,12 +166,12 @@ class _Pieces:
         self._ahead: list[memoryview] = []
 
     def schema(self) -> bytes:
-        """Give the first message, which is read again afterwards."""
+        """Return the first message, which is read again afterwards."""
         self._ahead = self._message()
         return b"".join(self._ahead)
 
     def read(self, size: int) -> bytes:
-        """Give ``size`` bytes; fewer at the end."""
+        """Return ``size`` bytes; fewer at the end."""
         found: list[memoryview] = []
         while size > 0:
             if not self._ahead:
@@ -186,7 +186,7 @@ class _Pieces:
         return b"".join(found)
 
     def _message(self) -> list[memoryview]:
-        """Give the next message in parts; at the end of the stream what is left."""
+        """Return the next message in parts; at the end of the stream what is left."""
         prefix = self._take(4)
         if prefix == _CONTINUED:
             prefix += self._take(4)
@@ -203,7 +203,7 @@ class _Pieces:
         return _views(prefix, metadata, body)
 
     def _take(self, size: int) -> bytearray:
-        """Give ``size`` bytes of the source; fewer at its end."""
+        """Return ``size`` bytes of the source; fewer at its end."""
         found = bytearray()
         while len(found) < size:
             piece = self._source.read(min(size - len(found), _PIECE))

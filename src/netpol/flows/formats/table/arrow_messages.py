@@ -40,7 +40,7 @@ class _Table:
         self._fields = place - _number(_I32, data, place)
 
     def at(self, field: int) -> int:
-        """Give where a field is; 0 if the table has none."""
+        """Return where a field is; 0 if the table has none."""
         slot = 4 + 2 * field
         if slot >= _number(_U16, self._data, self._fields):
             return 0
@@ -48,12 +48,12 @@ class _Table:
         return self._place + offset if offset else 0
 
     def table(self, field: int) -> _Table | None:
-        """Give a field that is a table."""
+        """Return a field that is a table."""
         place = self.at(field)
         return _Table(self._data, place + _number(_I32, self._data, place)) if place else None
 
     def items(self, field: int, size: int) -> Iterator[int]:
-        """Give where each item of a vector is."""
+        """Yield where each item of a vector is."""
         place = self.at(field)
         if place:
             place += _number(_I32, self._data, place)
@@ -95,7 +95,7 @@ def message_of(metadata: bytes) -> Message:
 
 
 def unpacked(message: Message, read: Callable[[int, int], bytes | bytearray]) -> int:
-    """Give the bytes that the buffers of a message say they unpack to.
+    """Return the bytes that the buffers of a message say they unpack to.
 
     ``read`` gives as many bytes of its body from a place as are asked for.
 
@@ -114,7 +114,7 @@ def unpacked(message: Message, read: Callable[[int, int], bytes | bytearray]) ->
 
 
 def blocks_of(footer: bytes) -> list[tuple[int, int]]:
-    """Give the messages of a file by its footer: where each begins, and its metadata's length.
+    """Return the messages of a file by its footer: where each begins, and its metadata's length.
 
     Raises
     ------

@@ -33,7 +33,7 @@ FindColumns = Callable[[Iterable[str], Location], dict[str, str]]
 
 
 def cell_text(column: Any) -> Any:
-    """Give a column of CSV's cells as text; of another table's, as it is."""
+    """Return a column of CSV's cells as text; of another table's, as it is."""
     return column.cast(pa.string()) if pa.types.is_binary(column.type) else column
 
 
@@ -56,7 +56,7 @@ class _Utf8:
         return self._source.closed
 
     def read(self, size: int) -> bytes:
-        """Give ``size`` bytes, less only at the end.
+        """Return ``size`` bytes, less only at the end.
 
         pyarrow takes a read for a block, and gives up on a line that is longer than one: what a
         pipe gives at once may be less than a line.
@@ -68,7 +68,7 @@ class _Utf8:
         return self._counted(b"".join(pieces))
 
     def _some(self, size: int) -> bytes:
-        """Give at most ``size`` bytes, as many as one read gives; none at the end."""
+        """Return at most ``size`` bytes, as many as one read gives; none at the end."""
         while True:
             data = self._source.read(max(size - self._held, 1)) or b""
             if not self._held and data.isascii():
@@ -120,7 +120,7 @@ class CsvRows:
             raise self._fatal or self._too_long(error) or error from None
 
     def _too_long(self, error: pa.ArrowInvalid) -> FlowError | None:
-        """Give the error for a row that no block holds, whose end pyarrow waited for in vain."""
+        """Return the error for a row that no block holds, whose end pyarrow waited for in vain."""
         if "straddl" not in str(error):
             return None
         return FlowError(
@@ -184,7 +184,7 @@ class CsvRows:
         return "skip"
 
     def _lines(self, rows: int) -> npt.NDArray[np.int64]:
-        """Give the physical rows of the next rows read."""
+        """Return the physical rows of the next rows read."""
         span = np.arange(self._next_row, self._next_row + rows + len(self._odd_rows))
         lines = span[~np.isin(span, self._odd_rows)][:rows]
         self._next_row = int(lines[-1]) + 1

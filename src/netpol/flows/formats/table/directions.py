@@ -250,7 +250,7 @@ def _mix(values: U64) -> U64:
 
 
 def _halves(addresses: Any, rows: I64) -> tuple[U64, U64]:
-    """Give addresses as two numbers; IPv4 as its mapped address, whatever the batch's layout."""
+    """Return addresses as two numbers; IPv4 as its mapped address, whatever the batch's layout."""
     picked = addresses[rows]
     if picked.ndim == 1:
         return _NO_HIGH, picked.astype(np.uint64) | _MAPPED
@@ -263,7 +263,7 @@ def _hash(high: U64, low: U64, ports: Any) -> U64:
 
 
 def _codes(src: U64, dst: U64, protocol: Any) -> U64:
-    """Give what both directions of a connection share, but for the lowest bit."""
+    """Return what both directions of a connection share, but for the lowest bit."""
     shared = _mix(src + dst + protocol.astype(np.uint64)) & ~np.uint64(1)
     return np.asarray(shared | (src < dst).astype(np.uint64))
 

@@ -85,7 +85,7 @@ def read_table(
 def _parts(
     source: Source, kind: str, stats: ReadStats, *, strict: bool
 ) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
-    """Give record batches with the line, or row, of each of their rows."""
+    """Yield record batches with the line, or row, of each of their rows."""
     if kind == "csv":
         yield from CsvRows(source, stats, _find_columns, strict=strict)
         return
@@ -96,7 +96,7 @@ def _parts(
 
 
 def _find_columns(names: Iterable[str], where: Location) -> dict[str, str]:
-    """Give the names of the columns that are read; refuse a table that is of a known format."""
+    """Return the names of the columns that are read; refuse a table that is of a known format."""
     names = list(names)
     check_columns(names, where)
     return map_columns(names, where)
