@@ -1,4 +1,4 @@
-"""What holds in every world (semantics.md C7), put to both evaluators."""
+"""What holds in every world (specification.md C7), put to both evaluators."""
 
 from __future__ import annotations
 

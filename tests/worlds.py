@@ -304,7 +304,7 @@ def baseline_policy(spec: str | Object) -> Object:
     return _cluster_scoped("BaselineAdminNetworkPolicy", "v1alpha1", "default", spec)
 
 
-#: The fixture of semantics.md D; namespaces in lower case, as the API wants them.
+#: The fixture of specification.md D; namespaces in lower case, as the API wants them.
 FIXTURE: dict[str, Object] = {
     "x": namespace("x", team="x"),
     "y": namespace("y", team="y"),

@@ -1,4 +1,4 @@
-"""Semantics B1.6, B2.3: what the CRDs refuse of protocols and ports."""
+"""Specification B1.6, B2.3: what the CRDs refuse of protocols and ports."""
 
 from __future__ import annotations
 

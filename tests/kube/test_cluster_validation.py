@@ -1,4 +1,4 @@
-"""Semantics B1, B2, B7: what the CRDs refuse; vectors of D10 whose verdict is "reject"."""
+"""Specification B1, B2, B7: what the CRDs refuse; vectors of D10 whose verdict is "reject"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Semantics A0: what is read from files, directories, archives and standard input."""
+"""Specification A0: what is read from files, directories, archives and standard input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Semantics A2 and A0.5: policies as the API server stores them."""
+"""Specification A2 and A0.5: policies as the API server stores them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Semantics A1: what the API server refuses; the vectors of D1-D5 whose verdict is "reject"."""
+"""Specification A1: what the API server refuses; the vectors of D1-D5 whose verdict is "reject"."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_rules_of_different_directions_are_not_split() -> None:
         (f"{{from: [{POD}]}}", None, None),
     ],
 )
-def test_a4_4_lists_without_elements(rule: str, code: str | None, field: str | None) -> None:
+def test_a4_1_lists_without_elements(rule: str, code: str | None, field: str | None) -> None:
     text = manifest(f"podSelector: {{}}\ningress: [{rule}]")
     places = [(each.code, each.location.field) for each in check_text(text).findings]
     assert places == ([] if code is None else [(code, f"spec.ingress[0]{field}")])

@@ -74,7 +74,7 @@ def env_option(*names: str, **attributes: Any) -> _Decorator:
 
 
 def switch_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for every switch (docs/semantics.md says what each means in full)."""
+    """Add an option for every switch (docs/specification.md has the item of each)."""
     hints = get_type_hints(Switches)
     command = env_option(
         "--node-address",

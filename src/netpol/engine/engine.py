@@ -301,7 +301,7 @@ class Engine:
         }
 
     def evaluate(self, flows: Any, out: Verdicts | None = None) -> Verdicts:
-        """Judge flows; each row in the initiator's direction (semantics.md C5).
+        """Judge flows; each row in the initiator's direction (specification.md C5).
 
         Parameters
         ----------

@@ -107,7 +107,7 @@ class Verdicts:
 
     @cached_property
     def side(self) -> U8:
-        """uint8[n], ``Side``: who decided (semantics.md C3.2)."""
+        """uint8[n], ``Side``: who decided (specification.md C3.2)."""
         info = self._decision_info
         egress, ingress = (info[ids] for ids in self._decided)
         allow = self.verdict == Verdict.ALLOW

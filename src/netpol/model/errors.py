@@ -98,7 +98,7 @@ class NothingThereError(ManifestError):
 
 
 class ValidationError(InputError):
-    """An object the API server would have refused (semantics.md A1)."""
+    """An object the API server would have refused (specification.md A1)."""
 
 
 class SnapshotError(InputError):

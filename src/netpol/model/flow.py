@@ -11,7 +11,7 @@ __all__ = ["Flow"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """One connection tuple (semantics.md C1). Addresses are text; None means not recorded."""
+    """One connection tuple (specification.md C1). Addresses are text; None means not recorded."""
 
     src: str
     dst: str

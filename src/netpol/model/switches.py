@@ -1,4 +1,4 @@
-"""Takes keyword switches, gives a checked, immutable ``Switches`` (semantics.md section 0).
+"""Takes keyword switches, gives a checked, immutable ``Switches`` (specification.md section 0).
 
 Each switch names behaviour that upstream leaves open; the default is the one of the
 specification. Loader, compiler and reference evaluator read the same object.

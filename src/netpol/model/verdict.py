@@ -1,7 +1,7 @@
 """The words of an answer: verdict, side, tier, reason, note and cause, with their wire spellings.
 
 Codes are the numbers that the packed tables and the verdict columns carry; ``.label`` is the
-spelling in every output. Sources: semantics.md C3 (reasons), C3.2 (side), B3.1 (tier).
+spelling in every output. Sources: specification.md C3 (reasons), C3.2 (side), B3.1 (tier).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Verdict(_Labelled):
 
 
 class Side(_Labelled):
-    """Which side decided (semantics.md C3.2)."""
+    """Which side decided (specification.md C3.2)."""
 
     NONE = 0
     EGRESS = 1
@@ -36,7 +36,7 @@ class Side(_Labelled):
 
 
 class Tier(_Labelled):
-    """Ordered stages of rules (semantics.md B3.1). ``NONE`` where no rule decided."""
+    """Ordered stages of rules (specification.md B3.1). ``NONE`` where no rule decided."""
 
     NONE = 0
     ADMIN = 1
@@ -45,7 +45,7 @@ class Tier(_Labelled):
 
 
 class Reason(_Labelled):
-    """Why a verdict is what it is (semantics.md C3)."""
+    """Why a verdict is what it is (specification.md C3)."""
 
     NO_POD_ENDPOINT = 0
     LOOPBACK = 1

@@ -1,6 +1,6 @@
 """The policy program: the one intermediate representation every dialect lowers to.
 
-Ordered stages hold ordered policies, policies hold ordered rules per side (semantics.md E3).
+Ordered stages hold ordered policies, policies hold ordered rules per side (specification.md B8).
 Inside a stage rules are tried in order and the first match decides; if none matches, a subject
 that some policy of the stage isolates is denied, any other goes on to the next stage; after
 the last stage a flow is allowed. Isolation is a flag on the policy, not a trailing rule, so that

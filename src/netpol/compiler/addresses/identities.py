@@ -1,4 +1,4 @@
-"""Takes a snapshot, gives who owns which address and when (semantics.md C2, A11-A14; R1-R5).
+"""Takes a snapshot, gives who owns which address and when (specification.md C2, A11-A14; R1-R5).
 
 Addresses are plain integers of 128 bits, IPv4 mapped (``::ffff:a.b.c.d``), so that one dictionary
 serves both families.

@@ -3,7 +3,7 @@
 The CIDRs of a rule together, the addresses of some nodes and the addresses of a name are all sets
 of addresses; so each of these is a *place* that holds on some ranges: 100 000 CIDRs of one rule are
 one place. Doubt is a place of its own: the lanes of an address's places are "matches", "may, for
-want of Node objects" and "may, for want of DNS answers" (semantics.md B4.3, B4.4, B4.6, C4).
+want of Node objects" and "may, for want of DNS answers" (specification.md B4.3, B4.4, B4.6, C4).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Takes services, endpoint slices and pods, gives what each dialled address and port leads to.
 
-Sources: semantics.md A15.2, A15.5-A15.12, C6; readings R6-R10, R28-R30. A *group* is a set of
+Sources: specification.md A15.2, A15.5-A15.12, C6; readings R6-R10, R28-R30. A *group* is a set of
 addresses that share service ports: every node address is in its family's NodePort group, and an
 address with ports of its own (ClusterIP, externalIP, load balancer, hostPort) has one to itself.
 """

@@ -2,7 +2,7 @@
 
 A class is a set of (protocol, destination port). TCP, UDP and SCTP are cut at every boundary a
 rule or a resolved port name makes; beside them stand classes for "port not recorded" of each of
-the three, "protocol not recorded", ICMP and all other protocols (semantics.md A17, C4).
+the three, "protocol not recorded", ICMP and all other protocols (specification.md A17, C4).
 """
 
 from __future__ import annotations

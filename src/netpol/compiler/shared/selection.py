@@ -1,4 +1,4 @@
-"""Takes selectors and label sets, gives which sets match: NO, MAYBE or YES (semantics.md A3, C4).
+"""Takes selectors and label sets, gives which match: NO, MAYBE or YES (specification.md A3, C4).
 
 Distinct label sets are interned once; each label key becomes one column of value codes, so a
 requirement is one vectorised comparison over the distinct sets instead of a walk over pods.

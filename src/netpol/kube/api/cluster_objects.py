@@ -1,4 +1,4 @@
-"""The cluster-scoped policies of ``policy.networking.k8s.io`` as Structs (semantics.md B1, B2).
+"""The cluster-scoped policies of ``policy.networking.k8s.io`` as Structs (specification.md B1, B2).
 
 ClusterNetworkPolicy is ``v1alpha2``; AdminNetworkPolicy and BaselineAdminNetworkPolicy are
 ``v1alpha1``. Fields of the standard and the experimental channel stand together. Unknown fields

@@ -1,4 +1,4 @@
-"""Takes a label selector and labels, says whether they match (semantics.md A3)."""
+"""Takes a label selector and labels, says whether they match (specification.md A3)."""
 
 from __future__ import annotations
 

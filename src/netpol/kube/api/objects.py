@@ -1,7 +1,7 @@
 """The Kubernetes objects netpol reads, as msgspec Structs holding only the fields it uses.
 
 Field names follow the API in snake_case and (de)serialise in camelCase. ``null`` anywhere means
-absent (semantics.md A0.5): list and map fields decode ``null`` as ``None``. Policies forbid
+absent (specification.md A0.5): list and map fields decode ``null`` as ``None``. Policies forbid
 unknown fields (A1.2); the other kinds ignore what they do not use.
 """
 

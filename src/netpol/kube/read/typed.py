@@ -1,7 +1,7 @@
 """Takes a plain value and a Struct type, gives the typed object or every mistake by field path.
 
 Reads as the API server's strict decoder does: a wrong type and an unknown field are errors, a
-``null`` is absent, a ``null`` list element or map value is the zero value (semantics.md A0.5).
+``null`` is absent, a ``null`` list element or map value is the zero value (specification.md A0.5).
 """
 
 from __future__ import annotations

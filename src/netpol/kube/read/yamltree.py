@@ -2,7 +2,7 @@
 
 Built on the event stream of PyYAML (libyaml where it is there), not on its constructors, because
 Kubernetes is read differently: a plain ``yes`` is a boolean, ``22:22`` is a string, a date is a
-string, and a duplicate key is an error (semantics.md A0.2-A0.4).
+string, and a duplicate key is an error (specification.md A0.2-A0.4).
 """
 
 from __future__ import annotations

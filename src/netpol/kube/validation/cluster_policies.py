@@ -1,4 +1,4 @@
-"""Takes a cluster-scoped policy, gives every error its CRD gives (semantics.md B1, B2, B7).
+"""Takes a cluster-scoped policy, gives every error its CRD gives (specification.md B1, B2, B7).
 
 What the schema lets pass although it cannot work is no error but a finding: ``written_cluster``.
 Two of those are let pass here too, as objects stored under an older schema may hold them: an

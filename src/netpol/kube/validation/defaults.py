@@ -1,4 +1,4 @@
-"""Takes a NetworkPolicy as written, gives it as the API server stores it (semantics.md A2).
+"""Takes a NetworkPolicy as written, gives it as the API server stores it (specification.md A2).
 
 Applying it twice changes nothing. Null list elements become zero values (A0.5); ``from_`` and
 ``to`` lists keep a zero peer, which validation then refuses (A1.5).

@@ -1,4 +1,4 @@
-"""Takes a defaulted NetworkPolicy, gives every error the API server would give (semantics.md A1).
+"""Takes a defaulted NetworkPolicy, gives every error of the API server (specification.md A1).
 
 Messages follow the API server's in meaning. CIDRs a strict server would refuse are errors under
 ``strict_cidr=reject``, else returned apart, as warnings (A1.9).

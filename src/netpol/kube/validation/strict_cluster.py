@@ -1,7 +1,7 @@
 """Takes what decoding a cluster-scoped policy found, gives what is refused under every switch.
 
 A server prunes an unknown field. Inside a selector, a peer or a subject that leaves something that
-selects more, up to every namespace, so there it is never left out (semantics.md B2.5, B7.4).
+selects more, up to every namespace, so there it is never left out (specification.md B2.5, B7.4).
 """
 
 from __future__ import annotations

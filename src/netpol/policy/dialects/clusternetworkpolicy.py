@@ -1,4 +1,4 @@
-"""Takes valid ClusterNetworkPolicies (v1alpha2), gives policies of the program. semantics.md B1."""
+"""Takes valid ClusterNetworkPolicies (v1alpha2), gives policies of the program (B1)."""
 
 from __future__ import annotations
 

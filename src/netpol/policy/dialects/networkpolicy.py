@@ -1,4 +1,4 @@
-"""Takes NetworkPolicies (defaulted, valid), gives policies of the program. semantics.md A1-A9."""
+"""Takes NetworkPolicies (defaulted, valid), gives policies of the program (A1-A9)."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def no_deciders(engine: Engine) -> UInt32s:
 class Deciders:
     """Marks of policies and rules; 0 where a side has no decider.
 
-    Marked are the policies and rules credited by the sides that decide (semantics.md C3.1). An
+    Marked are the policies and rules credited by the sides that decide (specification.md C3.1). An
     implicit deny is credited to the first policy that isolates the pod.
 
     Parameters

@@ -2,7 +2,7 @@
 
 No flows are needed: classes of pairs stand for all there are. That nothing differs is a proof, and
 it is claimed only if no side says another thing to anybody, at any time and through any service:
-every flow's verdict is made of what sides say of pairs (semantics.md C5, C6). The same verdict by
+every verdict is made of what sides say of pairs (specification.md C5, C6). The same verdict by
 another rule is no difference of verdicts; such pairs are counted beside, and listed on request.
 """
 

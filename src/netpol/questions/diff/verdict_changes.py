@@ -149,7 +149,7 @@ def _outcomes() -> UInt8s:
     before, after = verdicts
     other = np.zeros(len(before), bool)
     for side in (egress, ingress):
-        # A side decides if it has the verdict of the whole (semantics.md C3.1).
+        # A side decides if it has the verdict of the whole (specification.md C3.1).
         was, now = side & _VERDICT == before, side >> _AFTER_SHIFT & _VERDICT == after
         other |= np.select(
             [was & now, was, now],
