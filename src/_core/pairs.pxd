@@ -41,7 +41,7 @@ cdef struct Way:               # how a pair was reached
     bint port_known
     bint via_service
     bint at_front              # recorded at the service's address, so perhaps before translation
-    uint32_t ways              # a bit for each netpol.compiler.addresses.services.Way that may lead here
+    uint32_t ways              # a bit for each services.Way that may lead here
     uint32_t front             # endpoint that was dialled, where there is a way
     uint16_t front_port
     bint front_v4

@@ -292,8 +292,8 @@ def check_decisions(dict a not None, list decisions not None, list counts not No
 
     Parameters
     ----------
-    a : every array of netpol.compiler.pack.tables.LAYOUT, as check_bounds and check_cells passed them.
-    decisions : list of tuples, as netpol.compiler.rows.decisions.Decision has them but for its marks.
+    a : every array of compiler.pack.tables.LAYOUT, as check_bounds and check_cells passed them.
+    decisions : list of tuples, as compiler.rows.decisions.Decision has them but for its marks.
     counts : per side, egress first, the rules that each policy has.
 
     Raises

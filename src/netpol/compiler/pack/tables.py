@@ -210,13 +210,7 @@ class Tables:
 
     @classmethod
     def checked(cls, arrays: dict[str, npt.NDArray[Any]], meta: bytes) -> Tables:
-        """Return tables of arrays and metadata (as ``write_meta`` gives it) that nobody vouches for.
-
-        Eturn tables of arrays and metadata (as ``write_meta`` gives it) that nobody vouches for.
-
-        Eturn tables of arrays and metadata (as ``write_meta`` gives it) that nobody vouches for.
-
-        Eturn tables of arrays and metadata (as ``write_meta`` gives it) that nobody vouches for.
+        """Return tables of arrays and metadata (as ``write_meta`` gives) that nobody vouches for.
 
         Raises
         ------
