@@ -15,7 +15,7 @@ import pytest
 
 import netpol
 from netpol.compiler.pack.tables import VERSION
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.model.errors import CapacityError, ConfigError, FlowError, InputError, OutputError
 from netpol.model.flow import Flow
 from netpol.model.verdict import Reason, Side, Verdict

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import netpol
 import pools
 from drawing import draw_worlds
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.flows.columns.normalise import batch_from
 from netpol.flows.reader import open_flows
 from netpol.model.batch import NO_TIME, FlowBatch

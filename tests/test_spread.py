@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import netpol
 from cli_support import EXAMPLES
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.model.batch import NO_TIME
 from netpol.questions.coverage.coverage import CoverageEngine
 from netpol.questions.diff.diff import diff

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from drawing import draw_worlds, drawn
 from netpol.compiler.rows import removals
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.explain.explain import explained
 from netpol.flows.columns.normalise import batch_from
 from netpol.kube.policies import PolicySet

@@ -26,7 +26,7 @@ from analysis.support import (
 from bench import shapes
 from netpol.cli.diff_exhaustive import exhaustively
 from netpol.compiler.addresses.identities import V4_MAPPED, Identities
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.model.errors import CapacityError, ConfigError
 from netpol.model.verdict import Verdict
 from netpol.questions.allpairs.portsets import join_ports

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,190 +23,28 @@ from netpol.compiler.layout import (
     NO_SPORT,
     ORDER_NOTE,
     Field,
-    Link,
-    Part,
     Pod,
     Row,
 )
-from netpol.compiler.layout import EndpointKind as TableKind
-from netpol.compiler.pack.tablemeta import PolicyMeta, check_meta, write_meta
+from netpol.compiler.pack.tablemeta import check_meta, write_meta
 from netpol.compiler.pack.tables import Tables
 from netpol.compiler.rows.row import has_own_column
+from netpol.engine.decisions import Decision, decision, policy_info
+from netpol.engine.endpoints import EndpointTable
 from netpol.engine.verdicts import Verdicts, results_for
 from netpol.flows.columns.fitting import fitting
 from netpol.flows.columns.normalise import batch_from
 from netpol.io.gcpause import gc_paused
-from netpol.kube.api.times import NO_TIMES, PolicyTimes
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot
 from netpol.kube.unjudged import Unjudged
 from netpol.model.batch import FlowBatch
 from netpol.model.errors import ConfigError, InputError, Location
 from netpol.model.switches import Switches
-from netpol.model.verdict import Reason, Side, Tier, Verdict
+from netpol.model.verdict import Reason, Side
 from netpol.policy.dialects.lower import lower
-from netpol.policy.program import Action
 
-__all__ = ["Decision", "EndpointKind", "EndpointTable", "Engine", "PolicyInfo", "compile", "load"]
-
-
-class EndpointKind(IntEnum):
-    """What an endpoint is."""
-
-    EXTERNAL = TableKind.EXTERNAL
-    POD = TableKind.POD
-    NODE = TableKind.NODE
-    LOOPBACK = TableKind.LOOPBACK
-    AMBIGUOUS = TableKind.AMBIGUOUS
-    SERVICE = 5  # external in the tables, with service ports of its own
-
-
-class Witness(NamedTuple):
-    """One way to a verdict: by a rule, by a policy's isolation (no rule), by default (None)."""
-
-    verdict: Verdict
-    policy: str | None
-    rule: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What one side says; ids index ``Engine.decisions``.
-
-    Attributes
-    ----------
-    id : the id that verdict columns carry. Id 0 is "this side is not a pod".
-    side : NONE for id 0 and for sides on which merged candidates disagree.
-    reason : None where the side is not a pod.
-    policy, policy_index : label and index of the credited policy; None if there is none (C3.1).
-    rule : index of the credited rule in that policy, None for an implicit deny.
-    matching : (policy index, rule index) of every rule that certainly matches, in order.
-    isolating : indexes of every NetworkPolicy that isolates the subject.
-    witnesses : two ways to two verdicts, where a doubt (C4) or a tie of priorities (B3.4) leaves
-        both open.
-    tie : whether policies of equal priority, tried in another order, decide otherwise (B3.4).
-    """
-
-    id: int
-    side: Side
-    verdict: Verdict
-    reason: Reason | None
-    tier: Tier
-    policy: str | None
-    rule: int | None
-    policy_index: int | None
-    matching: tuple[tuple[int, int], ...]
-    isolating: tuple[int, ...]
-    witnesses: tuple[Witness, ...] = ()
-    tie: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyInfo:
-    """One policy of the program, by index.
-
-    ``egress_rules`` and ``ingress_rules`` count rules that are in force; ``rule_lines`` gives the
-    line of each, egress then ingress, 0 where not known, and ``rule_actions`` what each does.
-    ``tier`` and ``priority`` say where the policy stands among others (B3.1, B3.2), ``times`` since
-    when it says what it says.
-    """
-
-    kind: str
-    namespace: str
-    name: str
-    label: str
-    file: str
-    line: int
-    egress_rules: int
-    ingress_rules: int
-    isolates_egress: bool
-    isolates_ingress: bool
-    rule_lines: tuple[tuple[int, ...], tuple[int, ...]]
-    tier: Tier = Tier.NETWORKPOLICY
-    priority: int = 0
-    rule_actions: tuple[tuple[Action, ...], tuple[Action, ...]] = ((), ())
-    times: PolicyTimes = NO_TIMES
-
-
-class EndpointTable:
-    """Who an endpoint id is.
-
-    Attributes
-    ----------
-    kind : uint8[E], ``EndpointKind``.
-    notes : uint16[E], ``Note`` bits of an address.
-    workload : one name per endpoint: what made the pod, ``node/NAME``, ``service/NS/NAME``,
-        ``external``.
-    """
-
-    def __init__(self, tables: Tables) -> None:
-        links = tables.arrays["endpoint_links"]
-        self._parts = tables.arrays["endpoint_parts"]
-        self._links = links
-        self._alternatives = tables.arrays["alternatives"]
-        self._meta = tables.meta
-        self.notes: npt.NDArray[np.uint16] = links[:, Link.NOTES].astype(np.uint16)
-        kind = links[:, Link.KIND].astype(np.uint8)
-        is_service = (kind == EndpointKind.EXTERNAL) & (links[:, Link.OWN_GROUP] != 0)
-        kind[is_service] = EndpointKind.SERVICE
-        self.kind: npt.NDArray[np.uint8] = kind
-
-    def __len__(self) -> int:
-        return len(self.kind)
-
-    @property
-    def has_pods(self) -> bool:
-        """Whether any address is a pod's that policies select, times left aside."""
-        pods = (self.kind == EndpointKind.POD) | (self.kind == EndpointKind.AMBIGUOUS)
-        return bool(pods.any())
-
-    def by_pod(self, sums: npt.NDArray[np.uint64], pods: int) -> npt.NDArray[np.uint64]:
-        """Turn uint64[E] of endpoints into uint64[pods] of ``Engine.pods``.
-
-        What an address of several pods has counts for each of them.
-        """
-        found = np.zeros(pods + 1, np.uint64)  # those of no pod first
-        np.add.at(found, self._parts[:, Part.POD], sums)
-        for index in np.flatnonzero((self.kind == EndpointKind.AMBIGUOUS) & (sums != 0)).tolist():
-            owners = self._parts[self._owners(index), Part.POD]
-            found[np.unique(owners)] += sums[index]
-        return found[1:]
-
-    def label(self, index: int) -> str:
-        """Return ``namespace/pod``, ``node/NAME``, ``service/NS/NAME``, ``external`` and so on."""
-        return self._name(index, 0)
-
-    @cached_property
-    def labels(self) -> list[str]:
-        """The label of every endpoint."""
-        return [self._name(index, 0) for index in range(len(self))]
-
-    @cached_property
-    def workload(self) -> list[str]:
-        """The workload of every endpoint."""
-        return [self._name(index, 1) for index in range(len(self))]
-
-    def _owners(self, index: int) -> npt.NDArray[np.uint32]:
-        """Return the endpoints that an ambiguous one may be."""
-        link = self._links[index]
-        first, count = int(link[Link.ALTERNATIVES]), int(link[Link.ALTERNATIVE_COUNT])
-        found: npt.NDArray[np.uint32] = self._alternatives[first : first + count]
-        return found
-
-    def _name(self, index: int, column: int) -> str:
-        kind = EndpointKind(int(self.kind[index]))
-        if kind is EndpointKind.POD:
-            return str(self._meta["pods"][int(self._parts[index, Part.POD]) - 1][column])
-        if kind is EndpointKind.NODE:
-            node = int(self._parts[index, Part.NODE]) - 1
-            return f"node/{self._meta['nodes'][node]}" if node >= 0 else "node"
-        if kind is EndpointKind.SERVICE:
-            names = self._meta["services"].get(str(int(self._links[index, Link.OWN_GROUP])), [])
-            return ", ".join(f"service/{name}" for name in names) or "service"
-        if kind is EndpointKind.AMBIGUOUS:
-            names = [self._name(int(item), column) for item in self._owners(index)]
-            return "ambiguous: " + ", ".join(dict.fromkeys(names))
-        return kind.name.lower()
+__all__ = ["Engine", "compile", "load"]
 
 
 class Engine:
@@ -236,7 +71,7 @@ class Engine:
         options: dict[str, Any] = dict(meta["switches"])
         options["node_addresses"] = tuple(tuple(pair) for pair in options["node_addresses"])
         self.switches = Switches(**options)
-        self.policies = tuple(_policy_info(item) for item in meta["policies"])
+        self.policies = tuple(policy_info(item) for item in meta["policies"])
         self.unjudged = Unjudged.of_rows(meta.get("unjudged", ()))
         self._core = CompiledTables(
             tables.arrays,
@@ -268,7 +103,7 @@ class Engine:
     def decisions(self) -> tuple[Decision, ...]:
         """``Decision`` by id; made when first asked for, which judging does not."""
         items = self.tables.meta["decisions"]
-        return tuple(_decision(index, item, self.policies) for index, item in enumerate(items))
+        return tuple(decision(index, item, self.policies) for index, item in enumerate(items))
 
     @cached_property
     def pods(self) -> list[tuple[str, bool, bool]]:
@@ -467,54 +302,6 @@ def _unpickle(arrays: dict[str, npt.NDArray[Any]], meta: bytes) -> Engine:
         return _checked(Tables.checked(arrays, meta))
     except (ValueError, ConfigError) as error:
         raise InputError(f"a pickled engine is damaged: {error}") from error
-
-
-def _policy_info(item: PolicyMeta) -> PolicyInfo:
-    namespace, name = item["namespace"], item["name"]
-    egress, ingress = (tuple(lines) for lines in item["rules"])
-    return PolicyInfo(
-        kind=item["kind"],
-        namespace=namespace,
-        name=name,
-        label=f"{namespace or item['kind']}/{name}",
-        file=item["file"],
-        line=item["line"],
-        egress_rules=len(egress),
-        ingress_rules=len(ingress),
-        isolates_egress=item["isolates"][0],
-        isolates_ingress=item["isolates"][1],
-        rule_lines=(egress, ingress),
-        tier=Tier(item["tier"]),
-        priority=item["priority"],
-        rule_actions=(
-            tuple(map(Action, item["effects"][0])),
-            tuple(map(Action, item["effects"][1])),
-        ),
-        times=PolicyTimes(*item["times"]),
-    )
-
-
-def _decision(index: int, item: Sequence[Any], policies: Sequence[PolicyInfo]) -> Decision:
-    side, verdict, reason, tier, policy, rule, matching, isolating, witnesses, tie, _ = item
-    return Decision(
-        id=index,
-        side=Side(side),
-        verdict=Verdict(verdict),
-        reason=None if reason is None else Reason(reason),
-        tier=Tier(tier),
-        policy=policies[policy].label if policy >= 0 else None,
-        rule=rule if rule >= 0 else None,
-        policy_index=policy if policy >= 0 else None,
-        matching=tuple((p, r) for p, r in matching),
-        isolating=tuple(isolating),
-        witnesses=tuple(
-            Witness(
-                Verdict(found), policies[by].label if by >= 0 else None, at if at >= 0 else None
-            )
-            for found, by, at in witnesses
-        ),
-        tie=bool(tie),
-    )
 
 
 _NODE_PORT_EGRESS = {

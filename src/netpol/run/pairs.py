@@ -10,7 +10,8 @@ from netpol.model.verdict import Reason, Side
 from netpol.run.sums import PairKey, Weight
 
 if TYPE_CHECKING:
-    from netpol.engine.engine import Engine, PolicyInfo
+    from netpol.engine.decisions import PolicyInfo
+    from netpol.engine.engine import Engine
 
 __all__ = ["Credit", "Pair", "PairList", "credits_of", "pair_of", "protocol_name", "rule_line"]
 

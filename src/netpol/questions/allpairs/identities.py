@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.compiler.layout import Link, Part
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.model.errors import ConfigError
 from netpol.questions.allpairs.addressspace import AddressSpace
 

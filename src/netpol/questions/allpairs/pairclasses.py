@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.compiler.shared.budget import Budget
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.model.verdict import Side
 from netpol.questions.allpairs.addressspace import AddressSpace, cut_addresses
 from netpol.questions.allpairs.identities import IdentityClasses, identities_at

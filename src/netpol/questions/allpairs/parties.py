@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.model.errors import CapacityError
 from netpol.questions.allpairs.pairclasses import EXTERNAL, PairClasses
 

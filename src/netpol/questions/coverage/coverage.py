@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netpol.compiler.build import compile_program
-from netpol.engine.engine import EndpointKind, Engine
+from netpol.engine.endpoints import EndpointKind
+from netpol.engine.engine import Engine
 from netpol.io.gcpause import gc_paused
 from netpol.kube.policies import PolicySet
 from netpol.kube.snapshot import Snapshot

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.compiler.layout import Entry, Pod
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.model.verdict import Verdict
 from netpol.questions.allpairs.identities import IdentityClasses, identities_otherwise

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.compiler.layout import VERDICT_MASK
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.model.verdict import Verdict
 from netpol.questions.allpairs.columns import distinct_columns
 from netpol.questions.allpairs.pairclasses import EXTERNAL, PairClasses

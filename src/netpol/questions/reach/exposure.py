@@ -20,7 +20,7 @@ from netpol.compiler.rows.partition import PodGroups
 from netpol.compiler.rows.subjects import Subjects
 from netpol.compiler.shared.portclasses import NamedPorts, PortClasses, cut_port_classes
 from netpol.compiler.shared.selection import YES
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.model.errors import ConfigError
 from netpol.model.verdict import Side, Tier, Verdict
 from netpol.policy.dialects.lower import lower

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol.compiler.layout import Pod
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.kube.snapshot import Snapshot
 from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.model.errors import CapacityError

@@ -23,7 +23,7 @@ from netpol.compiler.layout import (
     PAIR_PROFILES_SHIFT,
     PAIR_RECORDED_SHIFT,
 )
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.engine.engine import compile as compile_policies
 from netpol.engine.policy_history import AsOf, Could
 from netpol.model.batch import NO_TIME, FlowBatch

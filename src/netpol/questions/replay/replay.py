@@ -27,7 +27,8 @@ from netpol.run.pairs import Credit, Pair, PairList, credits_of, pair_of, protoc
 from netpol.run.sums import SourceNat, Tally, Weight
 
 if TYPE_CHECKING:
-    from netpol.engine.engine import Engine, PolicyInfo
+    from netpol.engine.decisions import PolicyInfo
+    from netpol.engine.engine import Engine
     from netpol.engine.verdicts import Verdicts
 
 __all__ = [

@@ -14,7 +14,8 @@ from netpol.run.distribution.namespaces import NamespaceFlows, NamespaceMatrix
 from netpol.run.distribution.timeline import Timeline, TimeSeries
 
 if TYPE_CHECKING:
-    from netpol.engine.engine import EndpointTable, Engine
+    from netpol.engine.endpoints import EndpointTable
+    from netpol.engine.engine import Engine
     from netpol.engine.verdicts import Verdicts
 
 __all__ = ["Spread", "SpreadSums", "SpreadWriter"]

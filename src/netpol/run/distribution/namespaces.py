@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from netpol._core.sums import Histogram
-from netpol.engine.engine import EndpointKind
+from netpol.engine.endpoints import EndpointKind
 from netpol.run.sums import Weight
 
 if TYPE_CHECKING:
-    from netpol.engine.engine import EndpointTable
+    from netpol.engine.endpoints import EndpointTable
 
 __all__ = ["OTHERS", "NamespaceFlows", "NamespaceMatrix"]
 
