@@ -8,7 +8,7 @@ cdef extern from *:
     """
     #define NETPOL_POINTER 0x80000000u /* = netpol.compiler.layout.POINTER */
     #define NETPOL_EMPTY_SLOT 0xffffffffu /* = netpol.compiler.layout.EMPTY_SLOT */
-    #define NETPOL_MAPPED 0xffff00000000u /* = netpol.compiler.identities.V4_MAPPED */
+    #define NETPOL_MAPPED 0xffff00000000u /* = netpol.compiler.addresses.identities.V4_MAPPED */
     """
     const uint32_t POINTER "NETPOL_POINTER"        # of an entry of the trie: its rest is a block
     const uint32_t EMPTY_SLOT "NETPOL_EMPTY_SLOT"  # in place of an endpoint of the hash
@@ -36,7 +36,7 @@ cdef inline uint32_t lookup_v4(
 
 
 cdef inline uint64_t mix_v6(uint64_t high, uint64_t low, uint64_t seed) noexcept nogil:
-    """Mix an address as ``netpol.compiler.hashing.hash_address`` does."""
+    """Mix an address as ``netpol.compiler.shared.hashing.hash_address`` does."""
     cdef uint64_t mixed = (high ^ seed) * <uint64_t> 0x9E3779B97F4A7C15
     mixed = (mixed ^ (mixed >> 32) ^ low) * <uint64_t> 0xD6E8FEB86659FD93
     return mixed ^ (mixed >> 29)

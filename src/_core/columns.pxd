@@ -3,11 +3,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 cdef extern from *:
     """
-    #define NETPOL_NO_TIME INT64_MIN /* = netpol.flows.batch.NO_TIME */
+    #define NETPOL_NO_TIME INT64_MIN /* = netpol.model.batch.NO_TIME */
     """
     const int64_t NO_TIME "NETPOL_NO_TIME"  # time not recorded
 
-cdef enum:  # = netpol.flows.directions
+cdef enum:  # = netpol.flows.formats.table.directions
     EPHEMERAL = 32768            # lowest port Linux gives to clients by default
 
 cdef struct Columns:

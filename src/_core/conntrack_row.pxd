@@ -37,7 +37,7 @@ cdef struct Row:
     uint8_t event
 
 
-cdef enum Flag:  # = netpol.flows.scan_codes.RecordFlag
+cdef enum Flag:  # = netpol.flows.formats.conntrack.scan_codes.RecordFlag
     UNREPLIED = 1
     ASSURED = 2
     OFFLOAD = 4
@@ -47,7 +47,7 @@ cdef enum Flag:  # = netpol.flows.scan_codes.RecordFlag
     USERSPACE = 64
 
 
-cdef enum Event:  # = netpol.flows.scan_codes.Event as EVENT_*
+cdef enum Event:  # = netpol.flows.formats.conntrack.scan_codes.Event as EVENT_*
     EVENT_NONE = 0
     EVENT_NEW = 1
     EVENT_UPDATE = 2
@@ -81,7 +81,7 @@ cdef enum Cause:  # private
 
 
 cdef enum:
-    NO_ICMP = 255  # = netpol.flows.batch.NO_ICMP
+    NO_ICMP = 255  # = netpol.model.batch.NO_ICMP
 
 
 cdef inline void clear_row(Row *row) noexcept nogil:
