@@ -30,6 +30,8 @@ CASES = {
     "evaluate-small-v6": "flow",
     "evaluate-small-v4-paged": "flow",
     "evaluate-middle-v4": "flow",
+    "evaluate-small-v4-translated": "flow",
+    "evaluate-small-v4-named": "flow",
     "tally-small-v4": "flow",
     "scan-fast": "line",
     "scan-careful": "line",
@@ -66,18 +68,30 @@ def run(case: str, times: int, folder: Path) -> None:
             scanner.scan(text, 0, len(text), True)
         return
     import netpol
+    from netpol._core.evaluate import evaluate
     from netpol.model.batch import FlowBatch
     from netpol.run.sums import Tally
 
-    kind, _, name = case.partition("-")
-    engine = netpol.load(folder / name)
-    flows = np.load(folder / f"{name.removesuffix('-paged')}.npz")
-    batch = FlowBatch(**{key: flows[key] for key in flows.files})
+    kind, size, family, *rest = case.split("-")
+    name = f"{size}-{family}"
+    engine = netpol.load(folder / (f"{name}-paged" if rest == ["paged"] else name))
+    flows = np.load(folder / f"{name}.npz")
+    columns = {key: flows[key] for key in flows.files}
+    if rest == ["translated"]:  # judged one by one, as all that follows
+        columns["src_seen"] = np.roll(columns["src"], 7)
+        for place in ("dst", "dport"):
+            columns[f"original_{place}"] = np.roll(columns[place], 3)
+    batch = FlowBatch(**columns)
     verdicts = engine.evaluate(batch)
+    opened = dict(verdicts.opened)
+    if rest == ["named"]:
+        opened["src_hint"] = np.arange(FLOWS, dtype=np.uint32) % len(engine.pods) + 1
     tally = Tally(engine)
     for _ in range(times):
         if kind == "tally":
             tally.add(verdicts)
+        elif rest == ["named"]:  # names would be looked up in Python
+            evaluate(engine._core, FLOWS, opened, verdicts.storage)
         else:
             engine.evaluate(batch, verdicts)
 

@@ -12,20 +12,68 @@ from netpol._core.layout cimport (
     SERVICE_GROUP_SHIFT, SERVICE_PROTOCOL_SHIFT,
 )
 from netpol._core.outcome cimport (
-    AMBIGUOUS_IP, LOOPBACK, MERGED_AMBIGUOUS_IP, MERGED_SERVICE_BACKEND_DEPENDENT,
-    LOCAL_ENTRY, MERGED_SERVICE_NO_ENDPOINTS, MERGED_UNKNOWN_PORT, MERGED_UNKNOWN_PROTOCOL,
-    NEIGHBOUR_DISCOVERY, NOTE_OWN_NODE_UNKNOWN, NOT_ISOLATED, NO_ENDPOINT, NO_PROTOCOL, REPLY,
-    SERVICE_BACKEND_DEPENDENT, SERVICE_NO_ENDPOINTS, UNKNOWN, UNKNOWN_PORT, UNKNOWN_PROTOCOL,
-    WHOLE_LOOPBACK, WHOLE_NEIGHBOUR_DISCOVERY, WHOLE_REPLY, Case, Outcome,
+    ALLOW, AMBIGUOUS_IP, LOCAL_ENTRY, LOOPBACK, MERGED_AMBIGUOUS_IP,
+    MERGED_SERVICE_BACKEND_DEPENDENT, MERGED_SERVICE_NO_ENDPOINTS, MERGED_UNKNOWN_PORT,
+    MERGED_UNKNOWN_PROTOCOL, NEIGHBOUR_DISCOVERY, NOTE_OWN_NODE_UNKNOWN, NOT_ISOLATED, NO_ENDPOINT,
+    NO_PROTOCOL, REPLY, SERVICE_BACKEND_DEPENDENT, SERVICE_NO_ENDPOINTS, UNKNOWN, UNKNOWN_PORT,
+    UNKNOWN_PROTOCOL, WHOLE_LOOPBACK, WHOLE_NEIGHBOUR_DISCOVERY, WHOLE_REPLY, Case, Outcome,
 )
 from netpol._core.pairs cimport (
-    Identity, Merge, Way, allow_flow, candidate, candidate_count, first_alternative, load_identity,
-    merge_add, merge_end, settle,
+    Identity, Way, allow_flow, candidate, candidate_count, first_alternative, load_identity, settle,
+    side_of, verdict_of,
 )
 from netpol._core.plain cimport IS_AMBIGUOUS, IS_LOOPBACK, IS_SERVICE
 from netpol._core.readings cimport backend_matters, egress_side, pair
 from netpol._core.sides cimport flags_of, side_decision
 from netpol._core.tables cimport View
+
+
+# --- merging --------------------------------------------------------------------------------------
+
+
+cdef struct Merge:
+    size_t count
+    Outcome first
+    bint order_note            # of any
+    bint same_verdict
+    bint same_side
+    bint same_egress           # verdict of that side
+    bint same_ingress
+
+
+cdef void merge_add(const View* v, Merge* m, const Outcome* item) noexcept nogil:
+    if m.count == 0:
+        m.first = item[0]
+        m.same_verdict = m.same_side = m.same_egress = m.same_ingress = True
+        m.order_note = item.order_note
+    else:
+        if item.verdict != m.first.verdict:
+            m.same_verdict = False
+        if item.side != m.first.side:
+            m.same_side = False
+        if verdict_of(v, item.egress) != verdict_of(v, m.first.egress):
+            m.same_egress = False
+        if verdict_of(v, item.ingress) != verdict_of(v, m.first.ingress):
+            m.same_ingress = False
+        m.order_note |= item.order_note
+    m.count += 1
+
+
+cdef void merge_end(
+    const View* v, const Merge* m, bint sides_too, uint8_t special, uint32_t merged, Outcome* out
+) noexcept nogil:
+    """Agreement gives the first outcome; otherwise unknown, agreeing sides kept (R13, R14)."""
+    out[0] = m.first
+    out.order_note = m.order_note
+    if m.same_verdict and (m.same_side or not sides_too or m.first.verdict == ALLOW):
+        return
+    out.verdict = UNKNOWN
+    out.special = special
+    if not m.same_egress:
+        out.egress = merged
+    if not m.same_ingress:
+        out.ingress = merged
+    out.side = side_of(UNKNOWN, v.decision_info[out.egress], v.decision_info[out.ingress])
 
 
 # --- services -------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-# Who an end is, what one side says to another (C5), and the merging of outcomes (R13, R14).
+# Who an end is, and what one side says to another (C5), looked up in the cells or the row tables.
 #
-# Each side is looked up in the cells or the paged tables. All is inline, so that the C compiler
-# sees the judging of a flow as one piece.
+# All is inline, so that the C compiler keeps identities in registers. Instructions a flow behind
+# NAT, and of one whose pods the log names, with bodies moved to a module: ``allow_flow`` alone 1 %
+# and 4 % more, ``candidate`` 8 % and 5 %, both and ``load_identity`` 10 % and 8 %.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from netpol._core.layout cimport (
@@ -45,15 +46,6 @@ cdef struct Way:               # how a pair was reached
     uint32_t front             # endpoint that was dialled, where there is a way
     uint16_t front_port
     bint front_v4
-
-cdef struct Merge:
-    size_t count
-    Outcome first
-    bint order_note            # of any
-    bint same_verdict
-    bint same_side
-    bint same_egress           # verdict of that side
-    bint same_ingress
 
 
 cdef inline uint8_t verdict_of(const View* v, uint32_t decision) noexcept nogil:
@@ -234,41 +226,3 @@ cdef inline uint32_t ingress_of(
             else source.src_record[RECORD_COLUMN] & RECORD_COLUMN_MASK, ports)
     return side_decision(
         v, &v.ingress, target.ingress_row, label, source.ingress_cidr, ports)
-
-
-# --- merging --------------------------------------------------------------------------------------
-
-
-cdef inline void merge_add(const View* v, Merge* m, const Outcome* item) noexcept nogil:
-    if m.count == 0:
-        m.first = item[0]
-        m.same_verdict = m.same_side = m.same_egress = m.same_ingress = True
-        m.order_note = item.order_note
-    else:
-        if item.verdict != m.first.verdict:
-            m.same_verdict = False
-        if item.side != m.first.side:
-            m.same_side = False
-        if verdict_of(v, item.egress) != verdict_of(v, m.first.egress):
-            m.same_egress = False
-        if verdict_of(v, item.ingress) != verdict_of(v, m.first.ingress):
-            m.same_ingress = False
-        m.order_note |= item.order_note
-    m.count += 1
-
-
-cdef inline void merge_end(
-    const View* v, const Merge* m, bint sides_too, uint8_t special, uint32_t merged, Outcome* out
-) noexcept nogil:
-    """Agreement gives the first outcome; otherwise unknown, agreeing sides kept (R13, R14)."""
-    out[0] = m.first
-    out.order_note = m.order_note
-    if m.same_verdict and (m.same_side or not sides_too or m.first.verdict == ALLOW):
-        return
-    out.verdict = UNKNOWN
-    out.special = special
-    if not m.same_egress:
-        out.egress = merged
-    if not m.same_ingress:
-        out.ingress = merged
-    out.side = side_of(UNKNOWN, v.decision_info[out.egress], v.decision_info[out.ingress])
