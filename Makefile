@@ -13,7 +13,7 @@ demo: $(VENV)/.stamp-run
 
 PYTEST = $(BIN)/python -m pytest -q --numprocesses auto --dist worksteal
 
-# All but what is marked long, with few examples of the random tests: two minutes on two processors.
+# All but what is marked long, with few examples of the random tests.
 test: $(VENV)/.stamp-dev
 	$(PYTEST) -m 'not long'
 
