@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from worlds import EVALUATORS, World
+
+# What nohup or a runner ignores would be ignored by every child, too, however it is tested.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 # Nothing is as wide as the terminal that tests are started from.
 for name in ("COLUMNS", "LINES"):
