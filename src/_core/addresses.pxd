@@ -54,9 +54,10 @@ cdef inline bint is_mapped(uint64_t high, uint64_t low) noexcept nogil:
 cdef inline uint64_t known_v6(
     const uint64_t* entry, uint64_t high, uint64_t low
 ) noexcept nogil:
-    """Give the endpoint + 1 if the bucket has the address, else 0; which entry nobody can predict.
+    """Give the endpoint + 1 if the bucket has the address, else 0.
 
-    The key of an empty slot is IPv4-mapped, so it is never looked up.
+    Without branches: which entry has it cannot be predicted. The key of an empty slot is
+    IPv4-mapped, so it is never looked up.
     """
     cdef const uint64_t* other = entry + SLOT_COLUMNS
     cdef uint64_t first = (entry[SLOT_HIGH] ^ high) | (entry[SLOT_LOW] ^ low)

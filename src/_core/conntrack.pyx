@@ -153,14 +153,14 @@ cdef class Scanner:
         free(self._joined)
 
     cdef int claim(self) except -1:
-        """Take the scanner for one call; whoever does gives it back by ``_busy.release``."""
+        """Take the scanner for one call, which ends with ``_busy.release``."""
         if not self._busy.acquire(False):
             raise RuntimeError("another thread is using this scanner: each needs one of its own")
         return 0
 
     cdef int _take_pointers(self) except -1:
         columns = self.columns
-        self._kept = tuple(columns.values())  # the dict is anybody's to change
+        self._kept = tuple(columns.values())  # callers may change the dict
         self._to.orig_src = <uint32_t *> address_of(columns["orig_src"])
         self._to.orig_dst = <uint32_t *> address_of(columns["orig_dst"])
         self._to.reply_src = <uint32_t *> address_of(columns["reply_src"])
@@ -305,7 +305,7 @@ cdef class Scanner:
         return p
 
     cdef const uint8_t *_careful(self, const uint8_t *p, const uint8_t *end) noexcept nogil:
-        """Take the line at ``p``; give where the next begins, NULL if it is not all there."""
+        """Take the line at ``p``; give where the next begins, NULL if its end is not there yet."""
         cdef const uint8_t *stop = <const uint8_t *> memchr(p, c"\n", end - p)
         cdef bint terminated = stop != NULL
         cdef const uint8_t *notice

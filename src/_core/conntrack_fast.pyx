@@ -51,7 +51,7 @@ cdef inline uint32_t word4(const char *text) noexcept nogil:
 
 
 cdef inline const uint8_t *digits(const uint8_t *p, uint64_t *out) noexcept nogil:
-    """Read 1 to 7 digits; what is left of a longer number, no caller takes for its end."""
+    """Read 1 to 7 digits; digits that follow end no field, so callers refuse them."""
     cdef uint64_t word = load64(p)
     cdef unsigned length = digit_run7(word)
     if length == 0:

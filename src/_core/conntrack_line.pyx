@@ -93,7 +93,7 @@ cdef const uint8_t *skip_number(const uint8_t *p, const uint8_t *end) noexcept n
 
 
 cdef const uint8_t *skip_prefix(const uint8_t *p, const uint8_t *end) noexcept nogil:
-    """Skip all that stands before a line of conntrack's own: numbers, and prefixes of logs."""
+    """Skip all that stands before what conntrack wrote: line numbers, and prefixes of logs."""
     cdef const uint8_t *content
     p = skip_number(p, end)
     content = skip_log_prefix(p, end)
@@ -321,7 +321,7 @@ cdef bint cut_short(const Cursor *c, Row *row, const uint8_t *tuple_end) noexcep
 
 
 cdef int fields(Cursor *c, Row *row, const uint8_t **tuple_end) noexcept nogil:
-    """Read every field of a line whose prefix is gone."""
+    """Read every field of a line, from after its prefix on."""
     cdef int cause, family
     cdef Shape shape
     cause = timestamp(c, row)
@@ -367,7 +367,7 @@ cdef bint is_expectation(Cursor *c) noexcept nogil:
     spaces(c)
     if event(c, &ignored):
         return False
-    if eat(c, b"-"):  # it does not run out
+    if eat(c, b"-"):  # no timeout
         spaces(c)
     else:
         c.p = skip_number(c.p, c.end)
@@ -375,7 +375,7 @@ cdef bint is_expectation(Cursor *c) noexcept nogil:
 
 
 cdef bint has_binary(const uint8_t *p, const uint8_t *end) noexcept nogil:
-    """Whether bytes are there that no text of conntrack holds."""
+    """Whether there are bytes that conntrack never prints."""
     while p != end:
         if (p[0] < 32 and p[0] != c"\t") or p[0] >= 127:
             return True
@@ -415,8 +415,8 @@ cdef int parse_line(
 ) noexcept nogil:
     """Parse one line, [begin, end) without its newline, into ``row``; give OK or the cause.
 
-    ``terminated`` says that the line's end is its end, not that of a file cut short. EXPECTATION is
-    neither OK nor a cause: the line is whole, but of another table.
+    ``terminated`` says that a newline followed; else a file may have been cut short there.
+    EXPECTATION is neither OK nor a cause: the line is whole, but of another table.
     """
     cdef Cursor c
     cdef Cursor ahead

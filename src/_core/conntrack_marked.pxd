@@ -106,7 +106,7 @@ cdef inline const uint8_t *marked_tuples(const uint8_t *p, Row *row) noexcept no
     """Read both tuples, the first ``src=`` being at ``p``; give where the reply's ends.
 
     NULL if they are of another shape, which says nothing about the line; ``row`` is then as good
-    as before to whoever reads it field after field.
+    as before for reading it field after field.
     """
     cdef const uint8_t *reply
     cdef const uint8_t *end

@@ -1,4 +1,4 @@
-"""Takes the start of a line, gives where the text begins behind what collectors of logs put there.
+"""Takes the start of a line, gives where the text begins after what collectors of logs put there.
 
     prefix = ["[pod/" name "/" container "] "] ["<" priority ">"] (cri | journal | bsd | syslog)
     cri    = rfc3339 [("stdout" | "stderr") ("F" | "P")]         container runtimes, kubectl logs
@@ -6,7 +6,7 @@
     bsd    = month day time [host] tag ":"                       journalctl, RFC 3164
     syslog = "1" (rfc3339 | "-") host app process id data        RFC 5424
 
-No line of conntrack's own begins like one of these, so that trying costs nothing where none is.
+No line that conntrack prints begins like one of these, so trying costs nothing without one.
 Nothing is read at or past ``end``, and never beyond a control character.
 """
 
@@ -224,7 +224,7 @@ cdef bint kubectl(Cursor *c) noexcept nogil:
 
 
 cdef bint one_prefix(Cursor *c) noexcept nogil:
-    """Skip one prefix; the cursor is anywhere where there is none."""
+    """Skip one prefix; the cursor is undefined if there is none."""
     cdef uint8_t first
     if c.p == c.end:
         return False

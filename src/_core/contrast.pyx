@@ -1,7 +1,7 @@
 """Takes flows judged by two engines, gives which are judged differently, and sums by verdicts.
 
 A flow is judged differently if its verdict is another, or the mark of who decided a side of it.
-What marks stand for, and whether there are any, is the caller's business.
+The caller decides what marks stand for.
 """
 
 import numpy as np
@@ -80,7 +80,7 @@ cdef class Contrast:
         room = np.empty(n, np.uint32)
         if n == 0:
             return room
-        first, second = first.copy(), second.copy()  # what others take out is still held
+        first, second = first.copy(), second.copy()  # another thread may take arrays out
         take_weights(&w, n, flows, packets, bytes_)
         take_judged(
             &a, n, first, SPECIALS, self._first_decisions,
@@ -99,7 +99,7 @@ cdef class Contrast:
     ) noexcept nogil:
         """Add rows; list those judged differently, counted from ``first``; give how many.
 
-        No branches on what verdicts are: they come in no order that one could guess.
+        No branches on verdicts: their order cannot be predicted.
         """
         # Locals, since the compiler must assume that storing a row may change what these are.
         cdef Sum* sums = self.verdicts.sums

@@ -1,7 +1,7 @@
 """Takes flows and what was judged of them, gives what coverage needs: sums by decision, and times.
 
-Only a decision beside what the other side says tells whether a flow's verdict hangs on it, so the
-sums are by both. No outcome, note or pair is worked out, so a block costs less than a replay's.
+Only a decision beside what the other side says tells whether a flow's verdict depends on it, so
+the sums are by both. No outcome, note or pair is worked out, so a block costs less than a replay's.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ cdef uint8_t[OTHERS * OTHERS] BOTH = [0, 1, 2, 3, 1, 1, 1, 3, 2, 1, 2, 3, 3, 3, 
 
 
 cdef inline void add_flows(uint64_t* to, uint64_t flows) noexcept nogil:
-    """Add without passing the end: a log may claim anything."""
+    """Add, staying at 2^64-1: a log may have any counters."""
     to[0] += flows
     if to[0] < flows:
         to[0] = <uint64_t> -1
@@ -60,7 +60,7 @@ cdef class CoverTally(Tally):
         Flows by egress decision and what ingress says, then by ingress decision and what egress
         says; 3 where the flow's verdict is not that of its sides, several candidates being merged.
         Only flows, 8 bytes each: with exact sums of all three weights, 25 000 decisions fill the
-        cache and coverage takes half as long again as a replay.
+        cache and coverage takes 1.5 times as long as a replay.
     verdicts : uint64[3]
         Flows by verdict.
     times : int64[4, decisions]
@@ -72,7 +72,7 @@ cdef class CoverTally(Tally):
         1 for what a flow that can be read in several ways comes to in any of them. Of those ways,
         the sums hold one.
 
-    Counts stop at their largest number, whatever a log claims.
+    Counts stay at their largest number where more would not fit.
     """
 
     cdef readonly object beside
@@ -181,7 +181,7 @@ cdef class CoverTally(Tally):
     ) noexcept nogil:
         """Note what every reading of a flow comes to; not again of the same flow.
 
-        Judging a flow to a service takes 130 ns, and a log has the same ones over and over.
+        Judging a flow to a service takes 130 ns, and a log has the same ones many times.
         """
         cdef Case case = case_of(&self._tables.view, c, i, src, dst)
         cdef Outcome outcome

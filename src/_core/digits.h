@@ -1,4 +1,4 @@
-/* Word-at-a-time digit handling: what Cython cannot say without copying bytes around.
+/* Word-at-a-time digit handling: what Cython cannot express without copying bytes.
  *
  * Words are as netpol_load64 gives them: the first byte of text is the lowest.
  */
@@ -26,8 +26,8 @@ static inline unsigned netpol_digit_run8(uint64_t word)
     return other ? (unsigned)__builtin_ctzll(other) >> 3 : 8;
 }
 
-/* The same, 7 if more than that are: no case to tell apart, and no number that a caller of this reads
- * quickly has 8 digits. */
+/* The same, 7 if more than that are. That spares a branch: callers of this read no numbers of 8
+ * digits. */
 static inline unsigned netpol_digit_run7(uint64_t word)
 {
     uint64_t t = word ^ 0x3030303030303030u;

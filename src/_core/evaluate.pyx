@@ -101,10 +101,10 @@ cdef void note_order(
     const View* v, const Columns* c, const uint8_t* extra, size_t start, size_t count,
     const Results* r
 ) noexcept nogil:
-    """Judge flows recorded behind a service again where a note hangs on its address (A15.3).
+    """Judge flows recorded behind a service again where a note depends on its address (A15.3).
 
-    An address peer that allows cannot make an allowed flow another one, which most flows are. To
-    judge again what was no plain pair gives what it was.
+    An address peer that allows cannot change an allowed flow, which most flows are. Judging a row
+    that was no plain pair a second time gives the same.
     """
     cdef uint16_t rows[KERNEL_BLOCK]
     cdef size_t i, k, row, found = 0
@@ -190,7 +190,7 @@ cdef void note_answers(const Columns* c, size_t n, uint16_t* notes) noexcept nog
 cdef uint8_t* _memory(object array, size_t n, size_t width, int writable, str name) except NULL:
     """Give where the bytes of an array are, ``n`` times ``width`` of them.
 
-    What the array itself says of its size is not asked: a subclass may say anything.
+    The size is the buffer's: a subclass may override the array's attributes.
     """
     cdef Py_buffer view
     cdef size_t size
@@ -217,7 +217,7 @@ cdef const uint8_t* _needed(object array, size_t n, size_t width, str name) exce
 cdef const uint8_t* _bytes(object array, size_t n, size_t width, str name) except? NULL:
     """Check one column's size and give its first byte; NULL for an absent or empty one.
 
-    It is that of whoever holds the column, for as long as they do.
+    The caller has to keep the column while it uses the address.
     """
     if array is None or n == 0:
         return NULL
@@ -285,7 +285,7 @@ def evaluate(
     """
     cdef Columns c
     cdef Results r
-    columns, results = columns.copy(), results.copy()  # what others take out is still held
+    columns, results = columns.copy(), results.copy()  # another thread may take arrays out
     fill_columns(&c, tables, n, columns)
     r.verdict = _out(results["verdict"], n, 1, "verdict")
     r.special = _out(results["special"], n, 1, "special")
@@ -331,7 +331,7 @@ def plain_rows(
 ):
     """Give bool[n]: nothing but the two endpoints and the port decides the flow.
 
-    What each side says of such a flow hangs on nothing that the other side says. ``columns`` and
+    What a side says of such a flow does not depend on what the other side says. ``columns`` and
     the endpoints (uint32[n]) are what ``evaluate`` took and gave; raises alike.
     """
     cdef Columns c

@@ -42,7 +42,7 @@ cdef void mask_ports(
 
 
 cdef class FusedRecords:
-    """Judges a scanner's records block by block; what becomes of them is a subclass's business.
+    """Judges a scanner's records block by block; a subclass says what is done with them.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ cdef class FusedRecords:
     cdef object _lock
     cdef object _shared          # lock of where the sums go
 
-    def __cinit__(self):  # whatever a subclass is given
+    def __cinit__(self):  # any arguments of a subclass are let pass
         self.suspects = Suspects()
         self._lock = self._shared = self.suspects._lock
 
@@ -70,7 +70,7 @@ cdef class FusedRecords:
         return 0
 
     def add(self, Scanner scanner not None):
-        """Add the scanner's records; its port columns are spent. The GIL is released.
+        """Add the scanner's records; its port columns are overwritten. The GIL is released.
 
         Raises
         ------
@@ -239,7 +239,7 @@ cdef class FusedContrast(FusedRecords):
         self._rows = &rows[0]
 
     def add(self, Scanner scanner not None):
-        """Add the scanner's records; its port columns are spent. The GIL is released.
+        """Add the scanner's records; its port columns are overwritten. The GIL is released.
 
         Raises
         ------

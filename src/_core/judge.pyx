@@ -158,9 +158,9 @@ cdef void add_backends(
     cdef Outcome item
     cdef size_t first = e[ENTRY_BACKENDS]
     cdef size_t i
-    cdef uint32_t judged = s.pod  # pod of the backend judged last; as if the source's for none
-    # Replicas of one workload come out alike, and most services are that. Only a hairpin, or what
-    # may be a node as source (or as what the server saw), can tell them apart.
+    cdef uint32_t judged = s.pod  # pod of the backend judged last, first the source's
+    # Replicas of one workload come out alike, and most services have no other backends. Only a
+    # hairpin, or a source (also as the server saw it) that may be a node, can tell them apart.
     cdef bint alike = s.pod != 0 and c.seen == NO_ENDPOINT
     way.via_service = True
     way.at_front = True

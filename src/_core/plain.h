@@ -1,6 +1,6 @@
-/* Plain pairs of a block of flows, 16 at a time: what Cython cannot say (AVX-512, choice by CPU).
+/* Plain pairs of a block of flows, 16 at a time: what Cython cannot express (AVX-512, the CPU's).
  *
- * plain.pyx does the same portably and is the definition; tests hold both to equal answers.
+ * plain.pyx does the same portably and defines the answers; tests compare both.
  */
 #ifndef NETPOL_PLAIN_H
 #define NETPOL_PLAIN_H

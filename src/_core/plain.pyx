@@ -89,7 +89,7 @@ cdef void resolve_portable(
         out[i] = endpoint
 
 
-# ``port_place`` as a table: a branch on the protocol would be as good as random.
+# ``port_place`` as a table: a branch on the protocol could not be predicted.
 cdef uint32_t PLACE_BASE[2 * NO_PORT]
 cdef uint32_t PLACE_MASK[2 * NO_PORT]
 

@@ -45,7 +45,7 @@ cdef inline void read_decision(
 cdef inline bint own_gateway(
     const View* v, const Identity* end, const Identity* subject, Identity* node
 ) noexcept nogil:
-    """Give the subject's node, if an address that is nobody's may be its gateway (A11.5)."""
+    """Give the subject's node, if an address without an owner may be its gateway (A11.5)."""
     cdef const uint32_t* link
     cdef size_t i
     if end.pod or end.is_node or end.endpoint == NO_ENDPOINT or subject.node == 0:
@@ -91,7 +91,7 @@ cdef inline uint32_t agreed(const Readings* r, uint32_t merged) noexcept nogil:
 
 
 cdef inline void as_nobody(const View* v, uint32_t endpoint, Identity* out) noexcept nogil:
-    """Give an address as that of nobody the cluster knows."""
+    """Give the identity of an address that the cluster does not know."""
     if flags_of(v, endpoint) & IS_AMBIGUOUS:  # all have the address
         endpoint = v.alternatives[first_alternative(v, endpoint)]
     out.src_record = NULL

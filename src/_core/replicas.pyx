@@ -2,7 +2,7 @@
 
 Replicas with the same rows, columns and port come out alike, so one of each kind is judged: three
 loads a side. What is left to ``judge``: sources that are nodes or may be a backend themselves
-(A10.3) or nobody's, translated flows, and services with backends that are no pods or reached
+(A10.3) or have no owner, translated flows, and services with backends that are no pods or reached
 by source NAT.
 """
 

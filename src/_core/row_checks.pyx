@@ -1,7 +1,7 @@
 """Takes the packed tables, raises ``ValueError`` unless rows, cells and decisions fit each other.
 
-Whatever a flow looks up, the sum of what its row, column and port add must stay inside the runs;
-checked by the largest part each row can meet, not for every combination.
+The sum of what a flow's row, column and port add must stay inside the runs: checked by the largest
+part that each row can meet, not for every combination.
 """
 
 import numpy as np
@@ -153,7 +153,7 @@ cdef int _check_columns(
     const uint32_t[:, ::1] parts, const uint32_t[:, ::1] pods, const uint32_t[:, ::1] seen,
     size_t side, size_t rows, size_t labels, size_t cidrs
 ) except -1:
-    """Check rows and columns of endpoints and pods; two label columns are nobody's own."""
+    """Check rows and columns of endpoints and pods; two label columns are of no endpoint."""
     cdef size_t column = PART_INGRESS_CIDR if side else PART_EGRESS_CIDR
     cdef size_t row_column = POD_INGRESS_ROW if side else POD_EGRESS_ROW
     cdef size_t label_column = POD_INGRESS_LABEL if side else POD_EGRESS_LABEL
@@ -210,7 +210,7 @@ cdef object check_cells(dict a, object own_columns, object own_node):
 
 
 cdef object check_no_cells(dict a):
-    """Check that records say nothing of cells, where there are none."""
+    """Check that records hold nothing about cells, where there are none."""
     cdef const uint32_t[:, ::1] records
     for name in ("src_records", "dst_records"):
         records = a[name]
@@ -288,7 +288,7 @@ cdef int _check_own(
 
 
 def check_decisions(dict a not None, list decisions not None, list counts not None):
-    """Check what decisions say of policies and rules, and that each side comes to its own.
+    """Check what decisions say of policies and rules, and that runs of a side lead to its own.
 
     Parameters
     ----------

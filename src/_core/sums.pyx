@@ -25,7 +25,7 @@ cdef object _weight(const Sum* s):
 
 
 cdef tuple in_order(object one, object other):
-    """Give two locks in the order in which everyone takes them."""
+    """Give two locks in the order in which all callers take them."""
     return (one, other) if id(one) <= id(other) else (other, one)
 
 
@@ -83,7 +83,7 @@ cdef class Groups:
     """Sums by key of three uint64 words, for the first ``limit`` distinct keys.
 
     Keys seen after the limit is reached are summed in ``others``; a kept key's sum is always
-    exact, because a kept key never leaves.
+    exact, because kept keys are never removed.
     """
 
     def __cinit__(self, size_t limit):

@@ -1,7 +1,7 @@
 """Takes the packed tables, raises ``ValueError`` unless kernels can follow every value in them.
 
-A saved file that was damaged, or made to harm, must not become a wild read, an endless loop or an
-id that nobody has. Range alone is not enough: what a value leads to is checked beside it. Here are
+A saved file that was damaged or forged must not lead to a read outside a table, an endless loop or
+an id that does not exist. Range alone is not enough: what a value leads to is checked too. Here are
 shapes, addresses, endpoints and services; ``row_checks`` has rows, cells and decisions.
 """
 
@@ -168,7 +168,7 @@ cdef inline bint take_entry(
 
 
 cdef int _check_v6(const uint64_t[:, ::1] hash_, uint64_t seed, size_t endpoints) except -1:
-    """Check that each known address is found, as itself alone, and that looking for others ends.
+    """Check that each known address is found once, and that looking for others ends.
 
     A lookup takes both slots of a bucket together, so one address in both gives a third endpoint;
     the key of an empty slot must be one that is never looked up.
@@ -270,7 +270,7 @@ cdef inline uint32_t flags_at(const uint32_t[:, ::1] records, size_t endpoint) n
 
 
 cdef inline uint32_t flags_by(const uint32_t[:, ::1] links, size_t i) noexcept:
-    """Give the flags that what an endpoint is linked to makes; IS_ALONE hangs on other things."""
+    """Give the flags that what an endpoint is linked to makes; IS_ALONE depends on more."""
     return (
         FLAGS[links[i, LINK_KIND]]
         | (IS_SERVICE if links[i, LINK_NODE_PORT_GROUP] or links[i, LINK_OWN_GROUP] else 0)
@@ -332,7 +332,7 @@ cdef int _check_segments(
     const uint32_t[:, ::1] links, const int64_t[::1] starts, const uint32_t[::1] values,
     const uint32_t[:, ::1] records
 ) except -1:
-    """Check that segments ascend from the beginning of time, and lead to what has no times."""
+    """Check that segments ascend from the smallest time, and lead to what has no times."""
     cdef size_t i, k, first
     for i in range(<size_t> links.shape[0]):
         first = links[i, LINK_SEGMENTS]

@@ -62,7 +62,7 @@ cdef struct View:
     bint dense                    # whether ``plain`` has cells
     bint no_policies
     uint32_t node_port_egress     # what egress sees of another node's port: outcome.pxd
-    # By endpoint: whether a rule about its egress tells a service's address from nobody's.
+    # By endpoint: whether a rule about its egress tells a service's address from others.
     const uint8_t* names_fronts
     bint fronts_named             # whether any does
     bint order_always             # whether an address peer of egress may do more than allow

@@ -82,7 +82,11 @@ cdef class CompiledTables:
             array.flags.writeable = False
             # Empty tables need an address that stays alive as long as this object does.
             self._arrays[name] = _flat(array)
-        _check(arrays, dense, own_columns, own_node)
+        check_bounds(arrays)
+        if dense:
+            check_cells(arrays, own_columns, own_node)
+        else:
+            check_no_cells(arrays)
         a = self._arrays
         _fill_plain(&v.plain, a, arrays, own_columns)
         v.v6_hash = _u64(a["v6_hash"])
@@ -130,21 +134,11 @@ cdef class CompiledTables:
         _fill_side(&v.ingress, a, arrays, "ingress", own_node[1], hairpin_exempt)
 
 
-def _check(dict arrays not None, bint dense, own_columns, own_node):
-    # Both modules need the numbers declared beside this one's class, so it has to be there first.
-
-    check_bounds(arrays)
-    if dense:
-        check_cells(arrays, own_columns, own_node)
-    else:
-        check_no_cells(arrays)
-
-
 def _names_fronts(dict arrays not None):
     """Give uint8[E]: whether rules about an endpoint's egress see services' addresses (A15.3).
 
-    What a rule says of an address that no peer is about is the first run of its row. Of rows that
-    are split by port that takes too long to say: they are taken to see them.
+    What a rule says of an address that no peer is about is the first run of its row. Rows that are
+    split by port are taken to see them: working it out takes too long.
     """
     links = arrays["endpoint_links"]
     fronts = (links[:, LINK_NODE_PORT_GROUP] != 0) | (links[:, LINK_OWN_GROUP] != 0)

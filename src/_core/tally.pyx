@@ -60,7 +60,7 @@ cdef inline uint32_t outcome_of(
 ) noexcept nogil:
     """Give (verdict * reasons + reason) * SIDES + side; see ``Verdicts.reason`` and ``side``.
 
-    No branches: verdicts come in no order that one could guess.
+    No branches: the order of verdicts cannot be predicted.
     """
     cdef uint32_t e = f.decisions[egress]
     cdef uint32_t g = f.decisions[ingress]
@@ -122,8 +122,8 @@ cdef class Tally:
     tables : CompiledTables
         What the flows are judged by.
     decisions : uint32[decisions]
-        Bit v: decides a flow of verdict v | OWN_NODE | TIE | reason << 8 (255: none) |
-        loudness << 16.
+        Bit v: decides a flow of verdict v | FACT_OWN_NODE | FACT_TIED | reason << 8 (255: none) |
+        loudness << 16, 0 where an allowed flow's reason is taken from first.
     workloads : uint32[endpoints]
         A number for the workload of each endpoint.
     protocols : uint16[256]
@@ -149,7 +149,7 @@ cdef class Tally:
         const uint32_t[::1] workloads not None, const uint16_t[::1] protocols not None,
         uint32_t reasons, int64_t newest, size_t limit,
     ):
-        # Of neither endpoints nor decisions are there none.
+        # There is at least one endpoint and one decision.
         need("protocols", protocols.shape[0], 256)
         need(
             "workloads", workloads.shape[0], tables._arrays["src_records"].size // RECORD_COLUMNS)
@@ -204,7 +204,7 @@ cdef class Tally:
         cdef bint fits = True
         if n == 0:
             return
-        columns, results = columns.copy(), results.copy()  # what others take out is still held
+        columns, results = columns.copy(), results.copy()  # another thread may take arrays out
         fill_columns(&c, self._tables, n, columns)
         take_weights(&w, n, flows, packets, bytes_)
         take_judged(

@@ -1,4 +1,4 @@
-/* Fields found by where "=" stands, and numbers whose ends are known: what Cython cannot say.
+/* Fields found by where "=" stands, and numbers whose ends are known: what Cython cannot express.
  *
  * Reading field after field, each waits for the length of the one before; from the positions of "="
  * they are independent of each other. Needs SSE4.1, which every x86-64-v2 processor has; elsewhere
