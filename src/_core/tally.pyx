@@ -37,6 +37,11 @@ cdef enum:  # = netpol.compiler.layout
     PAIR_HAS_PORT_SHIFT = 24
     PAIR_OUTCOME_SHIFT = 25
 
+cdef enum:  # = netpol.compiler.layout.PairWord as PAIR_*
+    PAIR_ENDS = 0
+    PAIR_WHAT = 1
+    PAIR_DECIDED = 2
+
 cdef enum:  # private: from a bit to its note
     TIED_TO_NOTE = NOTE_AMBIGUOUS_PRIORITY // FACT_TIED
     OWN_NODE_TO_NOTE = NOTE_OWN_NODE_EGRESS // FACT_OWN_NODE
@@ -104,13 +109,13 @@ cdef inline void pair_key(
     cdef uint64_t has_port = f.protocols[c.protocol[i]] & PROTOCOL_HAS_PORTS
     if c.dport_known != NULL and not c.dport_known[i]:
         has_port = 0
-    key[0] = <uint64_t> f.workloads[j.src[i]] << HALF_SHIFT | f.workloads[j.dst[i]]
-    key[1] = (
+    key[PAIR_ENDS] = <uint64_t> f.workloads[j.src[i]] << HALF_SHIFT | f.workloads[j.dst[i]]
+    key[PAIR_WHAT] = (
         <uint64_t> outcome << PAIR_OUTCOME_SHIFT | has_port << PAIR_HAS_PORT_SHIFT
         | <uint64_t> c.protocol[i] << PAIR_PROTOCOL_SHIFT
         | (c.dport[i] if has_port else 0)
     )
-    key[2] = <uint64_t> (j.egress[i] if side & SIDE_EGRESS else 0) << HALF_SHIFT | (
+    key[PAIR_DECIDED] = <uint64_t> (j.egress[i] if side & SIDE_EGRESS else 0) << HALF_SHIFT | (
         j.ingress[i] if side & SIDE_INGRESS else 0)
 
 

@@ -314,8 +314,15 @@ FACT_LOUDNESS_SHIFT = 16  # 0 for what an allowed flow's reason is taken from fi
 PROTOCOL_HAS_PORTS = 1
 PROTOCOL_NOTE_SHIFT = 1  # Note bits
 
-# Key of a pair of workloads, three words of 64 bits: source and destination, as two halves; what it
-# is; decisions of egress and of ingress, as two halves.
+
+class PairWord(IntEnum):
+    """Words of 64 bits of the key of a pair of workloads."""
+
+    ENDS = 0  # source and destination, as two halves
+    WHAT = 1  # the bits below
+    DECIDED = 2  # decisions of egress and of ingress, as two halves
+
+
 PAIR_PORT_MASK = 0xFFFF  # second word: port, 0 without one. Python alone
 PAIR_PROTOCOL_SHIFT = 16  # second word: protocol
 PAIR_PROTOCOL_MASK = 0xFF  # Python alone

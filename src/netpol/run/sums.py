@@ -37,6 +37,7 @@ from netpol.compiler.layout import (
     RULE_ALLOWS,
     TIED,
     VERDICT_MASK,
+    PairWord,
 )
 from netpol.model.batch import NO_TIME, PORT_PROTOCOLS, UNKNOWN_PROTOCOL, Column, FlowBatch
 from netpol.model.flow import Flow
@@ -225,7 +226,7 @@ class Tally:
         """
         groups: Groups = self.core.pairs
         keys = groups.keys()
-        outcome = keys[:, 1] >> np.uint64(PAIR_OUTCOME_SHIFT)
+        outcome = keys[:, PairWord.WHAT] >> np.uint64(PAIR_OUTCOME_SHIFT)
         mine = np.flatnonzero(outcome // np.uint64(_REASONS * _SIDES) == verdict)
         distinct = len(mine)
         flows, _, octets = groups.measures()[mine].T

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from netpol.compiler.addresses.identities import V4_MAPPED
 from netpol.compiler.layout import BLOCK_ENTRIES, EMPTY_SLOT, POINTER
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["AddressSpace", "cut_addresses"]
 
 _POINTER = np.uint32(POINTER)  # so that its complement is one of uint32
-_MAPPED_FIRST, _MAPPED_END = 0xFFFF << 32, 0x10000 << 32
+_MAPPED_FIRST, _MAPPED_END = V4_MAPPED, V4_MAPPED + (1 << 32)
 _END = {4: 1 << 32, 6: 1 << 128}
 
 

@@ -24,6 +24,7 @@ from netpol.compiler.layout import (
     PAIR_PORT_MASK,
     PAIR_PROTOCOL_MASK,
     PAIR_PROTOCOL_SHIFT,
+    PairWord,
 )
 from netpol.model.batch import PORT_PROTOCOLS, UNKNOWN_PROTOCOL, FlowBatch
 from netpol.model.errors import CapacityError
@@ -370,7 +371,7 @@ class SideBySide:
             np.array([_unpacked(word).verdict for word in numbers.known], np.int64)
             for numbers in self._judgements
         )
-        judged = keys[:, 2]
+        judged = keys[:, PairWord.DECIDED]
         codes: npt.NDArray[Any] = (
             first[judged >> _HALF] * _VERDICTS + second[judged & np.uint64(HALF_MASK)]
         )

@@ -22,6 +22,7 @@ from netpol.compiler.layout import (
     PAIR_OUTCOME_SHIFT,
     PAIR_PROFILES_SHIFT,
     PAIR_RECORDED_SHIFT,
+    PairWord,
 )
 from netpol.engine.endpoints import EndpointKind
 from netpol.engine.engine import compile as compile_policies
@@ -314,7 +315,7 @@ class RecordedSums:
         self._causes.add(codes.astype(np.uint32), *weights)
         self._profiles.add(profiles.astype(np.uint32), *weights)
         keys = pair_words(part, self._workload_of)
-        keys[:, 1] |= (
+        keys[:, PairWord.WHAT] |= (
             recorded.astype(np.uint64) << np.uint64(PAIR_RECORDED_SHIFT)
             | causes.astype(np.uint64) << np.uint64(PAIR_CAUSE_SHIFT)
             | profiles << np.uint64(PAIR_PROFILES_SHIFT)
@@ -389,14 +390,14 @@ class RecordedSums:
     def _picked(self, keys: UInt64s, top: int) -> list[int]:
         """Return the places of the pairs to list: what is judged before what is unknown."""
         flows, _, octets = self._groups.measures().T
-        outcome = (keys[:, 1] & np.uint64(_OF_TALLY)) >> np.uint64(PAIR_OUTCOME_SHIFT)
+        outcome = (keys[:, PairWord.WHAT] & np.uint64(_OF_TALLY)) >> np.uint64(PAIR_OUTCOME_SHIFT)
         unknown = outcome // np.uint64(len(Reason) * len(Side)) == Verdict.UNKNOWN
         picked: list[int] = np.lexsort((-octets, -flows, unknown))[:top].tolist()
         return picked
 
     def _pair(self, index: int, words: list[int]) -> RecordedPair:
-        extra = words[1]
-        words[1] &= _OF_TALLY
+        extra = words[PairWord.WHAT]
+        words[PairWord.WHAT] &= _OF_TALLY
         key = pair_key(words, self._workloads)
         cause = Cause(extra >> PAIR_CAUSE_SHIFT & PAIR_CODE_MASK)
         first, last = self._times.of(index) or (None, None)
@@ -434,8 +435,8 @@ class RecordedSums:
         return dict(sorted(found.items(), key=lambda item: (-item[1].flows, item[0])))
 
     def _undated(self, keys: UInt64s) -> tuple[str, ...]:
-        cause = keys[:, 1] >> np.uint64(PAIR_CAUSE_SHIFT) & np.uint64(PAIR_CODE_MASK)
-        decided = keys[cause == Cause.UNEXPLAINED, 2]
+        cause = keys[:, PairWord.WHAT] >> np.uint64(PAIR_CAUSE_SHIFT) & np.uint64(PAIR_CODE_MASK)
+        decided = keys[cause == Cause.UNEXPLAINED, PairWord.DECIDED]
         sides = decided >> np.uint64(HALF_SHIFT), decided & np.uint64(HALF_MASK)
         ids = np.unique(np.concatenate(sides))
         policies = self._engine.policies
