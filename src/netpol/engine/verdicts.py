@@ -35,8 +35,8 @@ U32 = npt.NDArray[np.uint32]
 _ORDER_NOTE = np.uint8(ORDER_NOTE)  # so that its complement is one of uint8
 #: What an allowed flow's reason is taken from first: a rule or exemption says more than that
 #: nothing filters the protocol, and that more than that nothing isolates the pod.
-_LOUDNESS = np.zeros(256, np.uint8)
-_LOUDNESS[[Reason.DEFAULT_ALLOW, Reason.NOT_ISOLATED, NO_REASON]] = 1, 2, 3
+_PRECEDENCE = np.zeros(256, np.uint8)
+_PRECEDENCE[[Reason.DEFAULT_ALLOW, Reason.NOT_ISOLATED, NO_REASON]] = 1, 2, 3
 _PORT_PROTOCOLS = (6, 17, 132)
 _PROTOCOL_NOTES = np.full(256, Note.UNSPECIFIED_PROTOCOL, np.uint16)
 _PROTOCOL_NOTES[[*_PORT_PROTOCOLS, UNKNOWN_PROTOCOL]] = 0
@@ -126,7 +126,7 @@ class Verdicts:
         egress, ingress = (reasons[ids] for ids in self._decided)
         pick_egress = np.where(
             self.verdict == Verdict.ALLOW,
-            _LOUDNESS[egress] <= _LOUDNESS[ingress],
+            _PRECEDENCE[egress] <= _PRECEDENCE[ingress],
             (info[self._decided[0]] & VERDICT_MASK) == self.verdict,
         )
         result = np.where(pick_egress, egress, ingress)

@@ -168,7 +168,7 @@ def _binary_addresses(column: Any) -> _Addresses:
     return _Addresses(np.where(mapped, v4, np.uint32(0)), wide, family, known)
 
 
-class _Judge:
+class _BadRows:
     """Collects which rows are bad; the first cause of a row stays."""
 
     def __init__(self, rows: int) -> None:
@@ -218,7 +218,7 @@ def normalise(
         Of times that say none; without it they are not read.
     """
     rows = len(columns["src"])
-    judge = _Judge(rows)
+    judge = _BadRows(rows)
     parts: dict[str, Any] = {}
     _read_protocol(columns, judge, parts, rows)
     _read_ports(columns, judge, parts, rows)
@@ -244,7 +244,7 @@ def _choose(values: Any, good: Mask) -> Any:
 
 
 def _read_protocol(
-    columns: Mapping[str, Any], judge: _Judge, parts: dict[str, Any], rows: int
+    columns: Mapping[str, Any], judge: _BadRows, parts: dict[str, Any], rows: int
 ) -> None:
     column = columns.get("protocol", pa.nulls(rows, pa.string()))
     parts["protocol"], _, bad = protocols(column)
@@ -252,7 +252,7 @@ def _read_protocol(
 
 
 def _read_ports(
-    columns: Mapping[str, Any], judge: _Judge, parts: dict[str, Any], rows: int
+    columns: Mapping[str, Any], judge: _BadRows, parts: dict[str, Any], rows: int
 ) -> None:
     dport, known, bad = integers(columns.get("dport", pa.nulls(rows, pa.uint16())), 65535)
     judge.note(bad, "bad port")
@@ -266,7 +266,7 @@ def _read_ports(
             parts["original_dport"] = np.where(known, original, dport).astype(np.uint16)
 
 
-def _read_sport(columns: Mapping[str, Any], judge: _Judge, parts: dict[str, Any]) -> None:
+def _read_sport(columns: Mapping[str, Any], judge: _BadRows, parts: dict[str, Any]) -> None:
     if "sport" not in columns:
         return
     sport, known, bad = integers(columns["sport"], 65535)
@@ -277,7 +277,7 @@ def _read_sport(columns: Mapping[str, Any], judge: _Judge, parts: dict[str, Any]
         parts["sport_known"] = None if known.all() else known
 
 
-def _read_optional(columns: Mapping[str, Any], judge: _Judge, parts: dict[str, Any]) -> None:
+def _read_optional(columns: Mapping[str, Any], judge: _BadRows, parts: dict[str, Any]) -> None:
     """Read numbers that are neither address, protocol nor port. One without a value stays out."""
     for name in ("icmp_type", "icmp_code"):
         if name in columns:
@@ -296,7 +296,7 @@ def _read_optional(columns: Mapping[str, Any], judge: _Judge, parts: dict[str, A
 
 
 def _read_words(
-    columns: Mapping[str, Any], judge: _Judge, parts: dict[str, Any], zone: ZoneInfo | None
+    columns: Mapping[str, Any], judge: _BadRows, parts: dict[str, Any], zone: ZoneInfo | None
 ) -> None:
     """Read what is no number. A column without any value stays out."""
     if "time" in columns:
@@ -327,7 +327,7 @@ def _read_words(
             parts[name] = _pods(columns[name], judge, name)
 
 
-def _pods(column: Any, judge: _Judge, name: str) -> list[str | None] | None:
+def _pods(column: Any, judge: _BadRows, name: str) -> list[str | None] | None:
     """Read ``namespace/pod`` hints; None if no row has one."""
     text = column.cast(pa.large_string())
     cells = [cell.strip() if cell is not None else "" for cell in text.to_pylist()]
@@ -339,7 +339,7 @@ def _pods(column: Any, judge: _Judge, name: str) -> list[str | None] | None:
     return hints if any(hint is not None for hint in hints) else None
 
 
-def _read_addresses(columns: Mapping[str, Any], judge: _Judge) -> dict[str, _Addresses]:
+def _read_addresses(columns: Mapping[str, Any], judge: _BadRows) -> dict[str, _Addresses]:
     """Read the address columns.
 
     An unrecorded ``original_dst`` is ``dst``: nothing was translated. An unrecorded ``src_seen`` is

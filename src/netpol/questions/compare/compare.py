@@ -1,6 +1,6 @@
 """Takes policies, two sets of switches and a stream of flows, gives where the verdicts differ.
 
-One pass over the flows, judged by two engines (``analysis.sidebyside``); engines that have one
+One pass over the flows, judged by two engines (``diff.differences``); engines that have one
 switch of the second set in place of the first's tell which switch alone makes the difference.
 """
 
@@ -15,7 +15,7 @@ from netpol.kube.unjudged import NOTHING_UNJUDGED, Unjudged
 from netpol.model.batch import FlowBatch
 from netpol.model.switches import Switches
 from netpol.model.verdict import Verdict
-from netpol.questions.diff.differences import Differing, JudgedTwice, SideBySide
+from netpol.questions.diff.differences import Differences, Differing, JudgedTwice
 from netpol.questions.replay.replay import (
     DnsCounts,
     Pair,
@@ -160,7 +160,7 @@ def compare(
         made = {changed[place][0]: changed[place][2] for place in places}
         return compile_with(replace(before, **made))
 
-    both = SideBySide((compile_with(before), compile_with(after)), compiled, len(changed))
+    both = Differences((compile_with(before), compile_with(after)), compiled, len(changed))
     seen = 0
     with closing(both.judge(stream, _Differences, writers, jobs)) as parts:
         for rows in parts:

@@ -111,7 +111,7 @@ class CoverTally(Tally):
         first = Reserved.NOT_A_POD + 1
         return int(sums[first : first + len(MERGE_REASONS)].sum())
 
-    def beside(self, side: Side) -> Iterator[tuple[int, int, int]]:
+    def by_other_side(self, side: Side) -> Iterator[tuple[int, int, int]]:
         """Yield decision, the other side's verdict (3: neither says) and flows."""
         sums = self.core.beside[0 if side is Side.EGRESS else 1]
         for decision, other in np.argwhere(sums).tolist():
@@ -159,7 +159,7 @@ def hits_by_target(engine: Engine, tally: CoverTally, targets: int) -> list[Hits
 def _add_side(engine: Engine, tally: CoverTally, side: Side, counters: Sequence[_Counter]) -> None:
     marks, decisions = engine.tables.meta["marks"], engine.tables.meta["decisions"]
     total: dict[int, int] = {}
-    for decision, other, flows in tally.beside(side):
+    for decision, other, flows in tally.by_other_side(side):
         total[decision] = total.get(decision, 0) + flows
         if other == MERGED:
             continue
@@ -193,7 +193,7 @@ def denied_by_policy(engine: Engine, tally: CoverTally, side: Side) -> list[int]
     denied = [0] * len(engine.policies)
     decisions = engine.tables.meta["decisions"]  # as objects, all would be made for a few
     reasons = engine.decision_reasons
-    for number, _, flows in tally.beside(side):
+    for number, _, flows in tally.by_other_side(side):
         if reasons[number] == Reason.NP_IMPLICIT_DENY:
             for policy in cast("Sequence[int]", decisions[number][Field.ISOLATING]):
                 denied[policy] += flows

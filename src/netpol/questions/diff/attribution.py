@@ -3,7 +3,7 @@
 Where several changes could be the cause of a flow's other judgement, the question is what the
 first engine would say with one of them alone. A side to which that change does not matter says
 what it says in the first engine; one to which no other matters, what it says in the second. What
-is left is tried (``trials``).
+is left is tried (``candidate_engines``).
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import numpy.typing as npt
 from netpol._core.evaluate import plain_rows
 from netpol.compiler.layout import VERDICT_MASK
 from netpol.model.verdict import Verdict
-from netpol.questions.diff.candidate_engines import Question, Trials
+from netpol.questions.diff.candidate_engines import CandidateEngines, OneChange
 from netpol.questions.diff.deciders import Marks
-from netpol.questions.diff.relevance import OTHER_CHANGE, Reach
+from netpol.questions.diff.relevance import OTHER_CHANGE, Relevance
 
 if TYPE_CHECKING:
     from netpol.engine.engine import Engine
     from netpol.engine.verdicts import Verdicts
 
-__all__ = ["Causes"]
+__all__ = ["Attribution"]
 
 Booleans = npt.NDArray[np.bool_]
 UInt64s = npt.NDArray[np.uint64]
@@ -60,7 +60,7 @@ class _Unclear(NamedTuple):
         return _Unclear(first, second, *(column[rows] for column in self[2:]))
 
 
-class Causes:
+class Attribution:
     """Finds the single changes that suffice for the second judgement.
 
     Parameters
@@ -71,7 +71,7 @@ class Causes:
         How many changes there are; at most ``MOST_CHANGES``.
     marks : callable
         Takes an engine, gives who decides by each of its decisions.
-    reach : Reach, optional
+    reach : Relevance, optional
         Which changes could make a flow differ; without it, each of them could.
     trials : int
         How many engines to compile, those first that are needed first; all are kept.
@@ -87,14 +87,14 @@ class Causes:
         compiled: Callable[[tuple[int, ...]], Engine],
         number: int,
         marks: Marks,
-        reach: Reach | None,
+        reach: Relevance | None,
         trials: int,
     ) -> None:
         self.untried: set[int] = set()
         self._number = number
         self._marks = marks
         self._reach = reach
-        self._trials = Trials(compiled, trials)
+        self._trials = CandidateEngines(compiled, trials)
         self._all_changes = np.uint64((1 << number) - 1)
 
     def of(self, first: Verdicts, second: Verdicts) -> UInt64s:
@@ -215,7 +215,7 @@ class Causes:
         return _Said(verdict, marks[verdict, verdicts.egress], marks[verdict, verdicts.ingress])
 
 
-def _question(change: int, src: int, dst: int, plain: int) -> Question:
+def _question(change: int, src: int, dst: int, plain: int) -> OneChange:
     """Return what is to be known of flows with one change made, by the changes that matter to them.
 
     Of a plain flow each side is told by itself, and one to which nothing else matters is known: no
@@ -223,7 +223,7 @@ def _question(change: int, src: int, dst: int, plain: int) -> Question:
     """
     ends = (src, dst) if plain else (src | dst,)
     others = [bits & ~change for bits in ends if bits & change]
-    return Question(change, reduce(or_, others))
+    return OneChange(change, reduce(or_, others))
 
 
 def _settled(first: _Said, second: _Said, third: _Said) -> Booleans:

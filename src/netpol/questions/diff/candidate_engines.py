@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from netpol.engine.engine import Engine
 
-__all__ = ["Question", "Trials"]
+__all__ = ["CandidateEngines", "OneChange"]
 
 
-class Question(NamedTuple):
+class OneChange(NamedTuple):
     """What becomes of a flow with one change made; both are bits, one for each change.
 
     ``others`` are the other changes that matter to the flow: they must not be made.
@@ -26,7 +26,7 @@ class Question(NamedTuple):
     others: int
 
 
-class Trials:
+class CandidateEngines:
     """Engines that have changes made.
 
     Parameters
@@ -41,9 +41,9 @@ class Trials:
         self._compiled = compiled
         self._limit = limit
         self._engines: dict[int, Engine] = {}
-        self._known: dict[Question, int] = {}
+        self._known: dict[OneChange, int] = {}
 
-    def plan(self, questions: Iterable[Question]) -> None:
+    def plan(self, questions: Iterable[OneChange]) -> None:
         """Compile what the questions take, the first ones first; no more than the limit."""
         plans: list[list[int]] = []  # changes to be made, and those that must not be
         for question in questions:
@@ -62,7 +62,7 @@ class Trials:
             places = tuple(place for place in range(made.bit_length()) if made >> place & 1)
             self._engines[made] = self._compiled(places)
 
-    def engine_for(self, question: Question) -> Engine | None:
+    def engine_for(self, question: OneChange) -> Engine | None:
         """Return an engine that answers a question, None where none does."""
         made = self._known.get(question)
         if made is None:

@@ -1,8 +1,8 @@
 """Takes two compiled engines and a stream of flows, gives a ``Diff``: what the change does to them.
 
-One pass judges both sides (``sidebyside``). A flow is in the diff if it gets another verdict, or
+One pass judges both sides (``differences``). A flow is in the diff if it gets another verdict, or
 the same one by another rule (``deciders``); a change is responsible for it if the first side with
-that change alone judges it as the second side does (``causes``).
+that change alone judges it as the second side does (``attribution``).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from netpol.model.verdict import Verdict
 from netpol.questions.diff.changes import Change, SingleChange, changes_between, compiled_with
 from netpol.questions.diff.deciders import Deciders
 from netpol.questions.diff.differences import (
+    Differences,
     Differing,
     JudgedTwice,
-    SideBySide,
 )
 from netpol.questions.diff.groups import Group, GroupList, Kind, PolicyChange, kind_of
-from netpol.questions.diff.relevance import MOST_CHANGES, Reach
+from netpol.questions.diff.relevance import MOST_CHANGES, Relevance
 from netpol.questions.replay.replay import (
     DnsCounts,
     ReaderCounts,
@@ -187,12 +187,12 @@ def diff(
         assert before.source is not None  # else there is no change
         return compiled_with(before.source, made, memory_budget, clusters)
 
-    both = SideBySide(
+    both = Differences(
         (before, after),
         compiled,
         len(told),
         Deciders(before, after),
-        reach=Reach(changes, (before, after)),
+        reach=Relevance(changes, (before, after)),
         trials=tried,
     )
     responsible = tuple(one.change for one in told)
@@ -220,7 +220,7 @@ def _batches(flows: Any) -> Iterable[FlowBatch]:
 
 
 def _found(
-    both: SideBySide,
+    both: Differences,
     changes: Sequence[SingleChange] | None,
     tried: tuple[Change, ...],
     top: int,
@@ -256,7 +256,7 @@ def _found(
     )
 
 
-def _listed(both: SideBySide, kind: Kind, tried: tuple[Change, ...], top: int) -> GroupList:
+def _listed(both: Differences, kind: Kind, tried: tuple[Change, ...], top: int) -> GroupList:
     pairs = [(a, b) for a in Verdict for b in Verdict if kind_of(a, b) is kind]
     differing = both.differing()
     total = sum((differing.get(pair, Weight()) for pair in pairs), Weight())

@@ -1,7 +1,7 @@
 """Takes two engines and batches of flows, gives exact sums of the flows they judge differently.
 
 One pass over the flows. Only those that differ (``contrast``) are looked at again: which change
-alone makes the difference (``causes``), and by workload and port.
+alone makes the difference (``attribution``), and by workload and port.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from netpol.compiler.layout import (
 from netpol.model.batch import PORT_PROTOCOLS, UNKNOWN_PROTOCOL, FlowBatch
 from netpol.model.errors import CapacityError
 from netpol.model.verdict import Reason, Side, Verdict
-from netpol.questions.diff.attribution import Causes
+from netpol.questions.diff.attribution import Attribution
 from netpol.questions.diff.contrast import Contrast
 from netpol.questions.diff.deciders import Marks, no_deciders
-from netpol.questions.diff.relevance import MOST_CHANGES, OTHER_CHANGE, Reach
+from netpol.questions.diff.relevance import MOST_CHANGES, OTHER_CHANGE, Relevance
 from netpol.questions.replay.replay import (
     Pair,
     RecordWriter,
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from netpol.engine.verdicts import Verdicts
 
 __all__ = [
+    "Differences",
     "Differing",
     "JudgedTwice",
-    "SideBySide",
     "Verdicts",
 ]
 
@@ -174,7 +174,7 @@ class _Workloads:
         ]
 
 
-class SideBySide:
+class Differences:
     """Sums over batches judged by two engines.
 
     Parameters
@@ -188,7 +188,7 @@ class SideBySide:
     marks : callable
         Takes an engine, gives who decides by each of its decisions, in numbers all engines share;
         flows with the same verdict differ if those do.
-    reach : Reach, optional
+    reach : Relevance, optional
         Which changes could make a flow differ; without it, each of ``changes`` could.
     trials : int
         How many engines to compile to tell changes apart, those first that are needed first.
@@ -203,13 +203,13 @@ class SideBySide:
         number: int,
         marks: Marks = no_deciders,
         *,
-        reach: Reach | None = None,
+        reach: Relevance | None = None,
         trials: int = MOST_CHANGES,
         limit: int | None = None,
     ) -> None:
         self.engines = engines
         self._changes = number
-        self._finder = Causes(compiled, number, marks, reach, trials)
+        self._finder = Attribution(compiled, number, marks, reach, trials)
         if max(len(engine.decision_reasons) for engine in engines) > _DECISION:
             raise CapacityError("more decisions than can be compared")
         self._contrast = Contrast(engines, marks, self._take)

@@ -27,7 +27,13 @@ from netpol.questions.diff.deciders import Deciders
 from netpol.questions.diff.exhaustive_changes import Change, Changes
 from netpol.questions.diff.exhaustive_parts import Judged, Part, Parts
 from netpol.questions.diff.groups import Kind, kind_of
-from netpol.questions.diff.verdict_changes import SAME, Said, Sayings, Transitions, verdicts_of
+from netpol.questions.diff.verdict_changes import (
+    SAME,
+    ChangeNumbers,
+    NumberedChanges,
+    VerdictChanges,
+    verdicts_of,
+)
 
 if TYPE_CHECKING:
     from netpol.engine.engine import Engine
@@ -139,7 +145,7 @@ class _Comparison:
         self.deciders = [shared.by_decision(engine) for engine in engines]
         self.classes = PairClasses(engines, memory_budget, self.deciders)
         self.vectors = self.classes.vectors
-        self.transitions = Transitions(self.vectors)
+        self.transitions = VerdictChanges(self.vectors)
         self.unrecorded = False
 
     def run(self, top: int, *, other_rule: bool) -> ExhaustiveDiff:
@@ -192,12 +198,12 @@ class _Comparison:
     def _listed(
         self, sums: PartySums, parties: Parties, parts: Parts, top: int, which: str
     ) -> ChangeList:
-        sayings: Sayings = getattr(self.transitions, which)
+        numbered: NumberedChanges = getattr(self.transitions, which)
         changes = Changes(
             self.classes,
             parties,
             sums.sums(),
-            sayings.items,
+            numbered.items,
             lambda egress, ingress: getattr(self.transitions.between(egress, ingress), which),
             parts,
         )
@@ -239,13 +245,13 @@ class _Comparison:
 class _Counts:
     """Counts pairs by what is said of them."""
 
-    def __init__(self, transitions: Transitions) -> None:
+    def __init__(self, transitions: VerdictChanges) -> None:
         self._transitions = transitions
         self.classes = self.pairs = self.differing = self.pods = 0
         self._said = np.zeros(1, np.int64)  # pairs by what is said of their verdicts
         self._by_rule = 0
 
-    def add(self, said: Said, pairs: Int64s, pods: npt.NDArray[np.bool_]) -> None:
+    def add(self, said: ChangeNumbers, pairs: Int64s, pods: npt.NDArray[np.bool_]) -> None:
         """Add pairs; ``pods`` says which are of two pods."""
         self.classes += len(pairs)
         self.pairs += int(pairs.sum())

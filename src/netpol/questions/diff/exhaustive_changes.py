@@ -26,7 +26,7 @@ __all__ = ["Change", "Changes"]
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
-Said = Callable[[Int32s, Int32s], Int64s]
+ChangesOf = Callable[[Int32s, Int32s], Int64s]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Changes:
 
     Parameters
     ----------
-    items : uint8[K] each, what the numbers of ``sums.what`` say (``transitions.Sayings``).
+    items : uint8[K] each, what the numbers of ``sums.what`` say (``NumberedChanges``).
     said : takes transitions of egress and ingress, gives those numbers.
     """
 
@@ -93,7 +93,7 @@ class Changes:
         parties: Parties,
         sums: Sums,
         items: Sequence[npt.NDArray[np.uint8]],
-        said: Said,
+        said: ChangesOf,
         parts: Parts,
     ) -> None:
         self._ports, self._parties, self._looked = classes.ports, parties, parts

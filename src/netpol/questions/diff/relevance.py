@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from netpol.engine.engine import Engine
     from netpol.engine.verdicts import Verdicts
 
-__all__ = ["MOST_CHANGES", "OTHER_CHANGE", "Reach"]
+__all__ = ["MOST_CHANGES", "OTHER_CHANGE", "Relevance"]
 
 UInt64s = npt.NDArray[np.uint64]
 Booleans = npt.NDArray[np.bool_]
@@ -40,7 +40,7 @@ MOST_CHANGES = 63
 OTHER_CHANGE = np.uint64(1 << MOST_CHANGES)
 
 
-class Reach:
+class Relevance:
     """Which changes matter to the ends of a flow, a bit for each.
 
     Parameters

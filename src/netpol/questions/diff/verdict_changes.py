@@ -16,7 +16,14 @@ import numpy.typing as npt
 from netpol.model.verdict import Verdict
 from netpol.questions.allpairs.sidetables import Vectors, combined
 
-__all__ = ["SAME", "Said", "Sayings", "Transitions", "distinct_pairs", "verdicts_of"]
+__all__ = [
+    "SAME",
+    "ChangeNumbers",
+    "NumberedChanges",
+    "VerdictChanges",
+    "distinct_pairs",
+    "verdicts_of",
+]
 
 Int64s = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
@@ -39,7 +46,7 @@ def verdicts_of(said: int) -> tuple[Verdict, Verdict]:
     return Verdict(said // _VERDICTS), Verdict(said % _VERDICTS)
 
 
-class Sayings:
+class NumberedChanges:
     """What is said by port class, by number: uint8[K] each; 0 says that nothing changes."""
 
     def __init__(self, classes: int) -> None:
@@ -54,15 +61,15 @@ class Sayings:
         return found
 
 
-class Said(NamedTuple):
-    """What is said of n pairs, int64[n] each: numbers of ``Transitions.verdicts`` and ``rules``."""
+class ChangeNumbers(NamedTuple):
+    """What changes for n pairs, int64[n] each: numbers in ``verdicts`` and ``rules``."""
 
     verdicts: Int64s
     rules: Int64s
 
 
-class Transitions:
-    """Transitions by number, and what two of them say.
+class VerdictChanges:
+    """VerdictChanges by number, and what two of them say.
 
     Attributes
     ----------
@@ -71,8 +78,8 @@ class Transitions:
     """
 
     def __init__(self, vectors: Vectors) -> None:
-        self.verdicts = Sayings(len(vectors.ports))
-        self.rules = Sayings(len(vectors.ports))
+        self.verdicts = NumberedChanges(len(vectors.ports))
+        self.rules = NumberedChanges(len(vectors.ports))
         self._vectors = vectors
         self._recorded = vectors.ports.recorded
         self._of: dict[tuple[int, int], int] = {}
@@ -90,7 +97,7 @@ class Transitions:
         found: Int32s = numbers[which]
         return found
 
-    def between(self, egress: Int32s, ingress: Int32s) -> Said:
+    def between(self, egress: Int32s, ingress: Int32s) -> ChangeNumbers:
         """Return what is said of n pairs by the transitions of their sides."""
         if len(self._is_idle) < len(self._idle):
             self._is_idle = np.array(self._idle)
@@ -100,7 +107,7 @@ class Transitions:
             firsts, seconds, which = distinct_pairs(egress[places], ingress[places])
             pairs = zip(firsts.tolist(), seconds.tolist(), strict=True)
             found[places] = np.array([self._between(pair) for pair in pairs], np.int64)[which]
-        return Said(found[:, 0], found[:, 1])
+        return ChangeNumbers(found[:, 0], found[:, 1])
 
     def _number(self, before: int, after: int) -> int:
         found = self._of.get((before, after))

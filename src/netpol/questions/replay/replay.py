@@ -1,9 +1,10 @@
 """Takes an engine and a stream of flow batches, gives a ``ReplaySummary`` and per-flow records.
 
 Runs in constant memory: sums by outcome, decision and note, and by pair for denied and unknown
-flows (``tally``). Everything about a policy or a rule follows at the end from the decisions and how
-much weight each got; no flow is looked at by Python. Reading and judging go on side by side;
-conntrack text of which only the summary is wanted is not even made into batches (``fused``).
+flows (``run.sums``). Everything about a policy or a rule follows at the end from the decisions and
+how much weight each got; no flow is looked at by Python. Reading and judging go on side by side;
+conntrack text of which only the summary is wanted is not even made into batches
+(``run.conntrack_sums``).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from netpol.questions.allpairs.pairclasses import EXTERNAL
 from netpol.questions.reach.exposure import Exposure
 from netpol.questions.reach.matrix import NODES, Matrix, Reach
-from netpol.questions.reach.matrix import Cell as Said
+from netpol.questions.reach.matrix import Cell as ReachCell
 from netpol.report.html.sections import Cell, Column, ReachMap, Section, Table
 from netpol.report.html.sections import Reach as Sign
 from netpol.report.html.top import top
@@ -162,7 +162,7 @@ def _sign(verdicts: int) -> Sign:
 def _table(matrix: Matrix, denied: bool) -> Table:
     silent = [0]
 
-    def said() -> Iterator[tuple[Reach, Said]]:
+    def said() -> Iterator[tuple[Reach, ReachCell]]:
         for reach in matrix.reaches():
             cells = [cell for cell in reach.cells if denied or cell.allow or cell.unknown]
             silent[0] += not cells
@@ -187,7 +187,7 @@ def _table(matrix: Matrix, denied: bool) -> Table:
     )
 
 
-def _row(reach: Reach, cell: Said, mixed: bool) -> list[Cell]:
+def _row(reach: Reach, cell: ReachCell, mixed: bool) -> list[Cell]:
     numbers = [cell.allow, cell.deny, cell.unknown]
     return [
         party_text(reach.src, reach.src_networks),
