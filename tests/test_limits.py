@@ -38,6 +38,7 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> str:
 # --- threads ------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_thousand_threads_take_no_memory(dump: str) -> None:
     room = 1 << 30  # without a limit of threads it took 2.6 GB
     asked = limited("replay", "-j", "1000", dump, *CLUSTER, room=room)
@@ -45,6 +46,7 @@ def test_a_thousand_threads_take_no_memory(dump: str) -> None:
     assert asked.stdout == limited("replay", "-j", "1", dump, *CLUSTER, room=room).stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["replay", "coverage", "diff"])
 def test_any_command_takes_a_thousand_threads(command: str, dump: str) -> None:
     words = [dump, *CLUSTER]

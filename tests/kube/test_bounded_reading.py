@@ -270,6 +270,7 @@ _SHAPES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", _SHAPES)
 def test_the_time_of_reading_grows_as_the_text(shape: str) -> None:
     code = (
